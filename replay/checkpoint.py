@@ -1,0 +1,306 @@
+"""The checkpoint: what it says (pure), and how it gets to disk and back (a small I/O shell).
+
+A position is the next row to send. The file is JSON for people, with a magic word, a version and a CRC for
+us. It is replaced as a whole: temporary file in the same folder, write, fsync, rename, fsync of the folder.
+The generation before it is kept as `NAME.prev`. Missing means a new job; damaged never does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from replay.errors import CheckpointUnwritable, Locked, StateConflict
+from replay.model import PartitionMark, Position, Progress
+
+MAGIC = "trade-replay checkpoint"
+VERSION = 1
+
+
+class State(StrEnum):
+    """RUNNING: rows beyond the position may be in the topic. CLEAN: none are. DONE: there are no more rows."""
+
+    RUNNING = "running"
+    CLEAN = "clean"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class InputPrint:
+    """What identifies an input file: rename the folder, copy the file, touch it: it stays the same."""
+
+    name: str
+    rows: int
+    size_bytes: int
+    footer_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPrint:
+    """Everything that decides which bytes go to which partition; a resume needs all of it unchanged."""
+
+    cluster_id: str
+    topic: str
+    topic_id: str
+    partitions: int
+    partitioner: str
+    encoder: str
+    options: Mapping[str, str]
+    inputs: tuple[InputPrint, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for each in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One generation. No row at or beyond `progress.position.row + lead_rows_max` was ever handed to a producer
+    while this generation or the one before it was the newest on disk: a resume looks no further."""
+
+    job: JobPrint
+    progress: Progress
+    state: State
+    lead_rows_max: int
+    saved_at_s: float
+    instance: str
+
+
+def this_instance() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+# -- bytes, pure ------------------------------------------------------------------------------------------
+
+
+def _crc(body: Mapping[str, Any]) -> str:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"{zlib.crc32(canonical.encode()):08x}"
+
+
+def dumps(checkpoint: Checkpoint) -> bytes:
+    """The file's bytes. Inputs and cursors are zipped, so that a person sees how far each file is."""
+    job, progress = checkpoint.job, checkpoint.progress
+    body = {
+        "magic": MAGIC,
+        "version": VERSION,
+        "state": checkpoint.state.value,
+        "next_row": progress.position.row,
+        "rows": job.rows,
+        "saved_at_s": checkpoint.saved_at_s,
+        "instance": checkpoint.instance,
+        "lead_rows_max": checkpoint.lead_rows_max,
+        "cluster_id": job.cluster_id,
+        "topic": job.topic,
+        "topic_id": job.topic_id,
+        "partitioner": job.partitioner,
+        "encoder": job.encoder,
+        "options": dict(job.options),
+        "partitions": [asdict(mark) for mark in progress.marks],
+        "inputs": [
+            {**asdict(each), "next_row": cursor}
+            for each, cursor in zip(job.inputs, progress.position.cursors, strict=True)
+        ],
+    }
+    return (json.dumps({**body, "crc32": _crc(body)}, indent=1) + "\n").encode()
+
+
+class Damaged(ValueError):
+    """These bytes are not a whole checkpoint; the message says why."""
+
+
+def loads(data: bytes) -> Checkpoint:
+    """Raises `Damaged` for anything but the content that a `dumps` wrote."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged("empty" if not data.strip() else f"not JSON ({error})") from None
+    if not isinstance(body, dict) or body.get("magic") != MAGIC:
+        raise Damaged("some other file, not a checkpoint of replay")
+    crc = body.pop("crc32", None)
+    if body.get("version") != VERSION:
+        raise Damaged(f"version {body.get('version')!r}, and this replay reads version {VERSION}")
+    if crc != _crc(body):
+        raise Damaged("its CRC does not fit its content")
+    try:
+        return _from_body(body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"a field is missing or wrong ({type(error).__name__}: {error})") from None
+
+
+def _from_body(body: dict[str, Any]) -> Checkpoint:
+    inputs = tuple(
+        InputPrint(each["name"], _count(each["rows"]), _count(each["size_bytes"]), each["footer_sha256"])
+        for each in body["inputs"]
+    )
+    marks = tuple(PartitionMark(_count(m["next_offset"]), _count(m["ahead_rows"])) for m in body["partitions"])
+    position = Position(_count(body["next_row"]), tuple(_count(each["next_row"]) for each in body["inputs"]))
+    job = JobPrint(
+        cluster_id=body["cluster_id"],
+        topic=body["topic"],
+        topic_id=body["topic_id"],
+        partitions=len(marks),
+        partitioner=body["partitioner"],
+        encoder=body["encoder"],
+        options=body["options"],
+        inputs=inputs,
+    )
+    if position.row != sum(position.cursors) or any(
+        cursor > each.rows for cursor, each in zip(position.cursors, inputs, strict=True)
+    ):
+        raise ValueError("the next row does not fit the cursors of the inputs")
+    return Checkpoint(
+        job=job,
+        progress=Progress(position, marks),
+        state=State(body["state"]),
+        lead_rows_max=_count(body["lead_rows_max"]),
+        saved_at_s=float(body["saved_at_s"]),
+        instance=str(body["instance"]),
+    )
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+# -- disk -------------------------------------------------------------------------------------------------
+
+
+def _io_reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+class CheckpointFile:
+    """One checkpoint on disk, held under a lock by one instance at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # All beside the real file: a linked checkpoint stays a link, and two links to one file share one lock.
+        self._target = Path(os.path.realpath(path))
+        self.previous = self._target.with_name(self._target.name + ".prev")
+        self._temporary = self._target.with_name(self._target.name + ".tmp")
+        self._lock_path = self._target.with_name(self._target.name + ".lock")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; `Locked` if another process does. The lock file is never deleted: a deleted one could
+        be locked by two processes at once, each holding another inode."""
+        try:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._unwritable("the lock file beside it cannot be opened", error) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+                raise Locked(
+                    f"another replay holds this checkpoint ({holder})",
+                    where=str(self.path),
+                    todo="wait for it to end, or give this job a checkpoint of its own with --checkpoint",
+                ) from None
+            except OSError as error:
+                raise self._unwritable("its lock file cannot be locked", error) from None
+            with suppress(OSError):  # only a courtesy to whoever finds the lock taken
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{this_instance()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def load(self) -> Checkpoint | None:
+        """The newest generation; None if there is none. An unreadable one is never "start at row 0"."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            if self.path.is_symlink():
+                raise self._damaged("a link to a file that is missing") from None
+            if self.previous.exists():
+                raise self._damaged(f"missing, while {self.previous.name} is there") from None
+            return None
+        except OSError as error:
+            raise self._damaged(_io_reason(error)) from None
+        try:
+            return loads(data)
+        except Damaged as error:
+            raise self._damaged(str(error)) from None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the file; after a crash at any point there is one whole generation under its name."""
+        try:
+            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                view = memoryview(dumps(checkpoint))
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self._keep_previous()
+            os.replace(self._temporary, self._target)
+            folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise self._unwritable("progress cannot be saved", error) from None
+
+    def check_writable(self) -> None:
+        """Fail before the first row is sent rather than a second after it."""
+        if self.path.is_dir():
+            raise self._damaged("a folder, not a file")
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise CheckpointUnwritable(
+                "the checkpoint is read-only",
+                where=str(self.path),
+                todo="make it writable (chmod u+w) and run again",
+            )
+        try:
+            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            os.close(descriptor)
+            os.unlink(self._temporary)
+        except OSError as error:
+            raise self._unwritable("its folder cannot be written to", error) from None
+
+    def _keep_previous(self) -> None:
+        """A hard link, so that there is no moment without a file under the real name."""
+        if not self._target.exists():
+            return
+        link = self.previous.with_name(self.previous.name + ".tmp")
+        with suppress(FileNotFoundError):
+            link.unlink()
+        try:
+            os.link(self._target, link)
+        except OSError:  # no hard links here (some network and FUSE file systems)
+            link.write_bytes(self._target.read_bytes())
+        os.replace(link, self.previous)
+
+    def _damaged(self, why: str) -> StateConflict:
+        if self.previous.is_file():
+            todo = (
+                f"the generation before it is {self.previous}: copy it over {self.path.name} and run again, it"
+                " resumes from there without duplicates; or start over on purpose with --restart"
+            )
+        else:
+            todo = "restore it from a backup, name another file with --checkpoint, or start over with --restart"
+        return StateConflict(f"the checkpoint is unreadable: {why}", where=str(self.path), todo=todo)
+
+    def _unwritable(self, what: str, error: OSError) -> CheckpointUnwritable:
+        return CheckpointUnwritable(
+            f"{what}: {_io_reason(error)}",
+            where=str(self.path),
+            todo="mend the folder or name another with --checkpoint, then run again: it resumes from the last save",
+        )

@@ -1,0 +1,363 @@
+"""The cluster around a replay: topic metadata, watermarks, the topic's tail, the embedded broker.
+
+With `deliver.py`, the only place where confluent_kafka is used. Every read retries until the broker deadline: with
+a leader failing over, a healthy cluster answers a watermark query with an error or not at all for seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+    murmur2,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+
+from replay.config import KafkaOptions, client_settings
+from replay.errors import BrokerUnavailable, StateConflict, UsageError
+from replay.model import Clock
+
+T = TypeVar("T")
+
+kafka_log = logging.getLogger("librdkafka")
+"""librdkafka's own lines; the command line sends them on to where all logs go."""
+
+_CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
+_RETRY_S = 0.25  # between attempts: short beside an election, long beside a request
+_MOCK_CLUSTER_ID = "mockCluster"  # rdkafka_mock.c; it answers neither DescribeTopics nor DescribeConfigs
+
+_DENIED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+
+
+@dataclass(slots=True)
+class BrokerNews:
+    """What librdkafka says about its brokers between two calls; filled by its error callback."""
+
+    last_error: str = ""
+    errors: int = 0
+    denied: str = ""
+    fatal: str = ""
+
+    def on_error(self, error: Any) -> None:
+        self.last_error = error.str()
+        self.errors += 1
+        if error.fatal():
+            self.fatal = error.str()
+        if error.code() in _DENIED:
+            self.denied = error.str()
+
+    def raise_denied(self) -> None:
+        if self.denied:
+            raise UsageError(
+                f"the broker refuses this client: {self.denied}",
+                where="Kafka",
+                todo="check user, password and rights (-X security.protocol=…, sasl.…); nothing was sent",
+            )
+
+
+class Patience:
+    """Try again until it works, the deadline passes, or the user stops: the one retry loop for cluster reads."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        timeout_s: float,
+        check_stop: Callable[[], None],
+        notice: Callable[[str, float], None],
+    ) -> None:
+        self._clock, self._timeout_s = clock, timeout_s
+        self._check_stop, self._notice = check_stop, notice
+
+    def __call__(self, what: str, news: BrokerNews, attempt: Callable[[], T | None]) -> T:
+        """The first result that is not None. `what` completes "cannot …"."""
+        start = self._clock.monotonic()
+        while True:
+            reason = ""
+            try:
+                result = attempt()
+                if result is not None:
+                    return result
+            except KafkaException as error:
+                reason = error.args[0].str()
+                if error.args[0].code() in _DENIED:
+                    news.denied = reason
+            except FutureTimeoutError:
+                reason = "no answer"
+            news.raise_denied()
+            self._check_stop()
+            waited = self._clock.monotonic() - start
+            reason = news.last_error or reason
+            if waited >= self._timeout_s:
+                raise BrokerUnavailable(
+                    f"cannot {what} within {self._timeout_s:g} s: {reason}",
+                    where="Kafka",
+                    todo="check the broker and --bootstrap-servers, then run again: nothing is lost",
+                )
+            self._notice(f"cannot {what}: {reason}", self._timeout_s - waited)
+            self._clock.sleep(_RETRY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a replay needs to know about its topic. `config` is empty where the broker does not tell."""
+
+    cluster_id: str
+    name: str
+    topic_id: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record in the topic. `timestamp_ms` is None where the broker wrote its own time into it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int | None
+
+
+class Cluster:
+    """A connection for everything but producing."""
+
+    def __init__(self, options: KafkaOptions, patience: Patience) -> None:
+        self._options, self._patience = options, patience
+        self.news = BrokerNews()
+        try:
+            self._admin = AdminClient({**client_settings(options), "error_cb": self.news.on_error}, logger=kafka_log)
+        except KafkaException as error:
+            raise bad_setting(error) from None
+
+    def topic(self) -> Topic | None:
+        """The topic as it is now; None where the cluster does not have it."""
+        name = self._options.topic
+        metadata = self._retry("read the cluster's metadata", lambda: self._admin.list_topics(name, _CALL_TIMEOUT_S))
+        found = metadata.topics[name]
+        if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        is_mock = metadata.cluster_id.startswith(_MOCK_CLUSTER_ID)
+        ready = self._retry(f"find the leaders of topic {name}", lambda: self._all_led(name))
+        return Topic(
+            cluster_id=metadata.cluster_id or "",
+            name=name,
+            topic_id="" if is_mock else self._topic_id(name),
+            partitions=len(ready),
+            replication=max(len(partition.replicas) for partition in ready.values()),
+            config={} if is_mock else self._config(ResourceType.TOPIC, name),
+            replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
+        )
+
+    def create_topic(self) -> None:
+        """Create the topic as `--create-topic` says, and wait until it is there."""
+        spec, name = self._options.create_topic, self._options.topic
+        if spec is None:
+            raise ValueError("no topic specification")
+        new = NewTopic(
+            name,
+            num_partitions=spec.partitions,
+            replication_factor=spec.replication or -1,
+            config=dict(self._options.topic_config),
+        )
+
+        def attempt() -> bool | None:
+            try:
+                self._admin.create_topics([new], request_timeout=_CALL_TIMEOUT_S)[name].result(_CALL_TIMEOUT_S * 2)
+            except KafkaException as error:
+                code = error.args[0].code()
+                if code == KafkaError.TOPIC_ALREADY_EXISTS:
+                    return True
+                if code in (
+                    KafkaError.INVALID_REPLICATION_FACTOR,
+                    KafkaError.INVALID_PARTITIONS,
+                    KafkaError.INVALID_CONFIG,
+                    KafkaError.POLICY_VIOLATION,
+                    KafkaError.INVALID_REQUEST,
+                ):
+                    raise UsageError(
+                        f"the broker refuses to create topic {name}: {error.args[0].str()}",
+                        where="--create-topic",
+                        todo="choose partitions, replication and --topic-config that the cluster allows",
+                    ) from None
+                raise
+            return True
+
+        self._retry(f"create topic {name}", attempt)
+        self._retry(f"find the new topic {name}", lambda: self._all_led(name))
+
+    def watermarks(self, topic: Topic) -> tuple[list[int], list[int]]:
+        """Low and high watermark of each partition (read_uncommitted: all that consumers could ever see)."""
+        return self._offsets(topic, OffsetSpec.earliest()), self._offsets(topic, OffsetSpec.latest())
+
+    def high_watermarks(self, topic: Topic) -> list[int]:
+        return self._offsets(topic, OffsetSpec.latest())
+
+    def read(self, topic: Topic, starts: list[int], ends: list[int]) -> Iterator[list[Found]]:
+        """Every record from `starts` up to (not including) `ends`, each partition in order.
+
+        A time-out is never the end; the end is an offset, or the broker's word that a partition has no more.
+        """
+        left = {p: ends[p] for p in range(topic.partitions) if starts[p] < ends[p]}
+        if not left:
+            return
+        consumer = Consumer(
+            {
+                **client_settings(self._options),
+                "error_cb": self.news.on_error,
+                "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_uncommitted",
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
+                "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
+                "fetch.wait.max.ms": 100,
+            },
+            logger=kafka_log,
+        )
+        try:
+            consumer.assign([TopicPartition(topic.name, p, starts[p]) for p in left])
+            while left:
+                yield self._retry("read the topic's tail", lambda: _consume(consumer, left))
+        finally:
+            consumer.close()
+
+    def close(self) -> None:
+        self._admin.poll(0)
+
+    def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
+        def polled() -> T | None:
+            self._admin.poll(0)  # serves its log and error callbacks
+            return attempt()
+
+        return self._patience(what, self.news, polled)
+
+    def _all_led(self, name: str) -> dict[int, Any] | None:
+        found = self._admin.list_topics(name, _CALL_TIMEOUT_S).topics[name]
+        led = found.partitions and all(partition.leader >= 0 for partition in found.partitions.values())
+        return found.partitions if led else None
+
+    def _topic_id(self, name: str) -> str:
+        def attempt() -> str:
+            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=_CALL_TIMEOUT_S)
+            return str(answer[name].result(_CALL_TIMEOUT_S).topic_id)
+
+        return self._retry(f"describe topic {name}", attempt)
+
+    def _config(self, kind: ResourceType, name: str) -> dict[str, str]:
+        """Best effort: describing configurations is a right of its own, which a replay can do without."""
+        with suppress(KafkaException, FutureTimeoutError):
+            resource = ConfigResource(kind, name)
+            answer = self._admin.describe_configs([resource], request_timeout=_CALL_TIMEOUT_S)
+            entries = answer[resource].result(_CALL_TIMEOUT_S)
+            return {key: entry.value for key, entry in entries.items() if entry.value is not None}
+        return {}
+
+    def _replica_lag_max_s(self, metadata: Any) -> float:
+        broker = str(next(iter(metadata.brokers)))
+        return int(self._config(ResourceType.BROKER, broker).get("replica.lag.time.max.ms", 30_000)) / 1_000
+
+    def _offsets(self, topic: Topic, spec: Any) -> list[int]:
+        wanted = {TopicPartition(topic.name, p): spec for p in range(topic.partitions)}
+
+        def attempt() -> list[int]:
+            answer = self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_CALL_TIMEOUT_S
+            )
+            found = {tp.partition: future.result(_CALL_TIMEOUT_S * 2).offset for tp, future in answer.items()}
+            return [int(found[p]) for p in range(topic.partitions)]
+
+        return self._retry("read the topic's watermarks", attempt)
+
+
+def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
+    """Some records, and `left` without the partitions that are through; None where nothing came."""
+    found: list[Found] = []
+    before = len(left)
+    for message in consumer.consume(10_000, timeout=0.2):
+        error, partition = message.error(), message.partition()
+        offset = message.offset()
+        if error is not None:
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise StateConflict(
+                    f"records that a resume needs are gone from partition {partition}: {error.str()}",
+                    where=message.topic() or "",
+                    todo="retention or a truncation removed them; start over on purpose with --restart",
+                )
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            if offset >= left.get(partition, offset + 1):
+                del left[partition]
+            continue
+        end = left.get(partition)
+        if end is None:
+            continue
+        if offset < end:
+            kind, timestamp = message.timestamp()
+            timestamp_ms = timestamp if kind == 1 else None  # 1 is CreateTime, 2 the broker's own LogAppendTime
+            found.append(Found(partition, offset, message.key(), message.value(), timestamp_ms))
+        if offset >= end - 1:
+            del left[partition]
+    return found if found or len(left) < before else None
+
+
+def bad_setting(error: KafkaException) -> UsageError:
+    """librdkafka's refusal of a setting; it names the property, never its value."""
+    text = error.args[0].str()
+    return UsageError(
+        f"librdkafka refuses a setting: {text}",
+        where="-X",
+        todo="see librdkafka's CONFIGURATION.md for names and ranges",
+    )
+
+
+def murmur2_partitioner(partitions: int) -> Callable[[bytes], int]:
+    """Java's default partitioner: (murmur2(key) & 0x7fffffff) mod partitions."""
+    return lambda key: int(murmur2(key, partitions))
+
+
+class EmbeddedBroker:
+    """librdkafka's mock cluster: a broker inside this process, gone with it. It has 4 partitions a topic."""
+
+    def __init__(self, topic: str) -> None:
+        quiet = {"log_level": 0, "bootstrap.servers": "embedded", "test.mock.num.brokers": 1}
+        self._holder = Producer({**quiet, "allow.auto.create.topics": True})
+        deadline = time.monotonic() + 10
+        metadata = self._holder.list_topics(timeout=10)
+        self.bootstrap_servers = ",".join(f"{b.host}:{b.port}" for b in metadata.brokers.values())
+        while not self._holder.list_topics(topic, timeout=10).topics[topic].partitions:
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable("the embedded broker does not create its topic", where="--embedded")
+
+    def __enter__(self) -> EmbeddedBroker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._holder

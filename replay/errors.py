@@ -1,0 +1,104 @@
+"""One error tree, one table of exit codes, one function from error to exit code.
+
+Every error is a sentence for the operator: what happened, where, why, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Published in the README; scripts and monitors depend on these numbers."""
+
+    DONE = 0
+    DIFFERENT = 1
+    USAGE = 2
+    INPUT = 3
+    STATE_CONFLICT = 4
+    BROKER_UNAVAILABLE = 5
+    LOCKED = 6
+    PRODUCER_FATAL = 7
+    CHECKPOINT_UNWRITABLE = 8
+    BUG = 70  # EX_SOFTWARE of sysexits.h: none of ours, so that a bug is never read as an outcome
+    SIGINT = 130
+    SIGTERM = 143
+
+
+class ReplayError(Exception):
+    """Anything that ends a replay on purpose.
+
+    `what` is one sentence; `where` names file, row, column or option; `todo` says what helps.
+    """
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, what: str, *, where: str = "", todo: str = "") -> None:
+        self.what, self.where, self.todo = what, where, todo
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n  -> {self.todo}" if self.todo else head
+
+
+class UsageError(ReplayError):
+    """An option or setting that cannot work."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(ReplayError):
+    """A file, column or row that cannot be replayed."""
+
+    exit_code = ExitCode.INPUT
+
+
+class StateConflict(ReplayError):
+    """Checkpoint, topic or input are not what they were: going on could lose or repeat rows."""
+
+    exit_code = ExitCode.STATE_CONFLICT
+
+
+class BrokerUnavailable(ReplayError):
+    """The deadline passed without the broker; nothing is lost, the next run resumes."""
+
+    exit_code = ExitCode.BROKER_UNAVAILABLE
+
+
+class Locked(ReplayError):
+    """Another instance holds this checkpoint."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class ProducerFatal(ReplayError):
+    """A record failed for good, or the producer can no longer keep the promise."""
+
+    exit_code = ExitCode.PRODUCER_FATAL
+
+
+class CheckpointUnwritable(ReplayError):
+    """Progress cannot be saved, so no more rows may be sent."""
+
+    exit_code = ExitCode.CHECKPOINT_UNWRITABLE
+
+
+class Stopped(ReplayError):
+    """A signal asked for the end; whatever was in flight has been drained or is left for the next run."""
+
+    def __init__(self, signal_number: int, what: str) -> None:
+        super().__init__(what, todo="run the same command again to go on from here")
+        # 128 + n is what shells report for a process ended by signal n
+        self.exit_code = ExitCode(128 + signal_number)
+
+
+def exit_code(error: BaseException | None) -> ExitCode:
+    """The one way from an outcome to the process's exit code."""
+    if error is None:
+        return ExitCode.DONE
+    if isinstance(error, ReplayError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.SIGINT
+    return ExitCode.BUG

@@ -1,0 +1,161 @@
+"""What travels between the stages: positions, batches, encoded records; and the seams `Clock` and `Sink`.
+
+A position is the *next* row to send, everywhere: a fresh replay is at row 0, a finished one at `rows`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+DeliveryCallback = Callable[[Any, Any], None]
+"""librdkafka's delivery report: (error or None, message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The next row to send: its number in the replay's order, and the next row of every input file."""
+
+    row: int
+    cursors: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionMark:
+    """How far one partition is known.
+
+    Together with a `Position` it says: rows before the position are in the topic; so are the first
+    `ahead_rows` rows of this partition at or after the position; all of them lie before `next_offset`,
+    and no other row of this replay does.
+    """
+
+    next_offset: int
+    ahead_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is proven to be in the topic: the part of a checkpoint that moves."""
+
+    position: Position
+    marks: tuple[PartitionMark, ...]
+
+
+@dataclass(slots=True)
+class SymbolTable:
+    """Every distinct symbol once; rows carry its index, so that work per symbol is done once."""
+
+    names: list[str] = field(default_factory=list)
+    _ids: dict[str, int] = field(default_factory=dict)
+
+    def id_of(self, name: str) -> int:
+        found = self._ids.get(name)
+        if found is None:
+            found = self._ids[name] = len(self.names)
+            self.names.append(name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows in replay order, as columns.
+
+    `table` has the columns `symbol` (int32 index into the symbol table), `price`, `event_time` (timestamp
+    without zone, UTC) and the further fields under their own names. `files` is the input file of each row, or
+    one number where all rows are of one file. `start` is the position of the first row.
+    """
+
+    start: Position
+    table: pa.RecordBatch
+    files: Ints | int
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def position_after(self, rows: int) -> Position:
+        """The position once the first `rows` rows of this batch are done."""
+        cursors = np.array(self.start.cursors, dtype=np.int64)
+        if isinstance(self.files, int):
+            cursors[self.files] += rows
+        else:
+            cursors += np.bincount(self.files[:rows], minlength=len(cursors))
+        return Position(self.start.row + rows, tuple(cursors.tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Records ready to be produced; all lists have one entry a row.
+
+    `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores.
+    """
+
+    keys: list[bytes]
+    values: list[bytes]
+    timestamps_ms: list[int]
+    partitions: Ints
+    event_times_ns: Ints
+    value_bytes: Ints
+
+    def only(self, rows: Ints) -> Encoded:
+        """These rows of it, in order."""
+        picked = rows.tolist()
+        return Encoded(
+            keys=[self.keys[row] for row in picked],
+            values=[self.values[row] for row in picked],
+            timestamps_ms=[self.timestamps_ms[row] for row in picked],
+            partitions=self.partitions[rows],
+            event_times_ns=self.event_times_ns[rows],
+            value_bytes=self.value_bytes[rows],
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Resync(Exception):
+    """This producer can no longer tell what is in the topic: drain, and start a new one as after a crash."""
+
+
+class Clock(Protocol):
+    """The one seam to time: tests hand in a clock that they move themselves."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never steps back; for waiting and pacing."""
+
+    def now(self) -> float:
+        """Seconds since 1970; for what is written down."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The real one."""
+
+    monotonic = staticmethod(time.monotonic)
+    now = staticmethod(time.time)
+    sleep = staticmethod(time.sleep)
+
+
+class Sink(Protocol):
+    """Where encoded rows go. `send` promises nothing; only the delivery callback does."""
+
+    def send(self, encoded: Encoded, rows: slice, on_delivery: DeliveryCallback) -> int:
+        """Hand over these rows in order; returns how many were accepted (fewer when the queue is full)."""
+
+    def poll(self, seconds: float = 0.0) -> None:
+        """Serve delivery reports, waiting for one up to `seconds`; raises where the producer cannot go on."""
+
+    def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
+        """Send now what waits for a fuller batch; True once every report has come."""
+
+    def close(self) -> None:
+        """Let go within bounded time, whatever the broker does. Outcomes still missing stay unknown."""

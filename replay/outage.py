@@ -1,0 +1,40 @@
+"""Is the broker down, or is this ordinary waiting? Pure: times in, verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NOTICE_S = 3.0
+"""Rows unacknowledged for this long (beyond the linger) are an outage: an acknowledgement takes milliseconds."""
+
+NOTICE_WITH_ERROR_S = 1.0
+"""The same when a broker connection has failed meanwhile."""
+
+
+@dataclass(slots=True)
+class Outage:
+    """Watches the age of the oldest row that waits for its acknowledgement."""
+
+    linger_s: float
+    timeout_s: float
+    since_s: float | None = None
+    count: int = 0
+    total_s: float = 0.0
+
+    def observe(self, now_s: float, oldest_sent_at_s: float | None, error_seen: bool) -> bool:
+        """True if the state changed: an outage began, or is over."""
+        waiting_s = 0.0 if oldest_sent_at_s is None else now_s - oldest_sent_at_s
+        limit_s = (NOTICE_WITH_ERROR_S if error_seen else NOTICE_S) + self.linger_s
+        if self.since_s is None and oldest_sent_at_s is not None and waiting_s > limit_s:
+            self.since_s = oldest_sent_at_s
+            self.count += 1
+            return True
+        if self.since_s is not None and waiting_s <= limit_s:
+            self.total_s += now_s - self.since_s
+            self.since_s = None
+            return True
+        return False
+
+    def left_s(self, now_s: float) -> float:
+        """Until the deadline; the whole of it while there is no outage."""
+        return self.timeout_s - (now_s - self.since_s if self.since_s is not None else 0.0)

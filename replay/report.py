@@ -1,0 +1,77 @@
+"""What a running replay tells, and how it is told to stop: the seam between the job and its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from replay.errors import Stopped
+from replay.model import Clock
+from replay.pace import Lateness
+
+REPEAT_S = 5.0
+"""How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """Set by signal handlers: the first signal asks for a drain, the second ends the drain."""
+
+    signal_number: int = 0
+    signals: int = 0
+
+    def request(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        self.signals += 1
+
+    def check(self) -> None:
+        if self.signals:
+            raise Stopped(self.signal_number, "stopped by signal before anything was sent")
+
+    def impatient(self) -> bool:
+        return self.signals > 1
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The state of a running replay, for whoever shows it. Times in seconds of the job's clock."""
+
+    rows: int
+    first_row: int = 0
+    done_rows: int = 0
+    sent_rows: int = 0
+    already_there_rows: int = 0
+    in_flight_rows: int = 0
+    lateness: Lateness = field(default_factory=Lateness)
+    shifted_s: float = 0.0
+    outage_s: float | None = None
+    outage_left_s: float = 0.0
+    outage_reason: str = ""
+    outages: int = 0
+    outages_s: float = 0.0
+    elapsed_s: float = 0.0
+    first_ack_s: float | None = None
+
+
+class Reporter(Protocol):
+    """Who is told: the terminal, a log, a test."""
+
+    def info(self, message: str) -> None: ...
+    def warning(self, message: str) -> None: ...
+    def phase(self, name: str, done_rows: int, rows: int) -> None: ...
+    def progress(self, snapshot: Snapshot) -> None: ...
+
+
+class Repeated:
+    """Says a trouble at once, and again every `REPEAT_S` while it lasts; for retry loops."""
+
+    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
+        self._say, self._clock = say, clock
+        self._last_s = float("-inf")
+
+    def __call__(self, message: str, left_s: float) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._last_s >= REPEAT_S:
+            self._last_s = now_s
+            self._say(f"{message}; trying again for {left_s:.0f} s (--broker-timeout)")

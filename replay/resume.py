@@ -1,0 +1,178 @@
+"""Where a replay starts: pure decisions from the checkpoint, the topic's watermarks and the topic's tail.
+
+A restarted producer has a new producer id: the broker would take rows again that it had appended but whose
+acknowledgement was never saved. So after an unclean stop the records behind the checkpointed offsets are matched,
+per partition and in order, with the rows that come next; what is found is not sent again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from replay.checkpoint import Checkpoint, InputPrint, JobPrint, State
+from replay.errors import StateConflict
+from replay.model import Encoded, PartitionMark, Position, Progress
+
+SETTLE_GAP_S = 0.5
+"""Two equal high watermarks this far apart end the wait for late appends: a request still in a socket's buffer when
+the old process died is appended within milliseconds once its broker runs."""
+
+_LAG_FACTOR = 1.5
+"""A broker looks for lagging replicas every half of replica.lag.time.max.ms (ReplicaManager, isr-expiration)."""
+
+_SHOWN_MAX = 5  # differences named in one error; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not what the checkpoint says."""
+
+    what: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.what} was {self.old}, now {self.new}"
+
+
+def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
+    """Everything that would change which bytes go where; empty means that the checkpoint fits the job."""
+    pairs = [
+        ("the topic", old.topic, new.topic),
+        ("the cluster id", old.cluster_id, new.cluster_id),
+        ("the topic id (it was deleted and created again)", old.topic_id, new.topic_id),
+        ("the number of partitions", str(old.partitions), str(new.partitions)),
+        ("the partitioner", old.partitioner, new.partitioner),
+        ("the encoder", old.encoder, new.encoder),
+        *_option_pairs(old.options, new.options),
+        *_input_pairs(old.inputs, new.inputs),
+    ]
+    return [Difference(what, before or "none", now or "none") for what, before, now in pairs if before != now]
+
+
+def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(set(old) | set(new)):
+        yield f"option {name}", old.get(name, ""), new.get(name, "")
+
+
+def _input_pairs(old: Sequence[InputPrint], new: Sequence[InputPrint]) -> Iterator[tuple[str, str, str]]:
+    if len(old) != len(new):
+        yield "the number of input files", str(len(old)), str(len(new))
+        return
+    for number, (before, now) in enumerate(zip(old, new, strict=True)):
+        if before != now:
+            yield f"input file {number}", _shown(before), _shown(now)
+
+
+def _shown(file: InputPrint) -> str:
+    return f"{file.name} ({file.rows:,} rows, {file.size_bytes:,} bytes, footer {file.footer_sha256[:8]})"
+
+
+def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
+    """Raises `StateConflict` that names what differs, old and new."""
+    found = differences(saved.job, job)
+    if not found:
+        return
+    more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
+    raise StateConflict(
+        "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
+        where=where,
+        todo="put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
+    )
+
+
+def check_watermarks(saved: Checkpoint, low: Sequence[int], high: Sequence[int], topic: str) -> None:
+    """Acknowledged rows must still be below the high watermark, and an unclean tail must still be readable."""
+    for partition, mark in enumerate(saved.progress.marks):
+        if high[partition] < mark.next_offset:
+            raise StateConflict(
+                f"acknowledged rows are gone: the high watermark is {high[partition]:,}, and the checkpoint knows rows"
+                f" up to offset {mark.next_offset - 1:,}",
+                where=f"{topic}, partition {partition}",
+                todo="the topic lost data (unclean leader election, a wiped log, a restored cluster): find out what it"
+                " holds, then start over on purpose with --restart",
+            )
+        if saved.state is State.RUNNING and low[partition] > mark.next_offset:
+            raise StateConflict(
+                f"records behind the checkpoint were deleted (retention): offsets {mark.next_offset:,} to"
+                f" {low[partition] - 1:,} would tell which rows are in the topic",
+                where=f"{topic}, partition {partition}",
+                todo="raise the topic's retention.ms; find out what it holds, then start over with --restart",
+            )
+
+
+def settle_s(saved_at_s: float, now_s: float, replication: int, replica_lag_max_s: float) -> float:
+    """How long late appends may still surface after an unclean stop.
+
+    With one replica an append is visible at once. With more, the high watermark may stand behind a replica that
+    hangs until the broker takes it out of the in-sync set; the time since the last save counts.
+    """
+    if replication <= 1:
+        return 0.0
+    age_s = max(0.0, now_s - saved_at_s)  # a clock that was set back waits in full
+    return max(0.0, replica_lag_max_s * _LAG_FACTOR + SETTLE_GAP_S - age_s)
+
+
+class TailMatch:
+    """Matches the records behind the checkpoint with the rows that come next, per partition and in order.
+
+    `rows` yields the encoded rows from the position on; it is read only as far as the records ask for, and never
+    further than `lead_rows_max`, beyond which the old process cannot have sent anything.
+    Records that are not the next expected row are other producers': they are counted and ignored. The same
+    greedy rule finds the longest run of ours: they are in the partition once, in order and without a gap.
+    """
+
+    def __init__(self, progress: Progress, rows: Iterator[Encoded], lead_rows_max: int) -> None:
+        self._rows, self._rows_left = rows, lead_rows_max
+        self._ahead = [mark.ahead_rows for mark in progress.marks]
+        self._to_skip = list(self._ahead)
+        self._expected: list[deque[tuple[bytes, bytes, int]]] = [deque() for _ in progress.marks]
+        self._next_offsets = [mark.next_offset for mark in progress.marks]
+        self._position = progress.position
+        self.matched = 0
+        self.foreign = 0
+
+    def found(
+        self, partition: int, offset: int, key: bytes | None, value: bytes | None, timestamp_ms: int | None
+    ) -> None:
+        """The next record of a partition; a `timestamp_ms` of None is not compared (LogAppendTime)."""
+        self._next_offsets[partition] = offset + 1
+        expected = self._expect(partition)
+        if expected is not None and (key, value) == expected[:2] and timestamp_ms in (None, expected[2]):
+            self._expected[partition].popleft()
+            self._ahead[partition] += 1
+            self.matched += 1
+        else:
+            self.foreign += 1
+
+    def progress(self, high_watermarks: Sequence[int]) -> Progress:
+        """What is known once every record up to the high watermarks was handed to `found`."""
+        offsets = map(max, self._next_offsets, high_watermarks)
+        return Progress(self._position, tuple(map(PartitionMark, offsets, self._ahead)))
+
+    def _expect(self, partition: int) -> tuple[bytes, bytes, int] | None:
+        queue = self._expected[partition]
+        while not queue and self._rows_left > 0:
+            encoded = next(self._rows, None)
+            if encoded is None:
+                self._rows_left = 0
+                break
+            self._distribute(encoded)
+        return queue[0] if queue else None
+
+    def _distribute(self, encoded: Encoded) -> None:
+        to_skip, expected = self._to_skip, self._expected
+        rows = zip(encoded.partitions.tolist(), encoded.keys, encoded.values, encoded.timestamps_ms, strict=True)
+        for _, (partition, key, value, timestamp_ms) in zip(range(self._rows_left), rows, strict=False):
+            if to_skip[partition]:
+                to_skip[partition] -= 1
+            else:
+                expected[partition].append((key, value, timestamp_ms))
+        self._rows_left -= min(len(encoded), self._rows_left)
+
+
+def fresh_start(start: Position, high_watermarks: Sequence[int]) -> Progress:
+    """A new job: row 0, and all that is in the topic now is not ours."""
+    return Progress(start, tuple(PartitionMark(offset) for offset in high_watermarks))

@@ -1,0 +1,325 @@
+"""One producer's life: rows out, acknowledgements in, checkpoints down.
+
+A burst is decided, handed over, and the reports that have come are served; every 0.1 s the checkpoint, the broker
+and the progress display are looked after. All waiting is done in `_turn`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from replay import pace
+from replay.acks import Chunk, Frontier
+from replay.checkpoint import State
+from replay.config import RunOptions
+from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
+from replay.encode import Encoder, refuse_large
+from replay.errors import BrokerUnavailable, CheckpointUnwritable, ProducerFatal, Stopped
+from replay.model import Batch, Clock, Encoded, Ints, Progress, Resync
+from replay.outage import Outage
+from replay.report import Reporter, Snapshot, Stop
+from replay.source import Source
+
+CHUNK_ROWS = 4_096
+"""Rows handed over between two looks at reports and signals when unpaced: about 5 ms of work."""
+
+ENCODE_ROWS = 16_384
+"""Rows encoded at once: their lists stay in the cache, and the cost per call still vanishes."""
+
+ENCODE_S = 0.1
+"""A paced replay encodes this much of its time at once, so that encoding never delays a burst by much."""
+
+LEAD_ROWS_MIN = 1_000_000
+"""How far rows may be sent beyond the older checkpoint on disk: more than two intervals at full speed need, and
+on a resume the bound on rows kept in memory while the tail is matched."""
+
+TICK_S = 0.1  # how often checkpoint, outage and progress are looked after
+SLEEP_MAX_S = 0.05  # how long a signal or a report may wait while nothing is due
+FULL_WAIT_S = 0.01  # how long to wait for a report while the queue is full; a report ends it
+DRAIN_LOST_S = 1.0  # how long to drain when the broker was away until the deadline anyway
+
+
+def lead_rows_max(in_flight_rows_max: int) -> int:
+    """Twice what can be in flight, for each of the two generations on disk, or more."""
+    return max(LEAD_ROWS_MIN, 4 * in_flight_rows_max)
+
+
+def slices(rows: int, rows_max: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, rows, rows_max):
+        yield start, min(rows, start + rows_max)
+
+
+class Session:
+    """Sends everything from `start` on. `save` writes a checkpoint; `shown` is kept up to date for the display."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        source: Source,
+        encoder: Encoder,
+        sink: KafkaSink,
+        start: Progress,
+        save: Callable[[Progress, State], None],
+        stop: Stop,
+        report: Reporter,
+        shown: Snapshot,
+        clock: Clock,
+    ) -> None:
+        self._options, self._source, self._encoder, self._sink = options, source, encoder, sink
+        self._save_to, self._stop, self._report, self._shown, self._clock = save, stop, report, shown, clock
+        self._start, self._frontier = start, Frontier(start)
+        self._ahead: Ints = np.array([mark.ahead_rows for mark in start.marks], dtype=np.int64)
+        self._sent_row = start.position.row
+        self._on_disk = (start.position.row, start.position.row)  # rows of the two generations: older, newest
+        self._lead_rows_max = lead_rows_max(options.kafka.in_flight_rows_max)
+        self._timeline = pace.Timeline()
+        self._anchor_s: float | None = None
+        self._outage = Outage(options.kafka.linger_ms / 1_000, options.kafka.broker_timeout_s)
+        self._errors_seen = 0
+        self._failure = ""
+        self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
+        self._warmed_up = False
+
+    def run(self) -> None:
+        """Returns once every row is acknowledged and the checkpoint says so; whatever else ends it, what is proven
+        by then is saved. Raises `Resync` when a new producer has to take over."""
+        try:
+            self._send_all()
+        except CheckpointUnwritable:
+            self._sink.close()
+            raise
+        except ProducerFatal:
+            self._end(drain_s=0.0)
+            raise
+        except BrokerUnavailable:
+            self._end(DRAIN_LOST_S)
+            raise
+        except Resync:
+            self._end(self._options.drain_timeout_s, may_be_clean=False)
+            raise
+        except BaseException:
+            self._end(self._options.drain_timeout_s)
+            raise
+        else:
+            self._sink.close()
+            self._show()
+
+    def _send_all(self) -> None:
+        for batch in self._source.batches(self._start.position):
+            for first, last in slices(len(batch), self._encode_rows()):
+                self._send_slice(batch, first, self._encoder.encode(batch, first, last))
+        while self._frontier.oldest is not None:
+            self._turn(FULL_WAIT_S)
+        self._save(self._frontier.finished(self._source.end), State.DONE)
+
+    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
+        """Drain what can be drained, let go of the producer, save what is proven."""
+        drained = self._sink.drain(drain_s, self._stop.impatient)
+        self._sink.close()
+        self._frontier.advance()
+        self._show()
+        saved = self._frontier.saved
+        clean = drained and may_be_clean and not self._failure and saved.position.row == self._sent_row
+        self._save(saved, State.CLEAN if clean else State.RUNNING)
+
+    # -- rows out ------------------------------------------------------------------------------------------
+
+    def _send_slice(self, batch: Batch, first: int, encoded: Encoded) -> None:
+        """Rows `first` and following of the batch, encoded: what is not in the topic yet goes out when it is due."""
+        refuse_large(encoded, self._options.kafka.record_bytes_max, lambda row: self._source.where(batch, first + row))
+        to_send = self._not_there_yet(encoded.partitions)
+        records = encoded if to_send is None else encoded.only(to_send)
+        due_s, self._timeline = self._timeline.deadlines(self._options.pace, records.event_times_ns)
+        bytes_before = np.concatenate([[0], np.cumsum(records.value_bytes)])
+        sent = covered = 0
+        while sent < len(records):
+            stop = min(self._due(due_s, sent), self._room(bytes_before, sent))
+            if stop <= sent:
+                self._turn(FULL_WAIT_S)
+                continue
+            chunk = self._hand_over(records, sent, stop, int(bytes_before[stop] - bytes_before[sent]))
+            sent += chunk.waiting
+            through = len(encoded) if sent == len(records) else sent if to_send is None else int(to_send[sent - 1]) + 1
+            self._register(chunk, batch, first, covered, through, encoded, to_send)
+            covered = through
+            self._turn()
+        if covered < len(encoded):  # nothing to send: all rows of the slice are in the topic
+            nothing = self._hand_over(records, 0, 0, 0)
+            self._register(nothing, batch, first, covered, len(encoded), encoded, to_send)
+            self._turn()
+
+    def _not_there_yet(self, partitions: Ints) -> Ints | None:
+        """The rows to send; None for all of them. The first `ahead` rows of each partition are in the topic."""
+        if not self._ahead.any():
+            return None
+        there = np.zeros(len(partitions), dtype=bool)
+        for partition in np.flatnonzero(self._ahead):
+            rows = np.flatnonzero(partitions == partition)[: self._ahead[partition]]
+            there[rows] = True
+            self._ahead[partition] -= len(rows)
+        return np.flatnonzero(~there)
+
+    def _due(self, due_s: Any, sent: int) -> int:
+        """Waits until rows are due; the row to stop before."""
+        if due_s is None:
+            return sent + CHUNK_ROWS
+        if self._anchor_s is None:
+            return self._first_due(due_s, sent)
+        while True:
+            now_s = self._clock.monotonic()
+            late_s = now_s - self._anchor_s - float(due_s[sent])
+            shift_s = pace.shift_s(late_s)
+            if shift_s:
+                self._anchor_s += shift_s
+                self._shown.shifted_s += shift_s
+                self._report.warning(f"{late_s:.1f} s behind the schedule: it is shifted, nothing is rushed")
+            step = pace.decide(due_s, sent, now_s - self._anchor_s)
+            if isinstance(step, pace.Send):
+                self._shown.lateness.add(now_s - self._anchor_s - due_s[sent : step.stop])
+                return step.stop
+            self._turn(sleep_s=min(step.seconds, SLEEP_MAX_S))
+
+    def _first_due(self, due_s: Any, sent: int) -> int:
+        """The first row goes alone, and its acknowledgement sets the anchor: a fresh producer is held up for about
+        a second (coordinator load, metadata), which the schedule would then make up for with a burst."""
+        if not self._warmed_up:
+            self._warmed_up = True
+            return sent + 1
+        while self._frontier.oldest is not None:
+            self._turn(FULL_WAIT_S)
+        self._anchor_s = self._clock.monotonic() - float(due_s[sent])
+        return sent
+
+    def _room(self, bytes_before: Any, sent: int) -> int:
+        """The row to stop before, so that what is in flight stays within bounds in rows and bytes."""
+        kafka, frontier = self._options.kafka, self._frontier
+        rows = kafka.in_flight_rows_max - frontier.in_flight_rows
+        left = kafka.in_flight_bytes_max - frontier.in_flight_bytes
+        by_bytes = int(np.searchsorted(bytes_before, bytes_before[sent] + left, side="right")) - 1
+        if not frontier.in_flight_rows:
+            by_bytes = max(by_bytes, sent + 1)  # one record may be larger than the bound
+        self._keep_lead()
+        return min(sent + rows, by_bytes)
+
+    def _hand_over(self, records: Encoded, sent: int, stop: int, size: int) -> Chunk:
+        chunk = Chunk(bytes=size, sent_at_s=self._clock.monotonic())
+        if stop > sent:
+            chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
+            self._shown.sent_rows += chunk.waiting
+        return chunk
+
+    def _register(
+        self, chunk: Chunk, batch: Batch, first: int, covered: int, through: int, encoded: Encoded, to_send: Ints | None
+    ) -> None:
+        """Tell the frontier which rows the chunk stands for: those sent, and those before them that were there."""
+        chunk.first_row = self._sent_row
+        chunk.rows = through - covered
+        chunk.end = lambda: batch.position_after(first + through)
+        if to_send is not None:
+            partitions = np.bincount(encoded.partitions[covered:through], minlength=len(self._ahead))
+            sent_rows = to_send[(to_send >= covered) & (to_send < through)]
+            partitions -= np.bincount(encoded.partitions[sent_rows], minlength=len(self._ahead))
+            chunk.skipped = {int(p): int(partitions[p]) for p in np.flatnonzero(partitions)}
+        self._sent_row += chunk.rows
+        self._frontier.sent(chunk)
+
+    def _keep_lead(self) -> None:
+        """Save before rows go further beyond the older generation on disk than a resume from it would look."""
+        while self._sent_row + CHUNK_ROWS - self._on_disk[0] > self._lead_rows_max:
+            if self._frontier.saved.position.row > self._on_disk[0]:
+                self._save(self._frontier.saved, State.RUNNING)
+            elif self._frontier.oldest is None:
+                raise Resync("the broker did not tell the offsets of rows that it had acknowledged")
+            else:
+                self._turn(FULL_WAIT_S)
+
+    def _encode_rows(self) -> int:
+        plan = self._options.pace
+        if plan.rows_per_s is not None:
+            return max(64, min(ENCODE_ROWS, int(plan.rows_per_s * ENCODE_S)))
+        return ENCODE_ROWS if plan.speed is None else ENCODE_ROWS // 8
+
+    # -- acknowledgements in -------------------------------------------------------------------------------
+
+    def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
+        if error.code() not in UNKNOWN_OUTCOMES and not self._failure:
+            self._failure = (
+                f"a record among rows {chunk.first_row:,} to {chunk.first_row + chunk.rows - 1:,}"
+                f" (partition {message.partition()}) failed for good: {error.str()}"
+            )
+
+    def _turn(self, poll_s: float = 0.0, sleep_s: float = 0.0) -> None:
+        """Serve reports and signals; the only place where anything waits. `poll_s` ends with the first report."""
+        if sleep_s > 0:
+            self._clock.sleep(sleep_s)
+        self._sink.poll(poll_s)
+        if self._frontier.advance():
+            self._errors_seen = self._sink.news.errors
+            if self._shown.first_ack_s is None:
+                self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
+        if self._failure:
+            raise ProducerFatal(
+                self._failure,
+                where=self._options.kafka.topic,
+                todo="mend what the broker complains about, then run again: it resumes at the first missing row",
+            )
+        if self._stop.signals:
+            number = self._stop.signal_number
+            raise Stopped(number, f"stopped by {signal.Signals(number).name}")
+        now_s = self._clock.monotonic()
+        if now_s - self._ticked_at_s >= TICK_S:
+            self._ticked_at_s = now_s
+            self._tick(now_s)
+
+    def _tick(self, now_s: float) -> None:
+        self._watch_broker(now_s)
+        if now_s - self._saved_at_s >= self._options.checkpoint_interval_s and self._frontier.oldest is not None:
+            # Also without progress: the time since the last save tells a resume how long ago this process lived.
+            self._save(self._frontier.saved, State.RUNNING)
+        self._show()
+
+    def _watch_broker(self, now_s: float) -> None:
+        outage, oldest, news = self._outage, self._frontier.oldest, self._sink.news
+        began = outage.since_s
+        if outage.observe(now_s, oldest.sent_at_s if oldest else None, news.errors > self._errors_seen):
+            if outage.since_s is not None:
+                self._report.warning(
+                    f"the broker has not acknowledged anything for {now_s - outage.since_s:.1f} s"
+                    f" ({self._outage_reason()}): {self._frontier.in_flight_rows:,} rows wait; replay goes on by itself"
+                    f" when it is back, and gives up in {outage.left_s(now_s):.0f} s (--broker-timeout)"
+                )
+            elif began is not None:
+                self._report.info(f"the broker acknowledges again, after {now_s - began:.1f} s")
+        if outage.since_s is not None:
+            news.raise_denied()
+            if outage.left_s(now_s) <= 0:
+                raise BrokerUnavailable(
+                    f"no acknowledgement for {now_s - outage.since_s:.0f} s ({self._outage_reason()})",
+                    where=self._options.kafka.bootstrap_servers,
+                    todo="run the same command again once the broker is back: it resumes without duplicates",
+                )
+
+    def _outage_reason(self) -> str:
+        return self._sink.news.last_error or "no error, it just does not answer"
+
+    def _show(self) -> None:
+        shown, outage, now_s = self._shown, self._outage, self._clock.monotonic()
+        shown.elapsed_s = now_s - self._begun_s
+        shown.done_rows = self._frontier.row
+        shown.in_flight_rows = self._frontier.in_flight_rows
+        shown.outage_s = now_s - outage.since_s if outage.since_s is not None else None
+        shown.outage_left_s = outage.left_s(now_s)
+        shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""
+        shown.outages, shown.outages_s = outage.count, outage.total_s
+        self._report.progress(shown)
+
+    # -- checkpoints down ----------------------------------------------------------------------------------
+
+    def _save(self, progress: Progress, state: State) -> None:
+        self._save_to(progress, state)
+        self._on_disk = (self._on_disk[1], progress.position.row)
+        self._saved_at_s = self._clock.monotonic()

@@ -1,0 +1,190 @@
+"""What people and log collectors see: a progress bar on a terminal, log lines elsewhere, a summary at the end.
+
+All logs go through loguru to standard error, librdkafka's among them; the summary goes to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+if TYPE_CHECKING:
+    from replay.report import Snapshot
+
+_TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
+_QUIET_S = 10.0  # the same librdkafka line (but for its numbers) is not shown again within this
+_RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Librdkafka(logging.Handler):
+    """librdkafka's lines through loguru; its repeats while a broker is down are held back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen_s: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        shape, now_s = re.sub(r"\d+", "#", text), time.monotonic()
+        if now_s - self._seen_s.get(shape, float("-inf")) < _QUIET_S:
+            return
+        if len(self._seen_s) > 1_000:
+            self._seen_s.clear()
+        self._seen_s[shape] = now_s
+        # Its errors are about one connection, which it retries by itself: for us they are warnings.
+        # CONFWARN explains a setting of ours that is meant as it is.
+        level = "WARNING" if record.levelno >= logging.WARNING and "CONFWARN" not in text else "DEBUG"
+        logger.log(level, "kafka: {}", text)
+
+
+def set_up_logging(log_format: LogFormat, *, debug: bool, console: Console) -> None:
+    """One sink on standard error, that does not tear a progress bar apart."""
+
+    def write_text(message: Any) -> None:
+        console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
+
+    def write_json(message: Any) -> None:
+        record = message.record
+        line = {
+            "time": record["time"].astimezone().isoformat(timespec="milliseconds"),
+            "level": record["level"].name.lower(),
+            "message": record["message"],
+            **record["extra"],
+        }
+        sys.stderr.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        sys.stderr.flush()
+
+    logger.remove()
+    sink = write_json if log_format is LogFormat.JSON else write_text
+    logger.add(sink, format=_TEXT, level="DEBUG" if debug else "INFO", backtrace=False, diagnose=False)
+    kafka = logging.getLogger("librdkafka")
+    kafka.handlers, kafka.propagate = [_Librdkafka()], False
+    kafka.setLevel(logging.DEBUG)
+
+
+class Terminal:
+    """The `Reporter` of the command line."""
+
+    def __init__(self, console: Console, progress_interval_s: float, *, bar: bool) -> None:
+        self._interval_s = progress_interval_s
+        self._line_s = time.monotonic()
+        self._window: list[tuple[float, int]] = []
+        self.last: Snapshot | None = None  # for the summary
+        self._bar: Progress | None = None
+        if bar:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>5.1f}%"),
+                TextColumn("{task.fields[text]}"),
+                console=console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self._task = self._bar.add_task("starting", total=None, text="")
+
+    @contextmanager
+    def live(self) -> Iterator[Terminal]:
+        if self._bar is None:
+            yield self
+            return
+        with self._bar:
+            yield self
+
+    def info(self, message: str) -> None:
+        logger.info("{}", message)
+
+    def warning(self, message: str) -> None:
+        logger.warning("{}", message)
+
+    def phase(self, name: str, done_rows: int, rows: int) -> None:
+        self._show(name, done_rows, rows, f"{done_rows:,} of {rows:,} rows", {"phase": name})
+
+    def progress(self, snapshot: Snapshot) -> None:
+        self.last = snapshot
+        text = progress_text(snapshot, self._rate(snapshot.done_rows))
+        fields = {"rows": snapshot.rows, "done_rows": snapshot.done_rows, "in_flight_rows": snapshot.in_flight_rows}
+        self._show("replaying", snapshot.done_rows, snapshot.rows, text, fields)
+
+    def _show(self, name: str, done: int, total: int, text: str, fields: dict[str, Any]) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, description=name, completed=done, total=total, text=text)
+            return
+        now_s = time.monotonic()
+        if now_s - self._line_s >= self._interval_s:
+            self._line_s = now_s
+            logger.bind(**fields).info("{}: {}", name, text)
+
+    def _rate(self, rows: int) -> float:
+        now_s = time.monotonic()
+        self._window.append((now_s, rows))
+        while now_s - self._window[0][0] > _RATE_WINDOW_S:
+            self._window.pop(0)
+        (then_s, before), seconds = self._window[0], now_s - self._window[0][0]
+        return (rows - before) / seconds if now_s > then_s else 0.0
+
+
+def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
+    """`12,345 of 20,000 rows, 5,000/s, 2 s left, 250 in flight, late p99 2.1 ms`; an outage comes first."""
+    parts = [f"{snapshot.done_rows:,} of {snapshot.rows:,} rows", f"{rows_per_s:,.0f}/s"]
+    if rows_per_s > 0:
+        parts.append(f"{duration((snapshot.rows - snapshot.done_rows) / rows_per_s)} left")
+    parts.append(f"{snapshot.in_flight_rows:,} in flight")
+    if snapshot.lateness.max_s:
+        parts.append(f"late p99 {snapshot.lateness.quantile_s(0.99) * 1e3:.1f} ms")
+    if snapshot.outage_s is not None:
+        parts.insert(
+            0,
+            f"BROKER DOWN for {duration(snapshot.outage_s)}: {snapshot.outage_reason};"
+            f" retrying for another {duration(snapshot.outage_left_s)}",
+        )
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """`850 ms`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+
+
+def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) -> list[tuple[str, str]]:
+    """The end of a run, as pairs of label and text."""
+    lines = [
+        ("outcome", outcome),
+        ("topic", topic),
+        ("rows", f"{shown.done_rows:,} of {shown.rows:,} in the topic"),
+        ("sent", f"{shown.sent_rows:,} by this run, which began at row {shown.first_row:,}"),
+    ]
+    if shown.already_there_rows:
+        lines.append(("already there", f"{shown.already_there_rows:,} found behind the checkpoint, not sent again"))
+    if shown.elapsed_s and shown.sent_rows:
+        lines.append(("time", f"{duration(shown.elapsed_s)}, {shown.sent_rows / shown.elapsed_s:,.0f} rows/s"))
+    if shown.lateness.max_s:
+        p50, p99 = (shown.lateness.quantile_s(q) * 1e3 for q in (0.5, 0.99))
+        lines.append(("lateness", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {shown.lateness.max_s * 1e3:.1f} ms"))
+    if shown.shifted_s:
+        lines.append(("schedule", f"shifted by {duration(shown.shifted_s)} after stalls"))
+    if shown.outages:
+        lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s + (shown.outage_s or 0.0))} in all"))
+    return [*lines, ("checkpoint", checkpoint)]

@@ -1,0 +1,77 @@
+"""Brokers for the tests: a real one where Java and Maven allow it, librdkafka's embedded one everywhere."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, jars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker the tests use but do not own: there is only an address."""
+
+    bootstrap_servers: str
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster | Broker]:
+    """One node for all: never stop it. Without Java or Maven, the broker of REPLAY_TEST_BOOTSTRAP."""
+    try:
+        jars()
+    except KafkaUnavailable as reason:
+        if bootstrap := os.environ.get("REPLAY_TEST_BOOTSTRAP"):
+            yield Broker(bootstrap)
+            return
+        pytest.skip(f"no Kafka: {reason}; REPLAY_TEST_BOOTSTRAP can name a broker instead")
+    with KafkaCluster(tmp_path_factory.mktemp("kafka")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """One node for one test, which may kill it."""
+    yield from _own_cluster(tmp_path_factory, nodes=1)
+
+
+@pytest.fixture(scope="module")
+def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """Three nodes for one module. A test that harms a node brings it back."""
+    yield from _own_cluster(tmp_path_factory, nodes=3)
+
+
+def _own_cluster(tmp_path_factory: pytest.TempPathFactory, nodes: int) -> Iterator[KafkaCluster]:
+    try:
+        jars()
+    except KafkaUnavailable as reason:
+        pytest.skip(f"no Kafka to kill: {reason}")
+    with KafkaCluster(tmp_path_factory.mktemp("kafka"), nodes) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def topic() -> str:
+    """A name no other test has. The topic is made by `create_topic`, or by first use (embedded)."""
+    return f"trades-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def embedded() -> Iterator[Broker]:
+    """librdkafka's embedded broker, alive as long as the producer that holds it.
+
+    It makes any topic it is asked about, with 4 partitions, keeps a few MB of each, and knows neither
+    CreateTopics nor DescribeTopics nor DescribeConfigs.
+    """
+    holder = Producer({"test.mock.num.brokers": 1, "log_level": 0})
+    brokers = holder.list_topics(timeout=10).brokers.values()
+    yield Broker(",".join(f"{broker.host}:{broker.port}" for broker in brokers))
+    holder.flush(0)

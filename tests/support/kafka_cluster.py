@@ -1,0 +1,445 @@
+"""A real Apache Kafka on loopback, without Docker, that a test may kill, freeze, wipe and restart.
+
+Kafka runs from its Maven artifacts on Java 17. Nodes are combined brokers and controllers (KRaft), keep their
+ports and data over restarts, and never outlive the test process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from base64 import urlsafe_b64encode
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+from xml.etree import ElementTree
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+POM = Path(__file__).with_name("kafka-pom.xml")
+HOST = "127.0.0.1"
+JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+LOG4J = """\
+status=warn
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %m (%c)%n
+rootLogger=INFO, out
+"""
+
+
+class KafkaUnavailable(Exception):
+    """This machine cannot run Kafka: no Java 17, no Maven, or no way to fetch the jars."""
+
+
+class KafkaNodeError(Exception):
+    """A node that should run does not. Carries the end of its log."""
+
+
+def jars() -> Path:
+    """The folder with Kafka's jars, fetched once per machine.
+
+    A lock keeps two test runs from fetching at once, and the final rename keeps a half-filled folder from
+    ever being taken for a whole one.
+    """
+    _require_java()
+    version = _kafka_version()
+    cache = Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+    target = cache / f"kafka-{version}"
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f"kafka-{version}.lock") as lock:
+        if not target.is_dir():
+            partial = cache / f"kafka-{version}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            _fetch(partial, lock)
+            partial.rename(target)
+    return target
+
+
+def _kafka_version() -> str:
+    version = ElementTree.parse(POM).findtext(".//{*}kafka.version")
+    assert version, f"{POM.name} names no kafka.version"
+    return version
+
+
+def _require_java() -> None:
+    if shutil.which("java") is None:
+        raise KafkaUnavailable("java is not on PATH (Kafka 4 needs Java 17 or newer)")
+    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', text)
+    if found is None or int(found[1]) < 17:
+        raise KafkaUnavailable(f"Kafka 4 needs Java 17 or newer, found: {text.strip() or 'nothing'}")
+
+
+def _fetch(folder: Path, lock: int) -> None:
+    """Maven holds the lock too: when only this process is killed, nobody else may write to the folder yet."""
+    if shutil.which("mvn") is None:
+        raise KafkaUnavailable("mvn is not on PATH, and Kafka's jars are not in the cache folder")
+    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+    command += [f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[lock])
+    if done.returncode != 0 or not any(folder.glob("kafka-server-*.jar")):
+        output = (done.stdout + done.stderr)[-1000:].strip()
+        raise KafkaUnavailable(f"Maven could not fetch Kafka's jars: {output}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+class KafkaCluster:
+    """`nodes` Kafka nodes in `folder`; as a context manager: ready inside, gone outside."""
+
+    def __init__(self, folder: Path, nodes: int = 1, config: dict[str, str] | None = None) -> None:
+        self._guard = _Guard()
+        ports = _free_ports(2 * nodes)
+        brokers, controllers = ports[:nodes], ports[nodes:]
+        self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in brokers)
+        cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
+        voters = ",".join(f"{i + 1}@{HOST}:{port}" for i, port in enumerate(controllers))
+        settings = _defaults(nodes) | {"controller.quorum.voters": voters} | (config or {})
+        self._nodes = [
+            _Node(folder / f"node{i}", i + 1, pair, cluster_id, settings)
+            for i, pair in enumerate(zip(brokers, controllers, strict=True))
+        ]
+
+    def __enter__(self) -> KafkaCluster:
+        try:
+            self.start()
+        except BaseException:
+            self.kill_all()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kills: nobody needs the data any more, and a clean stop without a quorum would wait for minutes."""
+        self.kill_all()
+        self._guard.close()
+
+    def start(self, timeout_s: float = 60) -> None:
+        """Starts every node that is down, all at once; returns when they answer."""
+        self.start_all()
+        self.wait_ready(timeout_s)
+
+    def stop(self, grace_s: float = 15) -> None:
+        """A clean stop of every node; whoever is not gone after `grace_s` is killed."""
+        for node in self._nodes:
+            node.terminate()
+        deadline = time.monotonic() + grace_s
+        for node in self._nodes:
+            node.wait_gone(max(0.0, deadline - time.monotonic()))
+        self._watch()
+
+    def start_all(self) -> None:
+        """Formats (the first time) and starts every node that is down, without waiting for readiness."""
+        down = [node for node in self._nodes if not node.alive]
+        for node in [node for node in down if not node.formatted]:
+            node.format_begin()
+        for node in down:
+            node.format_end()
+            node.start()
+        self._watch()
+
+    def kill_all(self) -> None:
+        """SIGKILL to every node at once, as in a power cut; returns when all are gone."""
+        for node in self._nodes:
+            node.signal(signal.SIGKILL)
+        for node in self._nodes:
+            node.wait_gone(0)
+        self._watch()
+
+    def start_node(self, i: int) -> None:
+        """Starts node `i` on its old ports with its old data, without waiting for readiness."""
+        node = self._nodes[i]
+        assert not node.alive, f"node {i} is running already"
+        if not node.formatted:
+            node.format_begin()
+            node.format_end()
+        node.start()
+        self._watch()
+
+    def stop_node(self, i: int, grace_s: float = 30) -> None:
+        """A clean stop (SIGTERM: leadership is handed over); killed if it takes longer than `grace_s`."""
+        self._nodes[i].terminate()
+        self._nodes[i].wait_gone(grace_s)
+        self._watch()
+
+    def kill_node(self, i: int) -> None:
+        """SIGKILL; returns when the process is gone, so that its ports and files are free."""
+        self._nodes[i].signal(signal.SIGKILL)
+        self._nodes[i].wait_gone(0)
+        self._watch()
+
+    def freeze_node(self, i: int) -> None:
+        """SIGSTOP: connections stay open and nobody answers, as in a long pause or a hung disk."""
+        self._nodes[i].freeze()
+
+    def thaw_node(self, i: int) -> None:
+        """SIGCONT: the node goes on and believes that no time has passed."""
+        self._nodes[i].thaw()
+
+    def wipe_node(self, i: int) -> None:
+        """Throws away what node `i` has on disk, as after a lost disk. Only when it is down."""
+        self._nodes[i].wipe()
+
+    def alive(self, i: int) -> bool:
+        """Whether the process of node `i` exists (frozen or not)."""
+        return self._nodes[i].alive
+
+    def log(self, i: int) -> str:
+        """The log of node `i`, all starts together."""
+        return self._nodes[i].log_file.read_text(errors="replace")
+
+    def broker_id(self, i: int) -> int:
+        """What Kafka's metadata calls node `i`; see also `node_of`."""
+        return self._nodes[i].id
+
+    def node_of(self, broker_id: int) -> int:
+        """The index of the node that Kafka's metadata calls `broker_id`, for killing a partition's leader."""
+        return [node.id for node in self._nodes].index(broker_id)
+
+    def wait_ready(self, timeout_s: float = 60) -> None:
+        """Until each running node answers a metadata request with all of them. Frozen ones do not count."""
+        deadline = time.monotonic() + timeout_s
+        running = [node for node in self._nodes if node.alive and not node.frozen]
+        wanted = {node.id for node in running}
+        dead = [node for node in self._nodes if node.died]
+        if dead:
+            raise KafkaNodeError(f"node {dead[0].id} ended by itself:\n{dead[0].log_tail()}")
+        for node in running:
+            _wait_answers(node, wanted, deadline)
+
+    def _watch(self) -> None:
+        self._guard.watch([node.pid for node in self._nodes if node.pid is not None])
+
+
+class _Node:
+    """One process and its folder."""
+
+    def __init__(
+        self, folder: Path, broker_id: int, ports: tuple[int, int], cluster_id: str, settings: dict[str, str]
+    ) -> None:
+        port, controller_port = ports
+        self.id = broker_id
+        self.address = f"{HOST}:{port}"
+        self.log_file = folder / "node.log"
+        self.frozen = False
+        self._data = folder / "data"
+        self._properties = folder / "server.properties"
+        self._cluster_id = cluster_id
+        self._java = [
+            "java",
+            *JVM,
+            f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
+            "-cp",
+            f"{jars()}/*",
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._formatting: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "log4j2.properties").write_text(LOG4J)
+        own = {
+            "node.id": str(broker_id),
+            "log.dirs": str(self._data),
+            "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        }
+        self._properties.write_text("".join(f"{k}={v}\n" for k, v in sorted((own | settings).items())))
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended without being told to."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.alive else None
+
+    @property
+    def formatted(self) -> bool:
+        return (self._data / "meta.properties").exists()
+
+    def format_begin(self) -> None:
+        arguments = ["format", "-t", self._cluster_id, "-c", str(self._properties)]
+        self._formatting = self._spawn("kafka.tools.StorageTool", *arguments)
+
+    def format_end(self) -> None:
+        if self._formatting is None:
+            return
+        code, self._formatting = self._formatting.wait(), None
+        if code != 0:
+            raise KafkaNodeError(f"node {self.id} could not format its folder:\n{self.log_tail()}")
+
+    def start(self) -> None:
+        self._process = self._spawn("kafka.Kafka", str(self._properties))
+        self.frozen = False
+
+    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """In a session of its own, so that Ctrl-C reaches the test and not the nodes; without a fork hook,
+        because the test process may hold librdkafka clients."""
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [*self._java, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self.alive:
+            self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        self.thaw()
+        self.signal(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        self.signal(signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+        self.frozen = False
+
+    def wait_gone(self, grace_s: float) -> None:
+        """Waits for the end; kills after the grace."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process, self.frozen = None, False
+
+    def wipe(self) -> None:
+        assert not self.alive, f"node {self.id} is running: stop or kill it before wiping it"
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def log_tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+
+
+class _Guard:
+    """Kills the nodes when the test process is gone, however it went: SIGTERM and SIGKILL skip atexit.
+
+    A shell knows the current process ids and waits for the end of its input: the end of the test process.
+    """
+
+    SCRIPT = 'while read -r line; do pids=$line; done; [ -z "$pids" ] || kill -9 $pids'
+
+    def __init__(self) -> None:
+        command = ["sh", "-c", self.SCRIPT]
+        self._shell = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        atexit.register(self.close)
+
+    def watch(self, pids: Sequence[int]) -> None:
+        pipe = self._shell.stdin
+        if pipe is not None and not pipe.closed:
+            pipe.write(" ".join(map(str, pids)).encode() + b"\n")
+            pipe.flush()
+
+    def close(self) -> None:
+        """Ends the shell, and with it whatever was being watched."""
+        pipe = self._shell.stdin
+        if pipe is not None and not pipe.closed:
+            pipe.close()
+            self._shell.wait()
+        atexit.unregister(self.close)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now and that no outgoing connection will take while their node is down.
+
+    Ports of the ephemeral range (what binding to port 0 gives) would not do: a client that keeps trying to
+    reach a killed node can be given that very port as its own, and then the node cannot come back.
+    """
+    ports: list[int] = []
+    for port in random.SystemRandom().sample(range(15_000, _first_ephemeral_port()), 500):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise KafkaUnavailable("no free ports below the ephemeral range")
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        first = 32_768
+    return first if first > 16_000 else 32_768
+
+
+def _wait_answers(node: _Node, wanted: set[int], deadline: float) -> None:
+    quiet = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
+    client = AdminClient({"bootstrap.servers": node.address, **quiet})
+    answer: set[int] | KafkaException | None = None
+    while time.monotonic() < deadline:
+        if not node.alive:
+            raise KafkaNodeError(f"node {node.id} ended:\n{node.log_tail()}")
+        try:
+            answer = set(client.list_topics(timeout=1).brokers)
+            if wanted <= answer:
+                return
+        except KafkaException as error:
+            answer = error
+        time.sleep(0.05)
+    raise KafkaNodeError(f"node {node.id} is not ready, its last answer is {answer}:\n{node.log_tail()}")
+
+
+def _defaults(nodes: int) -> dict[str, str]:
+    """Small, quick to start, quick to elect, and keeping old event times."""
+    copies, in_sync = min(nodes, 3), max(1, min(nodes, 3) - 1)
+    return {
+        "process.roles": "broker,controller",
+        "controller.listener.names": "CONTROLLER",
+        "auto.create.topics.enable": "false",
+        "num.partitions": "6",
+        "default.replication.factor": str(copies),
+        "min.insync.replicas": str(in_sync),
+        "offsets.topic.num.partitions": "4",
+        "offsets.topic.replication.factor": str(copies),
+        "transaction.state.log.num.partitions": "4",
+        "transaction.state.log.replication.factor": str(copies),
+        "transaction.state.log.min.isr": str(in_sync),
+        "share.coordinator.state.topic.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": str(copies),
+        "share.coordinator.state.topic.min.isr": str(in_sync),
+        "log.retention.ms": "-1",
+        "group.initial.rebalance.delay.ms": "0",
+        "broker.heartbeat.interval.ms": "250",
+        "broker.session.timeout.ms": "2000",
+        "replica.lag.time.max.ms": "5000",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "log.cleaner.dedupe.buffer.size": "16777216",
+    }

@@ -1,0 +1,75 @@
+"""Topics for tests, created on purpose and usable when the call returns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from confluent_kafka.admin._metadata import PartitionMetadata
+
+QUIET = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
+
+
+def create_topic(
+    bootstrap: str,
+    name: str,
+    partitions: int,
+    replication: int = 1,
+    config: Mapping[str, str] | None = None,
+    *,
+    deadline_s: float = 60,
+) -> None:
+    """Creates the topic, retrying while the cluster settles; returns when all its copies are in sync.
+
+    A repeated attempt may find that the first one had succeeded: that is fine.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    topic = NewTopic(name, partitions, replication, config=dict(config or {}))
+    deadline = time.monotonic() + deadline_s
+    while True:
+        try:
+            admin.create_topics([topic], operation_timeout=10, request_timeout=10)[name].result()
+            break
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                break
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+    wait_in_sync(bootstrap, name, partitions, replication, deadline_s=deadline_s)
+
+
+def wait_in_sync(bootstrap: str, name: str, partitions: int, replication: int = 1, deadline_s: float = 60) -> None:
+    """Until each partition has a leader and `replication` copies in sync, as after a restart of nodes."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    deadline = time.monotonic() + deadline_s
+    while True:
+        found = _partitions(admin, name)
+        healthy = [p for p in found.values() if p.leader >= 0 and len(p.isrs) >= replication]
+        if len(found) == len(healthy) == partitions:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name}: {len(healthy)} of {partitions} in sync after {deadline_s} s")
+        time.sleep(0.1)
+
+
+def leader_of(bootstrap: str, name: str, partition: int) -> int:
+    """The broker id of a partition's leader, -1 while there is none; see `KafkaCluster.node_of`."""
+    found = _partitions(AdminClient({"bootstrap.servers": bootstrap, **QUIET}), name)
+    return int(found[partition].leader) if partition in found else -1
+
+
+def _partitions(admin: AdminClient, name: str) -> Mapping[int, PartitionMetadata]:
+    """Empty while the cluster cannot tell."""
+    try:
+        topic = admin.list_topics(name, timeout=2).topics[name]
+    except KafkaException:
+        return {}
+    return {} if topic.error is not None else topic.partitions
