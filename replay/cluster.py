@@ -86,7 +86,7 @@ class Patience:
         clock: Clock,
         timeout_s: float,
         check_stop: Callable[[], None],
-        notice: Callable[[str, float], None],
+        notice: Callable[[str, float, float], None],
     ) -> None:
         self._clock, self._timeout_s = clock, timeout_s
         self._check_stop, self._notice = check_stop, notice
@@ -116,7 +116,7 @@ class Patience:
                     where="Kafka",
                     todo="check the broker and --bootstrap-servers, then run again: nothing is lost",
                 )
-            self._notice(f"cannot {what}: {reason}", self._timeout_s - waited)
+            self._notice(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)
 
 
@@ -151,7 +151,9 @@ class Cluster:
         self._options, self._patience = options, patience
         self.news = BrokerNews()
         try:
-            self._admin = AdminClient({**client_settings(options), "error_cb": self.news.on_error}, logger=kafka_log)
+            self._admin = AdminClient(
+                {**client_settings(options), "error_cb": self.news.on_error}, logger=kafka_log.getChild("admin")
+            )
         except KafkaException as error:
             raise bad_setting(error) from None
 

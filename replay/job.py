@@ -68,9 +68,11 @@ class _Replay:
         self.encoder = Encoder(
             self.source.symbols, self.options.columns.fields, murmur2_partitioner(self.topic.partitions)
         )
-        if saved is not None and self._is_done(saved):
-            self.report.progress(self.shown)
-            return self.shown
+        if saved is not None:
+            check_same_job(saved, self.job, str(self.file.path))
+            check_watermarks(saved, *self.cluster.watermarks(self.topic), self.topic.name)
+            if saved.state is State.DONE:
+                return self._nothing_to_do(saved)
         progress = self._begin() if saved is None else self._resume(saved)
         self.shown.first_row = self.shown.done_rows = progress.position.row
         while True:
@@ -95,13 +97,17 @@ class _Replay:
             self.cluster.create_topic()
             self.report.info(f"created topic {kafka.topic} with {dict(kafka.topic_config)}")
             topic = self.cluster.topic()
+        if topic is None and saved is not None:
+            raise StateConflict(
+                f"topic {kafka.topic} was deleted: the rows that this checkpoint has sent are gone with it",
+                where=str(self.file.path),
+                todo="restore the topic; or start over on purpose with --restart (and --create-topic)",
+            )
         if topic is None:
             raise UsageError(
-                f"there is no topic {kafka.topic}"
-                + (", though this checkpoint has sent rows to it: it was deleted" if saved else ""),
-                where=kafka.bootstrap_servers,
-                todo="create it, or let replay do it with --create-topic PARTITIONS[:REPLICATION]"
-                + (" and start over with --restart" if saved else ""),
+                f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
+                where="--topic",
+                todo="check the name, or let replay create it with --create-topic PARTITIONS[:REPLICATION]",
             )
         if kafka.create_topic is not None and kafka.create_topic.partitions != topic.partitions:
             self.report.warning(f"topic {topic.name} exists with {topic.partitions} partitions; --create-topic is moot")
@@ -125,17 +131,14 @@ class _Replay:
             inputs=tuple(file.print for file in self.source.files),
         )
 
-    def _is_done(self, saved: Checkpoint) -> bool:
-        check_same_job(saved, self.job, str(self.file.path))
-        if saved.state is not State.DONE:
-            return False
-        check_watermarks(saved, *self.cluster.watermarks(self.topic), self.topic.name)
+    def _nothing_to_do(self, saved: Checkpoint) -> Snapshot:
         self.shown.first_row = self.shown.done_rows = self.source.rows
+        self.report.progress(self.shown)
         self.report.info(
             f"nothing to do: all {self.source.rows:,} rows are in topic {self.topic.name} since"
             f" {_utc(saved.saved_at_s)}; --restart sends them again"
         )
-        return True
+        return self.shown
 
     def _begin(self) -> Progress:
         """A new job: check every row, then save row 0 with the watermarks as they are."""
@@ -187,7 +190,6 @@ class _Replay:
             f"resuming at row {saved.progress.position.row:,} of {self.source.rows:,}, saved {_utc(saved.saved_at_s)}"
             f" by {saved.instance} ({'clean stop' if saved.state is State.CLEAN else 'unclean stop'})"
         )
-        check_watermarks(saved, *self.cluster.watermarks(self.topic), self.topic.name)
         progress = saved.progress if saved.state is State.CLEAN else self._reconcile(saved)
         self._save_start(progress)
         return progress

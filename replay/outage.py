@@ -30,11 +30,18 @@ class Outage:
             self.count += 1
             return True
         if self.since_s is not None and waiting_s <= limit_s:
-            self.total_s += now_s - self.since_s
+            self.total_s = self.all_s(now_s)
             self.since_s = None
             return True
         return False
 
     def left_s(self, now_s: float) -> float:
         """Until the deadline; the whole of it while there is no outage."""
-        return self.timeout_s - (now_s - self.since_s if self.since_s is not None else 0.0)
+        return max(0.0, self.timeout_s - self._this_s(now_s))
+
+    def all_s(self, now_s: float) -> float:
+        """The length of all outages, the present one included."""
+        return self.total_s + self._this_s(now_s)
+
+    def _this_s(self, now_s: float) -> float:
+        return now_s - self.since_s if self.since_s is not None else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from replay.errors import Stopped
@@ -12,6 +13,9 @@ from replay.pace import Lateness
 
 REPEAT_S = 5.0
 """How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""
+
+PATIENT_S = 1.0
+"""Nothing is said before: a leader election or a topic just created is over by then."""
 
 
 @dataclass(slots=True)
@@ -35,7 +39,7 @@ class Stop:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The state of a running replay, for whoever shows it. Times in seconds of the job's clock."""
+    """The state of a running replay, for whoever shows it."""
 
     rows: int
     first_row: int = 0
@@ -45,7 +49,7 @@ class Snapshot:
     in_flight_rows: int = 0
     lateness: Lateness = field(default_factory=Lateness)
     shifted_s: float = 0.0
-    outage_s: float | None = None
+    outage_since_s: float | None = None  # seconds since 1970
     outage_left_s: float = 0.0
     outage_reason: str = ""
     outages: int = 0
@@ -63,15 +67,20 @@ class Reporter(Protocol):
     def progress(self, snapshot: Snapshot) -> None: ...
 
 
+def clock_time(seconds: float) -> str:
+    """`21:40:22`, local time, as in the log lines."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
+
+
 class Repeated:
-    """Says a trouble at once, and again every `REPEAT_S` while it lasts; for retry loops."""
+    """Says a trouble that lasts, and again every `REPEAT_S`; for retry loops."""
 
     def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
         self._say, self._clock = say, clock
         self._last_s = float("-inf")
 
-    def __call__(self, message: str, left_s: float) -> None:
+    def __call__(self, message: str, waited_s: float, left_s: float) -> None:
         now_s = self._clock.monotonic()
-        if now_s - self._last_s >= REPEAT_S:
+        if waited_s >= PATIENT_S and now_s - self._last_s >= REPEAT_S:
             self._last_s = now_s
             self._say(f"{message}; trying again for {left_s:.0f} s (--broker-timeout)")

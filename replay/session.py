@@ -18,10 +18,10 @@ from replay.checkpoint import State
 from replay.config import RunOptions
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
 from replay.encode import Encoder, refuse_large
-from replay.errors import BrokerUnavailable, CheckpointUnwritable, ProducerFatal, Stopped
+from replay.errors import BrokerUnavailable, CheckpointUnwritable, InputError, ProducerFatal, Stopped, UsageError
 from replay.model import Batch, Clock, Encoded, Ints, Progress, Resync
 from replay.outage import Outage
-from replay.report import Reporter, Snapshot, Stop
+from replay.report import Reporter, Snapshot, Stop, clock_time
 from replay.source import Source
 
 CHUNK_ROWS = 4_096
@@ -74,6 +74,7 @@ class Session:
         self._start, self._frontier = start, Frontier(start)
         self._ahead: Ints = np.array([mark.ahead_rows for mark in start.marks], dtype=np.int64)
         self._sent_row = start.position.row
+        self._newest = start  # the progress of the newest generation on disk
         self._on_disk = (start.position.row, start.position.row)  # rows of the two generations: older, newest
         self._lead_rows_max = lead_rows_max(options.kafka.in_flight_rows_max)
         self._timeline = pace.Timeline()
@@ -89,24 +90,20 @@ class Session:
         by then is saved. Raises `Resync` when a new producer has to take over."""
         try:
             self._send_all()
-        except CheckpointUnwritable:
+        except CheckpointUnwritable:  # nothing can be saved: the next run finds out what this one sent
             self._sink.close()
-            raise
-        except ProducerFatal:
-            self._end(drain_s=0.0)
             raise
         except BrokerUnavailable:
             self._end(DRAIN_LOST_S)
             raise
-        except Resync:
-            self._end(self._options.drain_timeout_s, may_be_clean=False)
-            raise
-        except BaseException:
+        except (Stopped, InputError, UsageError):
             self._end(self._options.drain_timeout_s)
             raise
-        else:
-            self._sink.close()
-            self._show()
+        except BaseException as error:  # also between produce() and the frontier: rows may be out that no chunk knows
+            self._end(0.0 if isinstance(error, ProducerFatal) else self._options.drain_timeout_s, may_be_clean=False)
+            raise
+        self._sink.close()
+        self._show()
 
     def _send_all(self) -> None:
         for batch in self._source.batches(self._start.position):
@@ -142,6 +139,11 @@ class Session:
                 self._turn(FULL_WAIT_S)
                 continue
             chunk = self._hand_over(records, sent, stop, int(bytes_before[stop] - bytes_before[sent]))
+            if not chunk.waiting:
+                self._turn(FULL_WAIT_S)
+                continue
+            if due_s is not None and self._anchor_s is not None:
+                self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.waiting])
             sent += chunk.waiting
             through = len(encoded) if sent == len(records) else sent if to_send is None else int(to_send[sent - 1]) + 1
             self._register(chunk, batch, first, covered, through, encoded, to_send)
@@ -170,6 +172,8 @@ class Session:
         if self._anchor_s is None:
             return self._first_due(due_s, sent)
         while True:
+            while self._outage.since_s is not None:  # rows that pile up now would go out in one burst later
+                self._turn(sleep_s=SLEEP_MAX_S)
             now_s = self._clock.monotonic()
             late_s = now_s - self._anchor_s - float(due_s[sent])
             shift_s = pace.shift_s(late_s)
@@ -179,7 +183,6 @@ class Session:
                 self._report.warning(f"{late_s:.1f} s behind the schedule: it is shifted, nothing is rushed")
             step = pace.decide(due_s, sent, now_s - self._anchor_s)
             if isinstance(step, pace.Send):
-                self._shown.lateness.add(now_s - self._anchor_s - due_s[sent : step.stop])
                 return step.stop
             self._turn(sleep_s=min(step.seconds, SLEEP_MAX_S))
 
@@ -277,8 +280,10 @@ class Session:
 
     def _tick(self, now_s: float) -> None:
         self._watch_broker(now_s)
-        if now_s - self._saved_at_s >= self._options.checkpoint_interval_s and self._frontier.oldest is not None:
-            # Also without progress: the time since the last save tells a resume how long ago this process lived.
+        due = now_s - self._saved_at_s >= self._options.checkpoint_interval_s
+        if due and (self._frontier.oldest is not None or self._frontier.saved is not self._newest):
+            # Also without progress while rows are out: the time since the last save tells a resume how long ago this
+            # process lived.
             self._save(self._frontier.saved, State.RUNNING)
         self._show()
 
@@ -288,9 +293,9 @@ class Session:
         if outage.observe(now_s, oldest.sent_at_s if oldest else None, news.errors > self._errors_seen):
             if outage.since_s is not None:
                 self._report.warning(
-                    f"the broker has not acknowledged anything for {now_s - outage.since_s:.1f} s"
+                    f"no acknowledgement since {clock_time(self._clock.now() - (now_s - outage.since_s))}"
                     f" ({self._outage_reason()}): {self._frontier.in_flight_rows:,} rows wait; replay goes on by itself"
-                    f" when it is back, and gives up in {outage.left_s(now_s):.0f} s (--broker-timeout)"
+                    f" when the broker is back, and gives up in {outage.left_s(now_s):.0f} s (--broker-timeout)"
                 )
             elif began is not None:
                 self._report.info(f"the broker acknowledges again, after {now_s - began:.1f} s")
@@ -304,17 +309,22 @@ class Session:
                 )
 
     def _outage_reason(self) -> str:
-        return self._sink.news.last_error or "no error, it just does not answer"
+        news = self._sink.news
+        return (
+            news.last_error.split(" (after ")[0]
+            if news.errors > self._errors_seen
+            else "no error, it just does not answer"
+        )
 
     def _show(self) -> None:
         shown, outage, now_s = self._shown, self._outage, self._clock.monotonic()
         shown.elapsed_s = now_s - self._begun_s
         shown.done_rows = self._frontier.row
         shown.in_flight_rows = self._frontier.in_flight_rows
-        shown.outage_s = now_s - outage.since_s if outage.since_s is not None else None
+        shown.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
         shown.outage_left_s = outage.left_s(now_s)
         shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""
-        shown.outages, shown.outages_s = outage.count, outage.total_s
+        shown.outages, shown.outages_s = outage.count, outage.all_s(now_s)
         self._report.progress(shown)
 
     # -- checkpoints down ----------------------------------------------------------------------------------
@@ -322,4 +332,5 @@ class Session:
     def _save(self, progress: Progress, state: State) -> None:
         self._save_to(progress, state)
         self._on_disk = (self._on_disk[1], progress.position.row)
+        self._newest = progress
         self._saved_at_s = self._clock.monotonic()

@@ -13,14 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-if TYPE_CHECKING:
-    from replay.report import Snapshot
+from replay.report import Snapshot, clock_time
 
 _TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
 _QUIET_S = 10.0  # the same librdkafka line (but for its numbers) is not shown again within this
@@ -48,8 +47,13 @@ class _Librdkafka(logging.Handler):
             self._seen_s.clear()
         self._seen_s[shape] = now_s
         # Its errors are about one connection, which it retries by itself: for us they are warnings.
-        # CONFWARN explains a setting of ours that is meant as it is.
-        level = "WARNING" if record.levelno >= logging.WARNING and "CONFWARN" not in text else "DEBUG"
+        # CONFWARN explains a setting of ours that is meant as it is; a retry is news, not a warning. The admin client
+        # sees the same brokers as the producer does, and its lines come late: only when it is used.
+        level = "WARNING" if record.levelno >= logging.WARNING else "DEBUG"
+        if "CONFWARN" in text or record.name.endswith(".admin"):
+            level = "DEBUG"
+        elif text.endswith("retrying"):
+            level = "INFO"
         logger.log(level, "kafka: {}", text)
 
 
@@ -148,11 +152,11 @@ def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
     parts.append(f"{snapshot.in_flight_rows:,} in flight")
     if snapshot.lateness.max_s:
         parts.append(f"late p99 {snapshot.lateness.quantile_s(0.99) * 1e3:.1f} ms")
-    if snapshot.outage_s is not None:
+    if snapshot.outage_since_s is not None:
         parts.insert(
             0,
-            f"BROKER DOWN for {duration(snapshot.outage_s)}: {snapshot.outage_reason};"
-            f" retrying for another {duration(snapshot.outage_left_s)}",
+            f"BROKER DOWN since {clock_time(snapshot.outage_since_s)} ({snapshot.outage_reason}),"
+            f" trying for another {duration(snapshot.outage_left_s)}",
         )
     return ", ".join(parts)
 
@@ -186,5 +190,5 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) ->
     if shown.shifted_s:
         lines.append(("schedule", f"shifted by {duration(shown.shifted_s)} after stalls"))
     if shown.outages:
-        lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s + (shown.outage_s or 0.0))} in all"))
+        lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s)} in all"))
     return [*lines, ("checkpoint", checkpoint)]
