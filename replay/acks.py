@@ -64,11 +64,21 @@ class Frontier:
     def __init__(self, start: Progress) -> None:
         self.saved = start  # the newest progress that may be written down
         self.row = start.position.row  # the smallest row that is not acknowledged
+        self._reached: Callable[[], Position] = lambda: start.position
         self.in_flight_rows = 0
         self.in_flight_bytes = 0
         self._chunks: deque[Chunk] = deque()
         self._marks = list(start.marks)
         self._unplaced: set[int] = set()
+
+    @property
+    def position(self) -> Position:
+        """The position of `row`; `saved` may stand behind it."""
+        return self._reached()
+
+    @property
+    def marks(self) -> tuple[PartitionMark, ...]:
+        return tuple(self._marks)
 
     @property
     def oldest(self) -> Chunk | None:
@@ -86,19 +96,19 @@ class Frontier:
             last = self._chunks.popleft()
             self.in_flight_rows -= last.rows
             self.in_flight_bytes -= last.bytes
-            self.row = last.first_row + last.rows
+            self.row, self._reached = last.first_row + last.rows, last.end
             self._place(last)
         if last is None:
             return False
         # Where a partition's newest offset is unknown, the position saved stays behind it: a later report
         # of that partition places it, and a resume from the older position finds the row in the topic.
         if not self._unplaced:
-            self.saved = Progress(last.end(), tuple(self._marks))
+            self.saved = Progress(self.position, self.marks)
         return True
 
     def finished(self, end: Position) -> Progress:
         """Progress of a replay with every row acknowledged: nothing follows, so unplaced offsets do not matter."""
-        return Progress(end, tuple(self._marks))
+        return Progress(end, self.marks)
 
     def _place(self, chunk: Chunk) -> None:
         for partition, rows in chunk.skipped.items():

@@ -91,6 +91,23 @@ def run(
         config.Order,
         typer.Option("--order", envvar="REPLAY_ORDER", help="Merge all files by event time, or keep path order."),
     ] = config.Order.EVENT_TIME,
+    delivery: Annotated[
+        config.Delivery,
+        typer.Option("--delivery", envvar="REPLAY_DELIVERY", help="What makes re-runs exact; see the README."),
+    ] = config.Delivery.IDEMPOTENT,
+    job: Annotated[
+        str,
+        typer.Option("--job", envvar="REPLAY_JOB", help="Transactional: name of this replay. [default: the topic's]"),
+    ] = "",
+    progress_topic: Annotated[
+        str, typer.Option("--progress-topic", envvar="REPLAY_PROGRESS_TOPIC", help="Transactional: progress records.")
+    ] = "replay-progress",
+    transaction_rows: Annotated[
+        str, typer.Option("--transaction-rows", envvar="REPLAY_TRANSACTION_ROWS", help="Commit after this many rows,")
+    ] = "131072",
+    transaction_ms: Annotated[
+        int, typer.Option("--transaction-ms", envvar="REPLAY_TRANSACTION_MS", min=1, help="or after this long.")
+    ] = 1_000,
     create_topic: Annotated[
         str | None,
         typer.Option("--create-topic", help="PARTITIONS[:REPLICATION]: create the topic if it is missing."),
@@ -169,12 +186,8 @@ def run(
             batch_bytes=config.parse_bytes(batch_size, "--batch-size"),
             batch_rows=config.parse_rows(batch_rows, "--batch-rows"),
             compression=compression,
-            in_flight_rows_max=config.at_least_one(
-                config.parse_rows(in_flight_rows, "--in-flight-rows"), "--in-flight-rows"
-            ),
-            in_flight_bytes_max=config.at_least_one(
-                config.parse_bytes(in_flight_bytes, "--in-flight-bytes"), "--in-flight-bytes"
-            ),
+            in_flight_rows_max=config.parse_rows(in_flight_rows, "--in-flight-rows", 1),
+            in_flight_bytes_max=config.parse_bytes(in_flight_bytes, "--in-flight-bytes", 1),
             broker_timeout_s=config.parse_duration_s(broker_timeout, "--broker-timeout"),
         )
         options = config.RunOptions(
@@ -189,6 +202,13 @@ def run(
             checkpoint_interval_s=config.parse_duration_s(checkpoint_interval, "--checkpoint-interval"),
             drain_timeout_s=config.parse_duration_s(drain_timeout, "--drain-timeout"),
             progress_interval_s=progress_seconds,
+            delivery=delivery,
+            transactions=config.Transactions(
+                job=job or topic,
+                progress_topic=config.check_topic_name(progress_topic),
+                rows_max=config.parse_rows(transaction_rows, "--transaction-rows", 1),
+                open_ms_max=transaction_ms,
+            ),
             settle_s=config.parse_duration_s(settle, "--settle") if settle is not None else None,
         )
         if embedded:

@@ -27,7 +27,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from replay.config import KafkaOptions, client_settings
+from replay.config import KafkaOptions, TopicSpec, client_settings
 from replay.errors import BrokerUnavailable, StateConflict, UsageError
 from replay.model import Clock
 
@@ -47,6 +47,7 @@ _DENIED = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
     }
 )
@@ -66,6 +67,9 @@ class BrokerNews:
         self.errors += 1
         if error.fatal():
             self.fatal = error.str()
+        self.note_denied(error)
+
+    def note_denied(self, error: Any) -> None:
         if error.code() in _DENIED:
             self.denied = error.str()
 
@@ -102,8 +106,7 @@ class Patience:
                     return result
             except KafkaException as error:
                 reason = error.args[0].str()
-                if error.args[0].code() in _DENIED:
-                    news.denied = reason
+                news.note_denied(error.args[0])
             except FutureTimeoutError:
                 reason = "no answer"
             news.raise_denied()
@@ -157,9 +160,9 @@ class Cluster:
         except KafkaException as error:
             raise bad_setting(error) from None
 
-    def topic(self) -> Topic | None:
-        """The topic as it is now; None where the cluster does not have it."""
-        name = self._options.topic
+    def topic(self, name: str = "") -> Topic | None:
+        """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
+        name = name or self._options.topic
         metadata = self._retry("read the cluster's metadata", lambda: self._admin.list_topics(name, _CALL_TIMEOUT_S))
         found = metadata.topics[name]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -176,16 +179,13 @@ class Cluster:
             replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
         )
 
-    def create_topic(self) -> None:
-        """Create the topic as `--create-topic` says, and wait until it is there."""
-        spec, name = self._options.create_topic, self._options.topic
-        if spec is None:
-            raise ValueError("no topic specification")
+    def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> None:
+        """Create a topic, and wait until it is there."""
         new = NewTopic(
             name,
             num_partitions=spec.partitions,
             replication_factor=spec.replication or -1,
-            config=dict(self._options.topic_config),
+            config=dict(config),
         )
 
         def attempt() -> bool | None:
@@ -220,10 +220,13 @@ class Cluster:
     def high_watermarks(self, topic: Topic) -> list[int]:
         return self._offsets(topic, OffsetSpec.latest())
 
-    def read(self, topic: Topic, starts: list[int], ends: list[int]) -> Iterator[list[Found]]:
+    def read(
+        self, topic: Topic, starts: list[int], ends: list[int], isolation: str = "read_uncommitted"
+    ) -> Iterator[list[Found]]:
         """Every record from `starts` up to (not including) `ends`, each partition in order.
 
         A time-out is never the end; the end is an offset, or the broker's word that a partition has no more.
+        At `read_committed` this waits for transactions that are open below the ends.
         """
         left = {p: ends[p] for p in range(topic.partitions) if starts[p] < ends[p]}
         if not left:
@@ -235,7 +238,7 @@ class Cluster:
                 "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
-                "isolation.level": "read_uncommitted",
+                "isolation.level": isolation,
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
@@ -253,6 +256,10 @@ class Cluster:
 
     def close(self) -> None:
         self._admin.poll(0)
+
+    def patiently(self, what: str, attempt: Callable[[], T | None], news: BrokerNews) -> T:
+        """Another client's call with this cluster's patience: `news` is what that client says."""
+        return self._patience(what, news, attempt)
 
     def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
         def polled() -> T | None:

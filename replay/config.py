@@ -19,6 +19,13 @@ ENCODER_VERSION = "json-1"  # raise it with any change to the bytes of a record:
 PARTITIONER = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
 
 
+class Delivery(StrEnum):
+    """What makes a resume exact: the topic's tail, or a progress record in the same transaction as the rows."""
+
+    IDEMPOTENT = "idempotent"
+    TRANSACTIONAL = "transactional"
+
+
 class Order(StrEnum):
     """EVENT_TIME merges all inputs by (event time, file, row); AS_IS keeps path order and row order."""
 
@@ -63,6 +70,16 @@ class TopicSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Transactions:
+    """How rows are put into transactions. `job` names the progress record and, with the topic, the producer."""
+
+    job: str = "replay"
+    progress_topic: str = "replay-progress"
+    rows_max: int = 131_072  # at full speed a commit every quarter of a second; costs a few per cent
+    open_ms_max: float = 1_000.0  # a slow replay does not hold read_committed readers back for longer
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaOptions:
     """Everything the client needs to know. `settings` are the user's own, already checked."""
 
@@ -101,6 +118,8 @@ class RunOptions:
     drain_timeout_s: float = 30.0
     progress_interval_s: float = 10.0
     settle_s: float | None = None
+    delivery: Delivery = Delivery.IDEMPOTENT
+    transactions: Transactions = field(default_factory=Transactions)
 
 
 # -- text forms -------------------------------------------------------------------------------------------
@@ -159,22 +178,22 @@ def parse_duration_s(text: str, option: str) -> float:
     return seconds
 
 
-def parse_rows(text: str, option: str) -> int:
+def _at_least(minimum: int, value: int, option: str) -> int:
+    if value < minimum:
+        raise UsageError(f"{value} is too small", where=option, todo=f"give {minimum} or more")
+    return value
+
+
+def parse_rows(text: str, option: str, minimum: int = 0) -> int:
     """`10M`, `500k`, `100000`."""
     match = _parse(text, _NUMBER + r"\s*([kmg]?)", option, "100000, 500k or 10M")
-    return round(_number(match[1]) * _SCALES[match[2].lower()])
+    return _at_least(minimum, round(_number(match[1]) * _SCALES[match[2].lower()]), option)
 
 
-def parse_bytes(text: str, option: str) -> int:
+def parse_bytes(text: str, option: str, minimum: int = 0) -> int:
     """`64MiB`, `1MB`, `1000000`."""
     match = _parse(text, _NUMBER + r"\s*((?:[kmg]i?)?b)?", option, "64MiB, 1MB or 1000000")
-    return round(_number(match[1]) * _BYTE_SCALES[(match[2] or "").lower()])
-
-
-def at_least_one(value: int, option: str) -> int:
-    if value < 1:
-        raise UsageError("zero leaves no room for anything", where=option, todo="give 1 or more")
-    return value
+    return _at_least(minimum, round(_number(match[1]) * _BYTE_SCALES[(match[2] or "").lower()]), option)
 
 
 def parse_topic_spec(text: str, option: str = "--create-topic") -> TopicSpec:
@@ -311,7 +330,7 @@ GUARDED: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
             "a mistyped name would become a topic; use --create-topic",
         ),
         "delivery.report.only.error": (frozenset({"false"}), "every record's delivery report is looked at"),
-        "transactional.id": (frozenset(), "delivery here is idempotent, not transactional"),
+        "transactional.id": (frozenset(), "it is made from topic and job; choose --delivery transactional and --job"),
         "partitioner": (frozenset(), "the partition is murmur2 of the symbol, as Java computes it"),
         "partitioner_cb": (frozenset(), "the partition is murmur2 of the symbol, as Java computes it"),
         "bootstrap.servers": (frozenset(), "use --bootstrap-servers"),
@@ -380,4 +399,13 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
         "queue.buffering.max.messages": options.in_flight_rows_max + 1_000,
         "queue.buffering.max.kbytes": (options.in_flight_bytes_max * 2 >> 10) + 1_024,
         "statistics.interval.ms": 1_000,  # how soon a bump of the producer epoch is seen
+    }
+
+
+def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict[str, str | int | float | bool]:
+    """The same with transactions. Their timeout bounds how long a dead instance holds read_committed readers back."""
+    return {
+        **producer_settings(options),
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": int(min(60.0, max(10.0, options.broker_timeout_s)) * 1_000),
     }

@@ -7,36 +7,58 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from replay.cluster import BrokerNews, bad_setting, kafka_log
-from replay.config import KafkaOptions, producer_settings
+from replay.config import KafkaOptions, producer_settings, transactional_settings
 from replay.errors import ProducerFatal
 from replay.model import DeliveryCallback, Encoded, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
 _FLUSH_S = 0.1  # flush() blocks for all of its timeout: short, so that a second signal is heard
+_INIT_S = 5.0  # of one attempt; the caller tries again until its deadline
+_ABORT_S = 10.0  # an abort is a courtesy: the next `init_transactions()` does it otherwise
 _CLOSE_S = 2.0  # what purged reports need to come back; they are local
 
 UNKNOWN_OUTCOMES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._DESTROY})
 """Reports that say "we stopped looking": neither delivered nor failed. The next run finds out."""
 
 
+PERMANENT_FAILURES = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+"""What a new transaction would fail of again; everything else is worth starting over for."""
+
+
 class KafkaSink:
     """An idempotent producer behind the `Sink` protocol."""
 
-    def __init__(self, options: KafkaOptions) -> None:
+    def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
         self.news = BrokerNews()
         self._topic = options.topic
         self._epoch = -1
         self._bumped = False
-        settings: dict[str, Any] = producer_settings(options)
         try:
             self._producer = Producer(
-                {**settings, "error_cb": self.news.on_error, "stats_cb": self._on_statistics}, logger=kafka_log
+                {
+                    **(settings or producer_settings(options)),
+                    "error_cb": self.news.on_error,
+                    "stats_cb": self._on_statistics,
+                },
+                logger=kafka_log,
             )
         except KafkaException as error:
             raise bad_setting(error) from None
@@ -59,7 +81,7 @@ class KafkaSink:
         except BufferError:  # librdkafka's queue is full: the rest goes later
             return accepted
         except KafkaException as error:
-            raise self._fatal(self.news.fatal or error.args[0].str()) from None
+            raise self._lost(self.news.fatal or error.args[0].str()) from None
         return accepted
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -67,9 +89,9 @@ class KafkaSink:
         try:
             self._producer.poll(seconds)
         except KafkaException as error:
-            raise self._fatal(self.news.fatal or error.args[0].str()) from None
+            raise self._lost(self.news.fatal or error.args[0].str()) from None
         if self.news.fatal:
-            raise self._fatal(self.news.fatal)
+            raise self._lost(self.news.fatal)
         if self._bumped:
             # Requests of another partition that were being retried may have been renumbered with the new epoch,
             # so that the broker could take them twice (librdkafka issue 4953).
@@ -100,10 +122,48 @@ class KafkaSink:
             self._bumped = True
         self._epoch = int(match[1])
 
-    @staticmethod
-    def _fatal(reason: str) -> ProducerFatal:
+    def _lost(self, reason: str) -> Exception:
         return ProducerFatal(
             f"the producer cannot go on: {reason}",
             where="Kafka",
             todo="run again: it resumes behind the last row that is in the topic",
         )
+
+
+class TransactionalSink(KafkaSink):
+    """A transactional producer. Whatever is not proven success raises `Resync`: this producer is done then."""
+
+    def __init__(self, options: KafkaOptions, transactional_id: str) -> None:
+        super().__init__(options, transactional_settings(options, transactional_id))
+
+    def init(self) -> bool:
+        """Fence older instances and end their open transaction; raises `KafkaException`, to be tried again."""
+        self._producer.init_transactions(_INIT_S)
+        return True
+
+    def begin(self) -> None:
+        self._proven("begin a transaction", self._producer.begin_transaction)
+
+    def send_progress(self, topic: str, key: bytes, value: bytes) -> None:
+        """The transaction's last record. Its report is not needed: the commit fails if it does."""
+        self._proven("send the progress record", lambda: self._producer.produce(topic, value, key, 0))
+
+    def commit(self) -> None:
+        # No time-out of ours: librdkafka could lose step with the coordinator; transaction.timeout.ms bounds it
+        self._proven("commit", lambda: self._producer.commit_transaction(-1))
+
+    def abort(self) -> None:
+        self._proven("abort", lambda: self._producer.abort_transaction(_ABORT_S))
+
+    def _proven(self, what: str, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except (KafkaException, BufferError) as error:
+            reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            raise Resync(f"cannot {what}: {reason}") from None
+
+    def _on_statistics(self, statistics: str) -> None:
+        """Epochs change with transactions; a lost one raises by itself."""
+
+    def _lost(self, reason: str) -> Exception:
+        return Resync(f"the producer cannot go on: {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from replay.errors import Stopped
@@ -44,6 +44,7 @@ class Snapshot:
     rows: int
     first_row: int = 0
     done_rows: int = 0
+    committed_row: int | None = None  # transactional delivery only: rows before it are committed
     sent_rows: int = 0
     already_there_rows: int = 0
     in_flight_rows: int = 0
@@ -70,6 +71,10 @@ class Reporter(Protocol):
 def clock_time(seconds: float) -> str:
     """`21:40:22`, local time, as in the log lines."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
+
+
+def utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 class Repeated:

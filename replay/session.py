@@ -109,6 +109,10 @@ class Session:
         for batch in self._source.batches(self._start.position):
             for first, last in slices(len(batch), self._encode_rows()):
                 self._send_slice(batch, first, self._encoder.encode(batch, first, last))
+        self._finish()
+
+    def _finish(self) -> None:
+        """Every row was handed over: see each acknowledged, then say so on disk."""
         while self._frontier.oldest is not None:
             self._turn(FULL_WAIT_S)
         self._save(self._frontier.finished(self._source.end), State.DONE)
@@ -134,6 +138,7 @@ class Session:
         bytes_before = np.concatenate([[0], np.cumsum(records.value_bytes)])
         sent = covered = 0
         while sent < len(records):
+            self._between_chunks()
             stop = min(self._due(due_s, sent), self._room(bytes_before, sent))
             if stop <= sent:
                 self._turn(FULL_WAIT_S)
@@ -205,12 +210,12 @@ class Session:
         by_bytes = int(np.searchsorted(bytes_before, bytes_before[sent] + left, side="right")) - 1
         if not frontier.in_flight_rows:
             by_bytes = max(by_bytes, sent + 1)  # one record may be larger than the bound
-        self._keep_lead()
         return min(sent + rows, by_bytes)
 
     def _hand_over(self, records: Encoded, sent: int, stop: int, size: int) -> Chunk:
         chunk = Chunk(bytes=size, sent_at_s=self._clock.monotonic())
         if stop > sent:
+            self._before_rows()
             chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
             self._shown.sent_rows += chunk.waiting
         return chunk
@@ -230,7 +235,10 @@ class Session:
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 
-    def _keep_lead(self) -> None:
+    def _before_rows(self) -> None:
+        """Called before rows are handed over; nothing is needed for idempotent delivery."""
+
+    def _between_chunks(self) -> None:
         """Save before rows go further beyond the older generation on disk than a resume from it would look."""
         while self._sent_row + CHUNK_ROWS - self._on_disk[0] > self._lead_rows_max:
             if self._frontier.saved.position.row > self._on_disk[0]:
@@ -250,6 +258,7 @@ class Session:
 
     def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
         if error.code() not in UNKNOWN_OUTCOMES and not self._failure:
+            self._sink.news.note_denied(error)
             self._failure = (
                 f"a record among rows {chunk.first_row:,} to {chunk.first_row + chunk.rows - 1:,}"
                 f" (partition {message.partition()}) failed for good: {error.str()}"
@@ -265,11 +274,7 @@ class Session:
             if self._shown.first_ack_s is None:
                 self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
         if self._failure:
-            raise ProducerFatal(
-                self._failure,
-                where=self._options.kafka.topic,
-                todo="mend what the broker complains about, then run again: it resumes at the first missing row",
-            )
+            self._give_up()
         if self._stop.signals:
             number = self._stop.signal_number
             raise Stopped(number, f"stopped by {signal.Signals(number).name}")
@@ -278,14 +283,27 @@ class Session:
             self._ticked_at_s = now_s
             self._tick(now_s)
 
+    def _give_up(self) -> None:
+        """A record failed: for good, since librdkafka retries everything else by itself."""
+        self._sink.news.raise_denied()
+        raise ProducerFatal(
+            self._failure,
+            where=self._options.kafka.topic,
+            todo="mend what the broker complains about, then run again: it resumes at the first missing row",
+        )
+
     def _tick(self, now_s: float) -> None:
         self._watch_broker(now_s)
+        self._keep(now_s)
+        self._show()
+
+    def _keep(self, now_s: float) -> None:
+        """Save what is proven, every checkpoint interval."""
         due = now_s - self._saved_at_s >= self._options.checkpoint_interval_s
         if due and (self._frontier.oldest is not None or self._frontier.saved is not self._newest):
             # Also without progress while rows are out: the time since the last save tells a resume how long ago this
             # process lived.
             self._save(self._frontier.saved, State.RUNNING)
-        self._show()
 
     def _watch_broker(self, now_s: float) -> None:
         outage, oldest, news = self._outage, self._frontier.oldest, self._sink.news

@@ -174,10 +174,11 @@ def duration(seconds: float) -> str:
 
 def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) -> list[tuple[str, str]]:
     """The end of a run, as pairs of label and text."""
+    done = shown.done_rows if shown.committed_row is None else shown.committed_row
     lines = [
         ("outcome", outcome),
         ("topic", topic),
-        ("rows", f"{shown.done_rows:,} of {shown.rows:,} in the topic"),
+        ("rows", f"{done:,} of {shown.rows:,} {'in the topic' if shown.committed_row is None else 'committed'}"),
         ("sent", f"{shown.sent_rows:,} by this run, which began at row {shown.first_row:,}"),
     ]
     if shown.already_there_rows:

@@ -1,0 +1,110 @@
+"""Idempotent delivery: where the checkpoint and the topic's tail say a replay stands, and a session from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from replay.checkpoint import Checkpoint, State
+from replay.deliver import KafkaSink
+from replay.errors import StateConflict
+from replay.model import Encoded, Position, Progress, Resync
+from replay.preflight import Ready, check_new
+from replay.report import utc
+from replay.resume import SETTLE_GAP_S, TailMatch, check_watermarks, fresh_start, settle_s
+from replay.session import ENCODE_ROWS, Session, slices
+
+SETTLE_ROUNDS_MAX = 10
+"""On a topic that others write to, watermarks never stand still: after this many looks it is enough."""
+
+
+def deliver(ready: Ready, saved: Checkpoint | None) -> None:
+    """Send what is missing; the checkpoint says done when it returns."""
+    progress = _begin(ready) if saved is None else _resume(ready, saved)
+    ready.shown.first_row = ready.shown.done_rows = progress.position.row
+    while True:
+        session = Session(
+            ready.options, ready.source, ready.encoder, KafkaSink(ready.options.kafka), progress, ready.save,
+            ready.stop, ready.report, ready.shown, ready.clock,
+        )  # fmt: skip
+        try:
+            session.run()
+            return
+        except Resync as reason:
+            ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
+            progress = _resume(ready, _reload(ready))
+
+
+def _begin(ready: Ready) -> Progress:
+    """A new job: row 0, and the watermarks as they are, on disk before the first row is sent."""
+    check_new(ready)
+    progress = fresh_start(ready.source.start, ready.cluster.high_watermarks(ready.topic))
+    _save_start(ready, progress)
+    return progress
+
+
+def _resume(ready: Ready, saved: Checkpoint) -> Progress:
+    """Where the last run ended: known after a clean stop, read from the topic's tail after any other."""
+    ready.report.info(
+        f"resuming at row {saved.progress.position.row:,} of {ready.source.rows:,}, saved {utc(saved.saved_at_s)}"
+        f" by {saved.instance} ({'clean stop' if saved.state is State.CLEAN else 'unclean stop'})"
+    )
+    check_watermarks(saved, *ready.cluster.watermarks(ready.topic), ready.topic.name)
+    progress = saved.progress if saved.state is State.CLEAN else _reconcile(ready, saved)
+    _save_start(ready, progress)
+    return progress
+
+
+def _reload(ready: Ready) -> Checkpoint:
+    saved = ready.file.load()
+    if saved is None:
+        raise StateConflict("the checkpoint vanished while the replay ran", where=str(ready.file.path))
+    return saved
+
+
+def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
+    """Match the records behind the checkpoint with the rows that come next."""
+    ends = _settled_watermarks(ready, saved)
+    starts = [mark.next_offset for mark in saved.progress.marks]
+    match = TailMatch(saved.progress, _encoded_from(ready, saved.progress.position), saved.lead_rows_max)
+    total = sum(ends) - sum(starts)
+    for records in ready.cluster.read(ready.topic, starts, ends):
+        for record in records:
+            match.found(record.partition, record.offset, record.key, record.value, record.timestamp_ms)
+        ready.stop.check()
+        ready.report.phase("reading the topic's tail", match.matched + match.foreign, total)
+    ready.shown.already_there_rows += match.matched
+    ready.report.info(
+        f"of {total:,} records behind the checkpoint {match.matched:,} are rows of this replay"
+        f" and will not be sent again; {match.foreign:,} are others'"
+    )
+    return match.progress(ends)
+
+
+def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
+    """High watermarks once nothing that the last run sent can surface any more."""
+    wait_s, topic = ready.options.settle_s, ready.topic
+    if wait_s is None:
+        wait_s = settle_s(saved.saved_at_s, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
+    if wait_s > 1:
+        ready.report.info(f"waiting {wait_s:.0f} s: until then, rows of the last run may still surface")
+    ready.sleep(wait_s)
+    before = ready.cluster.high_watermarks(topic)
+    for _ in range(SETTLE_ROUNDS_MAX):
+        ready.sleep(SETTLE_GAP_S)
+        now = ready.cluster.high_watermarks(topic)
+        if now == before:
+            break
+        before = now
+    return before
+
+
+def _encoded_from(ready: Ready, position: Position) -> Iterator[Encoded]:
+    for batch in ready.source.batches(position):
+        yield from (ready.encoder.encode(batch, a, b) for a, b in slices(len(batch), ENCODE_ROWS))
+
+
+def _save_start(ready: Ready, progress: Progress) -> None:
+    # Twice: the generation kept behind this one must not be a clean one, from which a resume would not look at
+    # the tail that this run is going to write.
+    for _ in range(2):
+        ready.save(progress, State.RUNNING)

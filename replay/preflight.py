@@ -1,0 +1,140 @@
+"""Before the first row: the topic, what the job is made of, every row looked at, and warnings about the topic.
+
+Nothing here sends or saves anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
+from replay.cluster import Cluster, Topic
+from replay.config import ENCODER_VERSION, PARTITIONER, RunOptions
+from replay.encode import Encoder
+from replay.errors import StateConflict, UsageError
+from replay.model import Clock, Progress
+from replay.report import Reporter, Snapshot, Stop
+from replay.session import SLEEP_MAX_S, lead_rows_max
+from replay.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a replay works with from beginning to end."""
+
+    options: RunOptions
+    source: Source
+    file: CheckpointFile
+    cluster: Cluster
+    stop: Stop
+    report: Reporter
+    clock: Clock
+    shown: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Context):
+    """The same once the topic is known."""
+
+    topic: Topic
+    job: JobPrint
+    encoder: Encoder
+
+    def save(self, progress: Progress, state: State) -> None:
+        lead = lead_rows_max(self.options.kafka.in_flight_rows_max)
+        self.file.save(Checkpoint(self.job, progress, state, lead, self.clock.now(), this_instance()))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless a signal asks for the end."""
+        end = self.clock.monotonic() + seconds
+        while (left := end - self.clock.monotonic()) > 0:
+            self.stop.check()
+            self.clock.sleep(min(left, SLEEP_MAX_S))
+
+
+def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
+    """The topic to produce to; created where that was asked for and nothing was ever sent to it."""
+    kafka, cluster = context.options.kafka, context.cluster
+    topic = cluster.topic()
+    if topic is None and kafka.create_topic is not None and saved is None:
+        cluster.create_topic(kafka.topic, kafka.create_topic, kafka.topic_config)
+        context.report.info(f"created topic {kafka.topic} with {dict(kafka.topic_config)}")
+        topic = cluster.topic()
+    if topic is None and saved is not None:
+        raise StateConflict(
+            f"topic {kafka.topic} was deleted: the rows that this checkpoint has sent are gone with it",
+            where=str(context.file.path),
+            todo="restore the topic; or start over on purpose with --restart (and --create-topic)",
+        )
+    if topic is None:
+        raise UsageError(
+            f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
+            where="--topic",
+            todo="check the name, or let replay create it with --create-topic PARTITIONS[:REPLICATION]",
+        )
+    if kafka.create_topic is not None and kafka.create_topic.partitions != topic.partitions:
+        context.report.warning(f"topic {topic.name} exists with {topic.partitions} partitions; --create-topic is moot")
+    return topic
+
+
+def job_print(context: Context, topic: Topic) -> JobPrint:
+    """What a checkpoint of this job belongs to."""
+    options, columns = context.options, context.options.columns
+    return JobPrint(
+        cluster_id=topic.cluster_id,
+        topic=topic.name,
+        topic_id=topic.topic_id,
+        partitions=topic.partitions,
+        partitioner=PARTITIONER,
+        encoder=ENCODER_VERSION,
+        options={
+            "--delivery": str(options.delivery),
+            "--order": str(options.order),
+            "--map": f"symbol={columns.symbol},price={columns.price},event_time={columns.event_time}",
+            "--fields": ",".join(columns.fields),
+            "--symbol": columns.constant_symbol or "",
+        },
+        inputs=tuple(file.print for file in context.source.files),
+    )
+
+
+def check_new(ready: Ready) -> None:
+    """Whatever can be found out before a new replay sends its first row."""
+    if ready.options.restart:
+        ready.report.warning(
+            f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
+            f" {ready.source.rows:,} rows are sent (again)"
+        )
+    _warn_about_topic(ready)
+    if ready.options.check:
+        _check_rows(ready)
+
+
+def _check_rows(ready: Ready) -> None:
+    checked = 0
+
+    def on_rows(rows: int) -> None:
+        nonlocal checked
+        checked += rows
+        ready.stop.check()
+        ready.report.phase("checking", checked, ready.source.rows)
+
+    ready.source.check(on_rows)
+
+
+def _warn_about_topic(ready: Ready) -> None:
+    topic, config, first_ns = ready.topic, ready.topic.config, ready.source.first_event_ns
+    retention_ms = int(config.get("retention.ms", -1))
+    by_delete = "delete" in config.get("cleanup.policy", "delete")
+    if by_delete and retention_ms >= 0 and first_ns is not None:
+        age_ms = ready.clock.now() * 1_000 - first_ns / 1e6
+        if age_ms > retention_ms:
+            ready.report.warning(
+                f"topic {topic.name} keeps records for {retention_ms / 86_400_000:g} days by event time, and the first"
+                f" trade is {age_ms / 86_400_000:,.0f} days old: Kafka will delete it within minutes;"
+                " set the topic's retention.ms=-1"
+            )
+    if "compact" in config.get("cleanup.policy", ""):
+        ready.report.warning(f"topic {topic.name} is compacted: only the last trade of each symbol will be kept")
+    if config.get("message.timestamp.type") == "LogAppendTime":
+        ready.report.warning(f"topic {topic.name} replaces event times by the broker's time (LogAppendTime)")

@@ -1,0 +1,281 @@
+"""Transactional delivery: rows and the progress record that counts them are committed together.
+
+Kafka says where to go on, the local file is a cache of it. `init_transactions()` comes before progress is read: it
+fences every older instance of the job and ends what that left open, so that what is read is final.
+Any outcome that is not proven success ends the producer: abort if possible, start over from `init_transactions()`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from replay.acks import Chunk
+from replay.checkpoint import Checkpoint, JobPrint, State, this_instance
+from replay.cluster import Topic
+from replay.config import TopicSpec
+from replay.deliver import PERMANENT_FAILURES, TransactionalSink
+from replay.errors import BrokerUnavailable, Locked, StateConflict, UsageError
+from replay.model import Position, Progress, Resync
+from replay.preflight import Ready, check_new
+from replay.resume import fresh_start
+from replay.session import FULL_WAIT_S, Session
+
+BACKOFF_S = 0.5  # before a new producer: the coordinator may be moving
+BACKOFF_MAX_S = 5.0
+_PROGRESS_CONFIG = {"cleanup.policy": "compact", "retention.ms": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRecord:
+    """What a committed transaction says: rows before `next_row` are in the topic, and nothing else of this job."""
+
+    job: str
+    next_row: int
+    cursors: tuple[int, ...]
+    fingerprint: str
+    instance: str
+    topic_id: str
+
+
+def dumps(record: ProgressRecord) -> bytes:
+    return json.dumps(asdict(record)).encode()
+
+
+def loads(value: bytes, where: str) -> ProgressRecord:
+    """Raises `StateConflict` for a record that somebody else wrote under our key."""
+    try:
+        body = json.loads(value)
+        return ProgressRecord(**{**body, "cursors": tuple(body["cursors"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateConflict(
+            f"the progress record is not one of replay's ({error})",
+            where=where,
+            todo="give this job a name of its own with --job, or another --progress-topic",
+        ) from None
+
+
+def fingerprint(job: JobPrint) -> str:
+    """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself."""
+    text = json.dumps(asdict(replace(job, topic_id="")), sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decide(
+    saved: Checkpoint | None, record: ProgressRecord | None, job: JobPrint, start: Position, where: str
+) -> Position:
+    """Where to go on: where Kafka says. Raises `StateConflict` if Kafka knows less than the local file."""
+    if record is None:
+        if saved is not None and saved.progress.position.row > 0:
+            raise StateConflict(
+                f"the local checkpoint knows {saved.progress.position.row:,} committed rows, and Kafka's progress topic"
+                " has no record of this job",
+                where=where,
+                todo="check --job and --progress-topic (was it deleted?); start over on purpose with --restart",
+            )
+        return start
+    if record.topic_id != job.topic_id or record.fingerprint != fingerprint(job):
+        what = "topic id" if record.topic_id != job.topic_id else "inputs, options, partitions or encoder"
+        raise StateConflict(
+            f"Kafka's progress record of job {record.job!r} belongs to another replay: {what} differ"
+            f" (it is at row {record.next_row:,}, written by {record.instance})",
+            where=where,
+            todo="put back what changed, give this replay a name of its own with --job, or start over with --restart",
+        )
+    if saved is not None and saved.progress.position.row > record.next_row:
+        raise StateConflict(
+            f"the local checkpoint knows {saved.progress.position.row:,} committed rows, Kafka's progress record only"
+            f" {record.next_row:,}",
+            where=where,
+            todo="the progress topic lost data: find out what the topic holds, then start over with --restart",
+        )
+    return Position(record.next_row, record.cursors)
+
+
+def deliver(ready: Ready, saved: Checkpoint | None) -> None:
+    """Send what is missing; Kafka's progress record and the checkpoint say done when it returns."""
+    if saved is None:
+        check_new(ready)
+    progress_topic = _find_progress_topic(ready)
+    me = f"{this_instance()}:{uuid.uuid4().hex[:8]}"
+    start: Position | None = ready.source.start if ready.options.restart else None  # None: where Kafka says
+    claimed = False
+    best_row, trouble_since_s, backoff_s = -1, ready.clock.monotonic(), BACKOFF_S
+    while True:
+        try:
+            with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
+                ready.cluster.patiently("begin transactions", sink.init, sink.news)
+                record = _read_progress(ready, progress_topic)
+                if claimed:
+                    _check_owner(record, me, progress_topic)
+                place = f"{progress_topic.name}, key {ready.options.transactions.job}"
+                at = start or decide(saved, record, ready.job, ready.source.start, place)
+                session = TransactionalSession(ready, sink, progress_topic.name, me, at)
+                session.claim()
+                claimed, start = True, None
+                session.run()
+                return
+        except Resync as reason:
+            now_s = ready.clock.monotonic()
+            if ready.shown.done_rows > best_row:
+                best_row, trouble_since_s, backoff_s = ready.shown.done_rows, now_s, BACKOFF_S
+            if now_s - trouble_since_s > ready.options.kafka.broker_timeout_s:
+                raise BrokerUnavailable(
+                    f"no transaction could be committed for {now_s - trouble_since_s:.0f} s ({reason})",
+                    where=ready.options.kafka.bootstrap_servers,
+                    todo="run the same command again once the broker is back: it resumes without duplicates",
+                ) from None
+            ready.report.warning(f"{reason}: starting over from what Kafka has committed")
+            ready.sleep(backoff_s)
+            backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
+
+
+def _transactional_id(ready: Ready) -> str:
+    return f"replay.{ready.topic.name}.{ready.options.transactions.job}"
+
+
+def _check_owner(record: ProgressRecord | None, me: str, topic: Topic) -> None:
+    """After this instance lost its producer: did a time-out take it, or another instance?"""
+    if record is not None and record.instance != me:
+        raise Locked(
+            f"another instance of job {record.job!r} took over: {record.instance}",
+            where=topic.name,
+            todo="let it finish; this one has stopped, and nothing of it is left uncommitted",
+        )
+
+
+def _find_progress_topic(ready: Ready) -> Topic:
+    """One partition, compacted, as safely replicated as the topic itself; made where it is missing."""
+    name, cluster = ready.options.transactions.progress_topic, ready.cluster
+    topic = cluster.topic(name)
+    if topic is None:
+        cluster.create_topic(name, TopicSpec(1, ready.topic.replication), _PROGRESS_CONFIG)
+        ready.report.info(f"created progress topic {name} with {_PROGRESS_CONFIG}")
+        topic = cluster.topic(name)
+    if topic is None or topic.partitions != 1:
+        raise UsageError(
+            "a progress topic has exactly one partition",
+            where=f"--progress-topic {name}",
+            todo="name another one; replay creates it if it is missing",
+        )
+    return topic
+
+
+def _read_progress(ready: Ready, topic: Topic) -> ProgressRecord | None:
+    """The job's newest committed record. Reads to the end as `read_uncommitted` sees it: a record of a transaction
+    whose commit is still being written must not be missed."""
+    key = ready.options.transactions.job.encode()
+    newest: bytes | None = None
+    for records in ready.cluster.read(topic, *ready.cluster.watermarks(topic), isolation="read_committed"):
+        for record in records:
+            if record.key == key:
+                newest = record.value
+    return None if newest is None else loads(newest, f"{topic.name}, key {key.decode()}")
+
+
+class TransactionalSession(Session):
+    """A session whose rows go out in transactions, each with a progress record as its last word."""
+
+    def __init__(self, ready: Ready, sink: TransactionalSink, progress_topic: str, me: str, at: Position) -> None:
+        start = fresh_start(at, ready.cluster.high_watermarks(ready.topic))
+        super().__init__(
+            ready.options, ready.source, ready.encoder, sink, start, ready.save,
+            ready.stop, ready.report, ready.shown, ready.clock,
+        )  # fmt: skip
+        self._transactions, self._job, self._bounds = sink, ready.job, ready.options.transactions
+        self._progress_topic, self._me = progress_topic, me
+        self._committed = start
+        self._opened_s: float | None = None  # of the open transaction
+        self._committing = False
+        self._permanent = False
+        ready.shown.first_row = max(ready.shown.first_row, 0) if ready.shown.sent_rows else at.row
+
+    def claim(self) -> None:
+        """Say in Kafka who is at work, so that an instance that this one fenced can tell by whom."""
+        self._transactions.begin()
+        self._send_progress(self._committed.position)
+        self._transactions.commit()
+        self._save(self._committed, State.RUNNING)
+
+    def _before_rows(self) -> None:
+        if self._opened_s is None:
+            self._transactions.begin()
+            self._opened_s = self._clock.monotonic()
+
+    def _between_chunks(self) -> None:
+        if self._sent_row - self._committed.position.row >= self._bounds.rows_max:
+            self._commit()
+
+    def _keep(self, now_s: float) -> None:
+        if self._opened_s is not None and (now_s - self._opened_s) * 1_000 >= self._bounds.open_ms_max:
+            self._commit()
+
+    def _finish(self) -> None:
+        self._commit()
+        self._save(self._committed, State.DONE)
+
+    def _commit(self) -> None:
+        """Every row acknowledged, then the progress record, then the commit, then the file."""
+        if self._committing or self._opened_s is None:
+            return
+        self._committing = True
+        try:
+            while self._frontier.oldest is not None:
+                self._sink.drain(FULL_WAIT_S, self._stop.impatient)  # flush: batches do not linger at the end
+                self._turn()
+            self._end_transaction()
+        finally:
+            self._committing = False
+        if self._clock.monotonic() - self._saved_at_s >= self._options.checkpoint_interval_s:
+            self._save(self._committed, State.RUNNING)
+
+    def _end_transaction(self) -> None:
+        progress = Progress(self._frontier.position, self._frontier.marks)
+        self._send_progress(progress.position)
+        self._transactions.commit()
+        self._committed, self._opened_s = progress, None
+
+    def _send_progress(self, position: Position) -> None:
+        record = ProgressRecord(
+            job=self._bounds.job,
+            next_row=position.row,
+            cursors=position.cursors,
+            fingerprint=fingerprint(self._job),
+            instance=self._me,
+            topic_id=self._job.topic_id,
+        )
+        self._transactions.send_progress(self._progress_topic, self._bounds.job.encode(), dumps(record))
+
+    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
+        """Commit what is complete, or take it back; either way Kafka knows."""
+        if self._opened_s is not None:
+            drained = may_be_clean and self._sink.drain(drain_s, self._stop.impatient)
+            self._frontier.advance()
+            try:
+                if drained and not self._failure and self._frontier.row == self._sent_row:
+                    self._end_transaction()
+                else:
+                    self._transactions.abort()
+            except Resync as reason:  # neither: the next `init_transactions()` decides
+                self._report.warning(f"the open transaction is left to Kafka: {reason}")
+        self._sink.close()
+        self._show()
+        clean = self._committed.position.row == self._sent_row
+        self._save(self._committed, State.CLEAN if clean else State.RUNNING)
+
+    def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
+        super()._failed(error, message, chunk)
+        self._permanent = self._permanent or error.code() in PERMANENT_FAILURES
+
+    def _give_up(self) -> None:
+        if self._permanent:
+            super()._give_up()
+        raise Resync(self._failure)
+
+    def _show(self) -> None:
+        self._shown.committed_row = self._committed.position.row
+        super()._show()
