@@ -275,6 +275,14 @@ class CheckpointFile:
         except OSError as error:
             raise self._unwritable("its folder cannot be written to", error) from None
 
+    def remove(self) -> None:
+        """Forget the job's progress; the older generation first, so that a crash in between leaves the newest."""
+        try:
+            self.previous.unlink(missing_ok=True)
+            self._target.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable("it cannot be removed", error) from None
+
     def _keep_previous(self) -> None:
         """A hard link, so that there is no moment without a file under the real name."""
         if not self._target.exists():

@@ -39,6 +39,27 @@ Debug = Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Sho
 LogFormat = Annotated[Format, typer.Option("--log-format", envvar="REPLAY_LOG_FORMAT", help="Log lines on stderr.")]
 
 
+Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Parquet files, folders or globs.")]
+TopicName = Annotated[str, typer.Option("--topic", envvar="REPLAY_TOPIC", help="The topic.")]
+BootstrapServers = Annotated[
+    str, typer.Option("--bootstrap-servers", envvar="REPLAY_BOOTSTRAP_SERVERS", help="host:port[,host:port...]")
+]
+Symbol = Annotated[
+    str | None, typer.Option("--symbol", envvar="REPLAY_SYMBOL", help="One symbol for files without that column.")
+]
+Maps = Annotated[
+    list[str] | None, typer.Option("--map", help="FIELD=COLUMN for symbol, price or event_time; repeatable.")
+]
+Fields = Annotated[str | None, typer.Option("--fields", envvar="REPLAY_FIELDS", help="Further columns to send: a,b,c")]
+OrderOption = Annotated[
+    config.Order,
+    typer.Option("--order", envvar="REPLAY_ORDER", help="Merge all files by event time, or keep path order."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("-X", metavar="KEY=VALUE", help="Any librdkafka setting; repeatable.")
+]
+
+
 def main() -> None:
     """The `replay` command."""
     app(prog_name="replay")
@@ -56,11 +77,9 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
     "  |  replay run data --topic trades --embedded"
 )
 def run(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Parquet files, folders or globs.")],
-    topic: Annotated[str, typer.Option("--topic", envvar="REPLAY_TOPIC", help="Topic to produce to.")],
-    bootstrap_servers: Annotated[
-        str, typer.Option("--bootstrap-servers", envvar="REPLAY_BOOTSTRAP_SERVERS", help="host:port[,host:port...]")
-    ] = "",
+    inputs: Inputs,
+    topic: TopicName,
+    bootstrap_servers: BootstrapServers = "",
     checkpoint: Annotated[
         str,
         typer.Option(
@@ -78,19 +97,10 @@ def run(
     max_gap: Annotated[
         str | None, typer.Option("--max-gap", envvar="REPLAY_MAX_GAP", help="With --speed: no gap counts for more.")
     ] = None,
-    symbol: Annotated[
-        str | None, typer.Option("--symbol", envvar="REPLAY_SYMBOL", help="One symbol for files without that column.")
-    ] = None,
-    maps: Annotated[
-        list[str] | None, typer.Option("--map", help="FIELD=COLUMN for symbol, price or event_time; repeatable.")
-    ] = None,
-    fields: Annotated[
-        str | None, typer.Option("--fields", envvar="REPLAY_FIELDS", help="Further columns to send: a,b,c")
-    ] = None,
-    order: Annotated[
-        config.Order,
-        typer.Option("--order", envvar="REPLAY_ORDER", help="Merge all files by event time, or keep path order."),
-    ] = config.Order.EVENT_TIME,
+    symbol: Symbol = None,
+    maps: Maps = None,
+    fields: Fields = None,
+    order: OrderOption = config.Order.EVENT_TIME,
     delivery: Annotated[
         config.Delivery,
         typer.Option("--delivery", envvar="REPLAY_DELIVERY", help="What makes re-runs exact; see the README."),
@@ -116,9 +126,7 @@ def run(
         list[str] | None,
         typer.Option("--topic-config", help="KEY=VALUE for --create-topic; repeatable. [default: retention.ms=-1]"),
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("-X", metavar="KEY=VALUE", help="Any librdkafka setting; repeatable.")
-    ] = None,
+    settings: Settings = None,
     compression: Annotated[
         str, typer.Option("--compression", envvar="REPLAY_COMPRESSION", help="none, lz4, zstd, snappy or gzip.")
     ] = "none",
@@ -164,6 +172,9 @@ def run(
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget the checkpoint and send all rows (again): duplicates them.")
     ] = False,
+    allow_appended: Annotated[
+        bool, typer.Option("--allow-appended", help="Go on though files were added that sort after the position.")
+    ] = False,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Replay into a broker inside this process; nothing outlives it.")
     ] = False,
@@ -175,13 +186,11 @@ def run(
 ) -> None:
     """Start or resume one replay. Run it again after any failure: it sends only what is missing."""
     with _command(log_format, debug=debug) as console, ExitStack() as stack:
-        kafka = config.KafkaOptions(
-            bootstrap_servers=bootstrap_servers,
-            topic=config.check_topic_name(topic),
+        kafka = replace(
+            _kafka_options(topic, bootstrap_servers, settings),
             create_topic=config.parse_topic_spec(create_topic) if create_topic else None,
             # Trades are older than any default retention, so a topic made for them keeps them.
             topic_config={"retention.ms": "-1", **config.parse_assignments(topic_config or [], "--topic-config")},
-            settings=config.check_settings(config.parse_assignments(settings or [], "-X")),
             linger_ms=config.parse_duration_s(linger, "--linger") * 1_000,
             batch_bytes=config.parse_bytes(batch_size, "--batch-size"),
             batch_rows=config.parse_rows(batch_rows, "--batch-rows"),
@@ -199,6 +208,7 @@ def run(
             pace=config.parse_pace(rate, speed, max_gap),
             check=check,
             restart=restart,
+            allow_appended=allow_appended,
             checkpoint_interval_s=config.parse_duration_s(checkpoint_interval, "--checkpoint-interval"),
             drain_timeout_s=config.parse_duration_s(drain_timeout, "--drain-timeout"),
             progress_interval_s=progress_seconds,
@@ -213,14 +223,8 @@ def run(
         )
         if embedded:
             options = _embedded(options, checkpoint, stack)
-        elif not bootstrap_servers:
-            raise UsageError(
-                "which broker? There is no default",
-                where="--bootstrap-servers",
-                todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded",
-            )
         else:
-            config.check_bootstrap_servers(bootstrap_servers)
+            _needed(bootstrap_servers)
             options = replace(options, checkpoint=Path(checkpoint) if checkpoint else _default_checkpoint(topic))
         _replay(options, console)
 
@@ -269,6 +273,77 @@ def sample(
             f"{spec.rows:,} rows in {len(paths)} file(s): {', '.join(map(str, paths[:5]))}"
             + (" ..." if len(paths) > 5 else "")
         )
+
+
+checkpoints = typer.Typer(
+    help="Look at a checkpoint, forget it, or make it again from the topic.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(checkpoints, name="checkpoint")
+CheckpointPath = Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint.")]
+
+
+@checkpoints.command("show")
+def checkpoint_show(path: CheckpointPath, debug: Debug = False) -> None:
+    """Say what a checkpoint knows."""
+    with _command(Format.TEXT, debug=debug):
+        from replay import admin  # noqa: PLC0415
+
+        _print_pairs(admin.describe(admin.show(path)))
+
+
+@checkpoints.command("reset")
+def checkpoint_reset(
+    path: CheckpointPath,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Forget a checkpoint: the next run sends every row, also those that are in the topic."""
+    with _command(Format.TEXT, debug=debug):
+        from replay import admin  # noqa: PLC0415
+
+        if not yes:
+            typer.confirm(
+                f"Forget {path}? The next run sends all rows again, and the topic keeps the old ones", abort=True
+            )
+        admin.reset(path)
+        typer.echo(f"{path} is forgotten")
+
+
+@checkpoints.command("rebuild")
+def checkpoint_rebuild(
+    inputs: Inputs,
+    topic: TopicName,
+    bootstrap_servers: BootstrapServers = "",
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="File to write; must not exist.")] = "",
+    symbol: Symbol = None,
+    maps: Maps = None,
+    fields: Fields = None,
+    order: OrderOption = config.Order.EVENT_TIME,
+    settings: Settings = None,
+    first_offsets: Annotated[
+        str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Make a lost checkpoint again, by reading from the topic which rows it holds."""
+    with _command(Format.TEXT, debug=debug) as console:
+        from replay import admin  # noqa: PLC0415
+        from replay.report import Stop  # noqa: PLC0415
+        from replay.terminal import Terminal  # noqa: PLC0415
+
+        options = config.RunOptions(
+            inputs=tuple(inputs),
+            checkpoint=Path(checkpoint) if checkpoint else _default_checkpoint(topic),
+            kafka=_kafka_options(topic, _needed(bootstrap_servers), settings),
+            columns=config.parse_columns(maps or [], fields, symbol),
+            order=order,
+        )
+        offsets = config.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
+        with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
+            rebuilt = admin.rebuild(options, offsets, Stop(), terminal)
+        _print_pairs(admin.describe(rebuilt))
 
 
 # -- around a command -------------------------------------------------------------------------------------
@@ -325,10 +400,7 @@ def _replay(options: config.RunOptions, console: Any) -> None:
         raise
     finally:
         if terminal.last is not None:
-            lines = summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome)
-            width = max(len(label) for label, _ in lines)
-            sys.stdout.write("".join(f"{label:<{width}}  {text}\n" for label, text in lines))
-            sys.stdout.flush()
+            _print_pairs(summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome))
 
 
 def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> config.RunOptions:
@@ -351,6 +423,31 @@ def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> 
         checkpoint=Path(folder) / "checkpoint.json",
         kafka=replace(options.kafka, bootstrap_servers=broker.bootstrap_servers, create_topic=None),
     )
+
+
+def _kafka_options(topic: str, bootstrap_servers: str, settings: list[str] | None) -> config.KafkaOptions:
+    return config.KafkaOptions(
+        bootstrap_servers=bootstrap_servers,
+        topic=config.check_topic_name(topic),
+        settings=config.check_settings(config.parse_assignments(settings or [], "-X")),
+    )
+
+
+def _needed(bootstrap_servers: str) -> str:
+    if not bootstrap_servers:
+        raise UsageError(
+            "which broker? There is no default",
+            where="--bootstrap-servers",
+            todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
+        )
+    return config.check_bootstrap_servers(bootstrap_servers)
+
+
+def _print_pairs(lines: list[tuple[str, str]]) -> None:
+    """Label and text, in two columns, on standard output: a command's result."""
+    width = max(len(label) for label, _ in lines)
+    sys.stdout.write("".join(f"{label:<{width}}  {text}\n" for label, text in lines))
+    sys.stdout.flush()
 
 
 def _default_checkpoint(topic: str) -> Path:

@@ -114,6 +114,7 @@ class RunOptions:
     pace: Pace = field(default_factory=Pace)
     check: bool = True
     restart: bool = False
+    allow_appended: bool = False
     checkpoint_interval_s: float = 1.0
     drain_timeout_s: float = 30.0
     progress_interval_s: float = 10.0
@@ -194,6 +195,12 @@ def parse_bytes(text: str, option: str, minimum: int = 0) -> int:
     """`64MiB`, `1MB`, `1000000`."""
     match = _parse(text, _NUMBER + r"\s*((?:[kmg]i?)?b)?", option, "64MiB, 1MB or 1000000")
     return _at_least(minimum, round(_number(match[1]) * _BYTE_SCALES[(match[2] or "").lower()]), option)
+
+
+def parse_offsets(text: str, option: str) -> list[int]:
+    """`0,0,12`: an offset a partition."""
+    _parse(text, r"\d+(\s*,\s*\d+)*", option, "0,0,12 (an offset for each partition)")
+    return [int(part) for part in text.split(",")]
 
 
 def parse_topic_spec(text: str, option: str = "--create-topic") -> TopicSpec:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
+from replay.encode import Encoder
 from replay.errors import StateConflict
 from replay.model import Encoded, Position, Progress, Resync
 from replay.preflight import Ready, check_new
 from replay.report import utc
-from replay.resume import SETTLE_GAP_S, TailMatch, check_watermarks, fresh_start, settle_s
+from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
 from replay.session import ENCODE_ROWS, Session, slices
+from replay.source import Source
 
 SETTLE_ROUNDS_MAX = 10
 """On a topic that others write to, watermarks never stand still: after this many looks it is enough."""
@@ -49,7 +51,10 @@ def _resume(ready: Ready, saved: Checkpoint) -> Progress:
         f" by {saved.instance} ({'clean stop' if saved.state is State.CLEAN else 'unclean stop'})"
     )
     check_watermarks(saved, *ready.cluster.watermarks(ready.topic), ready.topic.name)
-    progress = saved.progress if saved.state is State.CLEAN else _reconcile(ready, saved)
+    if saved.state is State.RUNNING:
+        progress = _reconcile(ready, saved)
+    else:  # nothing of ours is behind the checkpoint, so all that is there now is not ours
+        progress = behind(saved.progress, ready.cluster.high_watermarks(ready.topic))
     _save_start(ready, progress)
     return progress
 
@@ -65,7 +70,9 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
     """Match the records behind the checkpoint with the rows that come next."""
     ends = _settled_watermarks(ready, saved)
     starts = [mark.next_offset for mark in saved.progress.marks]
-    match = TailMatch(saved.progress, _encoded_from(ready, saved.progress.position), saved.lead_rows_max)
+    match = TailMatch(
+        saved.progress, encoded_from(ready.source, ready.encoder, saved.progress.position), saved.lead_rows_max
+    )
     total = sum(ends) - sum(starts)
     for records in ready.cluster.read(ready.topic, starts, ends):
         for record in records:
@@ -98,9 +105,10 @@ def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
     return before
 
 
-def _encoded_from(ready: Ready, position: Position) -> Iterator[Encoded]:
-    for batch in ready.source.batches(position):
-        yield from (ready.encoder.encode(batch, a, b) for a, b in slices(len(batch), ENCODE_ROWS))
+def encoded_from(source: Source, encoder: Encoder, position: Position) -> Iterator[Encoded]:
+    """The rows from the position on, as records."""
+    for batch in source.batches(position):
+        yield from (encoder.encode(batch, a, b) for a, b in slices(len(batch), ENCODE_ROWS))
 
 
 def _save_start(ready: Ready, progress: Progress) -> None:

@@ -15,7 +15,7 @@ from replay.cluster import Cluster, Patience, murmur2_partitioner
 from replay.config import Delivery, RunOptions
 from replay.encode import Encoder
 from replay.model import Clock, SystemClock
-from replay.preflight import Context, Ready, find_topic, job_print
+from replay.preflight import Context, Ready, accept_appended, find_topic, job_print
 from replay.report import Repeated, Reporter, Snapshot, Stop, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.source import Source
@@ -38,7 +38,7 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
         patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Repeated(report.warning, clock))
         with closing(Cluster(options.kafka, patience)) as cluster:
             shown = Snapshot(source.rows)
-            ready = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
+            ready, saved = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
             if saved is not None and saved.state is State.DONE:
                 _nothing_to_do(ready, saved)
             else:
@@ -46,17 +46,18 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
             return shown
 
 
-def _get_ready(context: Context, saved: Checkpoint | None) -> Ready:
+def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Checkpoint | None]:
     """The topic, and proof that the checkpoint belongs to it and to these inputs and options."""
     topic = find_topic(context, saved)
     job = job_print(context, topic)
     if saved is not None:
+        saved = accept_appended(context, saved, job)
         check_same_job(saved, job, str(context.file.path))
         check_watermarks(saved, *context.cluster.watermarks(topic), topic.name)
     columns = context.options.columns
     encoder = Encoder(context.source.symbols, columns.fields, murmur2_partitioner(topic.partitions))
     parts = {field.name: getattr(context, field.name) for field in fields(context)}
-    return Ready(**parts, topic=topic, job=job, encoder=encoder)
+    return Ready(**parts, topic=topic, job=job, encoder=encoder), saved
 
 
 def _nothing_to_do(ready: Ready, saved: Checkpoint) -> None:

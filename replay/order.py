@@ -63,10 +63,10 @@ class _Open:
         if table is None:
             self.ended = True
         elif len(self.times) == 0:
-            self.table, self.times = table, _times_ns(table)
+            self.table, self.times = table, times_ns(table)
         else:
             self.table = pa.concat_batches([self.table, table])
-            self.times = np.concatenate([self.times, _times_ns(table)])
+            self.times = np.concatenate([self.times, times_ns(table)])
 
     def take(self, rows: int) -> pa.RecordBatch:
         taken = self.table.slice(0, rows)
@@ -109,10 +109,11 @@ def batch_rows_for(streams: Sequence[Stream]) -> int:
 def _start(stream: Stream, batch_rows: int) -> _Open:
     batches = stream.read(batch_rows)
     first = next(batches)
-    return _Open(stream.file, batches, first, _times_ns(first))
+    return _Open(stream.file, batches, first, times_ns(first))
 
 
-def _times_ns(table: pa.RecordBatch) -> Ints:
+def times_ns(table: pa.RecordBatch) -> Ints:
+    """The event times of a batch, in ns since 1970."""
     times = table.column("event_time")
     return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 

@@ -5,14 +5,14 @@ Nothing here sends or saves anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, PARTITIONER, RunOptions
+from replay.config import ENCODER_VERSION, PARTITIONER, Order, RunOptions
 from replay.encode import Encoder
 from replay.errors import StateConflict, UsageError
-from replay.model import Clock, Progress
+from replay.model import Clock, Position, Progress
 from replay.report import Reporter, Snapshot, Stop
 from replay.session import SLEEP_MAX_S, lead_rows_max
 from replay.source import Source
@@ -95,6 +95,32 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
             "--symbol": columns.constant_symbol or "",
         },
         inputs=tuple(file.print for file in context.source.files),
+    )
+
+
+def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Checkpoint:
+    """`--allow-appended`: the checkpoint as if the files that were added behind all others had been there all along."""
+    known = len(saved.job.inputs)
+    added = context.source.files[known:]
+    if not context.options.allow_appended or not added or saved.job.inputs != job.inputs[:known]:
+        return saved
+    position = saved.progress.position
+    last_ns = context.source.last_event_ns(position)
+    for file in added if context.options.order is Order.EVENT_TIME else ():
+        if file.rows and last_ns is not None and context.source.event_ns(file, 0) < last_ns:
+            raise StateConflict(
+                f"the added file begins before the rows that were sent already (row {position.row:,} is next)",
+                where=file.path,
+                todo="only files that sort after the position can be added; replay it as a job of its own",
+            )
+    context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
+    extended = Position(position.row, position.cursors + (0,) * len(added))
+    state = State.CLEAN if saved.state is State.DONE else saved.state
+    return replace(
+        saved,
+        job=replace(saved.job, inputs=job.inputs),
+        progress=replace(saved.progress, position=extended),
+        state=state,
     )
 
 

@@ -149,8 +149,8 @@ class TailMatch:
 
     def progress(self, high_watermarks: Sequence[int]) -> Progress:
         """What is known once every record up to the high watermarks was handed to `found`."""
-        offsets = map(max, self._next_offsets, high_watermarks)
-        return Progress(self._position, tuple(map(PartitionMark, offsets, self._ahead)))
+        marks = map(PartitionMark, self._next_offsets, self._ahead)
+        return behind(Progress(self._position, tuple(marks)), high_watermarks)
 
     def _expect(self, partition: int) -> tuple[bytes, bytes, int] | None:
         queue = self._expected[partition]
@@ -176,3 +176,11 @@ class TailMatch:
 def fresh_start(start: Position, high_watermarks: Sequence[int]) -> Progress:
     """A new job: row 0, and all that is in the topic now is not ours."""
     return Progress(start, tuple(PartitionMark(offset) for offset in high_watermarks))
+
+
+def behind(progress: Progress, high_watermarks: Sequence[int]) -> Progress:
+    """The same progress, once it is known that nothing up to the high watermarks adds to it."""
+    marks = zip(progress.marks, high_watermarks, strict=True)
+    return Progress(
+        progress.position, tuple(PartitionMark(max(mark.next_offset, high), mark.ahead_rows) for mark, high in marks)
+    )

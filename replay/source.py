@@ -28,7 +28,7 @@ from replay.inputs import (
     wanted_columns,
 )
 from replay.model import Batch, Ints, Position, SymbolTable
-from replay.order import BATCH_ROWS_MAX, Stream, by_event_time, one_after_the_other
+from replay.order import BATCH_ROWS_MAX, Stream, by_event_time, one_after_the_other, times_ns
 
 _LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
@@ -61,6 +61,15 @@ class Source:
         times = [file.first_ns(0) for file in self.files if file.rows]
         known = [time for time in times if time is not None]
         return min(known) if len(known) == len(times) else None
+
+    def last_event_ns(self, position: Position) -> int | None:
+        """The newest event time before the position; None at the start. Reads one row of each file."""
+        rows = [(file, cursor - 1) for file, cursor in zip(self.files, position.cursors, strict=False) if cursor]
+        return max((self.event_ns(file, row) for file, row in rows), default=None)
+
+    def event_ns(self, file: InputFile, row: int) -> int:
+        """The event time of one row."""
+        return int(times_ns(next(self._opener(file, row)(1)))[0])
 
     def batches(self, start: Position) -> Iterator[Batch]:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""

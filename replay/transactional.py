@@ -66,7 +66,13 @@ def fingerprint(job: JobPrint) -> str:
 
 
 def decide(
-    saved: Checkpoint | None, record: ProgressRecord | None, job: JobPrint, start: Position, where: str
+    saved: Checkpoint | None,
+    record: ProgressRecord | None,
+    job: JobPrint,
+    start: Position,
+    where: str,
+    *,
+    allow_appended: bool = False,
 ) -> Position:
     """Where to go on: where Kafka says. Raises `StateConflict` if Kafka knows less than the local file."""
     if record is None:
@@ -78,7 +84,8 @@ def decide(
                 todo="check --job and --progress-topic (was it deleted?); start over on purpose with --restart",
             )
         return start
-    if record.topic_id != job.topic_id or record.fingerprint != fingerprint(job):
+    known = replace(job, inputs=job.inputs[: len(record.cursors)]) if allow_appended else job
+    if record.topic_id != job.topic_id or record.fingerprint != fingerprint(known):
         what = "topic id" if record.topic_id != job.topic_id else "inputs, options, partitions or encoder"
         raise StateConflict(
             f"Kafka's progress record of job {record.job!r} belongs to another replay: {what} differ"
@@ -93,7 +100,7 @@ def decide(
             where=where,
             todo="the progress topic lost data: find out what the topic holds, then start over with --restart",
         )
-    return Position(record.next_row, record.cursors)
+    return Position(record.next_row, record.cursors + (0,) * (len(job.inputs) - len(record.cursors)))
 
 
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
@@ -113,7 +120,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 if claimed:
                     _check_owner(record, me, progress_topic)
                 place = f"{progress_topic.name}, key {ready.options.transactions.job}"
-                at = start or decide(saved, record, ready.job, ready.source.start, place)
+                at = start or decide(
+                    saved, record, ready.job, ready.source.start, place, allow_appended=ready.options.allow_appended
+                )
                 session = TransactionalSession(ready, sink, progress_topic.name, me, at)
                 session.claim()
                 claimed, start = True, None

@@ -1,0 +1,123 @@
+"""`replay checkpoint show | reset | rebuild`: what it says, forgetting it, making it again from the topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from replay.checkpoint import Checkpoint, CheckpointFile, State, this_instance
+from replay.cluster import Cluster, Patience, murmur2_partitioner
+from replay.config import PARTITIONER, Delivery, RunOptions
+from replay.encode import Encoder
+from replay.errors import StateConflict, UsageError
+from replay.idempotent import encoded_from
+from replay.model import Clock, PartitionMark, Progress, SystemClock
+from replay.preflight import Context, find_topic, job_print
+from replay.report import Repeated, Reporter, Snapshot, Stop, utc
+from replay.resume import TailMatch
+from replay.session import lead_rows_max
+from replay.source import Source
+
+
+def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """What the checkpoint says, as pairs of label and text."""
+    job, position = checkpoint.job, checkpoint.progress.position
+    state = {
+        State.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
+        State.CLEAN: "stopped cleanly: no row behind the position is in the topic",
+        State.DONE: "done",
+    }[checkpoint.state]
+    marks = (
+        f"{p}: {mark.next_offset:,}" + (f" (+{mark.ahead_rows:,} rows ahead)" if mark.ahead_rows else "")
+        for p, mark in enumerate(checkpoint.progress.marks)
+    )
+    return [
+        ("state", state),
+        ("next row", f"{position.row:,} of {job.rows:,}"),
+        ("saved", f"{utc(checkpoint.saved_at_s)} by {checkpoint.instance}"),
+        ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
+        ("next offsets", ", ".join(marks)),
+        ("encoder", f"{job.encoder}, partitioner {job.partitioner} over {job.partitions} partitions"),
+        *((name, value) for name, value in job.options.items() if value),
+        *(
+            (f"input {number}", f"{each.name}: next row {cursor:,} of {each.rows:,}")
+            for number, (each, cursor) in enumerate(zip(job.inputs, position.cursors, strict=True))
+        ),
+    ]
+
+
+def show(path: Path) -> Checkpoint:
+    """The checkpoint; raises `StateConflict` if it is damaged, `UsageError` if there is none."""
+    found = CheckpointFile(path).load()
+    if found is None:
+        raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
+    return found
+
+
+def reset(path: Path) -> None:
+    """Forget it. The lock is held meanwhile, so that no running replay loses its checkpoint."""
+    file = CheckpointFile(path)
+    if not path.is_file() and not file.previous.is_file():
+        raise UsageError("there is no checkpoint", where=str(path), todo="check the path")
+    with file.locked():
+        file.remove()
+
+
+def rebuild(
+    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Reporter, clock: Clock | None = None
+) -> Checkpoint:
+    """A checkpoint that says what the topic holds: its records are matched with the source's rows from row 0 on.
+
+    `first_offsets`: where this replay began in each partition; None for the beginning of the topic. The result
+    is `running`: the next run looks at the tail again. Raises `StateConflict` where there is a checkpoint already.
+    """
+    if options.delivery is Delivery.TRANSACTIONAL:
+        raise UsageError(
+            "Kafka itself holds the progress of a transactional replay",
+            where="--delivery",
+            todo="just run it again: the checkpoint is made anew",
+        )
+    clock = clock or SystemClock()
+    source = Source(options.inputs, options.columns, options.order)
+    file = CheckpointFile(options.checkpoint)
+    with file.locked():
+        if file.path.exists():
+            raise StateConflict(
+                "there is a checkpoint already",
+                where=str(file.path),
+                todo="move it away first, or forget it with: replay checkpoint reset",
+            )
+        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Repeated(report.warning, clock))
+        with closing(Cluster(options.kafka, patience)) as cluster:
+            context = Context(options, source, file, cluster, stop, report, clock, Snapshot(source.rows))
+            topic = find_topic(context, None)
+            low, high = cluster.watermarks(topic)
+            starts = list(first_offsets) if first_offsets is not None else low
+            if len(starts) != topic.partitions:
+                raise UsageError(
+                    f"the topic has {topic.partitions} partitions, and {len(starts)} offsets were given",
+                    where="--first-offsets",
+                    todo="give one for each partition, separated by commas",
+                )
+            start = Progress(source.start, tuple(map(PartitionMark, starts)))
+            encoder = Encoder(source.symbols, options.columns.fields, murmur2_partitioner(topic.partitions))
+            match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
+            for records in cluster.read(topic, starts, high):
+                for record in records:
+                    match.found(record.partition, record.offset, record.key, record.value, record.timestamp_ms)
+                report.phase("reading the topic", match.matched + match.foreign, sum(high) - sum(starts))
+            rebuilt = Checkpoint(
+                job=job_print(context, topic),
+                progress=match.progress(high),
+                state=State.RUNNING,
+                lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
+                saved_at_s=clock.now(),
+                instance=this_instance(),
+            )
+            file.save(rebuilt)
+            report.info(
+                f"rebuilt: {match.matched:,} of {source.rows:,} rows are in topic {topic.name}"
+                f" ({match.foreign:,} records are others'; partitioner {PARTITIONER})"
+            )
+            return rebuilt
