@@ -112,6 +112,7 @@ def rebuild(
                 progress=match.progress(high),
                 state=State.RUNNING,
                 lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
+                interval_s=options.checkpoint_interval_s,
                 saved_at_s=clock.now(),
                 instance=this_instance(),
             )

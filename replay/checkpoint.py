@@ -65,12 +65,14 @@ class JobPrint:
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One generation. No row at or beyond `progress.position.row + lead_rows_max` was ever handed to a producer
-    while this generation or the one before it was the newest on disk: a resume looks no further."""
+    while this generation or the one before it was the newest on disk: a resume looks no further. Nor was a row
+    handed over later than `interval_s` (and a moment) after `saved_at_s`: then the next generation was due."""
 
     job: JobPrint
     progress: Progress
     state: State
     lead_rows_max: int
+    interval_s: float
     saved_at_s: float
     instance: str
 
@@ -99,6 +101,7 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "saved_at_s": checkpoint.saved_at_s,
         "instance": checkpoint.instance,
         "lead_rows_max": checkpoint.lead_rows_max,
+        "interval_s": checkpoint.interval_s,
         "cluster_id": job.cluster_id,
         "topic": job.topic,
         "topic_id": job.topic_id,
@@ -163,6 +166,7 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         progress=Progress(position, marks),
         state=State(body["state"]),
         lead_rows_max=_count(body["lead_rows_max"]),
+        interval_s=float(body["interval_s"]),
         saved_at_s=float(body["saved_at_s"]),
         instance=str(body["instance"]),
     )

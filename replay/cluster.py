@@ -78,7 +78,7 @@ class BrokerNews:
             raise UsageError(
                 f"the broker refuses this client: {self.denied}",
                 where="Kafka",
-                todo="check user, password and rights (-X security.protocol=…, sasl.…); nothing was sent",
+                todo="check user, password and rights (-X security.protocol=…, sasl.…), and run again",
             )
 
 
@@ -117,7 +117,7 @@ class Patience:
                 raise BrokerUnavailable(
                     f"cannot {what} within {self._timeout_s:g} s: {reason}",
                     where="Kafka",
-                    todo="check the broker and --bootstrap-servers, then run again: nothing is lost",
+                    todo="check the broker and --bootstrap-servers, and run again",
                 )
             self._notice(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

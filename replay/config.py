@@ -147,8 +147,11 @@ def _parse(text: str, pattern: str, option: str, forms: str) -> re.Match[str]:
     return match
 
 
-def _number(text: str) -> float:
-    return float(text.replace("_", ""))
+def _number(text: str, option: str) -> float:
+    number = float(text.replace("_", ""))
+    if number > 1e15:  # far beyond any use, and within what floats count exactly
+        raise UsageError(f"{text[:20]}... is too large", where=option, todo="give at most 1e15")
+    return number
 
 
 def parse_rate(text: str, option: str = "--rate") -> float | None:
@@ -156,7 +159,7 @@ def parse_rate(text: str, option: str = "--rate") -> float | None:
     if text.strip().lower() == "max":
         return None
     match = _parse(text, _NUMBER + r"\s*([km]?)\s*(?:/\s*(s|m|h))?", option, "5000/s, 5k/s, 300k/m or max")
-    rate = _number(match[1]) * _SCALES[match[2].lower()] / _SECONDS[(match[3] or "s").lower()]
+    rate = _number(match[1], option) * _SCALES[match[2].lower()] / _SECONDS[(match[3] or "s").lower()]
     if rate <= 0:
         raise UsageError("a rate must be above zero", where=option, todo="write it like 5000/s, or max")
     return rate
@@ -164,7 +167,7 @@ def parse_rate(text: str, option: str = "--rate") -> float | None:
 
 def parse_speed(text: str, option: str = "--speed") -> float:
     """`60x` or `60`: how many times faster than the event times."""
-    speed = _number(_parse(text, _NUMBER + r"\s*x?", option, "60x or 0.5x")[1])
+    speed = _number(_parse(text, _NUMBER + r"\s*x?", option, "60x or 0.5x")[1], option)
     if speed <= 0:
         raise UsageError("a speed must be above zero", where=option, todo="write it like 60x")
     return speed
@@ -173,7 +176,7 @@ def parse_speed(text: str, option: str = "--speed") -> float:
 def parse_duration_s(text: str, option: str) -> float:
     """`250ms`, `90s`, `5m`, `2h`; a bare number is seconds."""
     match = _parse(text, _NUMBER + r"\s*(ms|s|min|m|h|d)?", option, "250ms, 90s, 5m or 2h")
-    seconds = _number(match[1]) * _SECONDS[(match[2] or "").lower()]
+    seconds = _number(match[1], option) * _SECONDS[(match[2] or "").lower()]
     if not math.isfinite(seconds) or seconds > 10 * 365 * 86400:
         raise UsageError(f"{text!r} is too long", where=option, todo="give at most ten years")
     return seconds
@@ -188,13 +191,13 @@ def _at_least(minimum: int, value: int, option: str) -> int:
 def parse_rows(text: str, option: str, minimum: int = 0) -> int:
     """`10M`, `500k`, `100000`."""
     match = _parse(text, _NUMBER + r"\s*([kmg]?)", option, "100000, 500k or 10M")
-    return _at_least(minimum, round(_number(match[1]) * _SCALES[match[2].lower()]), option)
+    return _at_least(minimum, round(_number(match[1], option) * _SCALES[match[2].lower()]), option)
 
 
 def parse_bytes(text: str, option: str, minimum: int = 0) -> int:
     """`64MiB`, `1MB`, `1000000`."""
     match = _parse(text, _NUMBER + r"\s*((?:[kmg]i?)?b)?", option, "64MiB, 1MB or 1000000")
-    return _at_least(minimum, round(_number(match[1]) * _BYTE_SCALES[(match[2] or "").lower()]), option)
+    return _at_least(minimum, round(_number(match[1], option) * _BYTE_SCALES[(match[2] or "").lower()]), option)
 
 
 def parse_offsets(text: str, option: str) -> list[int]:

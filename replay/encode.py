@@ -37,6 +37,7 @@ class Encoder:
     def __init__(self, symbols: SymbolTable, fields: Sequence[str], partitioner: Partitioner) -> None:
         self._symbols, self._fields, self._partitioner = symbols, tuple(fields), partitioner
         self._keys = np.array([], dtype=object)
+        self._key_bytes: Ints = np.array([], dtype=np.int64)
         self._heads: pa.Array = pa.array([], pa.binary())
         self._partitions: Ints = np.array([], dtype=np.int64)
 
@@ -54,7 +55,7 @@ class Encoder:
             timestamps_ms=_to_ms(units, times.type.unit).tolist(),
             partitions=self._partitions[ids_np],
             event_times_ns=units * NS_PER_UNIT[times.type.unit],
-            value_bytes=pc.binary_length(values).to_numpy().astype(np.int64),
+            record_bytes=pc.binary_length(values).to_numpy() + self._key_bytes[ids_np],
         )
 
     def _values(self, rows: pa.RecordBatch, ids: pa.Array) -> pa.Array:
@@ -76,6 +77,7 @@ class Encoder:
             return
         keys = [name.encode() for name in new]
         self._keys = np.concatenate([self._keys, np.array(keys, dtype=object)])
+        self._key_bytes = np.concatenate([self._key_bytes, np.array([len(key) for key in keys], dtype=np.int64)])
         heads = [f'{{"symbol": {json.dumps(name, ensure_ascii=False)}, "price": '.encode() for name in new]
         self._heads = pa.concat_arrays([self._heads, pa.array(heads, pa.binary())])
         partitions = np.array([self._partitioner(key) for key in keys], dtype=np.int64)
@@ -141,11 +143,11 @@ def supports(kind: pa.DataType) -> bool:
 
 def refuse_large(encoded: Encoded, bytes_max: int, where: Callable[[int], str]) -> None:
     """A record over the producer's limit would be refused by `produce` in the middle of a burst."""
-    over = np.flatnonzero(encoded.value_bytes > bytes_max)
+    over = np.flatnonzero(encoded.record_bytes > bytes_max)
     if len(over):
         row = int(over[0])
         raise InputError(
-            f"the record of this row has {int(encoded.value_bytes[row]):,} bytes, and the limit is {bytes_max:,}",
+            f"the record of this row has {int(encoded.record_bytes[row]):,} bytes, and the limit is {bytes_max:,}",
             where=where(row),
             todo="leave out long columns (--fields), or raise the limit of topic and producer (-X message.max.bytes=…)",
         )

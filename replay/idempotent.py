@@ -91,7 +91,7 @@ def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
     """High watermarks once nothing that the last run sent can surface any more."""
     wait_s, topic = ready.options.settle_s, ready.topic
     if wait_s is None:
-        wait_s = settle_s(saved.saved_at_s, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
+        wait_s = settle_s(saved, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
     if wait_s > 1:
         ready.report.info(f"waiting {wait_s:.0f} s: until then, rows of the last run may still surface")
     ready.sleep(wait_s)

@@ -55,7 +55,7 @@ class InputFile:
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """`day-2` before `day-10`: runs of digits compare as numbers."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def find_files(inputs: Sequence[str]) -> list[str]:

@@ -95,7 +95,8 @@ class Batch:
 class Encoded:
     """Records ready to be produced; all lists have one entry a row.
 
-    `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores.
+    `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores, `record_bytes` are of key
+    and value.
     """
 
     keys: list[bytes]
@@ -103,7 +104,7 @@ class Encoded:
     timestamps_ms: list[int]
     partitions: Ints
     event_times_ns: Ints
-    value_bytes: Ints
+    record_bytes: Ints
 
     def only(self, rows: Ints) -> Encoded:
         """These rows of it, in order."""
@@ -114,7 +115,7 @@ class Encoded:
             timestamps_ms=[self.timestamps_ms[row] for row in picked],
             partitions=self.partitions[rows],
             event_times_ns=self.event_times_ns[rows],
-            value_bytes=self.value_bytes[rows],
+            record_bytes=self.record_bytes[rows],
         )
 
     def __len__(self) -> int:

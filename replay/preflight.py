@@ -41,8 +41,17 @@ class Ready(Context):
     encoder: Encoder
 
     def save(self, progress: Progress, state: State) -> None:
-        lead = lead_rows_max(self.options.kafka.in_flight_rows_max)
-        self.file.save(Checkpoint(self.job, progress, state, lead, self.clock.now(), this_instance()))
+        self.file.save(
+            Checkpoint(
+                job=self.job,
+                progress=progress,
+                state=state,
+                lead_rows_max=lead_rows_max(self.options.kafka.in_flight_rows_max),
+                interval_s=self.options.checkpoint_interval_s,
+                saved_at_s=self.clock.now(),
+                instance=this_instance(),
+            )
+        )
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless a signal asks for the end."""

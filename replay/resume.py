@@ -22,6 +22,9 @@ the old process died is appended within milliseconds once its broker runs."""
 _LAG_FACTOR = 1.5
 """A broker looks for lagging replicas every half of replica.lag.time.max.ms (ReplicaManager, isr-expiration)."""
 
+_SAVE_DELAY_S = 1.0
+"""How much later than due a save may be: saves are looked after every 0.1 s, and a disk may be slow."""
+
 _SHOWN_MAX = 5  # differences named in one error; the rest is counted
 
 
@@ -76,10 +79,12 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
     if not found:
         return
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
+    appended = saved.job.inputs == job.inputs[: len(saved.job.inputs)]
     raise StateConflict(
         "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
         where=where,
-        todo="put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
+        todo=("go on with the added files with --allow-appended, " if appended and len(found) == 1 else "")
+        + "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
     )
 
 
@@ -103,15 +108,16 @@ def check_watermarks(saved: Checkpoint, low: Sequence[int], high: Sequence[int],
             )
 
 
-def settle_s(saved_at_s: float, now_s: float, replication: int, replica_lag_max_s: float) -> float:
+def settle_s(saved: Checkpoint, now_s: float, replication: int, replica_lag_max_s: float) -> float:
     """How long late appends may still surface after an unclean stop.
 
     With one replica an append is visible at once. With more, the high watermark may stand behind a replica that
-    hangs until the broker takes it out of the in-sync set; the time since the last save counts.
+    hangs until the broker takes it out of the in-sync set. The time since the last row can have gone out counts.
     """
     if replication <= 1:
         return 0.0
-    age_s = max(0.0, now_s - saved_at_s)  # a clock that was set back waits in full
+    last_row_s = saved.saved_at_s + saved.interval_s + _SAVE_DELAY_S
+    age_s = max(0.0, now_s - last_row_s)  # a clock that was set back waits in full
     return max(0.0, replica_lag_max_s * _LAG_FACTOR + SETTLE_GAP_S - age_s)
 
 

@@ -135,14 +135,21 @@ class Session:
         to_send = self._not_there_yet(encoded.partitions)
         records = encoded if to_send is None else encoded.only(to_send)
         due_s, self._timeline = self._timeline.deadlines(self._options.pace, records.event_times_ns)
-        bytes_before = np.concatenate([[0], np.cumsum(records.value_bytes)])
+        bytes_before = np.concatenate([[0], np.cumsum(records.record_bytes)])
+
+        def through_of(sent: int) -> int:
+            """How many rows of the slice are done with once `sent` records are out: those that were there included."""
+            if sent == len(records):
+                return len(encoded)
+            return sent if to_send is None else int(to_send[sent - 1]) + 1
+
         sent = covered = 0
         while sent < len(records):
-            self._between_chunks()
             stop = min(self._due(due_s, sent), self._room(bytes_before, sent))
             if stop <= sent:
                 self._turn(FULL_WAIT_S)
                 continue
+            self._before_chunk(through_of(stop) - covered)
             chunk = self._hand_over(records, sent, stop, int(bytes_before[stop] - bytes_before[sent]))
             if not chunk.waiting:
                 self._turn(FULL_WAIT_S)
@@ -150,7 +157,7 @@ class Session:
             if due_s is not None and self._anchor_s is not None:
                 self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.waiting])
             sent += chunk.waiting
-            through = len(encoded) if sent == len(records) else sent if to_send is None else int(to_send[sent - 1]) + 1
+            through = through_of(sent)
             self._register(chunk, batch, first, covered, through, encoded, to_send)
             covered = through
             self._turn()
@@ -215,7 +222,6 @@ class Session:
     def _hand_over(self, records: Encoded, sent: int, stop: int, size: int) -> Chunk:
         chunk = Chunk(bytes=size, sent_at_s=self._clock.monotonic())
         if stop > sent:
-            self._before_rows()
             chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
             self._shown.sent_rows += chunk.waiting
         return chunk
@@ -235,18 +241,17 @@ class Session:
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 
-    def _before_rows(self) -> None:
-        """Called before rows are handed over; nothing is needed for idempotent delivery."""
-
-    def _between_chunks(self) -> None:
-        """Save before rows go further beyond the older generation on disk than a resume from it would look."""
-        while self._sent_row + CHUNK_ROWS - self._on_disk[0] > self._lead_rows_max:
+    def _before_chunk(self, rows: int) -> None:
+        """Save first, where the last save is too old for what these rows (and those skipped with them) need of it."""
+        while self._sent_row + rows - self._on_disk[0] > self._lead_rows_max:  # a resume would not look that far
             if self._frontier.saved.position.row > self._on_disk[0]:
                 self._save(self._frontier.saved, State.RUNNING)
             elif self._frontier.oldest is None:
                 raise Resync("the broker did not tell the offsets of rows that it had acknowledged")
             else:
                 self._turn(FULL_WAIT_S)
+        if self._clock.monotonic() - self._saved_at_s >= self._options.checkpoint_interval_s:
+            self._save(self._frontier.saved, State.RUNNING)  # a resume takes the process for dead an interval later
 
     def _encode_rows(self) -> int:
         plan = self._options.pace

@@ -32,6 +32,8 @@ from replay.order import BATCH_ROWS_MAX, Stream, by_event_time, one_after_the_ot
 
 _LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
+_FOUR_DIGIT_YEARS_S = (-62_135_596_800, 253_402_300_800)  # years 1 to 9999 (RFC 3339), in seconds since 1970
+
 _UNSORTED = "sort the file by event time, or keep its row order with --order as-is"
 
 
@@ -177,6 +179,8 @@ class Reader:
         for field in self._columns.fields:
             if pa.types.is_string(arrays[field].type):
                 self._check_utf8(arrays[field], first_row, field)
+            elif pa.types.is_timestamp(arrays[field].type):
+                self._check_years(arrays[field], first_row, field, raw)
         return pa.RecordBatch.from_pydict(arrays)
 
     def _symbol_ids(self, raw: pa.RecordBatch, first_row: int) -> pa.Array:
@@ -208,6 +212,14 @@ class Reader:
                 except UnicodeDecodeError:
                     self._fail(first_row + row, column, f"is not valid UTF-8 ({value!r:.60})")
             # a bad entry that no row uses harms nobody
+
+    def _check_years(self, times: pa.Array, first_row: int, column: str, raw: pa.RecordBatch) -> None:
+        per_second = 1_000_000_000 // NS_PER_UNIT[times.type.unit]
+        units = times.view(pa.int64())
+        low, high = (bound * per_second for bound in _FOUR_DIGIT_YEARS_S)
+        if abs(low) < 2**63:  # nanoseconds cannot leave these years
+            beyond = pc.or_(pc.less(units, low), pc.greater_equal(units, high))
+            self._refuse(beyond, first_row, column, "is not in the years 1 to 9999", raw)
 
     def _check_times(self, times: pa.Array, first_row: int, raw: pa.RecordBatch) -> None:
         column, unit_ns = self._columns.event_time, NS_PER_UNIT[times.type.unit]

@@ -162,14 +162,16 @@ def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`850 ms`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 1:
+    """`850 ms`, `12.3 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:02.0f} min"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) -> list[tuple[str, str]]:

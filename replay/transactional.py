@@ -210,14 +210,12 @@ class TransactionalSession(Session):
         self._transactions.commit()
         self._save(self._committed, State.RUNNING)
 
-    def _before_rows(self) -> None:
+    def _before_chunk(self, rows: int) -> None:
+        if self._sent_row + rows - self._committed.position.row > self._bounds.rows_max:
+            self._commit()
         if self._opened_s is None:
             self._transactions.begin()
             self._opened_s = self._clock.monotonic()
-
-    def _between_chunks(self) -> None:
-        if self._sent_row - self._committed.position.row >= self._bounds.rows_max:
-            self._commit()
 
     def _keep(self, now_s: float) -> None:
         if self._opened_s is not None and (now_s - self._opened_s) * 1_000 >= self._bounds.open_ms_max:

@@ -1,0 +1,45 @@
+"""Positions inside a batch, and picking rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.model import Batch, Encoded, Position, SymbolTable
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))
+def test_the_position_in_a_batch_counts_each_files_rows(files, rows):
+    """A wrong cursor: a resume skips rows of one file and repeats rows of another."""
+    rows = min(rows, len(files))
+    table = pa.RecordBatch.from_pydict({"x": pa.array(files)})
+    batch = Batch(Position(100, (10, 20, 30, 40)), table, np.array(files, dtype=np.int64))
+    expected = tuple(start + files[:rows].count(n) for n, start in enumerate((10, 20, 30, 40)))
+    assert batch.position_after(rows) == Position(100 + rows, expected)
+
+
+def test_a_batch_of_one_file_moves_that_files_cursor():
+    batch = Batch(Position(5, (2, 3)), pa.RecordBatch.from_pydict({"x": pa.array([1, 2, 3])}), 1)
+    assert batch.position_after(2) == Position(7, (2, 5))
+    assert len(batch) == 3
+
+
+def test_picked_rows_keep_their_columns_together():
+    """Otherwise a resume would send one row's key with another's value."""
+    numbers = np.arange(5, dtype=np.int64)
+    encoded = Encoded([b"%d" % n for n in range(5)], [b"v%d" % n for n in range(5)], [*range(5)], *[numbers] * 3)
+    picked = encoded.only(np.array([1, 4]))
+    assert picked.keys == [b"1", b"4"]
+    assert picked.values == [b"v1", b"v4"]
+    assert picked.timestamps_ms == [1, 4]
+    for column in (picked.partitions, picked.event_times_ns, picked.record_bytes):
+        assert column.tolist() == [1, 4]
+    assert len(picked) == 2
+
+
+def test_a_symbol_has_one_id_for_good():
+    table = SymbolTable()
+    assert [table.id_of(name) for name in ("B", "A", "B")] == [0, 1, 0]
+    assert table.names == ["B", "A"]

@@ -1,0 +1,396 @@
+"""Input: what cannot be replayed is named by file, row and column before anything is sent; the rest is read once."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from replay import source as source_module
+from replay.config import Columns, Order
+from replay.errors import InputError
+from replay.inputs import find_files, natural_key
+from replay.model import Position
+from replay.source import Source
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+US = pa.timestamp("us", "UTC")
+NAN, INF = float("nan"), float("inf")
+
+
+def write(path: Path, rows: int = 10, group: int = 4, **columns: Any) -> Path:
+    """A good file, or one with other columns; `...` leaves a column out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = int(T0.timestamp()) * 1_000_000
+    good = {
+        "symbol": pa.array([f"S{n % 3}" for n in range(rows)], pa.string()),
+        "price": pa.array([100.0 + n for n in range(rows)], pa.float64()),
+        "event_time": pa.array([start + n for n in range(rows)], US),
+    }
+    table = pa.table({name: column for name, column in {**good, **columns}.items() if column is not ...})
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+def source_of(*paths: Path, order: Order = Order.EVENT_TIME, **columns: Any) -> Source:
+    return Source([str(path) for path in paths], Columns(**columns), order)
+
+
+def read(source: Source, start: Position | None = None) -> list[tuple[str, Any, int]]:
+    rows = []
+    for batch in source.batches(start or source.start):
+        names = [source.symbols.names[n] for n in batch.table.column("symbol").to_pylist()]
+        times = batch.table.column("event_time").view(pa.int64()).to_pylist()
+        rows += list(zip(names, batch.table.column("price").to_pylist(), times, strict=True))
+    return rows
+
+
+def replaced(values: list[Any], row: int, value: Any) -> list[Any]:
+    return [*values[:row], value, *values[row + 1 :]]
+
+
+# -- rows that cannot be replayed -------------------------------------------------------------------------
+
+SYMBOLS: list[Any] = ["A"] * 10
+PRICES: list[Any] = [1.0] * 10
+TIMES: list[Any] = [1_767_225_600_000_000 + n for n in range(10)]
+
+BAD = {
+    "null symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, None)), "is null"),
+    "empty symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, "")), "is empty"),
+    "null in a dictionary": ("symbol", pa.array(replaced(SYMBOLS, 7, None)).dictionary_encode(), "is null"),
+    "null price": ("price", pa.array(replaced(PRICES, 7, None)), "is null"),
+    "NaN price": ("price", pa.array(replaced(PRICES, 7, NAN)), "is not finite"),
+    "infinite price": ("price", pa.array(replaced(PRICES, 7, INF)), "is not finite"),
+    "minus infinite price": ("price", pa.array(replaced(PRICES, 7, -INF), pa.float32()), "is not finite"),
+    "null decimal price": ("price", pa.array(replaced([1] * 10, 7, None), pa.decimal128(9, 2)), "is null"),
+    "null time": ("event_time", pa.array(replaced(TIMES, 7, None), US), "is null"),
+    "goes back": ("event_time", pa.array(replaced(TIMES, 7, TIMES[0]), US), "goes back in time"),
+}
+BAD_TIMES = {
+    "time 0": (US, 0, "is not after 1970"),
+    "time below a millisecond": (US, 999, "is not after 1970"),
+    "nanoseconds below one": (pa.timestamp("ns"), 999_999, "is not after 1970"),
+    "seconds 0": (pa.timestamp("s"), 0, "is not after 1970"),
+    "before 1970": (US, -1, "is not after 1970"),
+    "far too late": (pa.timestamp("ms"), 2**62, "is beyond the year 2262"),
+}
+
+
+@pytest.mark.parametrize(("column", "values", "what"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize("batch_rows", [3, 65_536])
+def test_a_bad_row_is_named_by_file_row_and_column(tmp_path, monkeypatch, column, values, what, batch_rows):
+    """Sent, it would be a record that no consumer can read; unnamed, nobody finds it among millions."""
+    monkeypatch.setattr(source_module, "BATCH_ROWS_MAX", batch_rows)
+    path = write(tmp_path / "bad.parquet", **{column: values})
+    with pytest.raises(InputError, match=what) as caught:
+        source_of(path).check(lambda _: None)
+    assert f"{path}, row 7" in caught.value.where
+    assert repr(column) in caught.value.what
+    with pytest.raises(InputError, match=what):
+        read(source_of(path))
+
+
+@pytest.mark.parametrize(("kind", "value", "what"), BAD_TIMES.values(), ids=BAD_TIMES)
+def test_a_time_that_kafka_takes_for_now_or_refuses_is_named(tmp_path, kind, value, what):
+    """Kafka reads a timestamp of 0 as "now": the record would be dated today."""
+    good = 3_000_000
+    times = [value] * 5 if value <= good else [good] * 3 + [value] * 2
+    at = 0 if value <= good else 3
+    path = write(tmp_path / "bad.parquet", rows=5, event_time=pa.array(times, kind))
+    if kind == pa.timestamp("ms"):
+        table = pa.table({"symbol": ["A"] * 5, "price": [1.0] * 5, "event_time": pa.array(times, pa.timestamp("ms"))})
+        pq.write_table(table, path)
+    with pytest.raises(InputError, match=what) as caught:
+        source_of(path).check(lambda _: None)
+    assert f"row {at} " in caught.value.where
+    assert "'event_time'" in caught.value.what
+
+
+def test_rows_that_go_back_across_batches_are_noticed(tmp_path, monkeypatch):
+    """The merge relies on sorted files: it would hand rows on in another order than it promises."""
+    monkeypatch.setattr(source_module, "BATCH_ROWS_MAX", 2)
+    times = [*range(5_000, 5_006), *range(4_000, 4_004)]
+    path = write(tmp_path / "a.parquet", event_time=pa.array(times, US))
+    with pytest.raises(InputError, match="goes back") as caught:
+        source_of(path).check(lambda _: None)
+    assert "row 6 " in caught.value.where
+    assert [time for *_, time in read(source_of(path, order=Order.AS_IS))] == times
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path):
+    bad = pa.array([b"A", b"\xff\xfe", b"C"], pa.binary()).view(pa.string())
+    path = write(tmp_path / "a.parquet", rows=3, note=bad)
+    with pytest.raises(InputError, match="not valid UTF-8") as caught:
+        source_of(path, fields=("note",)).check(lambda _: None)
+    assert "row 1 " in caught.value.where
+
+
+# -- files and columns that cannot be replayed ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"symbol": ...}, "no column 'symbol'"),
+        ({"price": ...}, "no column 'price'"),
+        ({"event_time": ...}, "no column 'event_time'"),
+        ({"symbol": pa.array(range(10))}, "'symbol' has type int64"),
+        ({"price": pa.array(["1"] * 10)}, "'price' has type string"),
+        ({"event_time": pa.array(range(10))}, "'event_time' has type int64"),
+    ],
+)
+def test_a_missing_or_wrong_column_is_named_with_its_file(tmp_path, columns, what):
+    path = write(tmp_path / "a.parquet", **columns)
+    with pytest.raises(InputError, match=what) as caught:
+        source_of(path)
+    assert caught.value.where == str(path)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    """Which of the two prices is the price is not ours to guess."""
+    good = pq.read_table(write(tmp_path / "a.parquet"))
+    pq.write_table(good.append_column("price", good["price"]), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="2 columns named 'price'"):
+        source_of(tmp_path / "a.parquet")
+
+
+def test_a_further_field_that_is_missing_or_has_no_json_form_is_refused(tmp_path):
+    path = write(tmp_path / "a.parquet", raw=pa.array([b"x"] * 10))
+    with pytest.raises(InputError, match="no column 'size'"):
+        source_of(path, fields=("size",))
+    with pytest.raises(InputError, match="'raw' has type binary"):
+        source_of(path, fields=("raw",))
+
+
+def test_files_with_different_types_are_refused(tmp_path):
+    """Rows of one would be written unlike those of the other: 5 here, 5.00 there."""
+    write(tmp_path / "a.parquet")
+    write(tmp_path / "b.parquet", price=pa.array([1] * 10))
+    with pytest.raises(InputError, match="'price' has type int64, but double"):
+        source_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(b"", "is empty"), (b"PAR1", "not a whole Parquet"), (b"symbol,price\nA,1\n" * 50, "not a whole Parquet")],
+)
+def test_a_file_that_is_no_parquet_is_named(tmp_path, data, what):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=what) as caught:
+        source_of(path)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("left", [10, 200, -1, -8])
+def test_a_truncated_file_is_named(tmp_path, left):
+    """Half a download must not be half a replay."""
+    path = write(tmp_path / "a.parquet")
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(InputError, match="not a whole Parquet"):
+        source_of(path)
+
+
+def test_damaged_pages_are_named(tmp_path):
+    path = write(tmp_path / "a.parquet", rows=5_000, group=5_000)
+    data = bytearray(path.read_bytes())
+    data[4:60] = b"\xff" * 56
+    path.write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        source_of(path).check(lambda _: None)
+    assert str(path) in caught.value.where
+
+
+@pytest.mark.parametrize("when", ["before the first row", "between check and replay"])
+def test_a_file_that_changes_after_the_start_is_refused(tmp_path, when):
+    """Its rows would not be those of the checkpoint: some lost, some twice."""
+    path = write(tmp_path / "a.parquet")
+    source = source_of(path)
+    if when == "before the first row":
+        write(path, rows=11)
+    else:
+        source.check(lambda _: None)
+        write(path, rows=12)
+    with pytest.raises(InputError, match="changed while"):
+        read(source)
+    path.unlink()
+    with pytest.raises(InputError):
+        read(source)
+
+
+def test_no_rows_at_all_is_an_error_and_empty_files_among_others_are_not(tmp_path):
+    write(tmp_path / "0.parquet", rows=0)
+    with pytest.raises(InputError, match="no rows"):
+        source_of(tmp_path)
+    write(tmp_path / "1.parquet")
+    write(tmp_path / "2.parquet", rows=0)
+    assert len(read(source_of(tmp_path))) == 10
+
+
+# -- finding files ----------------------------------------------------------------------------------------
+
+
+def names(found: list[str]) -> list[str]:
+    return [Path(path).name for path in found]
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path):
+    """With --order as-is, day 10 would be sent before day 2."""
+    for name in ("day-10", "day-2", "day-1", "a", "day"):
+        write(tmp_path / f"{name}.parquet")
+    assert names(find_files([str(tmp_path)])) == [f"{n}.parquet" for n in ("a", "day-1", "day-2", "day-10", "day")]
+
+
+@pytest.mark.parametrize(("first", "second"), [("2", "10"), ("a2b10", "a10b2"), ("2a", "a"), ("x1", "x01y")])
+def test_natural_order(first, second):
+    assert natural_key(first) < natural_key(second)
+
+
+def test_any_name_has_a_place_in_natural_order():
+    assert natural_key("1²3") != natural_key("1")
+
+
+def test_hidden_files_and_folders_are_not_input(tmp_path):
+    """`_temporary` and `.part` files are halves of what is still being written."""
+    for name in ("a", "sub/b", ".hidden", "_half", "_temporary/c", ".git/d"):
+        write(tmp_path / f"{name}.parquet")
+    (tmp_path / "note.txt").touch()
+    assert names(find_files([str(tmp_path)])) == ["a.parquet", "b.parquet"]
+
+
+def test_each_file_is_read_once_however_often_it_is_named(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet")
+    write(tmp_path / "b.parquet")
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    given = [str(tmp_path), "a.parquet", "./a.parquet", str(tmp_path / "*.parquet"), "link.parquet"]
+    assert len(find_files(given)) == 2
+    assert source_of(tmp_path, tmp_path / "a.parquet").rows == 20
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("missing.parquet", "no such file"),
+        ("*.parquet", "no Parquet file"),
+        (".", "no Parquet file"),
+        ("s3://b/k", "local"),
+    ],
+)
+def test_an_input_that_names_nothing_is_an_error(tmp_path, monkeypatch, given, what):
+    """A replay of nothing must not be a success."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=what) as caught:
+        find_files([given])
+    assert caught.value.where == given
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_symbols_of_any_text_type_are_the_same_symbols(tmp_path, kind):
+    names = ["A", "B", "A", "Ä", "B"] * 2
+    path = write(tmp_path / "a.parquet", symbol=pa.array(names).cast(kind))
+    source = source_of(path)
+    assert [name for name, *_ in read(source)] == names
+    assert sorted(source.symbols.names) == ["A", "B", "Ä"]
+
+
+def test_times_with_a_zone_are_the_same_moments_in_utc(tmp_path):
+    """Taken for local time, every event would be hours off."""
+    moment = [TIMES[0]] * 10
+    zones = {"utc": US, "new-york": pa.timestamp("us", "America/New_York"), "none": pa.timestamp("us")}
+    for name, kind in zones.items():
+        path = write(tmp_path / f"{name}.parquet", event_time=pa.array(moment, kind))
+        assert [time for *_, time in read(source_of(path))] == moment
+
+
+def test_mapped_columns_and_a_constant_symbol(tmp_path):
+    path = write(
+        tmp_path / "a.parquet",
+        symbol=...,
+        price=...,
+        event_time=...,
+        p=pa.array([1.5] * 10),
+        t=pa.array(TIMES, US),
+        s=pa.array(["X"] * 10),
+    )
+    assert read(source_of(path, symbol="s", price="p", event_time="t"))[0] == ("X", 1.5, TIMES[0])
+    assert read(source_of(path, price="p", event_time="t", constant_symbol="BTC"))[0] == ("BTC", 1.5, TIMES[0])
+
+
+def test_the_symbol_column_can_be_a_further_field_as_well(tmp_path):
+    path = write(tmp_path / "a.parquet", sym=pa.array(["X"] * 10))
+    source = source_of(path, symbol="sym", fields=("sym",))
+    assert [x for batch in source.batches(source.start) for x in batch.table.column("sym").to_pylist()] == ["X"] * 10
+
+
+def test_a_resume_does_not_read_the_row_groups_before_it(tmp_path, monkeypatch):
+    """Hours of a large replay would be read again for nothing."""
+    path = write(tmp_path / "a.parquet", rows=100, group=10)
+    asked: list[list[int]] = []
+    real = pq.ParquetFile.iter_batches
+
+    def spy(self: Any, batch_size: int, row_groups: list[int], **more: Any) -> Any:
+        asked.append(list(row_groups))
+        return real(self, batch_size, row_groups=row_groups, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", spy)
+    source = source_of(path)
+    rest = read(source, Position(57, (57,)))
+    assert asked == [[5, 6, 7, 8, 9]]
+    assert [price for _, price, _ in rest] == [100.0 + n for n in range(57, 100)]
+
+
+def test_a_place_is_told_by_file_and_row(tmp_path):
+    for n in (0, 1):
+        times = [TIMES[0] + 2 * k + n for k in range(10)]
+        write(tmp_path / f"{n}.parquet", event_time=pa.array(times, US))
+    source = source_of(tmp_path)
+    at = 0
+    for batch in source.batches(source.start):
+        for row in range(len(batch)):
+            assert source.where(batch, row).startswith(f"{tmp_path / str(at % 2)}.parquet, row {at // 2} ")
+            at += 1
+    assert at == 20
+
+
+def test_the_first_event_is_known_only_where_all_statistics_are(tmp_path):
+    """The warning about retention depends on it."""
+    path = write(tmp_path / "a.parquet")
+    assert source_of(path).first_event_ns == int(T0.timestamp()) * 10**9
+    pq.write_table(pq.read_table(path), tmp_path / "b.parquet", write_statistics=False)
+    assert source_of(tmp_path).first_event_ns is None
+
+
+def test_the_print_of_a_file_changes_with_its_content_and_not_with_its_folder(tmp_path):
+    """A resume with other rows would match nothing; a moved folder is still the same job."""
+    a = write(tmp_path / "x" / "a.parquet")
+    moved = tmp_path / "y" / "a.parquet"
+    moved.parent.mkdir()
+    moved.write_bytes(a.read_bytes())
+    os.utime(moved, (1, 1))
+    other = write(tmp_path / "z" / "a.parquet", price=pa.array([7.0] * 10))
+    first, second, third = (source_of(path).files[0].print for path in (a, moved, other))
+    assert first == second
+    assert first != third
+
+
+def test_a_further_time_that_has_no_form_is_named(tmp_path):
+    from replay.encode import Encoder
+
+    far = pa.array([2**61] * 10, pa.timestamp("ms"))
+    path = write(tmp_path / "a.parquet", far=far)
+    source = source_of(path, fields=("far",))
+    encoder = Encoder(source.symbols, ("far",), lambda _: 0)
+    with pytest.raises(InputError):
+        list(map(encoder.encode, source.batches(source.start)))
