@@ -154,7 +154,7 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         partitions=len(marks),
         partitioner=body["partitioner"],
         encoder=body["encoder"],
-        options=body["options"],
+        options=_texts(body["options"]),
         inputs=inputs,
     )
     if position.row != sum(position.cursors) or any(
@@ -170,6 +170,12 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         saved_at_s=float(body["saved_at_s"]),
         instance=str(body["instance"]),
     )
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError(f"{value!r:.40} are no options")
+    return value
 
 
 def _count(value: Any) -> int:
@@ -190,9 +196,12 @@ class CheckpointFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not path.name:
+            raise StateConflict("a folder, not a file", where=str(path), todo="name a file with --checkpoint")
         # All beside the real file: a linked checkpoint stays a link, and two links to one file share one lock.
         self._target = Path(os.path.realpath(path))
         self.previous = self._target.with_name(self._target.name + ".prev")
+        self._link = self._target.with_name(self._target.name + ".prev.tmp")
         self._temporary = self._target.with_name(self._target.name + ".tmp")
         self._lock_path = self._target.with_name(self._target.name + ".lock")
 
@@ -227,6 +236,7 @@ class CheckpointFile:
     def load(self) -> Checkpoint | None:
         """The newest generation; None if there is none. An unreadable one is never "start at row 0"."""
         try:
+            self._check_regular()
             data = self.path.read_bytes()
         except FileNotFoundError:
             if self.path.is_symlink():
@@ -240,6 +250,29 @@ class CheckpointFile:
             return loads(data)
         except Damaged as error:
             raise self._damaged(str(error)) from None
+
+    def check_replaceable(self) -> None:
+        """`--restart` may forget a checkpoint, also a damaged one; never replace somebody's other file by one."""
+        self._check_regular()
+        for path in (self._target, self.previous):
+            try:
+                with path.open("rb") as file:
+                    head = file.read(200)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise self._damaged(_io_reason(error)) from None
+            if head and MAGIC.encode() not in head:
+                raise StateConflict(
+                    "this file is not a checkpoint of replay, so it is not replaced by one",
+                    where=str(path),
+                    todo="name another file with --checkpoint, or move this one away",
+                )
+
+    def _check_regular(self) -> None:
+        """A pipe or a device would block or swallow what is written."""
+        if self.path.exists() and not self.path.is_file():
+            raise self._damaged("a folder, not a file" if self.path.is_dir() else "not a regular file")
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the file; after a crash at any point there is one whole generation under its name."""
@@ -260,12 +293,14 @@ class CheckpointFile:
             finally:
                 os.close(folder)
         except OSError as error:
+            for scrap in (self._temporary, self._link):
+                with suppress(OSError):
+                    scrap.unlink(missing_ok=True)
             raise self._unwritable("progress cannot be saved", error) from None
 
     def check_writable(self) -> None:
         """Fail before the first row is sent rather than a second after it."""
-        if self.path.is_dir():
-            raise self._damaged("a folder, not a file")
+        self._check_regular()
         if self.path.exists() and not os.access(self.path, os.W_OK):
             raise CheckpointUnwritable(
                 "the checkpoint is read-only",
@@ -291,14 +326,12 @@ class CheckpointFile:
         """A hard link, so that there is no moment without a file under the real name."""
         if not self._target.exists():
             return
-        link = self.previous.with_name(self.previous.name + ".tmp")
-        with suppress(FileNotFoundError):
-            link.unlink()
+        self._link.unlink(missing_ok=True)
         try:
-            os.link(self._target, link)
+            os.link(self._target, self._link)
         except OSError:  # no hard links here (some network and FUSE file systems)
-            link.write_bytes(self._target.read_bytes())
-        os.replace(link, self.previous)
+            self._link.write_bytes(self._target.read_bytes())
+        os.replace(self._link, self.previous)
 
     def _damaged(self, why: str) -> StateConflict:
         if self.previous.is_file():

@@ -5,9 +5,12 @@ Everything heavy is imported inside the commands, so that `--help` answers at on
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from replay import __version__, config
-from replay.errors import ExitCode, ReplayError, UsageError, exit_code
+from replay.errors import ExitCode, ReplayError, UsageError, exit_code, printable
 
 app = typer.Typer(
     name="replay",
@@ -128,8 +131,8 @@ def run(
     ] = None,
     settings: Settings = None,
     compression: Annotated[
-        str, typer.Option("--compression", envvar="REPLAY_COMPRESSION", help="none, lz4, zstd, snappy or gzip.")
-    ] = "none",
+        config.Compression, typer.Option("--compression", envvar="REPLAY_COMPRESSION", help="Of batches.")
+    ] = config.Compression.NONE,
     linger: Annotated[
         str, typer.Option("--linger", envvar="REPLAY_LINGER", help="How long a batch waits for more rows.")
     ] = "50ms",
@@ -191,12 +194,12 @@ def run(
             create_topic=config.parse_topic_spec(create_topic) if create_topic else None,
             # Trades are older than any default retention, so a topic made for them keeps them.
             topic_config={"retention.ms": "-1", **config.parse_assignments(topic_config or [], "--topic-config")},
-            linger_ms=config.parse_duration_s(linger, "--linger") * 1_000,
-            batch_bytes=config.parse_bytes(batch_size, "--batch-size"),
-            batch_rows=config.parse_rows(batch_rows, "--batch-rows"),
+            linger_ms=config.parse_duration_s(linger, "--linger", config.LINGER_S) * 1_000,
+            batch_bytes=config.parse_bytes(batch_size, "--batch-size", config.BATCH_BYTES),
+            batch_rows=config.parse_rows(batch_rows, "--batch-rows", config.BATCH_ROWS),
             compression=compression,
-            in_flight_rows_max=config.parse_rows(in_flight_rows, "--in-flight-rows", 1),
-            in_flight_bytes_max=config.parse_bytes(in_flight_bytes, "--in-flight-bytes", 1),
+            in_flight_rows_max=config.parse_rows(in_flight_rows, "--in-flight-rows", config.IN_FLIGHT_ROWS),
+            in_flight_bytes_max=config.parse_bytes(in_flight_bytes, "--in-flight-bytes", config.IN_FLIGHT_BYTES),
             broker_timeout_s=config.parse_duration_s(broker_timeout, "--broker-timeout"),
         )
         options = config.RunOptions(
@@ -216,7 +219,7 @@ def run(
             transactions=config.Transactions(
                 job=job or topic,
                 progress_topic=config.check_topic_name(progress_topic),
-                rows_max=config.parse_rows(transaction_rows, "--transaction-rows", 1),
+                rows_max=config.parse_rows(transaction_rows, "--transaction-rows", config.ONE_OR_MORE),
                 open_ms_max=transaction_ms,
             ),
             settle_s=config.parse_duration_s(settle, "--settle") if settle is not None else None,
@@ -357,7 +360,10 @@ def _command(log_format: Format, *, debug: bool) -> Iterator[Any]:
 
     from replay import terminal  # noqa: PLC0415
 
-    console = Console(stderr=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path need not be text
+    console = Console(stderr=True, emoji=False)  # :b: in a path stays what it is
     terminal.set_up_logging(terminal.LogFormat(log_format), debug=debug, console=console)
     try:
         yield console
@@ -446,11 +452,17 @@ def _needed(bootstrap_servers: str) -> str:
 def _print_pairs(lines: list[tuple[str, str]]) -> None:
     """Label and text, in two columns, on standard output: a command's result."""
     width = max(len(label) for label, _ in lines)
-    sys.stdout.write("".join(f"{label:<{width}}  {text}\n" for label, text in lines))
-    sys.stdout.flush()
+    text = "".join(f"{label:<{width}}  {printable(text)}\n" for label, text in lines)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError:  # nobody reads it (a closed pipe, a full disk): the outcome stands, and Python must not try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _default_checkpoint(topic: str) -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415
 
-    return user_state_path("replay") / f"{topic}.json"
+    short = topic if len(topic) <= 200 else f"{topic[:180]}-{zlib.crc32(topic.encode()):08x}"  # file names end at 255
+    return user_state_path("replay") / f"{short}.json"

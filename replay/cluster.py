@@ -152,6 +152,7 @@ class Cluster:
 
     def __init__(self, options: KafkaOptions, patience: Patience) -> None:
         self._options, self._patience = options, patience
+        self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s))
         self.news = BrokerNews()
         try:
             self._admin = AdminClient(
@@ -163,7 +164,7 @@ class Cluster:
     def topic(self, name: str = "") -> Topic | None:
         """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
         name = name or self._options.topic
-        metadata = self._retry("read the cluster's metadata", lambda: self._admin.list_topics(name, _CALL_TIMEOUT_S))
+        metadata = self._retry("read the cluster's metadata", lambda: self._admin.list_topics(name, self._call_s))
         found = metadata.topics[name]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
@@ -190,7 +191,7 @@ class Cluster:
 
         def attempt() -> bool | None:
             try:
-                self._admin.create_topics([new], request_timeout=_CALL_TIMEOUT_S)[name].result(_CALL_TIMEOUT_S * 2)
+                self._admin.create_topics([new], request_timeout=self._call_s)[name].result(self._call_s * 2)
             except KafkaException as error:
                 code = error.args[0].code()
                 if code == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -269,14 +270,14 @@ class Cluster:
         return self._patience(what, self.news, polled)
 
     def _all_led(self, name: str) -> dict[int, Any] | None:
-        found = self._admin.list_topics(name, _CALL_TIMEOUT_S).topics[name]
+        found = self._admin.list_topics(name, self._call_s).topics[name]
         led = found.partitions and all(partition.leader >= 0 for partition in found.partitions.values())
         return found.partitions if led else None
 
     def _topic_id(self, name: str) -> str:
         def attempt() -> str:
-            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=_CALL_TIMEOUT_S)
-            return str(answer[name].result(_CALL_TIMEOUT_S).topic_id)
+            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._call_s)
+            return str(answer[name].result(self._call_s).topic_id)
 
         return self._retry(f"describe topic {name}", attempt)
 
@@ -284,8 +285,8 @@ class Cluster:
         """Best effort: describing configurations is a right of its own, which a replay can do without."""
         with suppress(KafkaException, FutureTimeoutError):
             resource = ConfigResource(kind, name)
-            answer = self._admin.describe_configs([resource], request_timeout=_CALL_TIMEOUT_S)
-            entries = answer[resource].result(_CALL_TIMEOUT_S)
+            answer = self._admin.describe_configs([resource], request_timeout=self._call_s)
+            entries = answer[resource].result(self._call_s)
             return {key: entry.value for key, entry in entries.items() if entry.value is not None}
         return {}
 
@@ -298,9 +299,9 @@ class Cluster:
 
         def attempt() -> list[int]:
             answer = self._admin.list_offsets(
-                wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_CALL_TIMEOUT_S
+                wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=self._call_s
             )
-            found = {tp.partition: future.result(_CALL_TIMEOUT_S * 2).offset for tp, future in answer.items()}
+            found = {tp.partition: future.result(self._call_s * 2).offset for tp, future in answer.items()}
             return [int(found[p]) for p in range(topic.partitions)]
 
         return self._retry("read the topic's watermarks", attempt)
@@ -337,9 +338,9 @@ def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     return found if found or len(left) < before else None
 
 
-def bad_setting(error: KafkaException) -> UsageError:
+def bad_setting(error: Exception) -> UsageError:
     """librdkafka's refusal of a setting; it names the property, never its value."""
-    text = error.args[0].str()
+    text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
     return UsageError(
         f"librdkafka refuses a setting: {text}",
         where="-X",

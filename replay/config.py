@@ -26,6 +26,14 @@ class Delivery(StrEnum):
     TRANSACTIONAL = "transactional"
 
 
+class Compression(StrEnum):
+    NONE = "none"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+    SNAPPY = "snappy"
+    GZIP = "gzip"
+
+
 class Order(StrEnum):
     """EVENT_TIME merges all inputs by (event time, file, row); AS_IS keeps path order and row order."""
 
@@ -91,7 +99,7 @@ class KafkaOptions:
     linger_ms: float = 50.0
     batch_bytes: int = 1_000_000  # librdkafka's default; a broker's own default limit is 1,048,588
     batch_rows: int = 10_000  # librdkafka's default
-    compression: str = "none"
+    compression: Compression = Compression.NONE
     in_flight_rows_max: int = 100_000  # what 50 ms of linger and a slow broker need at 0.5 M rows/s, twice
     in_flight_bytes_max: int = 64 << 20
     broker_timeout_s: float = 300.0
@@ -154,6 +162,23 @@ def _number(text: str, option: str) -> float:
     return number
 
 
+Bounds = tuple[float, float]
+"""Smallest and largest value of an option; the upper ones are librdkafka's."""
+
+BATCH_ROWS: Bounds = (1, 1_000_000)
+BATCH_BYTES: Bounds = (1, 2_147_483_647)
+LINGER_S: Bounds = (0, 900)
+IN_FLIGHT_ROWS: Bounds = (1, 2_000_000)  # librdkafka's own limit is 10 million; a row costs about 400 bytes there
+IN_FLIGHT_BYTES: Bounds = (1, 512 << 30)
+ANY: Bounds = (0, 1e15)
+ONE_OR_MORE: Bounds = (1, 1e15)
+
+
+def _within(bounds: Bounds, value: float, option: str) -> None:
+    if not bounds[0] <= value <= bounds[1]:
+        raise UsageError(f"{value:g} is out of range", where=option, todo=f"give {bounds[0]:g} to {bounds[1]:g}")
+
+
 def parse_rate(text: str, option: str = "--rate") -> float | None:
     """`5000/s`, `5k/s`, `300000/m`, a bare number (rows per second); `max` is None."""
     if text.strip().lower() == "max":
@@ -173,31 +198,30 @@ def parse_speed(text: str, option: str = "--speed") -> float:
     return speed
 
 
-def parse_duration_s(text: str, option: str) -> float:
+def parse_duration_s(text: str, option: str, bounds: Bounds = ANY) -> float:
     """`250ms`, `90s`, `5m`, `2h`; a bare number is seconds."""
     match = _parse(text, _NUMBER + r"\s*(ms|s|min|m|h|d)?", option, "250ms, 90s, 5m or 2h")
     seconds = _number(match[1], option) * _SECONDS[(match[2] or "").lower()]
     if not math.isfinite(seconds) or seconds > 10 * 365 * 86400:
         raise UsageError(f"{text!r} is too long", where=option, todo="give at most ten years")
+    _within(bounds, seconds, option)
     return seconds
 
 
-def _at_least(minimum: int, value: int, option: str) -> int:
-    if value < minimum:
-        raise UsageError(f"{value} is too small", where=option, todo=f"give {minimum} or more")
-    return value
-
-
-def parse_rows(text: str, option: str, minimum: int = 0) -> int:
+def parse_rows(text: str, option: str, bounds: Bounds = ANY) -> int:
     """`10M`, `500k`, `100000`."""
     match = _parse(text, _NUMBER + r"\s*([kmg]?)", option, "100000, 500k or 10M")
-    return _at_least(minimum, round(_number(match[1], option) * _SCALES[match[2].lower()]), option)
+    rows = round(_number(match[1], option) * _SCALES[match[2].lower()])
+    _within(bounds, rows, option)
+    return rows
 
 
-def parse_bytes(text: str, option: str, minimum: int = 0) -> int:
+def parse_bytes(text: str, option: str, bounds: Bounds = ANY) -> int:
     """`64MiB`, `1MB`, `1000000`."""
     match = _parse(text, _NUMBER + r"\s*((?:[kmg]i?)?b)?", option, "64MiB, 1MB or 1000000")
-    return _at_least(minimum, round(_number(match[1], option) * _BYTE_SCALES[(match[2] or "").lower()]), option)
+    size = round(_number(match[1], option) * _BYTE_SCALES[(match[2] or "").lower()])
+    _within(bounds, size, option)
+    return size
 
 
 def parse_offsets(text: str, option: str) -> list[int]:
@@ -222,8 +246,9 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
         key, sign, value = text.partition("=")
         key = key.strip()
         if not sign or not key:
+            name = re.match(r"[\w.-]*", text)  # whatever follows may be a secret, written with a colon or a blank
             raise UsageError(
-                f"an assignment needs a name and a value (got {key!r} and no value)",
+                f"an assignment needs a name and a value (got {name[0] if name else ''!r} and no =)",
                 where=option,
                 todo=f"write {option} name=value",
             )
@@ -236,6 +261,8 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
 def parse_columns(maps: list[str], fields: str | None, symbol: str | None) -> Columns:
     """From `--map event_time=timestamp`, `--fields a,b` and `--symbol BTCUSDT`."""
     mapping = parse_assignments(maps, "--map")
+    if "" in mapping.values():
+        raise UsageError("a column name is empty", where="--map", todo="write event_time=COLUMN")
     unknown = set(mapping) - {"symbol", "price", "event_time"}
     if unknown:
         raise UsageError(
@@ -245,6 +272,10 @@ def parse_columns(maps: list[str], fields: str | None, symbol: str | None) -> Co
         )
     if symbol is not None and not symbol:
         raise UsageError("the symbol is empty", where="--symbol", todo="give a name such as BTCUSDT")
+    try:
+        (symbol or "").encode()
+    except UnicodeEncodeError:
+        raise UsageError("the symbol is not UTF-8", where="--symbol", todo="give a name such as BTCUSDT") from None
     if symbol is not None and "symbol" in mapping:
         raise UsageError(
             "a constant symbol and a symbol column exclude each other",
@@ -291,7 +322,7 @@ def check_topic_name(topic: str) -> str:
 def check_bootstrap_servers(servers: str) -> str:
     """`host:port` pairs, comma-separated; a missing port is Kafka's 9092."""
     for server in servers.split(","):
-        match = re.fullmatch(r"\s*(?:[A-Za-z_]+://)?(\[[0-9a-fA-F:.%]+\]|[^:/\s\[\]]+)(?::(\d+))?\s*", server)
+        match = re.fullmatch(r"\s*(?:[A-Za-z_]+://)?(\[[0-9a-fA-F:.%]+\]|[^:/\s\[\]]+)(?::(\d{1,5}))?\s*", server)
         if match is None or (match[2] is not None and not 1 <= int(match[2]) <= 65535):
             raise UsageError(
                 f"{server.strip()!r} is no broker address",
@@ -366,6 +397,8 @@ _SHARED_PREFIXES = (
 def check_settings(settings: Mapping[str, str]) -> Mapping[str, str]:
     """The user's `-X` settings, unless one of them would break the promise."""
     for name, value in settings.items():
+        if name.endswith("_cb") or name in ("logger", "default.topic.config"):
+            raise UsageError(f"{name} is not a setting with a text value", where="-X", todo="drop it")
         if name not in GUARDED:
             continue
         allowed, reason = GUARDED[name]
@@ -399,7 +432,7 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
         "linger.ms": options.linger_ms,
         "batch.size": options.batch_bytes,
         "batch.num.messages": options.batch_rows,
-        "compression.type": options.compression,
+        "compression.type": str(options.compression),
         **options.settings,
         "acks": "all",
         "enable.idempotence": True,

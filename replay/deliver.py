@@ -43,6 +43,15 @@ PERMANENT_FAILURES = frozenset(
 """What a new transaction would fail of again; everything else is worth starting over for."""
 
 
+def check_producer_settings(options: KafkaOptions) -> None:
+    """Raises `UsageError` for what librdkafka would refuse, before anything is created. Connects to nothing."""
+    settings = {name: value for name, value in producer_settings(options).items() if name != "bootstrap.servers"}
+    try:
+        Producer(settings, logger=kafka_log)
+    except (KafkaException, TypeError, ValueError) as error:
+        raise bad_setting(error) from None
+
+
 class KafkaSink:
     """An idempotent producer behind the `Sink` protocol."""
 

@@ -25,6 +25,11 @@ class ExitCode(IntEnum):
     SIGTERM = 143
 
 
+def printable(text: str) -> str:
+    """Names and paths may hold anything: no control character of theirs reaches a terminal or forges a log line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
 class ReplayError(Exception):
     """Anything that ends a replay on purpose.
 
@@ -38,8 +43,9 @@ class ReplayError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\n  -> {self.todo}" if self.todo else head
+        what, where, todo = map(printable, (self.what, self.where, self.todo))
+        head = f"{where}: {what}" if where else what
+        return f"{head}\n  -> {todo}" if todo else head
 
 
 class UsageError(ReplayError):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,9 +64,16 @@ def find_files(inputs: Sequence[str]) -> list[str]:
     """Paths of files, folders (their *.parquet, recursively) and globs, in natural order, each file once."""
     found: dict[str, str] = {}
     for given in inputs:
+        if not given:
+            raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
+        if given.startswith("file://"):
+            given = url2pathname(urlsplit(given).path)  # noqa: PLW2901
         if "://" in given:
             raise InputError("only local files can be read", where=given, todo="copy it here first, then name the copy")
-        paths = _expand(given)
+        try:
+            paths = _expand(given)
+        except OSError as error:
+            raise InputError(error.strerror or str(error), where=given, todo="check path and rights") from None
         if not paths:
             raise InputError(
                 "no Parquet file here",
@@ -90,12 +99,22 @@ def _expand(given: str) -> list[str]:
 
 def open_file(path: str, columns: Columns) -> InputFile:
     """Read the footer and check the columns; nothing else of the file."""
-    parquet = open_parquet(path)
-    with parquet:
+    try:
+        return _open_file(path, columns)
+    except (UnicodeError, pa.ArrowException) as error:  # a damaged footer, or a path that is not UTF-8
+        raise unreadable(path, error) from None
+
+
+def _open_file(path: str, columns: Columns) -> InputFile:
+    with open_parquet(path) as parquet:
         metadata = parquet.metadata
         schema = parquet.schema_arrow
         _check_schema(path, schema, columns)
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        if metadata.num_rows != sum(group.num_rows for group in groups) or any(g.num_rows < 0 for g in groups):
+            raise unreadable(path, ValueError("the footer's row counts contradict each other"))
+        leaves = [parquet.schema.column(i).path for i in range(len(parquet.schema))]
+        time_leaf = leaves.index(columns.event_time) if columns.event_time in leaves else None
         size, digest = footer(path)
         return InputFile(
             path=path,
@@ -105,7 +124,7 @@ def open_file(path: str, columns: Columns) -> InputFile:
             footer_sha256=digest,
             schema=schema,
             row_group_rows=tuple(group.num_rows for group in groups),
-            row_group_first_ns=tuple(_first_ns(group, columns.event_time) for group in groups),
+            row_group_first_ns=tuple(_first_ns(group, time_leaf) for group in groups),
         )
 
 
@@ -116,12 +135,18 @@ def open_parquet(path: str, text_column: str | None = None) -> pq.ParquetFile:
             raise InputError("the file is empty", where=path, todo="remove it, or write it again")
         # No pre-buffering: it would hold whole row groups in memory, however large.
         dictionaries = [text_column] if text_column else None
-        return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=dictionaries)
+        return pq.ParquetFile(
+            pa.OSFile(os.fsencode(path)),  # by bytes: a path need not be UTF-8
+            pre_buffer=False,
+            buffer_size=1 << 20,
+            read_dictionary=dictionaries,
+            page_checksum_verification=True,
+        )
     except OSError as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise InputError(error.strerror or str(error), where=path, todo="check path and rights") from None
         raise unreadable(path, error) from None
-    except pa.ArrowException as error:
+    except (UnicodeError, pa.ArrowException) as error:
         raise unreadable(path, error) from None
 
 
@@ -144,12 +169,11 @@ def footer(path: str) -> tuple[int, str]:
         return size, hashlib.sha256(file.read()).hexdigest()
 
 
-def _first_ns(group: Any, column: str) -> int | None:
-    index = next((i for i in range(group.num_columns) if group.column(i).path_in_schema == column), None)
+def _first_ns(group: Any, index: int | None) -> int | None:
     try:
         statistics = group.column(index).statistics if index is not None and group.num_rows else None
         smallest = statistics.min if statistics is not None and statistics.has_min_max else None
-    except (ValueError, pa.ArrowException):  # some nanosecond values have no Python form
+    except (ValueError, OverflowError, pa.ArrowException):  # some values have no Python form
         return None
     if not isinstance(smallest, datetime):
         return None
@@ -195,7 +219,7 @@ def _check_schema(path: str, schema: pa.Schema, columns: Columns) -> None:
         if count != 1:
             what = f"there are {count} columns named {column!r}" if count else f"there is no column {column!r}"
             raise InputError(
-                f"{what}; the file has: {', '.join(schema.names) or 'none'}",
+                f"{what}; the file has: {', '.join(map(repr, schema.names)) or 'none'}",
                 where=path,
                 todo=_remedy(field),
             )

@@ -13,6 +13,7 @@ from replay import idempotent, transactional
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster, Patience, murmur2_partitioner
 from replay.config import Delivery, RunOptions
+from replay.deliver import check_producer_settings
 from replay.encode import Encoder
 from replay.model import Clock, SystemClock
 from replay.preflight import Context, Ready, accept_appended, find_topic, job_print
@@ -29,10 +30,13 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
     Raises a `ReplayError` for every other end; progress is saved first, unless saving is what failed.
     """
     clock = clock or SystemClock()
+    check_producer_settings(options.kafka)
     source = Source(options.inputs, options.columns, options.order)
     report.info(f"{source.rows:,} rows in {len(source.files)} file(s), order {options.order}, pace {options.pace}")
     file = CheckpointFile(options.checkpoint)
     with file.locked():
+        if options.restart:
+            file.check_replaceable()
         saved = None if options.restart else file.load()
         file.check_writable()
         patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Repeated(report.warning, clock))

@@ -32,10 +32,11 @@ Ordered = Iterator[tuple[pa.RecordBatch, "Ints | int"]]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The rest of one file. `first_ns`: no event time in it is smaller; None where only reading tells.
-    `read` takes a number of rows per batch."""
+    """The rest of one file: `file` is its number, `path` for messages. `first_ns`: no event time in it is smaller;
+    None where only reading tells. `read` takes a number of rows per batch."""
 
     file: int
+    path: str
     first_ns: int | None
     read: Callable[[int], Iterator[pa.RecordBatch]]
 
@@ -88,11 +89,8 @@ def by_event_time(streams: Sequence[Stream]) -> Ordered:
             bound = _bound(opened)
         for table, files, first_ns, last_ns in _emit(opened, bound):
             if first_ns < emitted_ns:
-                raise InputError(
-                    "event times lie before what the row-group statistics promise",
-                    where=f"input file number {files if isinstance(files, int) else int(files[0])}",
-                    todo="write the file again, or keep path order with --order as-is",
-                )
+                index = files if isinstance(files, int) else int(files[0])
+                raise broken_promise(next(stream.path for stream in streams if stream.file == index))
             emitted_ns = last_ns
             yield table, files
         for each in opened:
@@ -110,6 +108,15 @@ def _start(stream: Stream, batch_rows: int) -> _Open:
     batches = stream.read(batch_rows)
     first = next(batches)
     return _Open(stream.file, batches, first, times_ns(first))
+
+
+def broken_promise(path: str) -> InputError:
+    """The files were put in order by their statistics, which turn out to be wrong."""
+    return InputError(
+        "event times lie before what the row-group statistics promise",
+        where=path,
+        todo="write the file again, or keep path order with --order as-is",
+    )
 
 
 def times_ns(table: pa.RecordBatch) -> Ints:

@@ -6,16 +6,24 @@ Nothing here sends or saves anything.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
 from replay.config import ENCODER_VERSION, PARTITIONER, Order, RunOptions
-from replay.encode import Encoder
+from replay.encode import Encoder, refuse_large
 from replay.errors import StateConflict, UsageError
-from replay.model import Clock, Position, Progress
+from replay.model import Batch, Clock, Position, Progress, SymbolTable
 from replay.report import Reporter, Snapshot, Stop
 from replay.session import SLEEP_MAX_S, lead_rows_max
 from replay.source import Source
+
+_UTF8_BYTES_MAX = 4  # of one character
+_ESCAPED_MAX = 6  # bytes of JSON for one byte of text: \u0000
+_OTHER_BYTES = 200  # name and value of a column that is no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +154,20 @@ def check_new(ready: Ready) -> None:
 
 
 def _check_rows(ready: Ready) -> None:
-    checked = 0
-
-    def on_rows(rows: int) -> None:
-        nonlocal checked
-        checked += rows
+    source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
+    for batch in source.checked():
+        if _may_be_large(batch, source.symbols, bytes_max):
+            refuse_large(ready.encoder.encode(batch), bytes_max, partial(source.where, batch))
         ready.stop.check()
-        ready.report.phase("checking", checked, ready.source.rows)
+        ready.report.phase("checking", batch.start.row + len(batch), source.rows)
 
-    ready.source.check(on_rows)
+
+def _may_be_large(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
+    """Whether a record of this batch could be too large, by the longest text of each column: no need to encode it."""
+    texts = [column for column in batch.table.columns if pa.types.is_string(column.type)]
+    longest = [pc.max(pc.binary_length(column)).as_py() or 0 for column in texts]
+    symbol = max((len(name) for name in symbols.names), default=0) * _UTF8_BYTES_MAX
+    return symbol + _ESCAPED_MAX * (symbol + sum(longest)) + _OTHER_BYTES * len(batch.table.columns) > bytes_max
 
 
 def _warn_about_topic(ready: Ready) -> None:

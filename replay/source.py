@@ -28,7 +28,7 @@ from replay.inputs import (
     wanted_columns,
 )
 from replay.model import Batch, Ints, Position, SymbolTable
-from replay.order import BATCH_ROWS_MAX, Stream, by_event_time, one_after_the_other, times_ns
+from replay.order import BATCH_ROWS_MAX, Stream, broken_promise, by_event_time, one_after_the_other, times_ns
 
 _LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
@@ -77,7 +77,7 @@ class Source:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""
         arrange = by_event_time if self.order is Order.EVENT_TIME else one_after_the_other
         streams = [
-            Stream(index, file.first_ns(row), self._opener(file, row))
+            Stream(index, file.path, file.first_ns(row), self._opener(file, row))
             for index, (file, row) in enumerate(zip(self.files, start.cursors, strict=True))
             if row < file.rows
         ]
@@ -87,12 +87,19 @@ class Source:
             yield batch
             position = batch.position_after(len(batch))
 
-    def check(self, on_rows: Callable[[int], None]) -> None:
-        """Read every row once and raise what `batches` would raise, so that nothing is sent of a job that is
-        going to fail."""
-        for file in self.files:
+    def checked(self) -> Iterator[Batch]:
+        """Every row once, file by file, to raise what `batches` would raise before anything is sent."""
+        before = 0
+        for index, file in enumerate(self.files):
+            at = 0
             for table in self._opener(file, 0)(BATCH_ROWS_MAX):
-                on_rows(table.num_rows)
+                first_ns, promised_ns = int(times_ns(table)[0]), file.first_ns(at)
+                if self.order is Order.EVENT_TIME and promised_ns is not None and first_ns < promised_ns:
+                    raise broken_promise(file.path)
+                cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
+                yield Batch(Position(before + at, cursors), table, index)
+                at += table.num_rows
+            before += at
 
     def where(self, batch: Batch, row: int) -> str:
         """The place of a row of the batch, for people."""
@@ -135,7 +142,11 @@ class Reader:
                     continue
                 rows = table.slice(skip)
                 skip = 0
-                yield self._event_columns(rows, at - rows.num_rows)
+                try:
+                    columns = self._event_columns(rows, at - rows.num_rows)
+                except pa.ArrowException as error:  # pages that decode to nonsense: indices beyond the dictionary, …
+                    raise unreadable(self._file.path, error) from None
+                yield columns
             if at != self._file.rows:
                 raise InputError(
                     f"the footer promises {self._file.rows:,} rows, the file holds {at:,}",
@@ -248,9 +259,8 @@ class Reader:
         bad = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
         if len(bad):
             row = int(bad[0])
-            value = raw.column(column)[row : row + 1].cast(pa.string())[0].as_py()
-            shown = what if value is None or what.endswith("null") else f"{what} ({value!r:.60})"
-            self._fail(first_row + row, column, shown)
+            value = _shown(raw.column(column)[row : row + 1])
+            self._fail(first_row + row, column, f"{what} ({value!r:.60})" if value else what)
 
     def _fail(
         self, row: int, column: str, what: str, todo: str = "mend or remove the row, and write the file again"
@@ -258,3 +268,12 @@ class Reader:
         raise InputError(
             f"column {column!r} {what}", where=f"{self._file.path}, row {row:,} (the first is 0)", todo=todo
         )
+
+
+def _shown(value: pa.Array) -> str | None:
+    """The one value as text, if it has a text form."""
+    try:
+        text: str | None = value.cast(plain_type(value.type)).cast(pa.string())[0].as_py()
+    except (pa.ArrowException, UnicodeError):
+        return None
+    return text

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -71,6 +72,8 @@ def set_up_logging(log_format: LogFormat, *, debug: bool, console: Console) -> N
             "message": record["message"],
             **record["extra"],
         }
+        if record["exception"] is not None:
+            line["traceback"] = "".join(traceback.format_exception(*record["exception"]))
         sys.stderr.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
         sys.stderr.flush()
 

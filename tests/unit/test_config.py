@@ -107,9 +107,9 @@ def test_eleven_years_are_a_slip_of_the_finger():
 
 def test_zero_in_flight_would_never_send():
     for parse in (config.parse_rows, config.parse_bytes):
-        assert parse("1", "--x", minimum=1) == 1
+        assert parse("1", "--x", config.ONE_OR_MORE) == 1
         with pytest.raises(UsageError):
-            parse("0", "--x", minimum=1)
+            parse("0", "--x", config.ONE_OR_MORE)
 
 
 def test_pace_options_that_contradict_each_other_are_refused():

@@ -46,7 +46,7 @@ def tables(times: Sequence[int], rows_max: int, first: int = 0) -> Iterator[pa.R
 
 def stream(file: int, times: Sequence[int], known: bool, rows_max: int, first: int = 0) -> Stream:
     smallest = times[first] * 1_000 if known else None
-    return Stream(file, smallest, lambda given_max: tables(times, min(rows_max, given_max), first))
+    return Stream(file, f"file {file}", smallest, lambda given_max: tables(times, min(rows_max, given_max), first))
 
 
 def rows_of(ordered: Any) -> list[Row]:
@@ -82,7 +82,7 @@ def test_files_that_follow_each_other_are_read_one_after_the_other():
             yield from tables(times, 10)
             opened.remove(file)
 
-        return Stream(file, times[0] * 1_000, read)
+        return Stream(file, f"file {file}", times[0] * 1_000, read)
 
     rows = rows_of(by_event_time([reader(n) for n in range(8)]))
     assert len(rows) == 800
@@ -96,7 +96,7 @@ def test_overlapping_files_share_the_memory_of_one():
 
 
 def test_statistics_that_promise_more_than_the_file_keeps_are_an_error_not_a_wrong_order():
-    liar = Stream(1, 500_000, lambda _: tables([1, 2], 10))
+    liar = Stream(1, "file 1", 500_000, lambda _: tables([1, 2], 10))
     with pytest.raises(InputError, match="statistics"):
         rows_of(by_event_time([stream(0, [100, 200, 300, 400], True, 10), liar, stream(2, [450], True, 10)]))
 

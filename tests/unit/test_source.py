@@ -89,7 +89,7 @@ def test_a_bad_row_is_named_by_file_row_and_column(tmp_path, monkeypatch, column
     monkeypatch.setattr(source_module, "BATCH_ROWS_MAX", batch_rows)
     path = write(tmp_path / "bad.parquet", **{column: values})
     with pytest.raises(InputError, match=what) as caught:
-        source_of(path).check(lambda _: None)
+        list(source_of(path).checked())
     assert f"{path}, row 7" in caught.value.where
     assert repr(column) in caught.value.what
     with pytest.raises(InputError, match=what):
@@ -107,7 +107,7 @@ def test_a_time_that_kafka_takes_for_now_or_refuses_is_named(tmp_path, kind, val
         table = pa.table({"symbol": ["A"] * 5, "price": [1.0] * 5, "event_time": pa.array(times, pa.timestamp("ms"))})
         pq.write_table(table, path)
     with pytest.raises(InputError, match=what) as caught:
-        source_of(path).check(lambda _: None)
+        list(source_of(path).checked())
     assert f"row {at} " in caught.value.where
     assert "'event_time'" in caught.value.what
 
@@ -118,7 +118,7 @@ def test_rows_that_go_back_across_batches_are_noticed(tmp_path, monkeypatch):
     times = [*range(5_000, 5_006), *range(4_000, 4_004)]
     path = write(tmp_path / "a.parquet", event_time=pa.array(times, US))
     with pytest.raises(InputError, match="goes back") as caught:
-        source_of(path).check(lambda _: None)
+        list(source_of(path).checked())
     assert "row 6 " in caught.value.where
     assert [time for *_, time in read(source_of(path, order=Order.AS_IS))] == times
 
@@ -127,7 +127,7 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
     bad = pa.array([b"A", b"\xff\xfe", b"C"], pa.binary()).view(pa.string())
     path = write(tmp_path / "a.parquet", rows=3, note=bad)
     with pytest.raises(InputError, match="not valid UTF-8") as caught:
-        source_of(path, fields=("note",)).check(lambda _: None)
+        list(source_of(path, fields=("note",)).checked())
     assert "row 1 " in caught.value.where
 
 
@@ -203,7 +203,7 @@ def test_damaged_pages_are_named(tmp_path):
     data[4:60] = b"\xff" * 56
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
-        source_of(path).check(lambda _: None)
+        list(source_of(path).checked())
     assert str(path) in caught.value.where
 
 
@@ -215,7 +215,7 @@ def test_a_file_that_changes_after_the_start_is_refused(tmp_path, when):
     if when == "before the first row":
         write(path, rows=11)
     else:
-        source.check(lambda _: None)
+        list(source.checked())
         write(path, rows=12)
     with pytest.raises(InputError, match="changed while"):
         read(source)
