@@ -14,7 +14,7 @@ from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
 from replay.model import Clock, PartitionMark, Progress, SystemClock
 from replay.preflight import Context, find_topic, job_print
-from replay.report import Repeated, Reporter, Snapshot, Stop, utc
+from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import TailMatch
 from replay.session import lead_rows_max
 from replay.source import Source
@@ -88,7 +88,7 @@ def rebuild(
                 where=str(file.path),
                 todo="move it away first, or forget it with: replay checkpoint reset",
             )
-        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Repeated(report.warning, clock))
+        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock))
         with closing(Cluster(options.kafka, patience)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, Snapshot(source.rows))
             topic = find_topic(context, None)
@@ -110,6 +110,7 @@ def rebuild(
             rebuilt = Checkpoint(
                 job=job_print(context, topic),
                 progress=match.progress(high),
+                first_offsets=tuple(starts),
                 state=State.RUNNING,
                 lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
                 interval_s=options.checkpoint_interval_s,

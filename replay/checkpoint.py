@@ -64,12 +64,16 @@ class JobPrint:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One generation. No row at or beyond `progress.position.row + lead_rows_max` was ever handed to a producer
-    while this generation or the one before it was the newest on disk: a resume looks no further. Nor was a row
-    handed over later than `interval_s` (and a moment) after `saved_at_s`: then the next generation was due."""
+    """One generation. `first_offsets` is where this replay began in each partition.
+
+    No row at or beyond `progress.position.row + lead_rows_max` was ever handed to a producer while this generation or
+    the one before it was the newest on disk: a resume looks no further. Nor was a row handed over later than
+    `interval_s` (and a moment) after `saved_at_s`: then the next generation was due.
+    """
 
     job: JobPrint
     progress: Progress
+    first_offsets: tuple[int, ...]
     state: State
     lead_rows_max: int
     interval_s: float
@@ -108,7 +112,10 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "partitioner": job.partitioner,
         "encoder": job.encoder,
         "options": dict(job.options),
-        "partitions": [asdict(mark) for mark in progress.marks],
+        "partitions": [
+            {"first_offset": first, **asdict(mark)}
+            for first, mark in zip(checkpoint.first_offsets, progress.marks, strict=True)
+        ],
         "inputs": [
             {**asdict(each), "next_row": cursor}
             for each, cursor in zip(job.inputs, progress.position.cursors, strict=True)
@@ -164,6 +171,7 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     return Checkpoint(
         job=job,
         progress=Progress(position, marks),
+        first_offsets=tuple(_count(each["first_offset"]) for each in body["partitions"]),
         state=State(body["state"]),
         lead_rows_max=_count(body["lead_rows_max"]),
         interval_s=float(body["interval_s"]),

@@ -63,6 +63,11 @@ Settings = Annotated[
 ]
 
 
+FirstOffsets = Annotated[
+    str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
+]
+
+
 def main() -> None:
     """The `replay` command."""
     app(prog_name="replay")
@@ -168,6 +173,9 @@ def run(
             help="After a crash, wait this long for late rows. [default: from the topic's replication]",
         ),
     ] = None,
+    verify_after: Annotated[
+        bool, typer.Option("--verify", help="Read the topic back at the end and compare; exit 1 if it differs.")
+    ] = False,
     check: Annotated[
         bool,
         typer.Option("--check/--no-check", envvar="REPLAY_CHECK", help="Read every row before the first is sent."),
@@ -230,6 +238,11 @@ def run(
             _needed(bootstrap_servers)
             options = replace(options, checkpoint=Path(checkpoint) if checkpoint else _default_checkpoint(topic))
         _replay(options, console)
+        if verify_after:
+            from replay import admin  # noqa: PLC0415
+
+            starts = list(admin.show(options.checkpoint).first_offsets)
+            _verify(options, console, starts, None, Isolation.READ_COMMITTED, TableFormat.TABLE, allow_foreign=True)
 
 
 @app.command()
@@ -240,6 +253,61 @@ def demo(log_format: LogFormat = Format.TEXT, debug: Debug = False) -> None:
 
         if not run_demo(console):
             raise typer.Exit(ExitCode.DIFFERENT)
+
+
+class Isolation(StrEnum):
+    READ_COMMITTED = "read_committed"
+    READ_UNCOMMITTED = "read_uncommitted"
+
+
+class TableFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command(
+    epilog="Example:  replay verify data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json"
+)
+def verify(
+    inputs: Inputs,
+    topic: TopicName,
+    bootstrap_servers: BootstrapServers = "",
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", help="Look only at what this replay wrote: from its first offsets on.")
+    ] = "",
+    first_offsets: FirstOffsets = None,
+    end_offsets: Annotated[
+        str | None, typer.Option("--end-offsets", help="Look at offsets before these, one a partition. [default: all]")
+    ] = None,
+    isolation: Annotated[Isolation, typer.Option("--isolation", help="As which reader.")] = Isolation.READ_COMMITTED,
+    allow_foreign: Annotated[
+        bool, typer.Option("--allow-foreign", help="Records of others are reported, but are no difference.")
+    ] = False,
+    symbol: Symbol = None,
+    maps: Maps = None,
+    fields: Fields = None,
+    order: OrderOption = config.Order.EVENT_TIME,
+    settings: Settings = None,
+    table_format: Annotated[TableFormat, typer.Option("--format", help="Of the result.")] = TableFormat.TABLE,
+    log_format: LogFormat = Format.TEXT,
+    debug: Debug = False,
+) -> None:
+    """Read the topic back and compare it with the source: lost, duplicated, out of order, changed. Exit 0 or 1."""
+    with _command(log_format, debug=debug) as console:
+        starts = config.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
+        if starts is None and checkpoint:
+            from replay import admin  # noqa: PLC0415
+
+            starts = list(admin.show(Path(checkpoint)).first_offsets)
+        options = config.RunOptions(
+            inputs=tuple(inputs),
+            checkpoint=Path(),
+            kafka=_kafka_options(topic, _needed(bootstrap_servers), settings),
+            columns=config.parse_columns(maps or [], fields, symbol),
+            order=order,
+        )
+        ends = config.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
+        _verify(options, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
 class Layout(StrEnum):
@@ -325,9 +393,7 @@ def checkpoint_rebuild(
     fields: Fields = None,
     order: OrderOption = config.Order.EVENT_TIME,
     settings: Settings = None,
-    first_offsets: Annotated[
-        str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
-    ] = None,
+    first_offsets: FirstOffsets = None,
     debug: Debug = False,
 ) -> None:
     """Make a lost checkpoint again, by reading from the topic which rows it holds."""
@@ -389,12 +455,9 @@ def _command(log_format: Format, *, debug: bool) -> Iterator[Any]:
 def _replay(options: config.RunOptions, console: Any) -> None:
     """Run with signals and display attached, and say how it ended."""
     from replay import job  # noqa: PLC0415
-    from replay.report import Stop  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
 
-    stop = Stop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda signal_number, _: stop.request(signal_number))
+    stop = _stop_on_signals()
     terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal)
     outcome = "stopped"
     try:
@@ -407,6 +470,53 @@ def _replay(options: config.RunOptions, console: Any) -> None:
     finally:
         if terminal.last is not None:
             _print_pairs(summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome))
+
+
+def _verify(
+    options: config.RunOptions,
+    console: Any,
+    starts: list[int] | None,
+    ends: list[int] | None,
+    isolation: Isolation,
+    table_format: TableFormat,
+    *,
+    allow_foreign: bool,
+) -> None:
+    """Compare, show the verdict, and leave with its exit code."""
+    import json  # noqa: PLC0415
+
+    from replay import verify as verifier  # noqa: PLC0415
+    from replay.model import SystemClock  # noqa: PLC0415
+    from replay.terminal import Terminal  # noqa: PLC0415
+
+    what = verifier.VerifyOptions(
+        options.inputs,
+        options.kafka,
+        options.columns,
+        options.order,
+        isolation=str(isolation),
+        starts=starts,
+        ends=ends,
+        allow_foreign=allow_foreign,
+    )
+    stop = _stop_on_signals()
+    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal)
+    with terminal.live():
+        verdict = verifier.verify(what, terminal, SystemClock(), stop.check)
+    if table_format is TableFormat.JSON:
+        typer.echo(json.dumps(verdict.as_json(), indent=1))
+    else:
+        type(console)().print(verifier.verdict_table(verdict))
+    raise typer.Exit(verdict.exit_code)
+
+
+def _stop_on_signals() -> Any:
+    from replay.report import Stop  # noqa: PLC0415
+
+    stop = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda signal_number, _: stop.request(signal_number))
+    return stop
 
 
 def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> config.RunOptions:

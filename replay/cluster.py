@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -30,6 +31,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from replay.config import KafkaOptions, TopicSpec, client_settings
 from replay.errors import BrokerUnavailable, StateConflict, UsageError
 from replay.model import Clock
+from replay.report import Trouble
 
 T = TypeVar("T")
 
@@ -90,10 +92,10 @@ class Patience:
         clock: Clock,
         timeout_s: float,
         check_stop: Callable[[], None],
-        notice: Callable[[str, float, float], None],
+        trouble: Trouble,
     ) -> None:
         self._clock, self._timeout_s = clock, timeout_s
-        self._check_stop, self._notice = check_stop, notice
+        self._check_stop, self._trouble = check_stop, trouble
 
     def __call__(self, what: str, news: BrokerNews, attempt: Callable[[], T | None]) -> T:
         """The first result that is not None. `what` completes "cannot …"."""
@@ -103,6 +105,7 @@ class Patience:
             try:
                 result = attempt()
                 if result is not None:
+                    self._trouble.over(self._clock.monotonic() - start)
                     return result
             except KafkaException as error:
                 reason = error.args[0].str()
@@ -119,7 +122,7 @@ class Patience:
                     where="Kafka",
                     todo="check the broker and --bootstrap-servers, and run again",
                 )
-            self._notice(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
+            self._trouble.lasts(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)
 
 
@@ -297,12 +300,13 @@ class Cluster:
     def _offsets(self, topic: Topic, spec: Any) -> list[int]:
         wanted = {TopicPartition(topic.name, p): spec for p in range(topic.partitions)}
 
-        def attempt() -> list[int]:
+        def attempt() -> list[int] | None:
             answer = self._admin.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=self._call_s
             )
             found = {tp.partition: future.result(self._call_s * 2).offset for tp, future in answer.items()}
-            return [int(found[p]) for p in range(topic.partitions)]
+            offsets = [int(found[p]) for p in range(topic.partitions)]
+            return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
 
         return self._retry("read the topic's watermarks", attempt)
 
@@ -310,32 +314,39 @@ class Cluster:
 def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     """Some records, and `left` without the partitions that are through; None where nothing came."""
     found: list[Found] = []
-    before = len(left)
+    before, trouble = len(left), None
     for message in consumer.consume(10_000, timeout=0.2):
-        error, partition = message.error(), message.partition()
-        offset = message.offset()
-        if error is not None:
-            if error.code() == KafkaError._AUTO_OFFSET_RESET:
-                raise StateConflict(
-                    f"records that a resume needs are gone from partition {partition}: {error.str()}",
-                    where=message.topic() or "",
-                    todo="retention or a truncation removed them; start over on purpose with --restart",
-                )
-            if error.code() != KafkaError._PARTITION_EOF:
-                raise KafkaException(error)
-            if offset >= left.get(partition, offset + 1):
-                del left[partition]
-            continue
+        error, partition, offset = message.error(), message.partition(), message.offset()
         end = left.get(partition)
-        if end is None:
+        if error is not None:
+            at_end = error.code() == KafkaError._PARTITION_EOF
+            if not at_end:
+                trouble = error  # raised only if nothing else came: what is in this batch is not given again
+            if end is None or not at_end or offset < end:
+                continue
+        elif end is None:
             continue
-        if offset < end:
+        elif offset < end:
             kind, timestamp = message.timestamp()
-            timestamp_ms = timestamp if kind == 1 else None  # 1 is CreateTime, 2 the broker's own LogAppendTime
+            timestamp_ms = timestamp if kind == TIMESTAMP_CREATE_TIME else None
             found.append(Found(partition, offset, message.key(), message.value(), timestamp_ms))
         if offset >= end - 1:
             del left[partition]
+    if trouble is not None and not found and len(left) == before:
+        raise _read_error(trouble)
     return found if found or len(left) < before else None
+
+
+def _read_error(error: Any) -> StateConflict | KafkaException:
+    """What reading on would not mend is a conflict; the rest is worth another try."""
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        return StateConflict(
+            f"records that a resume needs are gone: {error.str()}",
+            where="Kafka",
+            todo="retention or a truncation removed them; start over on purpose with --restart",
+        )
+    refused: KafkaException = KafkaException(error)
+    return refused
 
 
 def bad_setting(error: Exception) -> UsageError:

@@ -380,6 +380,11 @@ GUARDED: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
         "queue.buffering.max.kbytes": (frozenset(), "use --in-flight-bytes"),
         "test.mock.num.brokers": (frozenset(), "use --embedded"),
         "statistics.interval.ms": (frozenset(), _OURS),
+        "log_level": (frozenset("67"), "lost connections are learned from librdkafka's log"),
+        "log.connection.close": (frozenset({"true"}), "lost connections are learned from librdkafka's log"),
+        "log.queue": (frozenset(), _OURS),
+        "retry.backoff.ms": (frozenset(), _OURS),
+        "retry.backoff.max.ms": (frozenset(), _OURS),
         "enable.auto.commit": (frozenset(), _OURS),
         "isolation.level": (frozenset(), _OURS),
         "group.id": (frozenset(), _OURS),
@@ -442,6 +447,9 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
         "queue.buffering.max.messages": options.in_flight_rows_max + 1_000,
         "queue.buffering.max.kbytes": (options.in_flight_bytes_max * 2 >> 10) + 1_024,
         "statistics.interval.ms": 1_000,  # how soon a bump of the producer epoch is seen
+        # A lost connection is seen by the job within 0.1 s, and must be before librdkafka sends again (see deliver.py).
+        "retry.backoff.ms": 1_000,
+        "retry.backoff.max.ms": 2_000,
     }
 
 

@@ -5,9 +5,11 @@ Reports are served inside `poll` and `flush` of the calling thread, so callbacks
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -52,12 +54,40 @@ def check_producer_settings(options: KafkaOptions) -> None:
         raise bad_setting(error) from None
 
 
+class ConnectionWatch(logging.Handler):
+    """Counts lost connections. librdkafka tells of them at once and reliably only in its log: the error callback hears
+    of some, and statistics come when a retry is already on its way."""
+
+    _LOST = re.compile(r"/\d+: .*\(after \d+ms in state UP\b")
+    """A connection that worked, to a broker known by its id: bootstrap connections carry no rows."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lost = 0
+        self.what = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if self._LOST.search(text):
+            self.lost += 1
+            self.what = text.rpartition("]: ")[2].split(" (after ")[0]
+
+
 class KafkaSink:
     """An idempotent producer behind the `Sink` protocol."""
 
     def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
         self.news = BrokerNews()
         self._topic = options.topic
+        # A broker forgets producers whose newest record is older than producer.id.expiration.ms (a day): when it loads
+        # its log after a crash, and every ten minutes. It goes by the records' timestamps, and replayed trades are that
+        # old. It would then take a retry of what it had appended a second time. So rows that were in flight when a
+        # connection broke are never sent again before the topic was looked at.
+        self._retries_unsafe = True
+        self._connections = ConnectionWatch()
+        log = logging.Logger("librdkafka.producer", logging.DEBUG)  # of its own: another producer's losses are not ours
+        log.parent = kafka_log
+        log.addHandler(self._connections)
         self._epoch = -1
         self._bumped = False
         try:
@@ -67,7 +97,7 @@ class KafkaSink:
                     "error_cb": self.news.on_error,
                     "stats_cb": self._on_statistics,
                 },
-                logger=kafka_log,
+                logger=log,
             )
         except KafkaException as error:
             raise bad_setting(error) from None
@@ -101,6 +131,9 @@ class KafkaSink:
             raise self._lost(self.news.fatal or error.args[0].str()) from None
         if self.news.fatal:
             raise self._lost(self.news.fatal)
+        if self._retries_unsafe and self._connections.lost and len(self._producer):
+            raise Resync(f"a connection was lost with rows in flight ({self._connections.what})")
+        self._connections.lost = 0
         if self._bumped:
             # Requests of another partition that were being retried may have been renumbered with the new epoch,
             # so that the broker could take them twice (librdkafka issue 4953).
@@ -109,19 +142,24 @@ class KafkaSink:
     def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + seconds
         while len(self._producer) and time.monotonic() < deadline and not give_up():
+            if self._retries_unsafe and self._connections.lost:
+                break
             try:
                 self._producer.flush(min(_FLUSH_S, max(0.0, deadline - time.monotonic())))
-            except KafkaException:  # fatal: the reports say so for each record
+            except (KafkaException, SystemError):  # fatal: the reports say so for each record
                 break
         return len(self._producer) == 0
 
     def close(self) -> None:
         """Purge first: closing or flushing with a dead broker would never end."""
-        try:
+        deadline = time.monotonic() + _CLOSE_S
+        with suppress(KafkaException, SystemError):
             self._producer.purge()
-            self._producer.flush(_CLOSE_S)
-        except KafkaException:
-            pass  # fatal, and known: there is nothing left to let go
+        while len(self._producer) and time.monotonic() < deadline:
+            # Purging what is in flight is fatal under the gapless guarantee, and a fatal error raises once from here
+            # (as SystemError, where it meets a report's own call): the rest is still to be served.
+            with suppress(KafkaException, SystemError):
+                self._producer.poll(_FLUSH_S)
 
     def _on_statistics(self, statistics: str) -> None:
         match = _EPOCH.search(statistics)
@@ -144,6 +182,7 @@ class TransactionalSink(KafkaSink):
 
     def __init__(self, options: KafkaOptions, transactional_id: str) -> None:
         super().__init__(options, transactional_settings(options, transactional_id))
+        self._retries_unsafe = False  # a producer with an open transaction is not forgotten
 
     def init(self) -> bool:
         """Fence older instances and end their open transaction; raises `KafkaException`, to be tried again."""

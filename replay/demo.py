@@ -11,10 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +20,19 @@ from rich.table import Table
 
 from replay import job
 from replay.checkpoint import loads
-from replay.cluster import Cluster, EmbeddedBroker, Found, Patience, murmur2_partitioner
+from replay.cluster import Cluster, EmbeddedBroker, Patience
 from replay.config import KafkaOptions, Pace, RunOptions
-from replay.encode import Encoder
 from replay.errors import BrokerUnavailable, InputError
-from replay.model import Encoded, SystemClock
-from replay.report import Repeated, Stop
-from replay.source import Source
+from replay.model import SystemClock
+from replay.report import Stop, Trouble
 from replay.terminal import Terminal
+from replay.verify import VerifyOptions, verify
 
 TOPIC = "trades"
 RATE = 5_000.0  # 20,000 rows in 4 s: long enough to be interrupted, short enough to wait for
 KILL_AFTER_ROWS = 9_000  # about half; the kill comes between this save and the next
 KILL_DELAY_S = 0.5  # half of the checkpoint interval, so that rows are in the topic of which no checkpoint knows
 CHILD_TIMEOUT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The topic against the source; a record is (key, value, timestamp)."""
-
-    found: int
-    lost: int
-    duplicated: int
-    out_of_order: int
 
 
 def run_demo(console: Any) -> bool:
@@ -56,19 +42,21 @@ def run_demo(console: Any) -> bool:
         checkpoint = Path(folder) / "checkpoint.json"
         logger.info("1. replay {} into an embedded broker at {:,.0f} rows/s, in a process of its own", inputs[0], RATE)
         saved_row = _run_and_kill(inputs, broker, checkpoint)
+        terminal = Terminal(console, progress_interval_s=1.0, bar=console.is_terminal)
         kafka = KafkaOptions(broker.bootstrap_servers, TOPIC, broker_timeout_s=30.0)
-        in_topic = _records_in(kafka)
+        in_topic = _records_in(kafka, terminal)
         logger.info(
             "2. killed (SIGKILL): the checkpoint knows {:,} rows, the topic holds {:,}. Run the same again:",
             saved_row,
             in_topic,
         )
         options = RunOptions(inputs, checkpoint, kafka, pace=Pace(rows_per_s=RATE))
-        terminal = Terminal(console, progress_interval_s=1.0, bar=console.is_terminal)
         with terminal.live():
             shown = job.run(options, Stop(), terminal)
         logger.info("3. read the topic back and compare it with the source")
-        check = _check(options)
+        check = verify(
+            VerifyOptions(inputs, kafka, isolation="read_uncommitted"), terminal, SystemClock(), lambda: None
+        )
         table = Table("", "rows", title="replay demo: killed half-way, resumed, checked")
         for label, count in (
             ("in the source", shown.rows),
@@ -82,7 +70,7 @@ def run_demo(console: Any) -> bool:
         ):
             table.add_row(label, f"{count:,}")
         type(console)().print(table)  # to standard output: it is the result
-    return check == Check(shown.rows, 0, 0, 0)
+    return check.exact
 
 
 def sample_folder() -> Path:
@@ -120,44 +108,12 @@ def _saved_row(checkpoint: Path) -> int:
         return 0
 
 
-def _cluster(kafka: KafkaOptions) -> Cluster:
+def _cluster(kafka: KafkaOptions, terminal: Terminal) -> Cluster:
     clock = SystemClock()
-    return Cluster(kafka, Patience(clock, kafka.broker_timeout_s, lambda: None, Repeated(logger.warning, clock)))
+    return Cluster(kafka, Patience(clock, kafka.broker_timeout_s, lambda: None, Trouble(terminal, clock)))
 
 
-def _records_in(kafka: KafkaOptions) -> int:
-    with closing(_cluster(kafka)) as cluster:
+def _records_in(kafka: KafkaOptions, terminal: Terminal) -> int:
+    with closing(_cluster(kafka, terminal)) as cluster:
         topic = cluster.topic()
         return sum(cluster.high_watermarks(topic)) if topic else 0
-
-
-def _check(options: RunOptions) -> Check:
-    source = Source(options.inputs, options.columns, options.order)
-    with closing(_cluster(options.kafka)) as cluster:
-        topic = cluster.topic()
-        if topic is None:
-            return Check(0, source.rows, 0, 0)
-        encoder = Encoder(source.symbols, (), murmur2_partitioner(topic.partitions))
-        expected = [encoder.encode(batch) for batch in source.batches(source.start)]
-        ends = cluster.high_watermarks(topic)
-        found = [each for some in cluster.read(topic, [0] * topic.partitions, ends) for each in some]
-    return compare(expected, found)
-
-
-def compare(expected: Iterable[Encoded], found: Iterable[Found]) -> Check:
-    """Count by count, and symbol by symbol in order. Holds all records in memory: for a demo's worth of them."""
-    wanted: dict[bytes, list[tuple[bytes, int]]] = {}
-    for encoded in expected:
-        for key, value, timestamp_ms in zip(encoded.keys, encoded.values, encoded.timestamps_ms, strict=True):
-            wanted.setdefault(key, []).append((value, timestamp_ms))
-    there: dict[bytes, list[tuple[bytes, int]]] = {}
-    for record in found:
-        there.setdefault(record.key or b"", []).append((record.value or b"", record.timestamp_ms or 0))
-    lost = duplicated = out_of_order = 0
-    for key in wanted.keys() | there.keys():
-        ours, theirs = wanted.get(key, []), there.get(key, [])
-        missing, extra = Counter(ours) - Counter(theirs), Counter(theirs) - Counter(ours)
-        lost, duplicated = lost + missing.total(), duplicated + extra.total()
-        if not missing and not extra:
-            out_of_order += sum(one != other for one, other in zip(ours, theirs, strict=True))
-    return Check(sum(map(len, there.values())), lost, duplicated, out_of_order)

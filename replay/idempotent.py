@@ -39,7 +39,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
 def _begin(ready: Ready) -> Progress:
     """A new job: row 0, and the watermarks as they are, on disk before the first row is sent."""
     check_new(ready)
-    progress = fresh_start(ready.source.start, ready.cluster.high_watermarks(ready.topic))
+    progress = fresh_start(ready.source.start, ready.first_offsets)
     _save_start(ready, progress)
     return progress
 

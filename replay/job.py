@@ -17,7 +17,7 @@ from replay.deliver import check_producer_settings
 from replay.encode import Encoder
 from replay.model import Clock, SystemClock
 from replay.preflight import Context, Ready, accept_appended, find_topic, job_print
-from replay.report import Repeated, Reporter, Snapshot, Stop, utc
+from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.source import Source
 
@@ -39,9 +39,9 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
             file.check_replaceable()
         saved = None if options.restart else file.load()
         file.check_writable()
-        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Repeated(report.warning, clock))
+        shown = Snapshot(source.rows)
+        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown))
         with closing(Cluster(options.kafka, patience)) as cluster:
-            shown = Snapshot(source.rows)
             ready, saved = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
             if saved is not None and saved.state is State.DONE:
                 _nothing_to_do(ready, saved)
@@ -57,11 +57,14 @@ def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Check
     if saved is not None:
         saved = accept_appended(context, saved, job)
         check_same_job(saved, job, str(context.file.path))
-        check_watermarks(saved, *context.cluster.watermarks(topic), topic.name)
+        low, high = context.cluster.watermarks(topic)
+        tail_matters = context.options.delivery is Delivery.IDEMPOTENT
+        check_watermarks(saved, low if tail_matters else [0] * len(low), high, topic.name)
     columns = context.options.columns
     encoder = Encoder(context.source.symbols, columns.fields, murmur2_partitioner(topic.partitions))
     parts = {field.name: getattr(context, field.name) for field in fields(context)}
-    return Ready(**parts, topic=topic, job=job, encoder=encoder), saved
+    first_offsets = saved.first_offsets if saved is not None else tuple(context.cluster.high_watermarks(topic))
+    return Ready(**parts, topic=topic, job=job, encoder=encoder, first_offsets=first_offsets), saved
 
 
 def _nothing_to_do(ready: Ready, saved: Checkpoint) -> None:

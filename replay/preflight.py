@@ -47,12 +47,14 @@ class Ready(Context):
     topic: Topic
     job: JobPrint
     encoder: Encoder
+    first_offsets: tuple[int, ...]
 
     def save(self, progress: Progress, state: State) -> None:
         self.file.save(
             Checkpoint(
                 job=self.job,
                 progress=progress,
+                first_offsets=self.first_offsets,
                 state=state,
                 lead_rows_max=lead_rows_max(self.options.kafka.in_flight_rows_max),
                 interval_s=self.options.checkpoint_interval_s,
@@ -115,6 +117,20 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
     )
 
 
+def check_appended(context: Context, known: int, position: Position) -> None:
+    """Raises `StateConflict` if one of the files behind the `known` ones begins before the position."""
+    if context.options.order is not Order.EVENT_TIME or known == len(context.source.files):
+        return
+    last_ns = context.source.last_event_ns(position)
+    for file in context.source.files[known:]:
+        if file.rows and last_ns is not None and context.source.event_ns(file, 0) < last_ns:
+            raise StateConflict(
+                f"the added file begins before the rows that were sent already (row {position.row:,} is next)",
+                where=file.path,
+                todo="only files that sort after the position can be added; replay it as a job of its own",
+            )
+
+
 def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Checkpoint:
     """`--allow-appended`: the checkpoint as if the files that were added behind all others had been there all along."""
     known = len(saved.job.inputs)
@@ -122,14 +138,7 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
     if not context.options.allow_appended or not added or saved.job.inputs != job.inputs[:known]:
         return saved
     position = saved.progress.position
-    last_ns = context.source.last_event_ns(position)
-    for file in added if context.options.order is Order.EVENT_TIME else ():
-        if file.rows and last_ns is not None and context.source.event_ns(file, 0) < last_ns:
-            raise StateConflict(
-                f"the added file begins before the rows that were sent already (row {position.row:,} is next)",
-                where=file.path,
-                todo="only files that sort after the position can be added; replay it as a job of its own",
-            )
+    check_appended(context, known, position)
     context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
     extended = Position(position.row, position.cursors + (0,) * len(added))
     state = State.CLEAN if saved.state is State.DONE else saved.state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -31,7 +31,7 @@ class Stop:
 
     def check(self) -> None:
         if self.signals:
-            raise Stopped(self.signal_number, "stopped by signal before anything was sent")
+            raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}")
 
     def impatient(self) -> bool:
         return self.signals > 1
@@ -77,15 +77,29 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-class Repeated:
-    """Says a trouble that lasts, and again every `REPEAT_S`; for retry loops."""
+class Trouble:
+    """A retry loop's trouble: says what lasts, again every `REPEAT_S`, and keeps the display informed."""
 
-    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
-        self._say, self._clock = say, clock
+    def __init__(self, report: Reporter, clock: Clock, shown: Snapshot | None = None) -> None:
+        self._report, self._clock, self._shown = report, clock, shown
         self._last_s = float("-inf")
 
-    def __call__(self, message: str, waited_s: float, left_s: float) -> None:
+    def lasts(self, message: str, waited_s: float, left_s: float) -> None:
         now_s = self._clock.monotonic()
-        if waited_s >= PATIENT_S and now_s - self._last_s >= REPEAT_S:
+        if waited_s < PATIENT_S:
+            return
+        if self._shown is not None:
+            self._shown.outage_since_s = self._clock.now() - waited_s
+            self._shown.outage_reason, self._shown.outage_left_s = message, left_s
+            self._report.progress(self._shown)
+        if now_s - self._last_s >= REPEAT_S:
             self._last_s = now_s
-            self._say(f"{message}; trying again for {left_s:.0f} s (--broker-timeout)")
+            since = clock_time(self._clock.now() - waited_s)
+            self._report.warning(f"{message}, since {since}; trying for another {left_s:.0f} s (--broker-timeout)")
+
+    def over(self, waited_s: float) -> None:
+        """It worked, after so long."""
+        if self._shown is not None and self._shown.outage_since_s is not None:
+            self._shown.outage_since_s = None
+            self._shown.outages += 1
+            self._shown.outages_s += waited_s

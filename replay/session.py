@@ -6,7 +6,6 @@ and the progress display are looked after. All waiting is done in `_turn`.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -80,6 +79,7 @@ class Session:
         self._timeline = pace.Timeline()
         self._anchor_s: float | None = None
         self._outage = Outage(options.kafka.linger_ms / 1_000, options.kafka.broker_timeout_s)
+        self._outages_before = (shown.outages, shown.outages_s)
         self._errors_seen = 0
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
@@ -280,9 +280,7 @@ class Session:
                 self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
         if self._failure:
             self._give_up()
-        if self._stop.signals:
-            number = self._stop.signal_number
-            raise Stopped(number, f"stopped by {signal.Signals(number).name}")
+        self._stop.check()
         now_s = self._clock.monotonic()
         if now_s - self._ticked_at_s >= TICK_S:
             self._ticked_at_s = now_s
@@ -347,7 +345,8 @@ class Session:
         shown.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
         shown.outage_left_s = outage.left_s(now_s)
         shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""
-        shown.outages, shown.outages_s = outage.count, outage.all_s(now_s)
+        shown.outages = self._outages_before[0] + outage.count
+        shown.outages_s = self._outages_before[1] + outage.all_s(now_s)
         self._report.progress(shown)
 
     # -- checkpoints down ----------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class _Librdkafka(logging.Handler):
         # CONFWARN explains a setting of ours that is meant as it is; a retry is news, not a warning. The admin client
         # sees the same brokers as the producer does, and its lines come late: only when it is used.
         level = "WARNING" if record.levelno >= logging.WARNING else "DEBUG"
-        if "CONFWARN" in text or record.name.endswith(".admin"):
+        if "CONFWARN" in text or record.name.endswith(".admin") or "Disconnected" in text:
             level = "DEBUG"
         elif text.endswith("retrying"):
             level = "INFO"

@@ -21,7 +21,7 @@ from replay.config import TopicSpec
 from replay.deliver import PERMANENT_FAILURES, TransactionalSink
 from replay.errors import BrokerUnavailable, Locked, StateConflict, UsageError
 from replay.model import Position, Progress, Resync
-from replay.preflight import Ready, check_new
+from replay.preflight import Ready, check_appended, check_new
 from replay.resume import fresh_start
 from replay.session import FULL_WAIT_S, Session
 
@@ -40,6 +40,7 @@ class ProgressRecord:
     fingerprint: str
     instance: str
     topic_id: str
+    first_offsets: tuple[int, ...]
 
 
 def dumps(record: ProgressRecord) -> bytes:
@@ -50,7 +51,9 @@ def loads(value: bytes, where: str) -> ProgressRecord:
     """Raises `StateConflict` for a record that somebody else wrote under our key."""
     try:
         body = json.loads(value)
-        return ProgressRecord(**{**body, "cursors": tuple(body["cursors"])})
+        return ProgressRecord(
+            **{**body, "cursors": tuple(body["cursors"]), "first_offsets": tuple(body["first_offsets"])}
+        )
     except (ValueError, TypeError, KeyError) as error:
         raise StateConflict(
             f"the progress record is not one of replay's ({error})",
@@ -76,10 +79,9 @@ def decide(
 ) -> Position:
     """Where to go on: where Kafka says. Raises `StateConflict` if Kafka knows less than the local file."""
     if record is None:
-        if saved is not None and saved.progress.position.row > 0:
+        if saved is not None:  # even at row 0: a record is committed before the first checkpoint is written
             raise StateConflict(
-                f"the local checkpoint knows {saved.progress.position.row:,} committed rows, and Kafka's progress topic"
-                " has no record of this job",
+                "there is a local checkpoint of this job, and Kafka's progress topic has no record of it",
                 where=where,
                 todo="check --job and --progress-topic (was it deleted?); start over on purpose with --restart",
             )
@@ -123,6 +125,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 at = start or decide(
                     saved, record, ready.job, ready.source.start, place, allow_appended=ready.options.allow_appended
                 )
+                if record is not None and start is None:
+                    check_appended(ready, len(record.cursors), at)
+                    ready = replace(ready, first_offsets=record.first_offsets)
                 session = TransactionalSession(ready, sink, progress_topic.name, me, at)
                 session.claim()
                 claimed, start = True, None
@@ -171,6 +176,12 @@ def _find_progress_topic(ready: Ready) -> Topic:
             where=f"--progress-topic {name}",
             todo="name another one; replay creates it if it is missing",
         )
+    if topic.config.get("cleanup.policy", "compact") != "compact":
+        raise UsageError(
+            f"its cleanup.policy is {topic.config['cleanup.policy']}: progress records would be deleted in time",
+            where=f"--progress-topic {name}",
+            todo="set cleanup.policy=compact, or name another one; replay creates it if it is missing",
+        )
     return topic
 
 
@@ -196,6 +207,7 @@ class TransactionalSession(Session):
             ready.stop, ready.report, ready.shown, ready.clock,
         )  # fmt: skip
         self._transactions, self._job, self._bounds = sink, ready.job, ready.options.transactions
+        self._first_offsets = ready.first_offsets
         self._progress_topic, self._me = progress_topic, me
         self._committed = start
         self._opened_s: float | None = None  # of the open transaction
@@ -254,6 +266,7 @@ class TransactionalSession(Session):
             fingerprint=fingerprint(self._job),
             instance=self._me,
             topic_id=self._job.topic_id,
+            first_offsets=self._first_offsets,
         )
         self._transactions.send_progress(self._progress_topic, self._bounds.job.encode(), dumps(record))
 

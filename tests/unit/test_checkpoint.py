@@ -57,6 +57,7 @@ def checkpoints(draw) -> Checkpoint:
     return Checkpoint(
         job=job,
         progress=Progress(Position(sum(cursors), cursors), marks),
+        first_offsets=tuple(draw(COUNTS) for _ in marks),
         state=draw(st.sampled_from(State)),
         lead_rows_max=draw(COUNTS),
         interval_s=draw(st.floats(0, 1e4)),
@@ -78,7 +79,7 @@ def checkpoint_at(row: int) -> Checkpoint:
     )
     marks = (PartitionMark(row, 3), PartitionMark(7))
     return Checkpoint(
-        job, Progress(Position(row + 1, (row, 1)), marks), State.RUNNING, 10**6, 1.0, 1.8e9 + 0.25, "host:1"
+        job, Progress(Position(row + 1, (row, 1)), marks), (0, 7), State.RUNNING, 10**6, 1.0, 1.8e9 + 0.25, "host:1"
     )
 
 

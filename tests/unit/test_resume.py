@@ -53,7 +53,10 @@ JOB = JobPrint(
 def saved_with(
     *marks: PartitionMark, state: State = State.RUNNING, saved_at_s: float = 0.0, interval_s: float = 1.0
 ) -> Checkpoint:
-    return Checkpoint(JOB, Progress(Position(0, (0, 0)), marks), state, 1_000, interval_s, saved_at_s, "host:1")
+    first_offsets = (0,) * len(marks)
+    return Checkpoint(
+        JOB, Progress(Position(0, (0, 0)), marks), first_offsets, state, 1_000, interval_s, saved_at_s, "host:1"
+    )
 
 
 # -- the tail, matched by hand ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replay.report import REPEAT_S, Repeated, Snapshot, Stop
+from replay.report import PATIENT_S, REPEAT_S, Snapshot, Stop, Trouble
 from replay.terminal import duration, progress_text, summary_lines
 from tests.unit.fakes import FakeClock
 
@@ -59,13 +59,30 @@ def test_the_summary_tells_what_happened_and_nothing_that_did_not():
 
 
 def test_trouble_that_lasts_is_told_again_but_not_at_every_try():
+    """An outage must be seen within seconds, on the display too, and not flood the log; an election is no outage."""
     told: list[str] = []
-    clock = FakeClock()
-    say = Repeated(told.append, clock)
+
+    class Told:
+        def info(self, message: str) -> None: ...
+        def phase(self, name: str, done_rows: int, rows: int) -> None: ...
+        def progress(self, snapshot: Snapshot) -> None: ...
+        def warning(self, message: str) -> None:
+            told.append(message)
+
+    clock, shown = FakeClock(), Snapshot(10)
+    trouble = Trouble(Told(), clock, shown)
+    trouble.lasts("no broker", PATIENT_S / 2, 100.0)
+    assert not told
+    assert shown.outage_since_s is None
     for tenths in range(200):
-        say("no broker", tenths / 10, 100.0)
+        trouble.lasts("no broker", tenths / 10, 100.0 - tenths / 10)
         clock.sleep(0.1)
     assert 2 <= len(told) <= 20 / REPEAT_S
+    assert shown.outage_since_s is not None
+    assert shown.outage_reason == "no broker"
+    trouble.over(20.0)
+    assert shown.outage_since_s is None
+    assert (shown.outages, shown.outages_s) == (1, 20.0)
 
 
 def test_the_second_signal_is_impatience():
