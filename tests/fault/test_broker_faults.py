@@ -75,10 +75,10 @@ def test_a_broker_killed_and_restarted_is_waited_for(
     replay = scenario(trades, node.bootstrap_servers, *SLOW)
     job = under_way(replay)
     node.kill_node(0)
-    job.wait_log(OUTAGE, timeout_s=5)
+    job.wait_log("trying for another", timeout_s=5)
     node.start_node(0)
     assert job.wait() == 0, job.log
-    assert "the broker acknowledges again" in job.log
+    assert "behind the checkpoint" in job.log, "the topic was not looked at before rows were sent again"
     replay.assert_exact()
 
 
@@ -92,7 +92,8 @@ def test_a_broker_away_for_too_long_ends_the_run_and_the_next_one_goes_on(
     node.kill_node(0)
     assert job.wait(20) == 5, job.log
     assert 3.5 < time.monotonic() - killed_s < 10
-    assert "no acknowledgement for" in job.log
+    assert "Connection refused" in job.log
+    assert "--broker-timeout" in job.log
     assert "run the same command again" in job.log
     saved = checkpoint(replay.checkpoint)
     assert saved["next_row"] >= SOME_ROWS
@@ -190,7 +191,7 @@ def test_a_signal_drains_and_saves(
     assert "clean stop" in replay.finish().log
 
 
-def test_a_stop_while_the_broker_is_down_takes_the_drain_timeout(
+def test_a_stop_while_the_broker_is_down_is_heard_at_once(
     node: KafkaCluster, trades: Trades, scenario: MakeScenario
 ) -> None:
     """Broken: SIGTERM would be ignored while the broker is away, or what is in flight be taken for sent."""
@@ -201,14 +202,12 @@ def test_a_stop_while_the_broker_is_down_takes_the_drain_timeout(
     asked_s = time.monotonic()
     job.signal(signal.SIGTERM)
     assert job.wait(15) == 143, job.log
-    assert 1.4 < time.monotonic() - asked_s < 7
+    assert time.monotonic() - asked_s < 7
     assert checkpoint(replay.checkpoint)["state"] == "running"
     node.start_node(0)
     replay.finish()
 
 
-# This test and the next fail (exit 70) while `KafkaSink.close` lets a SystemError out: purging requests in flight is
-# fatal under enable.gapless.guarantee, and flush() goes on serving reports with that exception set.
 def test_a_second_signal_ends_the_drain(node: KafkaCluster, trades: Trades, scenario: MakeScenario) -> None:
     """Broken: whoever presses Ctrl-C twice would have to wait out the drain timeout, or lose rows."""
     replay = scenario(trades, node.bootstrap_servers, *SLOW, "--drain-timeout", "5m")
