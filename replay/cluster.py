@@ -115,7 +115,7 @@ class Patience:
             news.raise_denied()
             self._check_stop()
             waited = self._clock.monotonic() - start
-            reason = news.last_error or reason
+            reason = (news.last_error or reason).split(" (after ")[0]  # how long ago and in which state: for debuggers
             if waited >= self._timeout_s:
                 raise BrokerUnavailable(
                     f"cannot {what} within {self._timeout_s:g} s: {reason}",

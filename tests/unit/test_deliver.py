@@ -18,12 +18,18 @@ def told(text: str) -> ConnectionWatch:
 @pytest.mark.parametrize(
     "line",
     [
-        "FAIL [replay#producer-3] [thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Disconnected: connection closed by peer:"
-        " receive 0 after POLLIN (after 2148ms in state UP)",
-        "FAIL [replay#producer-2] [thrd:b-2:9092/2]: b-2:9092/2: Disconnected: connection reset by peer"
-        " (after 4227ms in state UP, 1 identical error(s) suppressed)",
-        "FAIL [replay#producer-2] [thrd:ssl://[::1]:9093/0]: ssl://[::1]:9093/0: 5 request(s) timed out: disconnect"
-        " (average rtt 1.234ms) (after 70000ms in state UP)",
+        (
+            "FAIL [replay#producer-3] [thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Disconnected: connection closed by peer:"
+            " receive 0 after POLLIN (after 2148ms in state UP)"
+        ),
+        (
+            "FAIL [replay#producer-2] [thrd:b-2:9092/2]: b-2:9092/2: Disconnected: connection reset by peer"
+            " (after 4227ms in state UP, 1 identical error(s) suppressed)"
+        ),
+        (
+            "FAIL [replay#producer-2] [thrd:ssl://[::1]:9093/0]: ssl://[::1]:9093/0: 5 request(s) timed out: disconnect"
+            " (average rtt 1.234ms) (after 70000ms in state UP)"
+        ),
     ],
 )
 def test_a_connection_that_worked_and_ended_is_noticed(line):
@@ -37,12 +43,18 @@ def test_a_connection_that_worked_and_ended_is_noticed(line):
 @pytest.mark.parametrize(
     "line",
     [
-        "FAIL [replay#producer-2] [thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed:"
-        " Connection refused (after 0ms in state CONNECT)",
-        "FAIL [replay#producer-2] [thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Disconnected: connection"
-        " closed by peer (after 600000ms in state UP)",
-        "GETPID [replay#producer-2] [thrd:main]: Failed to acquire idempotence PID from broker 10.0.0.1:9092/1: Broker:"
-        " Coordinator load in progress: retrying",
+        (
+            "FAIL [replay#producer-2] [thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed:"
+            " Connection refused (after 0ms in state CONNECT)"
+        ),
+        (
+            "FAIL [replay#producer-2] [thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Disconnected: connection"
+            " closed by peer (after 600000ms in state UP)"
+        ),
+        (
+            "GETPID [replay#producer-2] [thrd:main]: Failed to acquire idempotence PID from broker 10.0.0.1:9092/1: Broker:"
+            " Coordinator load in progress: retrying"
+        ),
     ],
 )
 def test_a_connection_that_never_worked_or_carries_no_rows_is_none(line):
