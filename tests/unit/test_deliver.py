@@ -52,7 +52,7 @@ def test_a_connection_that_worked_and_ended_is_noticed(line):
             " closed by peer (after 600000ms in state UP)"
         ),
         (
-            "GETPID [replay#producer-2] [thrd:main]: Failed to acquire idempotence PID from broker 10.0.0.1:9092/1: Broker:"
+            "GETPID [replay#producer-2] [thrd:main]: Failed to acquire idempotence PID from broker b:9092/1: Broker:"
             " Coordinator load in progress: retrying"
         ),
     ],
