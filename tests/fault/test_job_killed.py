@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import time
-from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.process import KILLED, checkpoint, checkpoint_row
-from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
     from tests.conftest import Broker
@@ -165,26 +161,3 @@ def test_the_generation_before_never_hides_a_tail(
     shutil.copy(replay.checkpoint.with_name(replay.checkpoint.name + ".prev"), replay.checkpoint)
     replay.run(code=0)
     replay.assert_exact()
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-def test_killed_many_times(kafka: KafkaCluster | Broker, many_trades: Trades, scenario: MakeScenario) -> None:
-    """Broken: as above, but so rarely that 20 kills would miss it. REPLAY_TEST_ROUNDS says how many kills."""
-    rounds = int(os.environ.get("REPLAY_TEST_ROUNDS", "200"))
-    rng = random.Random(rounds)
-    first = scenario(many_trades, kafka.bootstrap_servers, "--rate", "16k/s", "--checkpoint-interval", "300ms")
-    kills = 0
-    while kills < rounds:
-        topic = f"{first.topic}-{kills}"
-        replay = replace(first, topic=topic, checkpoint=first.checkpoint.with_name(topic), foreign=Counter())
-        create_topic(replay.bootstrap_servers, topic, 6, config={"retention.ms": "-1"})
-        for _ in range(10):
-            job = replay.start()
-            time.sleep(rng.uniform(0.3, 2.5))
-            job.kill()
-            assert job.exit_code in (KILLED, 0), job.log
-            kills += job.exit_code == KILLED
-            replay.add_foreign()
-        replay.run(code=0)
-        replay.assert_exact()

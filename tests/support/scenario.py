@@ -52,6 +52,8 @@ class Scenario:
     jobs: Jobs
     options: Sequence[str] = ()
     foreign: Counter[Row] = field(default_factory=Counter)
+    isolation: str = "read_uncommitted"
+    """As which reader the topic is looked at."""
 
     @property
     def command(self) -> list[str]:
@@ -92,7 +94,7 @@ class Scenario:
 
     def assert_exact(self, copies: int = 1) -> None:
         """Every row `copies` times, each copy in order; every foreign record still there; nothing else."""
-        read = read_topic(self.bootstrap_servers, self.topic, deadline_s=60)
+        read = read_topic(self.bootstrap_servers, self.topic, self.isolation, deadline_s=90)
         left = self.foreign.copy()
         ours = []
         for records in read:
