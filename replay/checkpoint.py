@@ -149,11 +149,11 @@ def loads(data: bytes) -> Checkpoint:
 
 def _from_body(body: dict[str, Any]) -> Checkpoint:
     inputs = tuple(
-        InputPrint(each["name"], _count(each["rows"]), _count(each["size_bytes"]), each["footer_sha256"])
+        InputPrint(each["name"], count(each["rows"]), count(each["size_bytes"]), each["footer_sha256"])
         for each in body["inputs"]
     )
-    marks = tuple(PartitionMark(_count(m["next_offset"]), _count(m["ahead_rows"])) for m in body["partitions"])
-    position = Position(_count(body["next_row"]), tuple(_count(each["next_row"]) for each in body["inputs"]))
+    marks = tuple(PartitionMark(count(m["next_offset"]), count(m["ahead_rows"])) for m in body["partitions"])
+    position = Position(count(body["next_row"]), tuple(count(each["next_row"]) for each in body["inputs"]))
     job = JobPrint(
         cluster_id=body["cluster_id"],
         topic=body["topic"],
@@ -171,9 +171,9 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     return Checkpoint(
         job=job,
         progress=Progress(position, marks),
-        first_offsets=tuple(_count(each["first_offset"]) for each in body["partitions"]),
+        first_offsets=tuple(count(each["first_offset"]) for each in body["partitions"]),
         state=State(body["state"]),
-        lead_rows_max=_count(body["lead_rows_max"]),
+        lead_rows_max=count(body["lead_rows_max"]),
         interval_s=float(body["interval_s"]),
         saved_at_s=float(body["saved_at_s"]),
         instance=str(body["instance"]),
@@ -186,7 +186,14 @@ def _texts(value: Any) -> dict[str, str]:
     return value
 
 
-def _count(value: Any) -> int:
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} is no text")
+    return value
+
+
+def count(value: Any) -> int:
+    """A whole number from 0 on, as JSON gives it."""
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value

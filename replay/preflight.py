@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, PARTITIONER, Order, RunOptions
+from replay.config import ENCODER_VERSION, PARTITIONER, Delivery, Order, RunOptions
 from replay.encode import Encoder, refuse_large
 from replay.errors import StateConflict, UsageError
 from replay.model import Batch, Clock, Position, Progress, SymbolTable
@@ -125,9 +125,9 @@ def check_appended(context: Context, known: int, position: Position) -> None:
     for file in context.source.files[known:]:
         if file.rows and last_ns is not None and context.source.event_ns(file, 0) < last_ns:
             raise StateConflict(
-                f"the added file begins before the rows that were sent already (row {position.row:,} is next)",
+                f"the added file begins before rows that were or may have been sent (before row {position.row:,})",
                 where=file.path,
-                todo="only files that sort after the position can be added; replay it as a job of its own",
+                todo="take it out and run once more: it resumes and ends; then replay it as a job of its own",
             )
 
 
@@ -138,7 +138,7 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
     if not context.options.allow_appended or not added or saved.job.inputs != job.inputs[:known]:
         return saved
     position = saved.progress.position
-    check_appended(context, known, position)
+    check_appended(context, known, position if _is_exact(context, saved) else _end_of(context, known))
     context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
     extended = Position(position.row, position.cursors + (0,) * len(added))
     state = State.CLEAN if saved.state is State.DONE else saved.state
@@ -148,6 +148,17 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
         progress=replace(saved.progress, position=extended),
         state=state,
     )
+
+
+def _is_exact(context: Context, saved: Checkpoint) -> bool:
+    """Whether nothing behind the position is in the topic, or somebody else will say (Kafka's progress record)."""
+    return saved.state is not State.RUNNING or context.options.delivery is Delivery.TRANSACTIONAL
+
+
+def _end_of(context: Context, known: int) -> Position:
+    """The end of the first files: behind an unclean checkpoint, rows may be in the topic in the order of those."""
+    cursors = tuple(file.rows if number < known else 0 for number, file in enumerate(context.source.files))
+    return Position(sum(cursors), cursors)
 
 
 def check_new(ready: Ready) -> None:

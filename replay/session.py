@@ -84,6 +84,7 @@ class Session:
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
         self._warmed_up = False
+        self._chunk_rows = CHUNK_ROWS
 
     def run(self) -> None:
         """Returns once every row is acknowledged and the checkpoint says so; whatever else ends it, what is proven
@@ -180,7 +181,7 @@ class Session:
     def _due(self, due_s: Any, sent: int) -> int:
         """Waits until rows are due; the row to stop before."""
         if due_s is None:
-            return sent + CHUNK_ROWS
+            return sent + self._chunk_rows
         if self._anchor_s is None:
             return self._first_due(due_s, sent)
         while True:
@@ -195,7 +196,7 @@ class Session:
                 self._report.warning(f"{late_s:.1f} s behind the schedule: it is shifted, nothing is rushed")
             step = pace.decide(due_s, sent, now_s - self._anchor_s)
             if isinstance(step, pace.Send):
-                return step.stop
+                return min(step.stop, sent + self._chunk_rows)
             self._turn(sleep_s=min(step.seconds, SLEEP_MAX_S))
 
     def _first_due(self, due_s: Any, sent: int) -> int:

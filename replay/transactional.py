@@ -11,11 +11,11 @@ import hashlib
 import json
 import uuid
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from replay.acks import Chunk
-from replay.checkpoint import Checkpoint, JobPrint, State, this_instance
+from replay.checkpoint import Checkpoint, JobPrint, State, count, text, this_instance
 from replay.cluster import Topic
 from replay.config import TopicSpec
 from replay.deliver import PERMANENT_FAILURES, TransactionalSink
@@ -51,10 +51,21 @@ def loads(value: bytes, where: str) -> ProgressRecord:
     """Raises `StateConflict` for a record that somebody else wrote under our key."""
     try:
         body = json.loads(value)
-        return ProgressRecord(
-            **{**body, "cursors": tuple(body["cursors"]), "first_offsets": tuple(body["first_offsets"])}
+        if set(body) != {field.name for field in fields(ProgressRecord)}:
+            raise ValueError("its fields are others")
+        record = ProgressRecord(
+            job=text(body["job"]),
+            next_row=count(body["next_row"]),
+            cursors=tuple(map(count, body["cursors"])),
+            fingerprint=text(body["fingerprint"]),
+            instance=text(body["instance"]),
+            topic_id=text(body["topic_id"]),
+            first_offsets=tuple(map(count, body["first_offsets"])),
         )
-    except (ValueError, TypeError, KeyError) as error:
+        if record.next_row != sum(record.cursors):
+            raise ValueError("the next row does not fit the cursors of the inputs")
+        return record
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise StateConflict(
             f"the progress record is not one of replay's ({error})",
             where=where,
@@ -64,8 +75,8 @@ def loads(value: bytes, where: str) -> ProgressRecord:
 
 def fingerprint(job: JobPrint) -> str:
     """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself."""
-    text = json.dumps(asdict(replace(job, topic_id="")), sort_keys=True, default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()
+    parts = json.dumps(asdict(replace(job, topic_id="")), sort_keys=True, default=dict)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def decide(
@@ -213,6 +224,7 @@ class TransactionalSession(Session):
         self._opened_s: float | None = None  # of the open transaction
         self._committing = False
         self._permanent = False
+        self._chunk_rows = min(self._chunk_rows, self._bounds.rows_max)
         ready.shown.first_row = max(ready.shown.first_row, 0) if ready.shown.sent_rows else at.row
 
     def claim(self) -> None:
