@@ -120,7 +120,7 @@ class Patience:
                 raise BrokerUnavailable(
                     f"cannot {what} within {self._timeout_s:g} s: {reason}",
                     where="Kafka",
-                    todo="check --bootstrap-servers; run the same command again once the broker is there, it resumes",
+                    todo="check --bootstrap-servers, and run again once the broker is there: it resumes",
                 )
             self._trouble.lasts(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

@@ -698,7 +698,8 @@ def became_link(target: str) -> Callable[[Path], None]:
 
 UNREADABLE = ("job.json", "checkpoint is unreadable", "--restart")
 FIELD = (*UNREADABLE, "a field is missing or wrong")
-GONE = ({"next_offset": 99, "ahead_rows": 0},) * 4
+FRESH = {"first_offset": 0, "next_offset": 0, "ahead_rows": 0}
+GONE = ({"first_offset": 0, "next_offset": 99, "ahead_rows": 0},) * 4
 
 CHECKPOINTS = [
     State("empty", "an empty checkpoint starts at row 0", lambda p: p.write_bytes(b""), (*UNREADABLE, "empty")),
@@ -723,7 +724,7 @@ CHECKPOINTS = [
     State("row-float", "a fractional row is sought", edited(next_row=1.5), FIELD),
     State("row-beyond", "a row beyond the inputs counts as done", edited(next_row=10**9), FIELD),
     State("offset-negative", "a negative offset is read from",
-          edited(partitions=[{"next_offset": -1, "ahead_rows": 0}] * 4), FIELD),
+          edited(partitions=[{"first_offset": 0, "next_offset": -1, "ahead_rows": 0}] * 4), FIELD),
     State("state-unknown", "an unknown state is guessed", edited(state="paused"), FIELD),
     State("inputs-null", "missing inputs are a bug", edited(inputs=None), FIELD),
     # Once: exit 70, AttributeError ("options" is the one field whose type is not looked at)
@@ -734,7 +735,7 @@ CHECKPOINTS = [
           ("another job", "the cluster id was other", "--restart")),
     State("other-encoder", "rows of two formats are mixed", edited(encoder="json-0"),
           ("another job", "the encoder was json-0, now json-1")),
-    State("fewer-partitions", "keys move to other partitions", edited(partitions=[{"next_offset": 0, "ahead_rows": 0}]),
+    State("fewer-partitions", "keys move to other partitions", edited(partitions=[FRESH]),
           ("another job", "the number of partitions was 1, now 4")),
     State("rows-gone", "a topic that lost rows counts as done", edited(partitions=list(GONE)),
           ("acknowledged rows are gone", "partition 0", "--restart")),
