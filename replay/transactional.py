@@ -225,7 +225,8 @@ class TransactionalSession(Session):
         self._committing = False
         self._permanent = False
         self._chunk_rows = min(self._chunk_rows, self._bounds.rows_max)
-        ready.shown.first_row = max(ready.shown.first_row, 0) if ready.shown.sent_rows else at.row
+        if not ready.shown.sent_rows:  # not after a Resync: the summary tells where the whole run began
+            ready.shown.first_row = at.row
 
     def claim(self) -> None:
         """Say in Kafka who is at work, so that an instance that this one fenced can tell by whom."""
