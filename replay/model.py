@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,12 +22,69 @@ DeliveryCallback = Callable[[Any, Any], None]
 """librdkafka's delivery report: (error or None, message)."""
 
 
+FATE = "\0fate"
+"""Column of the tables between reader and session: the `Fate` of each row (int8). Missing: all are sent."""
+
+ORDER_NS = "\0order_ns"
+"""Column of the same tables: the time a row is ordered by (int64, ns since 1970), where that is not its event time."""
+
+
+class Fate(IntEnum):
+    """What becomes of a row. Every row counts in positions, whatever its fate, so that a resume is exact."""
+
+    SENT = 0
+    NOT_SELECTED = 1
+    SYMBOL_MISSING = 2
+    SYMBOL_NOT_TEXT = 3
+    PRICE_MISSING = 4
+    PRICE_NOT_FINITE = 5
+    PRICE_NOT_A_NUMBER = 6
+    TIME_MISSING = 7
+    TIME_NOT_A_TIME = 8
+    TIME_TOO_EARLY = 9
+    TIME_TOO_LATE = 10
+    FIELD_NOT_TEXT = 11
+    FIELD_TOO_LATE = 12
+    KEY_MISSING = 13
+    PARTITION_WRONG = 14
+
+    @property
+    def reason(self) -> str:
+        """Why a bad row is bad; completes "column X …"."""
+        return _REASONS[self]
+
+    @property
+    def is_bad(self) -> bool:
+        return self > Fate.NOT_SELECTED
+
+
+_REASONS = {
+    Fate.SYMBOL_MISSING: "is null or empty",
+    Fate.SYMBOL_NOT_TEXT: "is not valid UTF-8",
+    Fate.PRICE_MISSING: "is null",
+    Fate.PRICE_NOT_FINITE: "is not finite",
+    Fate.PRICE_NOT_A_NUMBER: "is not a number",
+    Fate.TIME_MISSING: "is null",
+    Fate.TIME_NOT_A_TIME: "is not an ISO 8601 date and time",
+    Fate.TIME_TOO_EARLY: "is not after 1970-01-01T00:00:00.000Z",
+    Fate.TIME_TOO_LATE: "is beyond the year 2262",
+    Fate.FIELD_NOT_TEXT: "is not valid UTF-8",
+    Fate.FIELD_TOO_LATE: "is not in the years 1 to 9999",
+    Fate.KEY_MISSING: "is null",
+    Fate.PARTITION_WRONG: "is no partition of the topic",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The next row to send: its number in the replay's order, and the next row of every input file."""
+    """The next row to send: its number in the replay's order, and the next row of every input file.
+
+    `left_out` of the rows before it are not sent: they were not selected, or are bad.
+    """
 
     row: int
     cursors: tuple[int, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
