@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from replay import __version__, config
+from replay import __version__, config, kafka_settings, parse
 from replay.errors import ExitCode, ReplayError, UsageError, exit_code, printable
 
 app = typer.Typer(
@@ -199,38 +199,38 @@ def run(
     with _command(log_format, debug=debug) as console, ExitStack() as stack:
         kafka = replace(
             _kafka_options(topic, bootstrap_servers, settings),
-            create_topic=config.parse_topic_spec(create_topic) if create_topic else None,
+            create_topic=parse.parse_topic_spec(create_topic) if create_topic else None,
             # Trades are older than any default retention, so a topic made for them keeps them.
-            topic_config={"retention.ms": "-1", **config.parse_assignments(topic_config or [], "--topic-config")},
-            linger_ms=config.parse_duration_s(linger, "--linger", config.LINGER_S) * 1_000,
-            batch_bytes=config.parse_bytes(batch_size, "--batch-size", config.BATCH_BYTES),
-            batch_rows=config.parse_rows(batch_rows, "--batch-rows", config.BATCH_ROWS),
+            topic_config={"retention.ms": "-1", **parse.parse_assignments(topic_config or [], "--topic-config")},
+            linger_ms=parse.parse_duration_s(linger, "--linger", parse.LINGER_S) * 1_000,
+            batch_bytes=parse.parse_bytes(batch_size, "--batch-size", parse.BATCH_BYTES),
+            batch_rows=parse.parse_rows(batch_rows, "--batch-rows", parse.BATCH_ROWS),
             compression=compression,
-            in_flight_rows_max=config.parse_rows(in_flight_rows, "--in-flight-rows", config.IN_FLIGHT_ROWS),
-            in_flight_bytes_max=config.parse_bytes(in_flight_bytes, "--in-flight-bytes", config.IN_FLIGHT_BYTES),
-            broker_timeout_s=config.parse_duration_s(broker_timeout, "--broker-timeout"),
+            in_flight_rows_max=parse.parse_rows(in_flight_rows, "--in-flight-rows", parse.IN_FLIGHT_ROWS),
+            in_flight_bytes_max=parse.parse_bytes(in_flight_bytes, "--in-flight-bytes", parse.IN_FLIGHT_BYTES),
+            broker_timeout_s=parse.parse_duration_s(broker_timeout, "--broker-timeout"),
         )
         options = config.RunOptions(
             inputs=tuple(inputs),
             checkpoint=Path(checkpoint),
             kafka=kafka,
-            columns=config.parse_columns(maps or [], fields, symbol),
+            columns=parse.parse_columns(maps or [], fields, symbol),
             order=order,
-            pace=config.parse_pace(rate, speed, max_gap),
+            pace=parse.parse_pace(rate, speed, max_gap),
             check=check,
             restart=restart,
             allow_appended=allow_appended,
-            checkpoint_interval_s=config.parse_duration_s(checkpoint_interval, "--checkpoint-interval"),
-            drain_timeout_s=config.parse_duration_s(drain_timeout, "--drain-timeout"),
+            checkpoint_interval_s=parse.parse_duration_s(checkpoint_interval, "--checkpoint-interval"),
+            drain_timeout_s=parse.parse_duration_s(drain_timeout, "--drain-timeout"),
             progress_interval_s=progress_seconds,
             delivery=delivery,
             transactions=config.Transactions(
                 job=job or topic,
-                progress_topic=config.check_topic_name(progress_topic),
-                rows_max=config.parse_rows(transaction_rows, "--transaction-rows", config.ONE_OR_MORE),
+                progress_topic=parse.check_topic_name(progress_topic),
+                rows_max=parse.parse_rows(transaction_rows, "--transaction-rows", parse.ONE_OR_MORE),
                 open_ms_max=transaction_ms,
             ),
-            settle_s=config.parse_duration_s(settle, "--settle") if settle is not None else None,
+            settle_s=parse.parse_duration_s(settle, "--settle") if settle is not None else None,
         )
         if embedded:
             options = _embedded(options, checkpoint, stack)
@@ -294,7 +294,7 @@ def verify(
 ) -> None:
     """Read the topic back and compare it with the source: lost, duplicated, out of order, changed. Exit 0 or 1."""
     with _command(log_format, debug=debug) as console:
-        starts = config.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
+        starts = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         if starts is None and checkpoint:
             from replay import admin  # noqa: PLC0415
 
@@ -303,10 +303,10 @@ def verify(
             inputs=tuple(inputs),
             checkpoint=Path(),
             kafka=_kafka_options(topic, _needed(bootstrap_servers), settings),
-            columns=config.parse_columns(maps or [], fields, symbol),
+            columns=parse.parse_columns(maps or [], fields, symbol),
             order=order,
         )
-        ends = config.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
+        ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
         _verify(options, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
@@ -332,9 +332,7 @@ def sample(
         from replay import sample as generator  # noqa: PLC0415
 
         try:
-            spec = generator.SampleSpec(
-                config.parse_rows(rows, "--rows"), symbols, days, generator.Layout(layout), seed
-            )
+            spec = generator.SampleSpec(parse.parse_rows(rows, "--rows"), symbols, days, generator.Layout(layout), seed)
             paths = generator.write_sample(out, spec)
         except (ValueError, FileExistsError) as error:
             raise UsageError(str(error), where="sample") from None
@@ -406,10 +404,10 @@ def checkpoint_rebuild(
             inputs=tuple(inputs),
             checkpoint=Path(checkpoint) if checkpoint else _default_checkpoint(topic),
             kafka=_kafka_options(topic, _needed(bootstrap_servers), settings),
-            columns=config.parse_columns(maps or [], fields, symbol),
+            columns=parse.parse_columns(maps or [], fields, symbol),
             order=order,
         )
-        offsets = config.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
+        offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, Stop(), terminal)
         _print_pairs(admin.describe(rebuilt))
@@ -544,8 +542,8 @@ def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> 
 def _kafka_options(topic: str, bootstrap_servers: str, settings: list[str] | None) -> config.KafkaOptions:
     return config.KafkaOptions(
         bootstrap_servers=bootstrap_servers,
-        topic=config.check_topic_name(topic),
-        settings=config.check_settings(config.parse_assignments(settings or [], "-X")),
+        topic=parse.check_topic_name(topic),
+        settings=kafka_settings.check_settings(parse.parse_assignments(settings or [], "-X")),
     )
 
 
@@ -556,7 +554,7 @@ def _needed(bootstrap_servers: str) -> str:
             where="--bootstrap-servers",
             todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
         )
-    return config.check_bootstrap_servers(bootstrap_servers)
+    return parse.check_bootstrap_servers(bootstrap_servers)
 
 
 def _print_pairs(lines: list[tuple[str, str]]) -> None:

@@ -28,8 +28,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from replay.config import KafkaOptions, TopicSpec, client_settings
+from replay.config import KafkaOptions, TopicSpec
 from replay.errors import BrokerUnavailable, StateConflict, UsageError
+from replay.kafka_settings import client_settings
 from replay.model import Clock
 from replay.report import Trouble
 

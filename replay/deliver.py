@@ -15,8 +15,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from replay.cluster import BrokerNews, bad_setting, kafka_log
-from replay.config import KafkaOptions, producer_settings, transactional_settings
+from replay.config import KafkaOptions
 from replay.errors import ProducerFatal
+from replay.kafka_settings import producer_settings, transactional_settings
 from replay.model import DeliveryCallback, Encoded, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')

@@ -26,9 +26,10 @@ from rich.table import Table
 
 from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, kafka_log, murmur2_partitioner
 from replay.compare import Lane, Run
-from replay.config import Columns, KafkaOptions, Order, client_settings
+from replay.config import Columns, KafkaOptions, Order
 from replay.encode import Encoder
 from replay.errors import ExitCode, StateConflict, UsageError
+from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
 from replay.report import Reporter, Trouble
 from replay.source import Source

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay import config
-from replay.config import GUARDED, Columns, KafkaOptions, Pace, TopicSpec, client_settings, producer_settings
+from replay import kafka_settings, parse
+from replay.config import Columns, KafkaOptions, Pace, TopicSpec
 from replay.errors import UsageError
+from replay.kafka_settings import GUARDED, client_settings, producer_settings
 
 
 @pytest.mark.parametrize(
@@ -28,12 +29,12 @@ from replay.errors import UsageError
     ],
 )
 def test_rates(text, rate):
-    assert config.parse_rate(text) == rate
+    assert parse.parse_rate(text) == rate
 
 
 @pytest.mark.parametrize(("text", "speed"), [("60x", 60), ("60", 60), ("0.5X", 0.5), (".5x", 0.5)])
 def test_speeds(text, speed):
-    assert config.parse_speed(text) == speed
+    assert parse.parse_speed(text) == speed
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,12 @@ def test_speeds(text, speed):
     [("250ms", 0.25), ("90", 90), ("90s", 90), ("5m", 300), ("5min", 300), ("2h", 7200), ("1d", 86400)],
 )
 def test_durations(text, seconds):
-    assert config.parse_duration_s(text, "--x") == seconds
+    assert parse.parse_duration_s(text, "--x") == seconds
 
 
 @pytest.mark.parametrize(("text", "rows"), [("10M", 10_000_000), ("500k", 500_000), ("1.5k", 1_500), ("7", 7)])
 def test_rows(text, rows):
-    assert config.parse_rows(text, "--x") == rows
+    assert parse.parse_rows(text, "--x") == rows
 
 
 @pytest.mark.parametrize(
@@ -54,16 +55,16 @@ def test_rows(text, rows):
 )
 def test_bytes(text, size):
     """`MiB` taken for `MB` would let 5 % less in flight, `KiB` for a million would let all of memory in."""
-    assert config.parse_bytes(text, "--x") == size
+    assert parse.parse_bytes(text, "--x") == size
 
 
 PARSERS = {
-    "rate": config.parse_rate,
-    "speed": config.parse_speed,
-    "duration": lambda text: config.parse_duration_s(text, "--x"),
-    "rows": lambda text: config.parse_rows(text, "--x"),
-    "bytes": lambda text: config.parse_bytes(text, "--x"),
-    "topic spec": config.parse_topic_spec,
+    "rate": parse.parse_rate,
+    "speed": parse.parse_speed,
+    "duration": lambda text: parse.parse_duration_s(text, "--x"),
+    "rows": lambda text: parse.parse_rows(text, "--x"),
+    "bytes": lambda text: parse.parse_bytes(text, "--x"),
+    "topic spec": parse.parse_topic_spec,
 }
 
 
@@ -95,68 +96,68 @@ def test_a_number_without_end_is_refused(parser):
 @pytest.mark.parametrize("text", ["0/s", "0"])
 def test_a_rate_or_speed_of_zero_would_never_send(text):
     with pytest.raises(UsageError, match="above zero"):
-        config.parse_rate(text)
+        parse.parse_rate(text)
     with pytest.raises(UsageError, match="above zero"):
-        config.parse_speed(text.removesuffix("/s"))
+        parse.parse_speed(text.removesuffix("/s"))
 
 
 def test_eleven_years_are_a_slip_of_the_finger():
     with pytest.raises(UsageError, match="too long"):
-        config.parse_duration_s("4015d", "--settle")
+        parse.parse_duration_s("4015d", "--settle")
 
 
 def test_zero_in_flight_would_never_send():
-    for parse in (config.parse_rows, config.parse_bytes):
-        assert parse("1", "--x", config.ONE_OR_MORE) == 1
+    for parsed in (parse.parse_rows, parse.parse_bytes):
+        assert parsed("1", "--x", parse.ONE_OR_MORE) == 1
         with pytest.raises(UsageError):
-            parse("0", "--x", config.ONE_OR_MORE)
+            parsed("0", "--x", parse.ONE_OR_MORE)
 
 
 def test_pace_options_that_contradict_each_other_are_refused():
-    assert config.parse_pace(None, None, None) == Pace()
-    assert config.parse_pace("max", None, None) == Pace()
-    assert config.parse_pace("5k/s", None, None) == Pace(rows_per_s=5_000)
-    assert config.parse_pace(None, "60x", "5s") == Pace(speed=60, gap_max_s=5)
+    assert parse.parse_pace(None, None, None) == Pace()
+    assert parse.parse_pace("max", None, None) == Pace()
+    assert parse.parse_pace("5k/s", None, None) == Pace(rows_per_s=5_000)
+    assert parse.parse_pace(None, "60x", "5s") == Pace(speed=60, gap_max_s=5)
     with pytest.raises(UsageError, match="exclude each other"):
-        config.parse_pace("max", "60x", None)
+        parse.parse_pace("max", "60x", None)
     with pytest.raises(UsageError, match="needs --speed"):
-        config.parse_pace("5/s", None, "5s")
+        parse.parse_pace("5/s", None, "5s")
 
 
 @pytest.mark.parametrize(("text", "spec"), [("6", TopicSpec(6)), ("6:3", TopicSpec(6, 3))])
 def test_topic_specs(text, spec):
-    assert config.parse_topic_spec(text) == spec
+    assert parse.parse_topic_spec(text) == spec
 
 
 @pytest.mark.parametrize("text", ["0", "6:0", "6:", ":3", "6:3:1"])
 def test_topic_specs_that_no_broker_could_follow(text):
     with pytest.raises(UsageError):
-        config.parse_topic_spec(text)
+        parse.parse_topic_spec(text)
 
 
 def test_an_assignment_may_hold_more_equal_signs():
     """Passwords and JAAS lines do."""
-    assert config.parse_assignments(["a=b=c", " d = e ", "f="], "-X") == {"a": "b=c", "d": "e", "f": ""}
+    assert parse.parse_assignments(["a=b=c", " d = e ", "f="], "-X") == {"a": "b=c", "d": "e", "f": ""}
 
 
 @pytest.mark.parametrize("texts", [["a"], ["=b"], ["a=1", "a=2"]])
 def test_assignments_without_name_or_value_or_given_twice(texts):
     with pytest.raises(UsageError):
-        config.parse_assignments(texts, "-X")
+        parse.parse_assignments(texts, "-X")
 
 
 def test_a_secret_is_never_repeated_in_an_error():
     with pytest.raises(UsageError) as caught:
-        config.parse_assignments(["sasl.password=geheim", "sasl.password=geheim"], "-X")
+        parse.parse_assignments(["sasl.password=geheim", "sasl.password=geheim"], "-X")
     assert "geheim" not in str(caught.value)
 
 
 def test_columns():
-    assert config.parse_columns([], None, None) == Columns()
-    assert config.parse_columns(["symbol=s", "event_time=ts"], "id, qty", None) == Columns(
+    assert parse.parse_columns([], None, None) == Columns()
+    assert parse.parse_columns(["symbol=s", "event_time=ts"], "id, qty", None) == Columns(
         "s", "price", "ts", ("id", "qty")
     )
-    assert config.parse_columns([], None, "BTCUSDT").constant_symbol == "BTCUSDT"
+    assert parse.parse_columns([], None, "BTCUSDT").constant_symbol == "BTCUSDT"
 
 
 @pytest.mark.parametrize(
@@ -172,29 +173,29 @@ def test_columns():
 )
 def test_columns_that_cannot_be_meant(maps, fields, symbol):
     with pytest.raises(UsageError):
-        config.parse_columns(maps, fields, symbol)
+        parse.parse_columns(maps, fields, symbol)
 
 
 @pytest.mark.parametrize("name", ["trades", "a.b_c-9", "x" * 249])
 def test_topic_names(name):
-    assert config.check_topic_name(name) == name
+    assert parse.check_topic_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "ä", "x" * 250, "a\n"])
 def test_topic_names_that_kafka_refuses(name):
     with pytest.raises(UsageError):
-        config.check_topic_name(name)
+        parse.check_topic_name(name)
 
 
 @pytest.mark.parametrize("servers", ["localhost", "a:9092,b:9093", "[::1]:9092", "SSL://a:9093", "a:1, b:65535"])
 def test_broker_addresses(servers):
-    assert config.check_bootstrap_servers(servers) == servers
+    assert parse.check_bootstrap_servers(servers) == servers
 
 
 @pytest.mark.parametrize("servers", ["", "a:9092,", "a:0", "a:65536", "a:x", "a b", "::1"])
 def test_broker_addresses_that_lead_nowhere(servers):
     with pytest.raises(UsageError):
-        config.check_bootstrap_servers(servers)
+        parse.check_bootstrap_servers(servers)
 
 
 # -- librdkafka -------------------------------------------------------------------------------------------
@@ -222,13 +223,13 @@ BREAKING = {
 @pytest.mark.parametrize(("name", "value"), BREAKING.items())
 def test_a_setting_that_would_break_the_promise_is_refused_by_name(name, value):
     with pytest.raises(UsageError, match=name.replace(".", r"\.")):
-        config.check_settings({name: value})
+        kafka_settings.check_settings({name: value})
 
 
 @pytest.mark.parametrize("name", [name for name, (allowed, _) in GUARDED.items() if allowed])
 def test_a_guarded_setting_may_be_given_with_its_own_value(name):
     for value in GUARDED[name][0]:
-        assert config.check_settings({name: value}) == {name: value}
+        assert kafka_settings.check_settings({name: value}) == {name: value}
 
 
 def kafka_with(**settings: str) -> KafkaOptions:
