@@ -23,7 +23,7 @@ from replay.errors import CheckpointUnwritable, Locked, StateConflict
 from replay.model import PartitionMark, Position, Progress
 
 MAGIC = "trade-replay checkpoint"
-VERSION = 1
+VERSION = 2  # 2: `left_out`
 
 
 class State(StrEnum):
@@ -101,6 +101,7 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "version": VERSION,
         "state": checkpoint.state.value,
         "next_row": progress.position.row,
+        "left_out": progress.position.left_out,
         "rows": job.rows,
         "saved_at_s": checkpoint.saved_at_s,
         "instance": checkpoint.instance,
@@ -153,7 +154,8 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         for each in body["inputs"]
     )
     marks = tuple(PartitionMark(count(m["next_offset"]), count(m["ahead_rows"])) for m in body["partitions"])
-    position = Position(count(body["next_row"]), tuple(count(each["next_row"]) for each in body["inputs"]))
+    cursors = tuple(count(each["next_row"]) for each in body["inputs"])
+    position = Position(count(body["next_row"]), cursors, count(body["left_out"]))
     job = JobPrint(
         cluster_id=body["cluster_id"],
         topic=body["topic"],
@@ -164,6 +166,8 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         options=_texts(body["options"]),
         inputs=inputs,
     )
+    if position.left_out > position.row:
+        raise ValueError("more rows are left out than there were")
     if position.row != sum(position.cursors) or any(
         cursor > each.rows for cursor, each in zip(position.cursors, inputs, strict=True)
     ):

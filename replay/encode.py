@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import Batch, Encoded, Ints, SymbolTable
+from replay.model import Batch, Encoded, Fate, Ints, SymbolTable
 
 Partitioner = Callable[[bytes], int]
 
@@ -42,9 +42,13 @@ class Encoder:
         self._partitions: Ints = np.array([], dtype=np.int64)
 
     def encode(self, batch: Batch, start: int = 0, stop: int | None = None) -> Encoded:
-        """Rows `start` to `stop` of the batch as records, in order."""
+        """Rows `start` to `stop` of the batch as records, in order; those that are left out have none."""
         self._learn_symbols()
-        rows = batch.table.slice(start, (len(batch) if stop is None else stop) - start)
+        stop = len(batch) if stop is None else stop
+        rows, sent = batch.table.slice(start, stop - start), None
+        if batch.fates is not None and batch.fates[start:stop].any():
+            sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
+            rows = rows.take(pa.array(sent))
         ids, times = rows.column("symbol"), rows.column("event_time")
         values = self._values(rows, ids)
         units = times.view(pa.int64()).to_numpy()
@@ -56,6 +60,8 @@ class Encoder:
             partitions=self._partitions[ids_np],
             event_times_ns=units * NS_PER_UNIT[times.type.unit],
             record_bytes=pc.binary_length(values).to_numpy() + self._key_bytes[ids_np],
+            slice_rows=stop - start,
+            rows=sent,
         )
 
     def _values(self, rows: pa.RecordBatch, ids: pa.Array) -> pa.Array:
@@ -145,9 +151,9 @@ def refuse_large(encoded: Encoded, bytes_max: int, where: Callable[[int], str]) 
     """A record over the producer's limit would be refused by `produce` in the middle of a burst."""
     over = np.flatnonzero(encoded.record_bytes > bytes_max)
     if len(over):
-        row = int(over[0])
+        record = int(over[0])
         raise InputError(
-            f"the record of this row has {int(encoded.record_bytes[row]):,} bytes, and the limit is {bytes_max:,}",
-            where=where(row),
+            f"the record of this row has {int(encoded.record_bytes[record]):,} bytes, and the limit is {bytes_max:,}",
+            where=where(encoded.row_of(record)),
             todo="leave out long columns (--fields), or raise the limit of topic and producer (-X message.max.bytes=…)",
         )

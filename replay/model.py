@@ -16,7 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.int8]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+
+NOW_MS = 0
+"""librdkafka takes a timestamp of 0 for "now"."""
+
+Headers = list[tuple[str, bytes]]
 
 DeliveryCallback = Callable[[Any, Any], None]
 """librdkafka's delivery report: (error or None, message)."""
@@ -129,12 +136,14 @@ class Batch:
 
     `table` has the columns `symbol` (int32 index into the symbol table), `price`, `event_time` (timestamp
     without zone, UTC) and the further fields under their own names. `files` is the input file of each row, or
-    one number where all rows are of one file. `start` is the position of the first row.
+    one number where all rows are of one file. `fates` is the `Fate` of each row; None: all are sent. `start` is
+    the position of the first row.
     """
 
     start: Position
     table: pa.RecordBatch
     files: Ints | int
+    fates: Bytes | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -146,35 +155,60 @@ class Batch:
             cursors[self.files] += rows
         else:
             cursors += np.bincount(self.files[:rows], minlength=len(cursors))
-        return Position(self.start.row + rows, tuple(cursors.tolist()))
+        left_out = 0 if self.fates is None else int(np.count_nonzero(self.fates[:rows]))
+        return Position(self.start.row + rows, tuple(cursors.tolist()), self.start.left_out + left_out)
+
+    def first(self, rows: int) -> Batch:
+        """The batch without what follows its first `rows` rows."""
+        files = self.files if isinstance(self.files, int) else self.files[:rows]
+        return Batch(self.start, self.table.slice(0, rows), files, None if self.fates is None else self.fates[:rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Records ready to be produced; all lists have one entry a row.
+    """The records of a slice of rows, ready to be produced; all lists have one entry a record.
 
-    `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores, `record_bytes` are of key
-    and value.
+    `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores (`NOW_MS`: the moment of
+    sending), `record_bytes` are of key and value. The slice has `slice_rows` rows; record n is that of row `rows[n]`
+    of the slice (None: every row has a record). `headers` are those of each record, where there are any.
     """
 
-    keys: list[bytes]
+    keys: list[bytes | None]
     values: list[bytes]
     timestamps_ms: list[int]
     partitions: Ints
     event_times_ns: Ints
     record_bytes: Ints
+    slice_rows: int
+    rows: Ints | None = None
+    headers: list[Headers] | None = None
 
-    def only(self, rows: Ints) -> Encoded:
-        """These rows of it, in order."""
-        picked = rows.tolist()
+    def only(self, records: Ints) -> Encoded:
+        """These records of it, in order; of the same slice."""
+        picked = records.tolist()
         return Encoded(
-            keys=[self.keys[row] for row in picked],
-            values=[self.values[row] for row in picked],
-            timestamps_ms=[self.timestamps_ms[row] for row in picked],
-            partitions=self.partitions[rows],
-            event_times_ns=self.event_times_ns[rows],
-            record_bytes=self.record_bytes[rows],
+            keys=[self.keys[at] for at in picked],
+            values=[self.values[at] for at in picked],
+            timestamps_ms=[self.timestamps_ms[at] for at in picked],
+            partitions=self.partitions[records],
+            event_times_ns=self.event_times_ns[records],
+            record_bytes=self.record_bytes[records],
+            slice_rows=self.slice_rows,
+            rows=records if self.rows is None else self.rows[records],
+            headers=None if self.headers is None else [self.headers[at] for at in picked],
         )
+
+    def row_of(self, record: int) -> int:
+        """The row of the slice that the record stands for."""
+        return record if self.rows is None else int(self.rows[record])
+
+    def records_within(self, rows: int) -> int:
+        """How many records the first `rows` rows of the slice have."""
+        return min(rows, len(self)) if self.rows is None else int(np.searchsorted(self.rows, rows))
+
+    def rows_through(self, records: int) -> int:
+        """How many rows of the slice are done with once the first `records` records are."""
+        return self.slice_rows if records == len(self) else self.row_of(records - 1) + 1
 
     def __len__(self) -> int:
         return len(self.values)

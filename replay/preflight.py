@@ -140,7 +140,7 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
     position = saved.progress.position
     check_appended(context, known, position if _is_exact(context, saved) else _end_of(context, known))
     context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
-    extended = Position(position.row, position.cursors + (0,) * len(added))
+    extended = replace(position, cursors=position.cursors + (0,) * len(added))
     state = State.CLEAN if saved.state is State.DONE else saved.state
     return replace(
         saved,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+import numpy as np
+
 from replay.errors import Stopped
-from replay.model import Clock
+from replay.model import Bytes, Clock, Fate
 from replay.pace import Lateness
 
 REPEAT_S = 5.0
@@ -47,6 +50,7 @@ class Snapshot:
     committed_row: int | None = None  # transactional delivery only: rows before it are committed
     sent_rows: int = 0
     already_there_rows: int = 0
+    left_out: Counter[Fate] = field(default_factory=Counter)  # rows that this run passed over, and why
     in_flight_rows: int = 0
     lateness: Lateness = field(default_factory=Lateness)
     shifted_s: float = 0.0
@@ -57,6 +61,11 @@ class Snapshot:
     outages_s: float = 0.0
     elapsed_s: float = 0.0
     first_ack_s: float | None = None
+
+    def add_left_out(self, fates: Bytes) -> None:
+        for fate, rows in enumerate(np.bincount(fates).tolist()):
+            if fate and rows:
+                self.left_out[Fate(fate)] += rows
 
 
 class Reporter(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from replay.checkpoint import Checkpoint, InputPrint, JobPrint, State
 from replay.errors import StateConflict
-from replay.model import Encoded, PartitionMark, Position, Progress
+from replay.model import NOW_MS, Encoded, PartitionMark, Position, Progress
 
 SETTLE_GAP_S = 0.5
 """Two equal high watermarks this far apart end the wait for late appends: a request still in a socket's buffer when
@@ -134,7 +134,7 @@ class TailMatch:
         self._rows, self._rows_left = rows, lead_rows_max
         self._ahead = [mark.ahead_rows for mark in progress.marks]
         self._to_skip = list(self._ahead)
-        self._expected: list[deque[tuple[bytes, bytes, int]]] = [deque() for _ in progress.marks]
+        self._expected: list[deque[tuple[bytes | None, bytes, int]]] = [deque() for _ in progress.marks]
         self._next_offsets = [mark.next_offset for mark in progress.marks]
         self._position = progress.position
         self.matched = 0
@@ -146,7 +146,7 @@ class TailMatch:
         """The next record of a partition; a `timestamp_ms` of None is not compared (LogAppendTime)."""
         self._next_offsets[partition] = offset + 1
         expected = self._expect(partition)
-        if expected is not None and (key, value) == expected[:2] and timestamp_ms in (None, expected[2]):
+        if expected is not None and (key, value) == expected[:2] and _same_time(timestamp_ms, expected[2]):
             self._expected[partition].popleft()
             self._ahead[partition] += 1
             self.matched += 1
@@ -158,7 +158,7 @@ class TailMatch:
         marks = map(PartitionMark, self._next_offsets, self._ahead)
         return behind(Progress(self._position, tuple(marks)), high_watermarks)
 
-    def _expect(self, partition: int) -> tuple[bytes, bytes, int] | None:
+    def _expect(self, partition: int) -> tuple[bytes | None, bytes, int] | None:
         queue = self._expected[partition]
         while not queue and self._rows_left > 0:
             encoded = next(self._rows, None)
@@ -170,13 +170,19 @@ class TailMatch:
 
     def _distribute(self, encoded: Encoded) -> None:
         to_skip, expected = self._to_skip, self._expected
-        rows = zip(encoded.partitions.tolist(), encoded.keys, encoded.values, encoded.timestamps_ms, strict=True)
-        for _, (partition, key, value, timestamp_ms) in zip(range(self._rows_left), rows, strict=False):
+        records = zip(encoded.partitions.tolist(), encoded.keys, encoded.values, encoded.timestamps_ms, strict=True)
+        within = encoded.records_within(self._rows_left)
+        for _, (partition, key, value, timestamp_ms) in zip(range(within), records, strict=False):
             if to_skip[partition]:
                 to_skip[partition] -= 1
             else:
                 expected[partition].append((key, value, timestamp_ms))
-        self._rows_left -= min(len(encoded), self._rows_left)
+        self._rows_left -= min(encoded.slice_rows, self._rows_left)
+
+
+def _same_time(found_ms: int | None, sent_ms: int) -> bool:
+    """A time that the broker or the moment of sending made is not compared."""
+    return found_ms is None or sent_ms in (NOW_MS, found_ms)
 
 
 def fresh_start(start: Position, high_watermarks: Sequence[int]) -> Progress:

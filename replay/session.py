@@ -18,7 +18,7 @@ from replay.config import RunOptions
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
 from replay.encode import Encoder, refuse_large
 from replay.errors import BrokerUnavailable, CheckpointUnwritable, InputError, ProducerFatal, Stopped, UsageError
-from replay.model import Batch, Clock, Encoded, Ints, Progress, Resync
+from replay.model import Batch, Bools, Clock, Encoded, Ints, Progress, Resync
 from replay.outage import Outage
 from replay.report import Reporter, Snapshot, Stop, clock_time
 from replay.source import Source
@@ -116,7 +116,7 @@ class Session:
         """Every row was handed over: see each acknowledged, then say so on disk."""
         while self._frontier.oldest is not None:
             self._turn(FULL_WAIT_S)
-        self._save(self._frontier.finished(self._source.end), State.DONE)
+        self._save(self._frontier.finished(self._source.finished(self._frontier.position)), State.DONE)
 
     def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
         """Drain what can be drained, let go of the producer, save what is proven."""
@@ -133,24 +133,18 @@ class Session:
     def _send_slice(self, batch: Batch, first: int, encoded: Encoded) -> None:
         """Rows `first` and following of the batch, encoded: what is not in the topic yet goes out when it is due."""
         refuse_large(encoded, self._options.kafka.record_bytes_max, lambda row: self._source.where(batch, first + row))
-        to_send = self._not_there_yet(encoded.partitions)
-        records = encoded if to_send is None else encoded.only(to_send)
+        missing = self._not_there_yet(encoded.partitions)
+        records = encoded if missing is None else encoded.only(np.flatnonzero(missing))
+        there = None if missing is None else encoded.only(np.flatnonzero(~missing))
         due_s, self._timeline = self._timeline.deadlines(self._options.pace, records.event_times_ns)
         bytes_before = np.concatenate([[0], np.cumsum(records.record_bytes)])
-
-        def through_of(sent: int) -> int:
-            """How many rows of the slice are done with once `sent` records are out: those that were there included."""
-            if sent == len(records):
-                return len(encoded)
-            return sent if to_send is None else int(to_send[sent - 1]) + 1
-
         sent = covered = 0
         while sent < len(records):
             stop = min(self._due(due_s, sent), self._room(bytes_before, sent))
             if stop <= sent:
                 self._turn(FULL_WAIT_S)
                 continue
-            self._before_chunk(through_of(stop) - covered)
+            self._before_chunk(records.rows_through(stop) - covered, stop - sent)
             chunk = self._hand_over(records, sent, stop, int(bytes_before[stop] - bytes_before[sent]))
             if not chunk.waiting:
                 self._turn(FULL_WAIT_S)
@@ -158,25 +152,25 @@ class Session:
             if due_s is not None and self._anchor_s is not None:
                 self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.waiting])
             sent += chunk.waiting
-            through = through_of(sent)
-            self._register(chunk, batch, first, covered, through, encoded, to_send)
+            through = records.rows_through(sent)
+            self._register(chunk, batch, first, covered, through, there)
             covered = through
             self._turn()
-        if covered < len(encoded):  # nothing to send: all rows of the slice are in the topic
+        if covered < encoded.slice_rows:  # nothing to send: the slice is in the topic, or left out
             nothing = self._hand_over(records, 0, 0, 0)
-            self._register(nothing, batch, first, covered, len(encoded), encoded, to_send)
+            self._register(nothing, batch, first, covered, encoded.slice_rows, there)
             self._turn()
 
-    def _not_there_yet(self, partitions: Ints) -> Ints | None:
-        """The rows to send; None for all of them. The first `ahead` rows of each partition are in the topic."""
+    def _not_there_yet(self, partitions: Ints) -> Bools | None:
+        """The records to send; None for all of them. The first `ahead` records of each partition are in the topic."""
         if not self._ahead.any():
             return None
-        there = np.zeros(len(partitions), dtype=bool)
+        missing = np.ones(len(partitions), dtype=bool)
         for partition in np.flatnonzero(self._ahead):
-            rows = np.flatnonzero(partitions == partition)[: self._ahead[partition]]
-            there[rows] = True
-            self._ahead[partition] -= len(rows)
-        return np.flatnonzero(~there)
+            records = np.flatnonzero(partitions == partition)[: self._ahead[partition]]
+            missing[records] = False
+            self._ahead[partition] -= len(records)
+        return missing
 
     def _due(self, due_s: Any, sent: int) -> int:
         """Waits until rows are due; the row to stop before."""
@@ -228,22 +222,25 @@ class Session:
         return chunk
 
     def _register(
-        self, chunk: Chunk, batch: Batch, first: int, covered: int, through: int, encoded: Encoded, to_send: Ints | None
+        self, chunk: Chunk, batch: Batch, first: int, covered: int, through: int, there: Encoded | None
     ) -> None:
-        """Tell the frontier which rows the chunk stands for: those sent, and those before them that were there."""
+        """Tell the frontier which rows the chunk stands for: those sent, and those before them that were there or
+        are left out."""
         chunk.first_row = self._sent_row
         chunk.rows = through - covered
         chunk.end = lambda: batch.position_after(first + through)
-        if to_send is not None:
-            partitions = np.bincount(encoded.partitions[covered:through], minlength=len(self._ahead))
-            sent_rows = to_send[(to_send >= covered) & (to_send < through)]
-            partitions -= np.bincount(encoded.partitions[sent_rows], minlength=len(self._ahead))
-            chunk.skipped = {int(p): int(partitions[p]) for p in np.flatnonzero(partitions)}
+        if there is not None:
+            assert there.rows is not None
+            inside = (there.rows >= covered) & (there.rows < through)
+            skipped = np.bincount(there.partitions[inside], minlength=len(self._ahead))
+            chunk.skipped = {int(p): int(skipped[p]) for p in np.flatnonzero(skipped)}
+        if batch.fates is not None:
+            self._shown.add_left_out(batch.fates[first + covered : first + through])
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 
-    def _before_chunk(self, rows: int) -> None:
-        """Save first, where the last save is too old for what these rows (and those skipped with them) need of it."""
+    def _before_chunk(self, rows: int, _records: int) -> None:
+        """Save first, where the last save is too old for what these rows (skipped and left out ones among them) need."""
         while self._sent_row + rows - self._on_disk[0] > self._lead_rows_max:  # a resume would not look that far
             if self._frontier.saved.position.row > self._on_disk[0]:
                 self._save(self._frontier.saved, State.RUNNING)

@@ -57,6 +57,10 @@ class Source:
     def end(self) -> Position:
         return Position(self.rows, tuple(file.rows for file in self.files))
 
+    def finished(self, position: Position) -> Position:
+        """The end of a replay whose last record lies before `position`: whatever rows follow are left out."""
+        return Position(self.rows, self.end.cursors, position.left_out + self.rows - position.row)
+
     @property
     def first_event_ns(self) -> int | None:
         """The smallest event time, where every file's statistics tell."""

@@ -147,7 +147,7 @@ class Atlas:
     The `Guide` of lanes. `source` is read once, and only if a lane ever asks.
     """
 
-    def __init__(self, source: Callable[[], Iterator[tuple[Ints, int]]], rows: int) -> None:
+    def __init__(self, source: Callable[[], Iterator[tuple[Ints, Ints]]], rows: int) -> None:
         self._source, self._every = source, rows // ATLAS_ROWS + 1
         self._known: tuple[Ints, Ints] | None = None
 
@@ -163,7 +163,7 @@ class Atlas:
         return 2 * int(ahead.sum()) > len(ahead)
 
     def _sample(self) -> tuple[Ints, Ints]:
-        parts = [(full[hits], hits + first) for full, first in self._source() for hits in [self._chosen(full)]]
+        parts = [(full[hits], rows[hits]) for full, rows in self._source() for hits in [self._chosen(full)]]
         known, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.argsort(known, kind="stable")
         return known[order], rows[order]
@@ -172,10 +172,10 @@ class Atlas:
         return np.flatnonzero(full % self._every == 0)
 
 
-def settle(spill: Spill, source: Callable[[], Iterator[tuple[Ints, int]]], tally: Tally) -> None:
+def settle(spill: Spill, source: Callable[[], Iterator[tuple[Ints, Ints]]], tally: Tally) -> None:
     """Say what every spilled row and record is.
 
-    `source` gives the full fingerprints of all rows, in portions, each with its first row number; it is
+    `source` gives the full fingerprints of all rows, in portions, each with its row numbers; it is
     read once, and only where a record could be a duplicate.
     """
     spill.flush()
@@ -200,12 +200,12 @@ def _flag(full: Ints) -> Ints:
 
 
 def _without_duplicates(
-    spilled: Buckets, source: Iterator[tuple[Ints, int]], maybe: npt.NDArray[np.bool_], tally: Tally
+    spilled: Buckets, source: Iterator[tuple[Ints, Ints]], maybe: npt.NDArray[np.bool_], tally: Tally
 ) -> Buckets:
     candidates, left = Buckets(0, 2), Buckets(ANYWHERE, 5)
-    for full, first_row in source:
+    for full, rows_of in source:
         hits = np.flatnonzero(maybe[_flag(full)])
-        candidates.add(np.stack([full[hits], hits + first_row], axis=1))
+        candidates.add(np.stack([full[hits], rows_of[hits]], axis=1))
     for bucket, table in spilled.each():
         rows, records = _sides(table)
         known = candidates.take(bucket)

@@ -36,6 +36,7 @@ class ProgressRecord:
 
     job: str
     next_row: int
+    left_out: int
     cursors: tuple[int, ...]
     fingerprint: str
     instance: str
@@ -56,6 +57,7 @@ def loads(value: bytes, where: str) -> ProgressRecord:
         record = ProgressRecord(
             job=text(body["job"]),
             next_row=count(body["next_row"]),
+            left_out=count(body["left_out"]),
             cursors=tuple(map(count, body["cursors"])),
             fingerprint=text(body["fingerprint"]),
             instance=text(body["instance"]),
@@ -113,7 +115,8 @@ def decide(
             where=where,
             todo="the progress topic lost data: find out what the topic holds, then start over with --restart",
         )
-    return Position(record.next_row, record.cursors + (0,) * (len(job.inputs) - len(record.cursors)))
+    cursors = record.cursors + (0,) * (len(job.inputs) - len(record.cursors))
+    return Position(record.next_row, cursors, record.left_out)
 
 
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
@@ -221,6 +224,7 @@ class TransactionalSession(Session):
         self._first_offsets = ready.first_offsets
         self._progress_topic, self._me = progress_topic, me
         self._committed = start
+        self._committed_rows = ready.shown.sent_rows  # how many this run had sent then
         self._opened_s: float | None = None  # of the open transaction
         self._committing = False
         self._permanent = False
@@ -230,13 +234,18 @@ class TransactionalSession(Session):
 
     def claim(self) -> None:
         """Say in Kafka who is at work, so that an instance that this one fenced can tell by whom."""
-        self._transactions.begin()
-        self._send_progress(self._committed.position)
-        self._transactions.commit()
+        self._commit_alone(self._committed)
         self._save(self._committed, State.RUNNING)
 
-    def _before_chunk(self, rows: int) -> None:
-        if self._sent_row + rows - self._committed.position.row > self._bounds.rows_max:
+    def _commit_alone(self, progress: Progress) -> None:
+        """A transaction that holds nothing but the progress record."""
+        self._transactions.begin()
+        self._send_progress(progress.position)
+        self._transactions.commit()
+        self._committed = progress
+
+    def _before_chunk(self, _rows: int, records: int) -> None:
+        if self._shown.sent_rows - self._committed_rows + records > self._bounds.rows_max:
             self._commit()
         if self._opened_s is None:
             self._transactions.begin()
@@ -248,6 +257,9 @@ class TransactionalSession(Session):
 
     def _finish(self) -> None:
         self._commit()
+        end = self._source.finished(self._frontier.position)
+        if self._committed.position != end:  # the last rows are left out, so that no transaction was opened for them
+            self._commit_alone(Progress(end, self._committed.marks))
         self._save(self._committed, State.DONE)
 
     def _commit(self) -> None:
@@ -269,12 +281,13 @@ class TransactionalSession(Session):
         progress = Progress(self._frontier.position, self._frontier.marks)
         self._send_progress(progress.position)
         self._transactions.commit()
-        self._committed, self._opened_s = progress, None
+        self._committed, self._committed_rows, self._opened_s = progress, self._shown.sent_rows, None
 
     def _send_progress(self, position: Position) -> None:
         record = ProgressRecord(
             job=self._bounds.job,
             next_row=position.row,
+            left_out=position.left_out,
             cursors=position.cursors,
             fingerprint=fingerprint(self._job),
             instance=self._me,

@@ -207,6 +207,7 @@ class _Verification:
         self._partition_of = murmur2_partitioner(topic.partitions)
         self._encoder = Encoder(source.symbols, options.columns.fields, self._partition_of)
         self._tally, self._spill = Tally(), Spill()
+        self._rows = 0  # that are to be in the topic
         guide = Atlas(lambda: self._fingerprints("looking for a place to go on"), source.rows)
         window = min(WINDOW_MAX, max(LANE_MIN, options.window_records // topic.partitions))
         window = min(window, options.window_records)
@@ -241,7 +242,8 @@ class _Verification:
         keys, values = ([column[at] for at in pick] for column in (encoded.keys, encoded.values))
         times = self._times(encoded)
         times = [times[at] for at in pick]
-        rows = (order + first_row).tolist()
+        rows = _row_numbers(encoded, first_row)[order].tolist()
+        self._rows += len(encoded)
         end = 0
         for partition, number in enumerate(np.bincount(encoded.partitions).tolist()):
             start, end = end, end + number
@@ -259,17 +261,17 @@ class _Verification:
             for lane in self._lanes:
                 lane.advance()
 
-    def _fingerprints(self, phase: str) -> Iterator[tuple[Ints, int]]:
+    def _fingerprints(self, phase: str) -> Iterator[tuple[Ints, Ints]]:
         for encoded, first_row in self._portions(phase):
             columns = (encoded.keys, encoded.values, self._times(encoded))
-            yield fingerprints(encoded.partitions.tolist(), columns), first_row
+            yield fingerprints(encoded.partitions.tolist(), columns), _row_numbers(encoded, first_row)
 
     def _verdict(self, records: int) -> Verdict:
         tally, options = self._tally, self._options
         return Verdict(
             topic=self._topic.name,
             isolation=options.isolation,
-            rows=self._source.rows,
+            rows=self._rows,
             records=records,
             found=tally["found"],
             **{kind: tally[kind] for kind in KINDS},
@@ -298,6 +300,11 @@ class _Verification:
                 home = self._partition_of(symbol.encode())
                 places[row] = Finding("", row, path, file_row, symbol, home)
         return tuple(_finding(kind, each, places.get(each.row)) for kind, each in examples)
+
+
+def _row_numbers(encoded: Encoded, first_row: int) -> Ints:
+    rows: Ints = np.arange(len(encoded)) if encoded.rows is None else encoded.rows
+    return rows + first_row
 
 
 def _finding(kind: str, example: Example, place: Finding | None) -> Finding:

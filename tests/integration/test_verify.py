@@ -52,7 +52,8 @@ def make(folder: Path, order: Order = Order.EVENT_TIME, rows: int = ROWS) -> Tra
 def encoded_rows(source: Source) -> list[Row]:
     encoder = Encoder(source.symbols, (), lambda _: 0)
     portions = [encoder.encode(batch) for batch in source.batches(source.start)]
-    return [Row(*row) for each in portions for row in zip(each.keys, each.values, each.timestamps_ms, strict=True)]
+    columns = ((each.keys, each.values, each.timestamps_ms) for each in portions)
+    return [Row(key or b"", value, time_ms) for each in columns for key, value, time_ms in zip(*each, strict=True)]
 
 
 @pytest.fixture(scope="module")

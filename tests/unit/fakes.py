@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from replay.checkpoint import State
 from replay.cluster import BrokerNews
 from replay.config import KafkaOptions, Pace, RunOptions
 from replay.encode import Encoder
-from replay.model import Batch, DeliveryCallback, Encoded, Position, Progress, SymbolTable
+from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
 from replay.report import Snapshot, Stop
 from replay.session import Session
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Record(NamedTuple):
-    key: bytes
+    key: bytes | None
     value: bytes
     timestamp_ms: int
 
@@ -75,17 +75,26 @@ class FakeClock:
 
 
 class FakeSource:
-    """What a session uses of `Source`, over rows in memory. `files` is the input file of each row."""
+    """What a session uses of `Source`, over rows in memory. `files` is the input file of each row, `left_out` are the
+    numbers of rows that are not sent."""
 
-    def __init__(self, rows: Sequence[Row], batch_rows: int = 50, files: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        batch_rows: int = 50,
+        files: Sequence[int] | None = None,
+        left_out: Collection[int] = (),
+    ) -> None:
         self.symbols = SymbolTable()
         self._rows, self._batch_rows = list(rows), batch_rows
         self._files = np.array(files if files is not None else [0] * len(rows), dtype=np.int64)
         self._file_count = int(self._files.max(initial=0)) + 1
+        self._fates = np.zeros(len(rows), dtype=np.int8)
+        self._fates[list(left_out)] = Fate.NOT_SELECTED
 
     def position(self, row: int) -> Position:
         counts = np.bincount(self._files[:row], minlength=self._file_count)
-        return Position(row, tuple(counts.tolist()))
+        return Position(row, tuple(counts.tolist()), int(np.count_nonzero(self._fates[:row])))
 
     @property
     def start(self) -> Position:
@@ -94,6 +103,10 @@ class FakeSource:
     @property
     def end(self) -> Position:
         return self.position(len(self._rows))
+
+    def finished(self, position: Position) -> Position:
+        assert position == self.end
+        return position
 
     def batches(self, start: Position) -> Iterator[Batch]:
         assert start == self.position(start.row), "the cursors do not belong to the row"
@@ -106,7 +119,8 @@ class FakeSource:
                     "event_time": pa.array([row.time_us for row in part], pa.timestamp("us")),
                 }
             )
-            yield Batch(self.position(first), table, self._files[first : first + len(part)])
+            fates = self._fates[first : first + len(part)]
+            yield Batch(self.position(first), table, self._files[first : first + len(part)], fates)
 
     def where(self, batch: Batch, row: int) -> str:
         return f"fake, row {batch.start.row + row}"

@@ -165,7 +165,10 @@ def with_fields(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 1},
+        {"version": 3},
+        {"left_out": -1},
+        {"left_out": 502},
         {"version": None},
         {"next_row": 500},
         {"next_row": -1},

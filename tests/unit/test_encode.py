@@ -65,7 +65,7 @@ def test_the_record_is_this_to_the_byte():
     )
     assert encoded.keys == [b"BTCUSDT", 'Ä"\n'.encode()]
     pairs = zip(encoded.keys, encoded.values, strict=True)
-    assert encoded.record_bytes.tolist() == [len(key) + len(value) for key, value in pairs]
+    assert encoded.record_bytes.tolist() == [len(key or b"") + len(value) for key, value in pairs]
 
 
 def test_a_field_name_is_escaped_too():

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.model import Batch, Encoded, Position, SymbolTable
+from replay.model import Batch, Encoded, Fate, Position, SymbolTable
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))
@@ -29,7 +29,8 @@ def test_a_batch_of_one_file_moves_that_files_cursor():
 def test_picked_rows_keep_their_columns_together():
     """Otherwise a resume would send one row's key with another's value."""
     numbers = np.arange(5, dtype=np.int64)
-    encoded = Encoded([b"%d" % n for n in range(5)], [b"v%d" % n for n in range(5)], [*range(5)], *[numbers] * 3)
+    keys: list[bytes | None] = [b"%d" % n for n in range(5)]
+    encoded = Encoded(keys, [b"v%d" % n for n in range(5)], [*range(5)], numbers, numbers, numbers, slice_rows=5)
     picked = encoded.only(np.array([1, 4]))
     assert picked.keys == [b"1", b"4"]
     assert picked.values == [b"v1", b"v4"]
@@ -37,6 +38,27 @@ def test_picked_rows_keep_their_columns_together():
     for column in (picked.partitions, picked.event_times_ns, picked.record_bytes):
         assert column.tolist() == [1, 4]
     assert len(picked) == 2
+
+
+def test_records_know_their_rows_among_rows_that_are_left_out():
+    """Otherwise a row that is left out would shift the position, and a resume would repeat or lose its neighbours."""
+    numbers = np.arange(3, dtype=np.int64)
+    rows = np.array([1, 2, 6])  # of a slice of 9
+    encoded = Encoded([b"k"] * 3, [b"v"] * 3, [1, 2, 3], numbers, numbers, numbers, slice_rows=9, rows=rows)
+    assert [encoded.rows_through(n) for n in (1, 2, 3)] == [2, 3, 9]
+    assert [encoded.records_within(n) for n in range(10)] == [0, 0, 1, 2, 2, 2, 2, 3, 3, 3]
+    picked = encoded.only(np.array([0, 2]))
+    assert [picked.rows_through(n) for n in (1, 2)] == [2, 9]
+    assert picked.slice_rows == 9
+
+
+def test_a_position_counts_the_rows_that_are_left_out():
+    """A --limit would end at another row after a resume."""
+    fates = np.array([0, Fate.NOT_SELECTED, Fate.PRICE_MISSING, 0], dtype=np.int8)
+    table = pa.RecordBatch.from_pydict({"x": pa.array([1, 2, 3, 4])})
+    batch = Batch(Position(5, (5,), 2), table, 0, fates)
+    assert [batch.position_after(n).left_out for n in range(5)] == [2, 2, 3, 4, 4]
+    assert batch.first(3).position_after(3) == batch.position_after(3)
 
 
 def test_a_symbol_has_one_id_for_good():

@@ -249,20 +249,26 @@ def test_exactly_once_from_any_saved_progress_after_any_crashes(rows, partitions
     crashes=st.lists(st.integers(1, 60), max_size=4),
     generation=st.sampled_from([-1, -2]),
     queue_max=st.sampled_from([4, 10**6]),
+    left_out=st.sampled_from([0.0, 0.3, 0.95]),
     seed=st.integers(0, 2**32),
 )
-def test_exactly_once_when_a_session_is_killed_at_any_poll(rows, partitions, crashes, generation, queue_max, seed):
-    """The same with the real `Session`, as `job` drives it, and the newest checkpoint on disk or the one before it."""
+def test_exactly_once_when_a_session_is_killed_at_any_poll(
+    rows, partitions, crashes, generation, queue_max, left_out, seed
+):
+    """The same with the real `Session`, as `job` drives it, and the newest checkpoint on disk or the one before it;
+    some rows, or nearly all, are not selected."""
     random = Random(seed)
     topic: list[list[Record]] = [[FOREIGN] * random.randrange(3) for _ in range(partitions)]
     options = run_options(in_flight_rows_max=10, checkpoint_interval_s=0.01)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"CHUNK_ROWS": 4, "ENCODE_ROWS": 8, "LEAD_ROWS_MIN": 30, "TICK_S": 0.005}.items():
             patch.setattr(session_module, name, value)
-        source = FakeSource(rows)
+        skipped = [row for row in range(len(rows)) if random.random() < left_out]
+        source = FakeSource(rows, left_out=skipped)
         start = fresh_start(source.start, [len(records) for records in topic])
         for polls in [*crashes, *[None] * 30]:  # a session may also ask for a new producer
-            bench = Bench(rows, options, start, topic, partitions, batch_rows=random.randint(1, 20))
+            batch_rows = random.randint(1, 20)
+            bench = Bench(rows, options, start, topic, partitions, batch_rows=batch_rows, left_out=skipped)
             disk = [(start, State.RUNNING)] * 2
             ended = one_life(bench, disk, polls, queue_max, random)
             if ended:

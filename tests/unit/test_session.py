@@ -23,7 +23,7 @@ from replay.errors import (
     Stopped,
     UsageError,
 )
-from replay.model import PartitionMark, Progress, Resync
+from replay.model import Fate, PartitionMark, Progress, Resync
 from replay.pace import BURST_S
 from replay.session import FULL_WAIT_S, lead_rows_max
 from tests.unit.fakes import T0_US, Bench, Error, Row, run_options, trades
@@ -209,7 +209,8 @@ FIRST = Bench(trades(1)).source.start
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 120), st.integers(0, 30), st.integers(0, 30), st.integers(1, 50))
 def test_rows_that_a_partition_has_are_skipped_and_no_others(rows, first, second, batch_rows):
-    bench = Bench(trades(rows), batch_rows=batch_rows)
+    left_out = range(0, rows, 3)
+    bench = Bench(trades(rows), batch_rows=batch_rows, left_out=left_out)
     expected = bench.source.records(2)
     ahead = [min(first, len(expected[0])), min(second, len(expected[1]))]
     bench.sink.topic[:] = [expected[p][: ahead[p]] for p in range(2)]
@@ -217,7 +218,9 @@ def test_rows_that_a_partition_has_are_skipped_and_no_others(rows, first, second
     bench.run()
     assert bench.sink.topic == expected
     assert [mark.ahead_rows for mark in bench.last.progress.marks] == [0, 0]
-    assert len(bench.sink.sent) == rows - sum(ahead)
+    assert len(bench.sink.sent) == rows - len(left_out) - sum(ahead)
+    assert bench.last.progress.position == bench.source.end
+    assert bench.shown.left_out == {Fate.NOT_SELECTED: len(left_out)}
 
 
 # -- checkpoints down -------------------------------------------------------------------------------------

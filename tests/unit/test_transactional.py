@@ -36,6 +36,7 @@ def record_at(*cursors: int, job: JobPrint = JOB, **changes: Any) -> ProgressRec
     record = ProgressRecord(
         job="nightly",
         next_row=sum(cursors),
+        left_out=0,
         cursors=cursors,
         fingerprint=fingerprint(job),
         instance="host:1:abcd",

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,10 +46,10 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Tal
     """As `replay verify` does it: portions of the source, records on demand."""
     tally, spill = Tally(), Spill()
 
-    def source() -> Iterator[tuple[Ints, int]]:
+    def source() -> Iterator[tuple[Ints, Ints]]:
         for start in range(0, len(sides.rows), portion):
             homes, items = zip(*sides.rows[start : start + portion], strict=True)
-            yield fingerprints(homes, zip(*items, strict=True)), start
+            yield fingerprints(homes, zip(*items, strict=True)), np.arange(start, start + len(homes))
 
     guide = Atlas(source, len(sides.rows))
     lanes = [Lane(p, window, tally, spill, guide) for p in range(len(sides.records))]
