@@ -25,7 +25,8 @@ def _nowhere() -> Position:
 class Chunk:
     """Rows that were handed over together.
 
-    `rows` counts the positions it covers, skipped rows included; `waiting` the reports still to come;
+    `rows` counts the positions it covers, skipped and left-out rows included; `records` what was sent of them,
+    `waiting` the reports still to come;
     `skipped` the rows a partition had already (see `PartitionMark.ahead_rows`); `next_offsets` is what the
     reports so far say; a partition is `unplaced` where a report came without offset (a duplicate sequence).
     """
@@ -33,6 +34,7 @@ class Chunk:
     bytes: int
     sent_at_s: float
     waiting: int = 0
+    records: int = 0
     first_row: int = 0
     rows: int = 0
     end: Callable[[], Position] = _nowhere
@@ -86,7 +88,8 @@ class Frontier:
 
     def sent(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
-        self.in_flight_rows += chunk.rows
+        chunk.records = chunk.waiting  # no report is served between handing over and this
+        self.in_flight_rows += chunk.records
         self.in_flight_bytes += chunk.bytes
 
     def advance(self) -> bool:
@@ -94,7 +97,7 @@ class Frontier:
         last: Chunk | None = None
         while self._chunks and self._chunks[0].waiting == 0:
             last = self._chunks.popleft()
-            self.in_flight_rows -= last.rows
+            self.in_flight_rows -= last.records
             self.in_flight_bytes -= last.bytes
             self.row, self._reached = last.first_row + last.rows, last.end
             self._place(last)

@@ -7,9 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from replay.checkpoint import Checkpoint, CheckpointFile, State, this_instance
-from replay.cluster import Cluster, Patience, murmur2_partitioner
-from replay.config import PARTITIONER, Delivery, RunOptions
-from replay.encode import Encoder
+from replay.cluster import Cluster, Patience, Topic, partitioner
+from replay.config import Delivery, KafkaOptions, RunOptions
 from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
 from replay.model import Clock, PartitionMark, Progress, SystemClock
@@ -47,9 +46,35 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     ]
 
 
+def standing(checkpoint: Checkpoint) -> str:
+    """`at row 12,345 of 20,000 (running)`."""
+    row, rows = checkpoint.progress.position.row, checkpoint.job.rows
+    return f"at row {row:,} of {rows:,} ({checkpoint.state.value}), saved {utc(checkpoint.saved_at_s)}"
+
+
+def look_at_topic(kafka: KafkaOptions, report: Reporter, stop: Stop, clock: Clock | None = None) -> Topic:
+    """The topic as it is; raises `UsageError` if there is none."""
+    clock = clock or SystemClock()
+    patience = Patience(clock, kafka.broker_timeout_s, stop.check, Trouble(report, clock))
+    with closing(Cluster(kafka, patience)) as cluster:
+        topic = cluster.topic()
+    if topic is None:
+        raise UsageError(
+            f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
+            where="--topic",
+            todo="check the name; replay run creates it with --create-topic",
+        )
+    return topic
+
+
+def load(path: Path) -> Checkpoint | None:
+    """The checkpoint, if there is one; raises `StateConflict` if it is damaged."""
+    return CheckpointFile(path).load()
+
+
 def show(path: Path) -> Checkpoint:
-    """The checkpoint; raises `StateConflict` if it is damaged, `UsageError` if there is none."""
-    found = CheckpointFile(path).load()
+    """The same; raises `UsageError` if there is none."""
+    found = load(path)
     if found is None:
         raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
     return found
@@ -79,7 +104,7 @@ def rebuild(
             todo="just run it again: the checkpoint is made anew",
         )
     clock = clock or SystemClock()
-    source = Source(options.inputs, options.columns, options.order)
+    source = Source(options.source)
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if file.path.exists():
@@ -101,7 +126,7 @@ def rebuild(
                     todo="give one for each partition, separated by commas",
                 )
             start = Progress(source.start, tuple(map(PartitionMark, starts)))
-            encoder = Encoder(source.symbols, options.columns.fields, murmur2_partitioner(topic.partitions))
+            encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
             match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
             for records in cluster.read(topic, starts, high):
                 for record in records:
@@ -120,6 +145,6 @@ def rebuild(
             file.save(rebuilt)
             report.info(
                 f"rebuilt: {match.matched:,} of {source.rows:,} rows are in topic {topic.name}"
-                f" ({match.foreign:,} records are others'; partitioner {PARTITIONER})"
+                f" ({match.foreign:,} records are others')"
             )
             return rebuilt

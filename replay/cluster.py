@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -28,7 +29,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from replay.config import KafkaOptions, TopicSpec
+from replay.config import CRC32, KafkaOptions, TopicSpec
 from replay.errors import BrokerUnavailable, StateConflict, UsageError
 from replay.kafka_settings import client_settings
 from replay.model import Clock
@@ -64,12 +65,13 @@ class BrokerNews:
     errors: int = 0
     denied: str = ""
     fatal: str = ""
+    fatal_code: int = 0
 
     def on_error(self, error: Any) -> None:
         self.last_error = error.str()
         self.errors += 1
         if error.fatal():
-            self.fatal = error.str()
+            self.fatal, self.fatal_code = error.str(), error.code()
         self.note_denied(error)
 
     def note_denied(self, error: Any) -> None:
@@ -360,8 +362,10 @@ def bad_setting(error: Exception) -> UsageError:
     )
 
 
-def murmur2_partitioner(partitions: int) -> Callable[[bytes], int]:
-    """Java's default partitioner: (murmur2(key) & 0x7fffffff) mod partitions."""
+def partitioner(name: str, partitions: int) -> Callable[[bytes], int]:
+    """Key to partition: Java's default, (murmur2(key) & 0x7fffffff) mod partitions, or librdkafka's, crc32 of it."""
+    if name == CRC32:
+        return lambda key: zlib.crc32(key) % partitions
     return lambda key: int(murmur2(key, partitions))
 
 

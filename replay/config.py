@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replay.select import Selection
 
 ENCODER_VERSION = "json-1"  # raise it with any change to the bytes of a record: a resume compares bytes
-PARTITIONER = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
+MURMUR2 = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
+CRC32 = "crc32"  # librdkafka's default for records with a key
+PROGRESS_S = 10.0  # between progress lines: rare enough for a night's log
+KEY_SYMBOL = "symbol"
+KEY_NONE = "none"
 
 
 class Delivery(StrEnum):
@@ -33,15 +41,117 @@ class Order(StrEnum):
     AS_IS = "as-is"
 
 
+class Unsorted(StrEnum):
+    """What to do with rows that go back in time inside a file, where the order is that of event times."""
+
+    FAIL = "fail"
+    SORT = "sort"
+    KEEP = "keep"
+
+
+class OnBadRow(StrEnum):
+    """What to do with a row that cannot be a record."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    QUARANTINE = "quarantine"
+
+
+class SymbolCase(StrEnum):
+    KEEP = "keep"
+    UPPER = "upper"
+    LOWER = "lower"
+
+
+class DecimalAs(StrEnum):
+    """How decimals are written in JSON; either way with all digits."""
+
+    NUMBER = "number"
+    STRING = "string"
+
+
+class Timestamp(StrEnum):
+    """The timestamp of a record."""
+
+    EVENT = "event"
+    NOW = "now"
+
+
+ALL_FIELDS = ("*",)
+"""As `Columns.fields`: every column that is not used otherwise."""
+
+METADATA = "metadata:"
+"""`--symbol-from metadata:KEY`: the symbol is a value of the file's key-value metadata."""
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which input columns make up an event, and a constant symbol for files that have no such column."""
+    """Which input columns make up an event; a Hive partition key counts as a column.
+
+    The symbol of a file without that column is `constant_symbol`, or what the first of `symbol_from` that fits finds in
+    the file's name (`{symbol}-trades-*.parquet`) or metadata (`metadata:KEY`). `time_unit` is that of integer times
+    (None: by their magnitude), `price_scale` the number of decimal places of integer prices, `price_undefined` the
+    integer that stands for no price. `rename` maps columns to field names. Whatever is at its default is what `preset`,
+    a well-known layout, says.
+    """
 
     symbol: str = "symbol"
     price: str = "price"
     event_time: str = "event_time"
     fields: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
     constant_symbol: str | None = None
+    symbol_from: tuple[str, ...] = ()
+    symbol_case: SymbolCase = SymbolCase.KEEP
+    time_unit: str | None = None
+    price_scale: int | None = None
+    price_undefined: int | None = None
+    preset: str | None = None
+
+    @property
+    def has_symbol_column(self) -> bool:
+        return self.constant_symbol is None and not self.symbol_from
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How an event becomes a record. `key` is "symbol", "none" or a column; `partitioner` is "murmur2", "crc32" or
+    "column:NAME".
+
+    `row_header` names a header that identifies the row: consumers can drop what they have seen.
+    """
+
+    key: str = KEY_SYMBOL
+    partitioner: str = MURMUR2
+    timestamp: Timestamp = Timestamp.EVENT
+    decimal_as: DecimalAs = DecimalAs.NUMBER
+    headers: tuple[tuple[str, str], ...] = ()
+    row_header: str | None = None
+
+    @property
+    def key_column(self) -> str | None:
+        return None if self.key in (KEY_SYMBOL, KEY_NONE) else self.key
+
+    @property
+    def partition_column(self) -> str | None:
+        prefix, _, column = self.partitioner.partition(":")
+        return column if prefix == "column" else None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Which rows are replayed, and in which order."""
+
+    inputs: tuple[str, ...]
+    columns: Columns = field(default_factory=Columns)
+    records: Records = field(default_factory=Records)
+    order: Order = Order.EVENT_TIME
+    unsorted: Unsorted = Unsorted.FAIL
+    sort_memory_bytes: int = 256 << 20  # of one file being sorted; what is larger goes over the disk
+    selection: Selection | None = None
+    on_bad_row: OnBadRow = OnBadRow.FAIL
+    bad_rows_max: int | None = None  # more than this many end the run
+    bad_share_max: float = 0.1  # of all rows; where no number is given: a wrong column or unit makes all rows bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +216,16 @@ class KafkaOptions:
 class RunOptions:
     """One replay, fully described."""
 
-    inputs: tuple[str, ...]
+    source: SourceOptions
     checkpoint: Path
     kafka: KafkaOptions
-    columns: Columns = field(default_factory=Columns)
-    order: Order = Order.EVENT_TIME
     pace: Pace = field(default_factory=Pace)
     check: bool = True
     restart: bool = False
     allow_appended: bool = False
     checkpoint_interval_s: float = 1.0
     drain_timeout_s: float = 30.0
-    progress_interval_s: float = 10.0
+    progress_interval_s: float = PROGRESS_S
     settle_s: float | None = None
     delivery: Delivery = Delivery.IDEMPOTENT
     transactions: Transactions = field(default_factory=Transactions)

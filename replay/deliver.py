@@ -18,7 +18,7 @@ from replay.cluster import BrokerNews, bad_setting, kafka_log
 from replay.config import KafkaOptions
 from replay.errors import ProducerFatal
 from replay.kafka_settings import producer_settings, transactional_settings
-from replay.model import DeliveryCallback, Encoded, Resync
+from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
 _FLUSH_S = 0.1  # flush() blocks for all of its timeout: short, so that a second signal is heard
@@ -44,6 +44,10 @@ PERMANENT_FAILURES = frozenset(
     }
 )
 """What a new transaction would fail of again; everything else is worth starting over for."""
+
+
+FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
+"""What a producer hears once another has taken its transactional.id, or its transaction has timed out."""
 
 
 def check_producer_settings(options: KafkaOptions) -> None:
@@ -114,6 +118,11 @@ class KafkaSink:
             strict=True,
         )
         try:
+            if encoded.headers is not None:
+                for (value, key, partition, timestamp_ms), headers in zip(columns, encoded.headers[rows], strict=True):
+                    produce(topic, value, key, partition, on_delivery, None, timestamp_ms, headers)
+                    accepted += 1
+                return accepted
             for value, key, partition, timestamp_ms in columns:
                 # by position (keywords cost half as much again): …, callback, its alias on_delivery, timestamp
                 produce(topic, value, key, partition, on_delivery, None, timestamp_ms)
@@ -208,11 +217,14 @@ class TransactionalSink(KafkaSink):
         try:
             call()
         except (KafkaException, BufferError) as error:
-            reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            raise Resync(f"cannot {what}: {reason}") from None
+            if isinstance(error, BufferError):
+                raise Resync(f"cannot {what}: {error}") from None
+            kind = Fenced if error.args[0].code() in FENCED else Resync
+            raise kind(f"cannot {what}: {error.args[0].str()}") from None
 
     def _on_statistics(self, statistics: str) -> None:
         """Epochs change with transactions; a lost one raises by itself."""
 
     def _lost(self, reason: str) -> Exception:
-        return Resync(f"the producer cannot go on: {reason}")
+        kind = Fenced if self.news.fatal_code in FENCED else Resync
+        return kind(f"the producer cannot go on: {reason}")

@@ -21,7 +21,7 @@ from rich.table import Table
 from replay import job
 from replay.checkpoint import loads
 from replay.cluster import Cluster, EmbeddedBroker, Patience
-from replay.config import KafkaOptions, Pace, RunOptions
+from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
 from replay.errors import BrokerUnavailable, InputError
 from replay.model import SystemClock
 from replay.report import Stop, Trouble
@@ -50,12 +50,15 @@ def run_demo(console: Any) -> bool:
             saved_row,
             in_topic,
         )
-        options = RunOptions(inputs, checkpoint, kafka, pace=Pace(rows_per_s=RATE))
+        options = RunOptions(SourceOptions(inputs), checkpoint, kafka, pace=Pace(rows_per_s=RATE))
         with terminal.live():
             shown = job.run(options, Stop(), terminal)
         logger.info("3. read the topic back and compare it with the source")
         check = verify(
-            VerifyOptions(inputs, kafka, isolation="read_uncommitted"), terminal, SystemClock(), lambda: None
+            VerifyOptions(SourceOptions(inputs), kafka, isolation="read_uncommitted"),
+            terminal,
+            SystemClock(),
+            lambda: None,
         )
         table = Table("", "rows", title="replay demo: killed half-way, resumed, checked")
         for label, count in (

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from replay.config import KEY_NONE, Records, Timestamp
 from replay.errors import InputError
-from replay.model import Batch, Encoded, Fate, Ints, SymbolTable
+from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Headers, Ints, SymbolTable
 
 Partitioner = Callable[[bytes], int]
 
@@ -31,11 +32,31 @@ _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 """What RFC 8259 section 7 does not allow bare in a string."""
 
 
-class Encoder:
-    """Encodes batches; remembers per symbol what is the same for each of its rows."""
+_HEADER_BYTES = 10  # the lengths of a header's name and value, as varints of up to 5 bytes
+_ROW_DIGITS = 20  # of the largest row number, and the colon before it
+_DEFAULT = Records()
 
-    def __init__(self, symbols: SymbolTable, fields: Sequence[str], partitioner: Partitioner) -> None:
+
+class Encoder:
+    """Encodes batches; remembers per symbol what is the same for each of its rows.
+
+    `fields` are the further columns of a batch, `row_label` names the replay in row headers.
+    """
+
+    def __init__(
+        self,
+        symbols: SymbolTable,
+        fields: Sequence[str],
+        partitioner: Partitioner,
+        records: Records = _DEFAULT,
+        row_label: str = "",
+    ) -> None:
         self._symbols, self._fields, self._partitioner = symbols, tuple(fields), partitioner
+        self._records, self._row_label = records, row_label
+        self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
+        self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
+        if records.row_header is not None:
+            self._header_bytes += len(records.row_header) + len(row_label) + _ROW_DIGITS + _HEADER_BYTES
         self._keys = np.array([], dtype=object)
         self._key_bytes: Ints = np.array([], dtype=np.int64)
         self._heads: pa.Array = pa.array([], pa.binary())
@@ -52,17 +73,49 @@ class Encoder:
         ids, times = rows.column("symbol"), rows.column("event_time")
         values = self._values(rows, ids)
         units = times.view(pa.int64()).to_numpy()
-        ids_np = ids.to_numpy()
+        keys, key_bytes, partitions = self._keyed(rows, ids.to_numpy())
         return Encoded(
-            keys=self._keys[ids_np].tolist(),  # the same bytes object for each row of a symbol
+            keys=keys,
             values=values.to_pylist(),
-            timestamps_ms=_to_ms(units, times.type.unit).tolist(),
-            partitions=self._partitions[ids_np],
+            timestamps_ms=self._timestamps_ms(units, times.type.unit),
+            partitions=partitions,
             event_times_ns=units * NS_PER_UNIT[times.type.unit],
-            record_bytes=pc.binary_length(values).to_numpy() + self._key_bytes[ids_np],
+            record_bytes=pc.binary_length(values).to_numpy() + key_bytes + self._header_bytes,
             slice_rows=stop - start,
             rows=sent,
+            headers=self._headers_of(batch.start.row + start, rows.num_rows, sent),
         )
+
+    def _keyed(self, rows: pa.RecordBatch, ids: Ints) -> tuple[list[bytes | None], Ints, Ints]:
+        """Keys, their sizes and the partitions that follow from them; without keys, from the symbols."""
+        keys = self._keys[ids].tolist()  # the same bytes object for each row of a symbol
+        key_bytes, partitions = self._key_bytes[ids], self._partitions[ids]
+        if self._records.key_column is not None:
+            distinct = rows.column(KEY).cast(pa.binary()).dictionary_encode()
+            at = distinct.indices.to_numpy()
+            names = distinct.dictionary.to_pylist()
+            keys = distinct.to_pylist()
+            key_bytes = np.array([len(name) for name in names], dtype=np.int64)[at]
+            partitions = np.array([self._partitioner(name) for name in names], dtype=np.int64)[at]
+        elif self._records.key == KEY_NONE:
+            keys, key_bytes = [None] * len(ids), np.zeros(len(ids), dtype=np.int64)
+        if self._records.partition_column is not None:
+            partitions = rows.column(PARTITION).to_numpy()
+        return keys, key_bytes, partitions
+
+    def _timestamps_ms(self, units: Ints, unit: str) -> list[int]:
+        if self._records.timestamp is Timestamp.NOW:
+            return [NOW_MS] * len(units)
+        milliseconds: list[int] = _to_ms(units, unit).tolist()
+        return milliseconds
+
+    def _headers_of(self, first_row: int, records: int, sent: Ints | None) -> list[Headers] | None:
+        """The one list for all, or, with row headers, one for each: `LABEL:ROW`, the row's number in the replay."""
+        name = self._records.row_header
+        if name is None:
+            return [self._headers] * records if self._headers else None
+        rows = (np.arange(records) if sent is None else sent) + first_row
+        return [[*self._headers, (name, f"{self._row_label}:{row}".encode())] for row in rows.tolist()]
 
     def _values(self, rows: pa.RecordBatch, ids: pa.Array) -> pa.Array:
         """One join of columns and the constant text between them; fewer pieces are fewer passes over all rows."""
@@ -147,8 +200,8 @@ def supports(kind: pa.DataType) -> bool:
     )
 
 
-def refuse_large(encoded: Encoded, bytes_max: int, where: Callable[[int], str]) -> None:
-    """A record over the producer's limit would be refused by `produce` in the middle of a burst."""
+def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:
+    """A record that `produce` would refuse in the middle of a burst: over its limit, or for no partition."""
     over = np.flatnonzero(encoded.record_bytes > bytes_max)
     if len(over):
         record = int(over[0])
@@ -156,4 +209,12 @@ def refuse_large(encoded: Encoded, bytes_max: int, where: Callable[[int], str]) 
             f"the record of this row has {int(encoded.record_bytes[record]):,} bytes, and the limit is {bytes_max:,}",
             where=where(encoded.row_of(record)),
             todo="leave out long columns (--fields), or raise the limit of topic and producer (-X message.max.bytes=…)",
+        )
+    astray = np.flatnonzero(encoded.partitions >= partitions)
+    if len(astray):
+        record = int(astray[0])
+        raise InputError(
+            f"its partition is {int(encoded.partitions[record])}, and the topic has {partitions} (the first is 0)",
+            where=where(encoded.row_of(record)),
+            todo="mend the column of --partitioner, or give the topic more partitions before the replay begins",
         )

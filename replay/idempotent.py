@@ -9,7 +9,7 @@ from replay.deliver import KafkaSink
 from replay.encode import Encoder
 from replay.errors import StateConflict
 from replay.model import Encoded, Position, Progress, Resync
-from replay.preflight import Ready, check_new
+from replay.preflight import Ready
 from replay.report import utc
 from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
 from replay.session import ENCODE_ROWS, Session, slices
@@ -38,7 +38,6 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
 
 def _begin(ready: Ready) -> Progress:
     """A new job: row 0, and the watermarks as they are, on disk before the first row is sent."""
-    check_new(ready)
     progress = fresh_start(ready.source.start, ready.first_offsets)
     _save_start(ready, progress)
     return progress

@@ -11,12 +11,11 @@ from dataclasses import fields
 
 from replay import idempotent, transactional
 from replay.checkpoint import Checkpoint, CheckpointFile, State
-from replay.cluster import Cluster, Patience, murmur2_partitioner
+from replay.cluster import Cluster, Patience, partitioner
 from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
-from replay.encode import Encoder
 from replay.model import Clock, SystemClock
-from replay.preflight import Context, Ready, accept_appended, find_topic, job_print
+from replay.preflight import Context, Ready, accept_appended, check_before, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.source import Source
@@ -31,8 +30,10 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
     """
     clock = clock or SystemClock()
     check_producer_settings(options.kafka)
-    source = Source(options.inputs, options.columns, options.order)
-    report.info(f"{source.rows:,} rows in {len(source.files)} file(s), order {options.order}, pace {options.pace}")
+    source = Source(options.source)
+    report.info(
+        f"{source.rows:,} rows in {len(source.files)} file(s), order {options.source.order}, pace {options.pace}"
+    )
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if options.restart:
@@ -46,6 +47,7 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
             if saved is not None and saved.state is State.DONE:
                 _nothing_to_do(ready, saved)
             else:
+                check_before(ready, saved)
                 _DELIVER[options.delivery](ready, saved)
             return shown
 
@@ -60,8 +62,7 @@ def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Check
         low, high = context.cluster.watermarks(topic)
         tail_matters = context.options.delivery is Delivery.IDEMPOTENT
         check_watermarks(saved, low if tail_matters else [0] * len(low), high, topic.name)
-    columns = context.options.columns
-    encoder = Encoder(context.source.symbols, columns.fields, murmur2_partitioner(topic.partitions))
+    encoder = context.source.encoder(partitioner(context.options.source.records.partitioner, topic.partitions))
     parts = {field.name: getattr(context, field.name) for field in fields(context)}
     first_offsets = saved.first_offsets if saved is not None else tuple(context.cluster.high_watermarks(topic))
     return Ready(**parts, topic=topic, job=job, encoder=encoder, first_offsets=first_offsets), saved

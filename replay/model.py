@@ -36,6 +36,13 @@ ORDER_NS = "\0order_ns"
 """Column of the same tables: the time a row is ordered by (int64, ns since 1970), where that is not its event time."""
 
 
+KEY = "\0key"
+"""Column of a batch: the record's key (text), where that is not the symbol."""
+
+PARTITION = "\0partition"
+"""Column of a batch: the record's partition (int64), where the input tells it."""
+
+
 class Fate(IntEnum):
     """What becomes of a row. Every row counts in positions, whatever its fate, so that a resume is exact."""
 
@@ -216,6 +223,10 @@ class Encoded:
 
 class Resync(Exception):
     """This producer can no longer tell what is in the topic: drain, and start a new one as after a crash."""
+
+
+class Fenced(Resync):
+    """A newer producer of the same job is there, or a transaction was open too long: Kafka says the same of both."""
 
 
 class Clock(Protocol):

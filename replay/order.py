@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from replay.encode import NS_PER_UNIT
 from replay.errors import InputError
-from replay.model import Ints
+from replay.model import ORDER_NS, Ints
 
 OPEN_ROWS = 1 << 20
 """Rows in memory over all merged files; each open file gets its share of them as batch size."""
@@ -39,6 +39,7 @@ class Stream:
     path: str
     first_ns: int | None
     read: Callable[[int], Iterator[pa.RecordBatch]]
+    last_ns: int | None = None
 
 
 def one_after_the_other(streams: Sequence[Stream]) -> Ordered:
@@ -121,6 +122,8 @@ def broken_promise(path: str) -> InputError:
 
 def times_ns(table: pa.RecordBatch) -> Ints:
     """The event times of a batch, in ns since 1970."""
+    if ORDER_NS in table.schema.names:
+        return np.asarray(table.column(ORDER_NS).to_numpy())
     times = table.column("event_time")
     return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 

@@ -106,6 +106,12 @@ class Lateness:
         buckets = np.ceil(np.log(scaled) / math.log(_BUCKET_GROWTH)).astype(np.int64)
         self.counts += np.bincount(np.clip(buckets, 0, _BUCKETS - 1), minlength=_BUCKETS)
 
+    def add_one(self, seconds: float) -> None:
+        """The same for one value, without the cost of arrays."""
+        self.max_s = max(self.max_s, seconds)
+        bucket = math.ceil(math.log(max(seconds, _BUCKET_FIRST_S) / _BUCKET_FIRST_S) / math.log(_BUCKET_GROWTH))
+        self.counts[min(bucket, _BUCKETS - 1)] += 1
+
     def quantile_s(self, q: float) -> float:
         """The upper edge of the bucket that holds the quantile: at most 10 % above the true value."""
         total = int(self.counts.sum())

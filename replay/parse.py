@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from replay.config import Columns, Pace, TopicSpec
+from replay.config import ALL_FIELDS, CRC32, MURMUR2, Columns, Pace, SymbolCase, TopicSpec
 from replay.errors import UsageError
 
 _NUMBER = r"(\d+(?:_\d{3})*(?:\.\d+)?|\.\d+)"
@@ -47,6 +47,7 @@ IN_FLIGHT_ROWS: Bounds = (1, 2_000_000)  # librdkafka's own limit is 10 million;
 IN_FLIGHT_BYTES: Bounds = (1, 512 << 30)
 ANY: Bounds = (0, 1e15)
 ONE_OR_MORE: Bounds = (1, 1e15)
+SORT_MEMORY: Bounds = (16 << 20, 1 << 40)  # below this, runs are too many to be merged well
 
 
 def _within(bounds: Bounds, value: float, option: str) -> None:
@@ -133,39 +134,101 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
     return pairs
 
 
-def parse_columns(maps: list[str], fields: str | None, symbol: str | None) -> Columns:
-    """From `--map event_time=timestamp`, `--fields a,b` and `--symbol BTCUSDT`."""
+EVENT_FIELDS = ("symbol", "price", "event_time")
+
+
+def parse_columns(
+    maps: list[str],
+    fields: str | None,
+    symbol: str | None,
+    *,
+    rename: list[str] | None = None,
+    symbol_from: str | None = None,
+    symbol_case: SymbolCase | None = None,
+    time_unit: str | None = None,
+    price_scale: int | None = None,
+    preset: str | None = None,
+) -> Columns:
+    """From `--map event_time=timestamp`, `--fields a,b`, `--symbol BTCUSDT` and their like."""
     mapping = parse_assignments(maps, "--map")
     if "" in mapping.values():
         raise UsageError("a column name is empty", where="--map", todo="write event_time=COLUMN")
-    unknown = set(mapping) - {"symbol", "price", "event_time"}
-    if unknown:
+    if unknown := set(mapping) - set(EVENT_FIELDS):
         raise UsageError(
             f"{', '.join(sorted(unknown))} is no event field",
             where="--map",
             todo="write event_time=COLUMN, price=COLUMN or symbol=COLUMN; further columns go out with --fields",
         )
-    if symbol is not None and not symbol:
+    sources = {"--map symbol=…": "symbol" in mapping, "--symbol": symbol is not None, "--symbol-from": symbol_from}
+    if len(given := [option for option, value in sources.items() if value]) > 1:
+        raise UsageError("symbols come from one place", where=given[0], todo=f"drop {' or '.join(given)}")
+    _check_symbol(symbol)
+    renamed = parse_assignments(rename or [], "--rename")
+    return Columns(
+        symbol=mapping.get("symbol", "symbol"),
+        price=mapping.get("price", "price"),
+        event_time=mapping.get("event_time", "event_time"),
+        fields=_fields(fields, renamed) if fields else (),
+        rename=tuple(sorted(renamed.items())),
+        constant_symbol=symbol,
+        symbol_from=(symbol_from,) if symbol_from else (),
+        symbol_case=symbol_case or SymbolCase.KEEP,
+        time_unit=time_unit,
+        price_scale=price_scale,
+        preset=preset,
+    )
+
+
+def _check_symbol(symbol: str | None) -> None:
+    if symbol is None:
+        return
+    if not symbol:
         raise UsageError("the symbol is empty", where="--symbol", todo="give a name such as BTCUSDT")
     try:
-        (symbol or "").encode()
+        symbol.encode()
     except UnicodeEncodeError:
         raise UsageError("the symbol is not UTF-8", where="--symbol", todo="give a name such as BTCUSDT") from None
-    if symbol is not None and "symbol" in mapping:
-        raise UsageError(
-            "a constant symbol and a symbol column exclude each other",
-            where="--symbol",
-            todo="drop --symbol or --map symbol=…",
-        )
-    names = tuple(name.strip() for name in fields.split(",")) if fields else ()
+
+
+def _fields(text: str, renamed: dict[str, str]) -> tuple[str, ...]:
+    if text.strip() == "all":
+        return ALL_FIELDS
+    names = tuple(name.strip() for name in text.split(","))
     for name in names:
-        if not name or names.count(name) > 1 or name in ("symbol", "price", "event_time"):
+        if not name or names.count(name) > 1 or renamed.get(name, name) in EVENT_FIELDS:
             raise UsageError(
                 f"{name!r} is empty, given twice, or always part of the event",
                 where="--fields",
                 todo="name each further column once: --fields trade_id,quantity",
             )
-    return Columns(**mapping, fields=names, constant_symbol=symbol)
+    return names
+
+
+def parse_time_unit(text: str | None) -> str | None:
+    if text is not None and text not in ("s", "ms", "us", "ns"):
+        raise UsageError(f"{text[:20]!r} is no unit of time", where="--time-unit", todo="give s, ms, us or ns")
+    return text
+
+
+def check_partitioner(text: str) -> str:
+    """`murmur2`, `crc32` or `column:NAME`."""
+    if text not in (MURMUR2, CRC32) and not re.fullmatch(r"column:.+", text):
+        raise UsageError(
+            f"{text[:60]!r} is no way to choose partitions",
+            where="--partitioner",
+            todo="give murmur2, crc32, or column:NAME for a column that holds the partition",
+        )
+    return text
+
+
+def parse_bad_rows_max(text: str, option: str = "--bad-rows-max") -> tuple[int | None, float]:
+    """`1000` rows, or `10%` of all rows: a number, if it is one, and a share."""
+    match = _parse(text, _NUMBER + r"\s*(%|[km]?)", option, "1000 or 10%")
+    if match[2] != "%":
+        return parse_rows(text, option), 1.0
+    share = _number(match[1], option) / 100
+    _within((0, 1), share, option)
+    return None, share
 
 
 def parse_pace(rate: str | None, speed: str | None, max_gap: str | None) -> Pace:

@@ -5,20 +5,24 @@ Nothing here sends or saves anything.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from replay import quarantine
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, PARTITIONER, Delivery, Order, RunOptions
-from replay.encode import Encoder, refuse_large
+from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions
+from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
-from replay.model import Batch, Clock, Position, Progress, SymbolTable
-from replay.report import Reporter, Snapshot, Stop
-from replay.session import SLEEP_MAX_S, lead_rows_max
+from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SymbolTable
+from replay.reader import BadRows
+from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
+from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
 from replay.source import Source
 
 _UTF8_BYTES_MAX = 4  # of one character
@@ -98,35 +102,30 @@ def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
 
 def job_print(context: Context, topic: Topic) -> JobPrint:
     """What a checkpoint of this job belongs to."""
-    options, columns = context.options, context.options.columns
+    options = context.options
     return JobPrint(
         cluster_id=topic.cluster_id,
         topic=topic.name,
         topic_id=topic.topic_id,
         partitions=topic.partitions,
-        partitioner=PARTITIONER,
+        partitioner=options.source.records.partitioner,
         encoder=ENCODER_VERSION,
-        options={
-            "--delivery": str(options.delivery),
-            "--order": str(options.order),
-            "--map": f"symbol={columns.symbol},price={columns.price},event_time={columns.event_time}",
-            "--fields": ",".join(columns.fields),
-            "--symbol": columns.constant_symbol or "",
-        },
+        options={"--delivery": str(options.delivery), **context.source.identity()},
         inputs=tuple(file.print for file in context.source.files),
     )
 
 
 def check_appended(context: Context, known: int, position: Position) -> None:
     """Raises `StateConflict` if one of the files behind the `known` ones begins before the position."""
-    if context.options.order is not Order.EVENT_TIME or known == len(context.source.files):
+    if context.options.source.order is not Order.EVENT_TIME or known == len(context.source.files):
         return
     last_ns = context.source.last_event_ns(position)
-    for file in context.source.files[known:]:
-        if file.rows and last_ns is not None and context.source.event_ns(file, 0) < last_ns:
+    for index in range(known, len(context.source.files)):
+        file = context.source.files[index]
+        if file.rows and last_ns is not None and context.source.event_ns(index, 0) < last_ns:
             raise StateConflict(
                 f"the added file begins before rows that were or may have been sent (before row {position.row:,})",
-                where=file.path,
+                where=file.shown,
                 todo="take it out and run once more: it resumes and ends; then replay it as a job of its own",
             )
 
@@ -161,48 +160,98 @@ def _end_of(context: Context, known: int) -> Position:
     return Position(sum(cursors), cursors)
 
 
-def check_new(ready: Ready) -> None:
-    """Whatever can be found out before a new replay sends its first row."""
+def check_before(ready: Ready, saved: Checkpoint | None) -> None:
+    """Whatever can be found out before the first row is sent: all of it for a new replay; for one that goes on, only
+    what somebody asked for meanwhile."""
+    if saved is None:
+        _check_new(ready)
+    elif ready.options.source.on_bad_row is OnBadRow.QUARANTINE and not quarantine.is_of(
+        quarantine.place_beside(ready.options.checkpoint), ready.source.label
+    ):
+        _check_rows(ready)
+
+
+def _check_new(ready: Ready) -> None:
     if ready.options.restart:
         ready.report.warning(
             f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
             f" {ready.source.rows:,} rows are sent (again)"
         )
-    _warn_about_topic(ready)
+    for problem in topic_problems(ready.topic, ready.source.first_event_ns, ready.clock.now()):
+        ready.report.warning(problem)
     if ready.options.check:
         _check_rows(ready)
 
 
 def _check_rows(ready: Ready) -> None:
+    """Every row once. Bad ones are counted, and put aside where that was asked for."""
+    aside = None
+    if ready.options.source.on_bad_row is OnBadRow.QUARANTINE:
+        place = quarantine.place_beside(ready.options.checkpoint)
+        aside = quarantine.Quarantine(place, ready.source.files, ready.source.label)
+    try:
+        bad = _look_at_rows(ready, aside.add if aside is not None else None)
+        refuse_bad_rows(ready.options.source, bad, ready.source.rows)
+        if aside is not None:
+            aside.finish()
+    finally:
+        if aside is not None:
+            aside.discard()
+    for index, (rows, first) in ready.source.unsorted.items():
+        ready.report.warning(
+            f"{ready.source.files[index].shown}: {rows:,} rows go back in time, the first is row {first:,}"
+            f" (the first is 0); --unsorted {ready.options.source.unsorted}"
+        )
+    if bad:
+        where = f"; see {place}" if aside is not None else ""
+        ready.report.warning(f"{sum(bad.values()):,} bad rows are left out: {reasons(bad)}{where}")
+
+
+def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
-    for batch in source.checked():
-        if _may_be_large(batch, source.symbols, bytes_max):
-            refuse_large(ready.encoder.encode(batch), bytes_max, partial(source.where, batch))
+    told = Counter[Fate]()
+    for batch in source.checked(on_bad):
+        if _may_be_refused(batch, source.symbols, bytes_max):
+            refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
+        if batch.fates is not None:
+            told.update({fate: rows for fate, rows in count_fates(batch.fates).items() if fate.is_bad})
         ready.stop.check()
         ready.report.phase("checking", batch.start.row + len(batch), source.rows)
+    return told
+
+
+def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
+    return PARTITION in batch.table.schema.names or _may_be_large(batch, symbols, bytes_max)
 
 
 def _may_be_large(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
     """Whether a record of this batch could be too large, by the longest text of each column: no need to encode it."""
-    texts = [column for column in batch.table.columns if pa.types.is_string(column.type)]
-    longest = [pc.max(pc.binary_length(column)).as_py() or 0 for column in texts]
+    longest = [_longest(column) for column in batch.table.columns]
     symbol = max((len(name) for name in symbols.names), default=0) * _UTF8_BYTES_MAX
     return symbol + _ESCAPED_MAX * (symbol + sum(longest)) + _OTHER_BYTES * len(batch.table.columns) > bytes_max
 
 
-def _warn_about_topic(ready: Ready) -> None:
-    topic, config, first_ns = ready.topic, ready.topic.config, ready.source.first_event_ns
+def _longest(column: pa.Array) -> int:
+    """Bytes of the longest value, or more; 0 for what is never long."""
+    if pa.types.is_string(column.type):
+        return pc.max(pc.binary_length(column)).as_py() or 0
+    return 0 if pa.types.is_primitive(column.type) else int(column.nbytes)
+
+
+def topic_problems(topic: Topic, first_ns: int | None, now_s: float) -> Iterator[str]:
+    """What the topic would do to trades from `first_ns` on that nobody may want."""
+    config = topic.config
     retention_ms = int(config.get("retention.ms", -1))
     by_delete = "delete" in config.get("cleanup.policy", "delete")
     if by_delete and retention_ms >= 0 and first_ns is not None:
-        age_ms = ready.clock.now() * 1_000 - first_ns / 1e6
+        age_ms = now_s * 1_000 - first_ns / 1e6
         if age_ms > retention_ms:
-            ready.report.warning(
+            yield (
                 f"topic {topic.name} keeps records for {retention_ms / 86_400_000:g} days by event time, and the first"
                 f" trade is {age_ms / 86_400_000:,.0f} days old: Kafka will delete it within minutes;"
                 " set the topic's retention.ms=-1"
             )
     if "compact" in config.get("cleanup.policy", ""):
-        ready.report.warning(f"topic {topic.name} is compacted: only the last trade of each symbol will be kept")
+        yield f"topic {topic.name} is compacted: only the last trade of each symbol will be kept"
     if config.get("message.timestamp.type") == "LogAppendTime":
-        ready.report.warning(f"topic {topic.name} replaces event times by the broker's time (LogAppendTime)")
+        yield f"topic {topic.name} replaces event times by the broker's time (LogAppendTime)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -53,6 +54,7 @@ class Snapshot:
     left_out: Counter[Fate] = field(default_factory=Counter)  # rows that this run passed over, and why
     in_flight_rows: int = 0
     lateness: Lateness = field(default_factory=Lateness)
+    ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report
     shifted_s: float = 0.0
     outage_since_s: float | None = None  # seconds since 1970
     outage_left_s: float = 0.0
@@ -62,10 +64,9 @@ class Snapshot:
     elapsed_s: float = 0.0
     first_ack_s: float | None = None
 
-    def add_left_out(self, fates: Bytes) -> None:
-        for fate, rows in enumerate(np.bincount(fates).tolist()):
-            if fate and rows:
-                self.left_out[Fate(fate)] += rows
+    @property
+    def bad_rows(self) -> Counter[Fate]:
+        return Counter({fate: rows for fate, rows in self.left_out.items() if fate.is_bad})
 
 
 class Reporter(Protocol):
@@ -75,6 +76,18 @@ class Reporter(Protocol):
     def warning(self, message: str) -> None: ...
     def phase(self, name: str, done_rows: int, rows: int) -> None: ...
     def progress(self, snapshot: Snapshot) -> None: ...
+
+
+def count_fates(fates: Bytes) -> Counter[Fate]:
+    """How many rows are left out, and why."""
+    counts = enumerate(np.bincount(fates).tolist())
+    return Counter({Fate(fate): rows for fate, rows in counts if rows and fate != Fate.SENT})
+
+
+def reasons(counts: Mapping[Fate, int]) -> str:
+    """`price is null 7, symbol is empty 2`."""
+    names = {fate: fate.name.split("_")[0].lower() for fate in counts}
+    return ", ".join(f"{names[fate]} {fate.reason} {rows:,}" for fate, rows in sorted(counts.items()))
 
 
 def clock_time(seconds: float) -> str:

@@ -6,6 +6,7 @@ and the progress display are looked after. All waiting is done in `_turn`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy as np
 from replay import pace
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import State
-from replay.config import RunOptions
+from replay.config import RunOptions, SourceOptions
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
-from replay.encode import Encoder, refuse_large
+from replay.encode import Encoder, refuse_records
 from replay.errors import BrokerUnavailable, CheckpointUnwritable, InputError, ProducerFatal, Stopped, UsageError
-from replay.model import Batch, Bools, Clock, Encoded, Ints, Progress, Resync
+from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
 from replay.outage import Outage
-from replay.report import Reporter, Snapshot, Stop, clock_time
+from replay.report import Reporter, Snapshot, Stop, clock_time, count_fates, reasons
 from replay.source import Source
 
 CHUNK_ROWS = 4_096
@@ -45,6 +46,18 @@ DRAIN_LOST_S = 1.0  # how long to drain when the broker was away until the deadl
 def lead_rows_max(in_flight_rows_max: int) -> int:
     """Twice what can be in flight, for each of the two generations on disk, or more."""
     return max(LEAD_ROWS_MIN, 4 * in_flight_rows_max)
+
+
+def refuse_bad_rows(options: SourceOptions, bad: Counter[Fate], rows: int) -> None:
+    """Raises `InputError` where most is rubbish: a wrong column or unit would pass for a replay otherwise."""
+    found = sum(bad.values())
+    allowed = options.bad_rows_max if options.bad_rows_max is not None else int(rows * options.bad_share_max)
+    if found > allowed:
+        raise InputError(
+            f"{found:,} rows are bad, and {allowed:,} are allowed: {reasons(bad)}",
+            where=", ".join(options.inputs),
+            todo="check --map and --time-unit; or allow more with --bad-rows-max",
+        )
 
 
 def slices(rows: int, rows_max: int) -> Iterator[tuple[int, int]]:
@@ -132,7 +145,12 @@ class Session:
 
     def _send_slice(self, batch: Batch, first: int, encoded: Encoded) -> None:
         """Rows `first` and following of the batch, encoded: what is not in the topic yet goes out when it is due."""
-        refuse_large(encoded, self._options.kafka.record_bytes_max, lambda row: self._source.where(batch, first + row))
+        refuse_records(
+            encoded,
+            self._options.kafka.record_bytes_max,
+            len(self._ahead),
+            lambda row: self._source.where(batch, first + row),
+        )
         missing = self._not_there_yet(encoded.partitions)
         records = encoded if missing is None else encoded.only(np.flatnonzero(missing))
         there = None if missing is None else encoded.only(np.flatnonzero(~missing))
@@ -235,12 +253,13 @@ class Session:
             skipped = np.bincount(there.partitions[inside], minlength=len(self._ahead))
             chunk.skipped = {int(p): int(skipped[p]) for p in np.flatnonzero(skipped)}
         if batch.fates is not None:
-            self._shown.add_left_out(batch.fates[first + covered : first + through])
+            self._shown.left_out += count_fates(batch.fates[first + covered : first + through])
+            refuse_bad_rows(self._options.source, self._shown.bad_rows, self._source.rows)
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 
     def _before_chunk(self, rows: int, _records: int) -> None:
-        """Save first, where the last save is too old for what these rows (skipped and left out ones among them) need."""
+        """Save first, where the last save is too old for what these rows (skipped and left out ones too) need of it."""
         while self._sent_row + rows - self._on_disk[0] > self._lead_rows_max:  # a resume would not look that far
             if self._frontier.saved.position.row > self._on_disk[0]:
                 self._save(self._frontier.saved, State.RUNNING)
@@ -272,7 +291,10 @@ class Session:
         if sleep_s > 0:
             self._clock.sleep(sleep_s)
         self._sink.poll(poll_s)
+        oldest = self._frontier.oldest
         if self._frontier.advance():
+            if oldest is not None and oldest.records:
+                self._shown.ack_latency.add_one(self._clock.monotonic() - oldest.sent_at_s)
             self._errors_seen = self._sink.news.errors
             if self._shown.first_ack_s is None:
                 self._shown.first_ack_s = self._clock.monotonic() - self._begun_s

@@ -1,53 +1,99 @@
-"""Input files and a position to ordered Arrow batches. pyarrow's reading of rows is only here.
-
-Files are opened when their turn comes and read a batch at a time; a resume seeks by row group. Every value that
-could not be replayed is found here and named by file, row and column, before anything of its batch is sent.
-"""
+"""The inputs as one sequence of rows: which files and row groups, in which order, from any position on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from replay.config import Columns, Order
-from replay.encode import NS_PER_UNIT
+from replay import select, sorting
+from replay.config import Order, SourceOptions, SymbolCase, Unsorted
+from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
-from replay.inputs import (
-    InputFile,
-    check_alike,
-    find_files,
-    footer,
-    open_file,
-    open_parquet,
-    plain_type,
-    unreadable,
-    wanted_columns,
-)
-from replay.model import Batch, Ints, Position, SymbolTable
+from replay.inputs import InputFile, RowGroup, open_file, open_files
+from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SymbolTable
 from replay.order import BATCH_ROWS_MAX, Stream, broken_promise, by_event_time, one_after_the_other, times_ns
+from replay.reader import LAST_NS, BadRows, Reader, Wanted
+from replay.schema import resolve, with_preset
+from replay.storage import find
 
-_LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
+LABEL_DIGITS = 8
+"""Of a hash of inputs and options: few replays share a topic."""
 
-_FOUR_DIGIT_YEARS_S = (-62_135_596_800, 253_402_300_800)  # years 1 to 9999 (RFC 3339), in seconds since 1970
-
-_UNSORTED = "sort the file by event time, or keep its row order with --order as-is"
+Span = tuple[int, int] | None
+"""First and last event time in ns; None: unknown."""
 
 
 class Source:
-    """The inputs as one sequence of rows."""
+    """The inputs as one sequence of rows, each of which has its place for good.
 
-    def __init__(self, inputs: Sequence[str], columns: Columns, order: Order) -> None:
-        self.columns, self.order = columns, order
+    Row groups that the selection rules out by their statistics are no part of it; all other rows are, whatever
+    becomes of them.
+    """
+
+    def __init__(self, options: SourceOptions) -> None:
+        self.options = options
         self.symbols = SymbolTable()
-        self.files = tuple(open_file(path, columns) for path in find_files(inputs))
-        check_alike(self.files, columns)
+        paths = find(options.inputs)
+        columns = with_preset(options.columns, open_file(paths[0]) if options.columns.preset is not None else None)
+        self.columns = columns
+        with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
+        files = open_files(paths, with_statistics)
+        self.layout = resolve(files, columns, options.records)
+        selection = options.selection
+        self._wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
+        self.rows_all = sum(file.rows for file in files)
+        if not self.rows_all:
+            raise InputError(
+                "there are no rows in any input file", where=", ".join(options.inputs), todo="check the inputs"
+            )
+        self.files = tuple(self._pruned(index, file) for index, file in enumerate(files))
+        self._spans: list[list[Span]] = []
+        for index in range(len(self.files)):
+            self._spans.append(self._group_spans(index))
         self.rows = sum(file.rows for file in self.files)
-        if not self.rows:
-            raise InputError("there are no rows in any input file", where=", ".join(inputs), todo="check the inputs")
+        self.unsorted: dict[
+            int, tuple[int, int]
+        ] = {}  # by `checked`: rows of a file that go back, and the first of them
+
+    def identity(self) -> dict[str, str]:
+        """What decides which bytes are sent in which order, beside the files themselves; "" is the default."""
+        options, columns, records = self.options, self.columns, self.options.records
+        told = {
+            "--order": str(options.order),
+            "--unsorted": "" if options.unsorted is Unsorted.FAIL else str(options.unsorted),
+            "--map": f"symbol={columns.symbol},price={columns.price},event_time={columns.event_time}",
+            "--fields": ",".join(columns.fields),
+            "--rename": ",".join(f"{old}={new}" for old, new in columns.rename),
+            "--symbol": columns.constant_symbol or "",
+            "--symbol-from": ",".join(columns.symbol_from),
+            "--symbol-case": "" if columns.symbol_case == "keep" else str(columns.symbol_case),
+            "--price-scale": "" if columns.price_scale is None else str(columns.price_scale),
+            "no price": "" if columns.price_undefined is None else str(columns.price_undefined),
+            "--decimal-as": "" if records.decimal_as == "number" else str(records.decimal_as),
+            "--key": "" if records.key == "symbol" else records.key,
+            "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
+            "--header": ",".join(f"{name}={value}" for name, value in records.headers),
+            "--row-header": records.row_header or "",
+            **(options.selection.identity() if options.selection is not None else {}),
+        }
+        return told | self.layout.identity()
+
+    def encoder(self, partitioner: Partitioner) -> Encoder:
+        """What makes records of this source's batches."""
+        names = [part.name for part in self.layout.fields]
+        return Encoder(self.symbols, names, partitioner, self.options.records, self.label)
+
+    @cached_property
+    def label(self) -> str:
+        """Tells the rows of one replay from those of another."""
+        parts = [self.identity(), [astuple(file.print) for file in self.files]]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:LABEL_DIGITS]
 
     @property
     def start(self) -> Position:
@@ -64,220 +110,157 @@ class Source:
     @property
     def first_event_ns(self) -> int | None:
         """The smallest event time, where every file's statistics tell."""
-        times = [file.first_ns(0) for file in self.files if file.rows]
-        known = [time for time in times if time is not None]
-        return min(known) if len(known) == len(times) else None
+        spans = [self.span_ns(index) for index, file in enumerate(self.files) if file.rows]
+        known = [span[0] for span in spans if span is not None]
+        return min(known) if known and len(known) == len(spans) else None
+
+    def span_ns(self, index: int, row: int = 0) -> Span:
+        """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""
+        if self.options.unsorted is not Unsorted.FAIL:  # what lies before the row in the file may come behind it
+            row = 0
+        spans = []
+        for group, span in zip(self.files[index].groups, self._spans[index], strict=True):
+            if row < group.rows:
+                if span is None:
+                    return None
+                spans.append(span)
+            row = max(0, row - group.rows)
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
     def last_event_ns(self, position: Position) -> int | None:
         """The newest event time before the position; None at the start. Reads one row of each file."""
-        rows = [(file, cursor - 1) for file, cursor in zip(self.files, position.cursors, strict=False) if cursor]
-        return max((self.event_ns(file, row) for file, row in rows), default=None)
+        rows = [(index, cursor - 1) for index, cursor in enumerate(position.cursors) if cursor]
+        return max((self.event_ns(index, row) for index, row in rows), default=None)
 
-    def event_ns(self, file: InputFile, row: int) -> int:
-        """The event time of one row."""
-        return int(times_ns(next(self._opener(file, row)(1)))[0])
+    def event_ns(self, index: int, row: int) -> int:
+        """What one row of a file is ordered by."""
+        return int(times_ns(next(self._opener(index, row)(1)))[0])
+
+    def times_ns(self, batch: Batch) -> Ints:
+        """The event times of a batch, whatever the rows are ordered by."""
+        times = batch.table.column("event_time")
+        return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
     def batches(self, start: Position) -> Iterator[Batch]:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""
-        arrange = by_event_time if self.order is Order.EVENT_TIME else one_after_the_other
-        streams = [
-            Stream(index, file.path, file.first_ns(row), self._opener(file, row))
-            for index, (file, row) in enumerate(zip(self.files, start.cursors, strict=True))
-            if row < file.rows
-        ]
+        arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
+        streams = [self._stream(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
+        limit = self.options.selection.limit if self.options.selection is not None else None
         position = start
         for table, files in arrange(streams):
-            batch = Batch(position, table, files)
+            if limit is not None and position.row - position.left_out >= limit:
+                return
+            batch = _batch(position, table, files)
+            if limit is not None:
+                batch = _up_to(batch, limit)
             yield batch
             position = batch.position_after(len(batch))
 
-    def checked(self) -> Iterator[Batch]:
+    def checked(self, on_bad: Callable[[BadRows], None] | None = None) -> Iterator[Batch]:
         """Every row once, file by file, to raise what `batches` would raise before anything is sent."""
         before = 0
         for index, file in enumerate(self.files):
             at = 0
-            for table in self._opener(file, 0)(BATCH_ROWS_MAX):
-                first_ns, promised_ns = int(times_ns(table)[0]), file.first_ns(at)
-                if self.order is Order.EVENT_TIME and promised_ns is not None and first_ns < promised_ns:
-                    raise broken_promise(file.path)
+            reader = self._reader(index, on_bad)
+            for table in reader.batches(0, BATCH_ROWS_MAX):
+                self._check_promise(index, at, table)
                 cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
-                yield Batch(Position(before + at, cursors), table, index)
+                yield _batch(Position(before + at, cursors), table, index)
                 at += table.num_rows
+            if reader.first_backwards is not None:
+                self.unsorted[index] = (reader.backwards, file.file_row(reader.first_backwards))
             before += at
 
     def where(self, batch: Batch, row: int) -> str:
         """The place of a row of the batch, for people."""
         index = batch.files if isinstance(batch.files, int) else int(batch.files[row])
         at = batch.position_after(row).cursors[index]
-        return f"{self.files[index].path}, row {at:,} (the first is 0)"
+        if self.options.unsorted is Unsorted.SORT:
+            return f"{self.files[index].shown}, row {at:,} in order of event time (the first is 0)"
+        return f"{self.files[index].shown}, row {self.files[index].file_row(at):,} (the first is 0)"
 
-    def _opener(self, file: InputFile, row: int) -> Callable[[int], Iterator[pa.RecordBatch]]:
-        reader = Reader(file, self.columns, self.symbols, sorted_only=self.order is Order.EVENT_TIME)
-        return lambda batch_rows: reader.batches(row, batch_rows)
+    # -- files and row groups -------------------------------------------------------------------------------
 
+    def _pruned(self, index: int, file: InputFile) -> InputFile:
+        """Without the row groups in which nothing can be selected."""
+        selection = self.options.selection
+        if selection is None or not file.rows:
+            return file
+        constant = self.layout.files[index].symbol
+        same_case = self.columns.symbol_case is SymbolCase.KEEP
+        kept = []
+        for group in file.groups:
+            first, last = self._statistics_ns(index, file, group) or (None, None)
+            symbols = group.span(self.layout.symbol_column)
+            names = (constant, constant) if constant is not None else (symbols.first, symbols.last)
+            if select.can_match(selection, first, last, *names, same_case=same_case):
+                kept.append(group)
+        return replace(file, groups=tuple(kept))
 
-class Reader:
-    """One file from a row on: batches with the columns of the event, checked value by value (column-wise)."""
+    def _group_spans(self, index: int) -> list[Span]:
+        """Event times of each row group; read from the column where statistics do not tell."""
+        file = self.files[index]
+        spans = [self._statistics_ns(index, file, group) for group in file.groups]
+        if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):
+            return self._reader(index).time_spans_ns()
+        return spans
 
-    def __init__(self, file: InputFile, columns: Columns, symbols: SymbolTable, *, sorted_only: bool) -> None:
-        self._file, self._columns, self._symbols = file, columns, symbols
-        self._wanted = wanted_columns(columns)
-        self._sorted_only = sorted_only
-        self._last_time: int | None = None
+    def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> Span:
+        column = self.layout.event_time.column
+        span, unit = group.span(column), file.time_units.get(column) or self.layout.files[index].time_unit
+        if span.first is None or unit is None or not isinstance(span.first, int):
+            return None
+        first, last = span.first * NS_PER_UNIT[unit], span.last * NS_PER_UNIT[unit]
+        return max(0, min(first, LAST_NS)), max(0, min(last, LAST_NS))
 
-    def batches(self, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """From `row` to the end of the file. Raises `InputError` for whatever cannot be replayed."""
-        if row >= self._file.rows:
+    def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None) -> Reader:
+        span = self.span_ns(index) if len(self._spans) > index else None
+        return Reader(
+            self.files[index], self.layout, self.layout.files[index], self.options, self.columns,
+            self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
+        )  # fmt: skip
+
+    def _stream(self, index: int, row: int) -> Stream:
+        first_ns, last_ns = self.span_ns(index, row) or (None, None)
+        return Stream(index, self.files[index].shown, first_ns, self._opener(index, row), last_ns)
+
+    def _opener(self, index: int, row: int) -> Callable[[int], Iterator[pa.RecordBatch]]:
+        """Reads a file's rows from `row` on, in the order in which they are numbered."""
+        reader = self._reader(index)
+        if self.options.order is not Order.EVENT_TIME or self.options.unsorted is not Unsorted.SORT:
+            return lambda batch_rows: reader.batches(row, batch_rows)
+
+        def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
+            if reader.goes_back():
+                whole = partial(reader.batches, 0)
+                return sorting.sorted_stream(whole, self.options.sort_memory_bytes, start_row=row)(batch_rows)
+            return reader.batches(row, batch_rows)
+
+        return read
+
+    def _check_promise(self, index: int, row: int, table: pa.RecordBatch) -> None:
+        """Files are put in order by their statistics."""
+        promised = self.span_ns(index, row)
+        if self.options.order is not Order.EVENT_TIME or promised is None:
             return
-        with self._open() as parquet:
-            groups, skip = self._seek(row)
-            at = row - skip
-            raw = parquet.iter_batches(batch_rows, row_groups=groups, columns=sorted(set(self._wanted.values())))
-            while True:
-                try:
-                    table = next(raw, None)
-                except (OSError, pa.ArrowException) as error:
-                    raise unreadable(self._file.path, error) from None
-                if table is None:
-                    break
-                at += table.num_rows
-                if skip >= table.num_rows:
-                    skip -= table.num_rows
-                    continue
-                rows = table.slice(skip)
-                skip = 0
-                try:
-                    columns = self._event_columns(rows, at - rows.num_rows)
-                except pa.ArrowException as error:  # pages that decode to nonsense: indices beyond the dictionary, …
-                    raise unreadable(self._file.path, error) from None
-                yield columns
-            if at != self._file.rows:
-                raise InputError(
-                    f"the footer promises {self._file.rows:,} rows, the file holds {at:,}",
-                    where=self._file.path,
-                    todo="it is damaged: write or fetch it again",
-                )
-
-    def _open(self) -> pq.ParquetFile:
-        parquet = open_parquet(self._file.path, self._wanted.get("symbol"))
-        if footer(self._file.path) != (self._file.size_bytes, self._file.footer_sha256):
-            parquet.close()
-            raise InputError(
-                "the file changed while it was being replayed",
-                where=self._file.path,
-                todo="put the old file back and run again, or start over with --restart",
-            )
-        return parquet
-
-    def _seek(self, row: int) -> tuple[list[int], int]:
-        """The row groups to read, and how many rows of the first to skip."""
-        before = 0
-        for group, rows in enumerate(self._file.row_group_rows):
-            if row < before + rows:
-                return list(range(group, len(self._file.row_group_rows))), row - before
-            before += rows
-        return [], 0
-
-    def _event_columns(self, raw: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-        arrays: dict[str, pa.Array] = {"symbol": self._symbol_ids(raw, first_row)}
-        for field, column in self._wanted.items():
-            if field == "symbol":
-                continue
-            array = raw.column(column)
-            if field in ("price", "event_time") and array.null_count:
-                self._refuse(pc.is_null(array), first_row, column, "is null", raw)
-            arrays[field] = array.cast(plain_type(array.type))
-        price = arrays["price"]
-        if pa.types.is_floating(price.type):
-            self._refuse(pc.invert(pc.is_finite(price)), first_row, self._columns.price, "is not finite", raw)
-        self._check_times(arrays["event_time"], first_row, raw)
-        for field in self._columns.fields:
-            if pa.types.is_string(arrays[field].type):
-                self._check_utf8(arrays[field], first_row, field)
-            elif pa.types.is_timestamp(arrays[field].type):
-                self._check_years(arrays[field], first_row, field, raw)
-        return pa.RecordBatch.from_pydict(arrays)
-
-    def _symbol_ids(self, raw: pa.RecordBatch, first_row: int) -> pa.Array:
-        if self._columns.constant_symbol is not None:
-            one = self._symbols.id_of(self._columns.constant_symbol)
-            return pa.array(np.full(raw.num_rows, one, dtype=np.int32))
-        column = self._columns.symbol
-        array = raw.column(column)
-        if not pa.types.is_dictionary(array.type):
-            array = array.cast(pa.string()).dictionary_encode()
-        if array.null_count:
-            self._refuse(pc.is_null(array), first_row, column, "is null", raw)
-        names = array.dictionary.cast(pa.string())
-        self._check_utf8(names.take(array.indices), first_row, column, distinct=names)
-        ids = [self._symbols.id_of(name) if name else -1 for name in names.to_pylist()]
-        taken = pa.array(ids, pa.int32()).take(array.indices)
-        if -1 in ids:
-            self._refuse(pc.equal(taken, -1), first_row, column, "is empty", raw)
-            taken = taken.fill_null(-1)
-        return taken
-
-    def _check_utf8(self, array: pa.Array, first_row: int, column: str, distinct: pa.Array | None = None) -> None:
-        try:
-            (array if distinct is None else distinct).validate(full=True)
-        except pa.ArrowInvalid:
-            for row, value in enumerate(array.cast(pa.binary()).to_pylist()):
-                try:
-                    (value or b"").decode()
-                except UnicodeDecodeError:
-                    self._fail(first_row + row, column, f"is not valid UTF-8 ({value!r:.60})")
-            # a bad entry that no row uses harms nobody
-
-    def _check_years(self, times: pa.Array, first_row: int, column: str, raw: pa.RecordBatch) -> None:
-        per_second = 1_000_000_000 // NS_PER_UNIT[times.type.unit]
-        units = times.view(pa.int64())
-        low, high = (bound * per_second for bound in _FOUR_DIGIT_YEARS_S)
-        if abs(low) < 2**63:  # nanoseconds cannot leave these years
-            beyond = pc.or_(pc.less(units, low), pc.greater_equal(units, high))
-            self._refuse(beyond, first_row, column, "is not in the years 1 to 9999", raw)
-
-    def _check_times(self, times: pa.Array, first_row: int, raw: pa.RecordBatch) -> None:
-        column, unit_ns = self._columns.event_time, NS_PER_UNIT[times.type.unit]
-        units: Ints = times.view(pa.int64()).to_numpy()
-        if len(units) == 0:
-            return
-        # Kafka takes a timestamp of 0 for "now" and refuses negative ones.
-        if int(units.min()) * unit_ns < 1_000_000:
-            mask = pa.array(units < max(1, 1_000_000 // unit_ns))
-            self._refuse(mask, first_row, column, "is not after 1970-01-01T00:00:00.000Z", raw)
-        if int(units.max()) * unit_ns > _LAST_NS:
-            self._refuse(pa.array(units > _LAST_NS // unit_ns), first_row, column, "is beyond the year 2262", raw)
-        if self._sorted_only:
-            before = units[0] if self._last_time is None else self._last_time
-            backwards = np.diff(units, prepend=before) < 0
-            if backwards.any():
-                self._fail(
-                    first_row + int(np.argmax(backwards)),
-                    column,
-                    "goes back in time",
-                    _UNSORTED,
-                )
-            self._last_time = int(units[-1])
-
-    def _refuse(self, mask: pa.Array, first_row: int, column: str, what: str, raw: pa.RecordBatch) -> None:
-        bad = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
-        if len(bad):
-            row = int(bad[0])
-            value = _shown(raw.column(column)[row : row + 1])
-            self._fail(first_row + row, column, f"{what} ({value!r:.60})" if value else what)
-
-    def _fail(
-        self, row: int, column: str, what: str, todo: str = "mend or remove the row, and write the file again"
-    ) -> None:
-        raise InputError(
-            f"column {column!r} {what}", where=f"{self._file.path}, row {row:,} (the first is 0)", todo=todo
-        )
+        times = times_ns(table)
+        if int(times.min()) < promised[0] or int(times.max()) > promised[1]:
+            raise broken_promise(self.files[index].shown)
 
 
-def _shown(value: pa.Array) -> str | None:
-    """The one value as text, if it has a text form."""
-    try:
-        text: str | None = value.cast(plain_type(value.type)).cast(pa.string())[0].as_py()
-    except (pa.ArrowException, UnicodeError):
-        return None
-    return text
+def _batch(start: Position, table: pa.RecordBatch, files: Ints | int) -> Batch:
+    """The table as it leaves the source: fates beside it, no internal order."""
+    fates = None
+    if FATE in table.schema.names:
+        fates = table.column(FATE).to_numpy()
+    inner = [name for name in (FATE, ORDER_NS) if name in table.schema.names]
+    return Batch(start, table.drop_columns(inner) if inner else table, files, fates)
+
+
+def _up_to(batch: Batch, limit: int) -> Batch:
+    """The batch as far as the record that is the last one within the limit."""
+    left = limit - (batch.start.row - batch.start.left_out)
+    if batch.fates is None:
+        return batch.first(left) if left < len(batch) else batch
+    sent = np.flatnonzero(batch.fates == Fate.SENT)
+    return batch.first(int(sent[left - 1]) + 1) if left <= len(sent) else batch

@@ -5,7 +5,6 @@ All logs go through loguru to standard error, librdkafka's among them; the summa
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
@@ -13,7 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
+from json import dumps
 from typing import Any
 
 from loguru import logger
@@ -25,11 +24,6 @@ from replay.report import Snapshot, clock_time
 _TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
 _QUIET_S = 10.0  # the same librdkafka line (but for its numbers) is not shown again within this
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall
-
-
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
 
 
 class _Librdkafka(logging.Handler):
@@ -58,7 +52,7 @@ class _Librdkafka(logging.Handler):
         logger.log(level, "kafka: {}", text)
 
 
-def set_up_logging(log_format: LogFormat, *, debug: bool, console: Console) -> None:
+def set_up_logging(*, json: bool, debug: bool, console: Console) -> None:
     """One sink on standard error, that does not tear a progress bar apart."""
 
     def write_text(message: Any) -> None:
@@ -74,11 +68,11 @@ def set_up_logging(log_format: LogFormat, *, debug: bool, console: Console) -> N
         }
         if record["exception"] is not None:
             line["traceback"] = "".join(traceback.format_exception(*record["exception"]))
-        sys.stderr.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        sys.stderr.write(dumps(line, ensure_ascii=False, default=str) + "\n")
         sys.stderr.flush()
 
     logger.remove()
-    sink = write_json if log_format is LogFormat.JSON else write_text
+    sink = write_json if json else write_text
     logger.add(sink, format=_TEXT, level="DEBUG" if debug else "INFO", backtrace=False, diagnose=False)
     kafka = logging.getLogger("librdkafka")
     kafka.handlers, kafka.propagate = [_Librdkafka()], False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Container
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -18,15 +19,17 @@ from replay.acks import Chunk
 from replay.checkpoint import Checkpoint, JobPrint, State, count, text, this_instance
 from replay.cluster import Topic
 from replay.config import TopicSpec
-from replay.deliver import PERMANENT_FAILURES, TransactionalSink
+from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.errors import BrokerUnavailable, Locked, StateConflict, UsageError
-from replay.model import Position, Progress, Resync
-from replay.preflight import Ready, check_appended, check_new
+from replay.model import Fenced, Position, Progress, Resync
+from replay.preflight import Ready, check_appended
 from replay.resume import fresh_start
 from replay.session import FULL_WAIT_S, Session
 
 BACKOFF_S = 0.5  # before a new producer: the coordinator may be moving
 BACKOFF_MAX_S = 5.0
+CLAIM_S = 5.0  # from fencing another instance to the claim it takes a look at the progress topic and a commit
+CLAIM_LOOK_S = 0.2
 _PROGRESS_CONFIG = {"cleanup.policy": "compact", "retention.ms": "-1"}
 
 
@@ -121,11 +124,10 @@ def decide(
 
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     """Send what is missing; Kafka's progress record and the checkpoint say done when it returns."""
-    if saved is None:
-        check_new(ready)
     progress_topic = _find_progress_topic(ready)
     me = f"{this_instance()}:{uuid.uuid4().hex[:8]}"
     start: Position | None = ready.source.start if ready.options.restart else None  # None: where Kafka says
+    mine = {me}  # instances that are no news: this one, and whoever was at work before it
     claimed = False
     best_row, trouble_since_s, backoff_s = -1, ready.clock.monotonic(), BACKOFF_S
     while True:
@@ -134,7 +136,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 ready.cluster.patiently("begin transactions", sink.init, sink.news)
                 record = _read_progress(ready, progress_topic)
                 if claimed:
-                    _check_owner(record, me, progress_topic)
+                    _check_owner(record, mine, progress_topic)
+                elif record is not None:
+                    mine.add(record.instance)
                 place = f"{progress_topic.name}, key {ready.options.transactions.job}"
                 at = start or decide(
                     saved, record, ready.job, ready.source.start, place, allow_appended=ready.options.allow_appended
@@ -158,6 +162,8 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                     todo="run the same command again once the broker is back: it resumes without duplicates",
                 ) from None
             ready.report.warning(f"{reason}: starting over from what Kafka has committed")
+            if isinstance(reason, Fenced):
+                _await_owner(ready, progress_topic, mine)
             ready.sleep(backoff_s)
             backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
 
@@ -166,9 +172,18 @@ def _transactional_id(ready: Ready) -> str:
     return f"replay.{ready.topic.name}.{ready.options.transactions.job}"
 
 
-def _check_owner(record: ProgressRecord | None, me: str, topic: Topic) -> None:
+def _await_owner(ready: Ready, topic: Topic, mine: Container[str]) -> None:
+    """Raises `Locked` if another instance claims the job: a new producer of this one would fence it in turn, and two
+    instances could go on like that for long."""
+    end_s = ready.clock.monotonic() + CLAIM_S
+    while ready.clock.monotonic() < end_s:
+        _check_owner(_read_progress(ready, topic), mine, topic)
+        ready.sleep(CLAIM_LOOK_S)
+
+
+def _check_owner(record: ProgressRecord | None, mine: Container[str], topic: Topic) -> None:
     """After this instance lost its producer: did a time-out take it, or another instance?"""
-    if record is not None and record.instance != me:
+    if record is not None and record.instance not in mine:
         raise Locked(
             f"another instance of job {record.job!r} took over: {record.instance}",
             where=topic.name,
@@ -227,7 +242,7 @@ class TransactionalSession(Session):
         self._committed_rows = ready.shown.sent_rows  # how many this run had sent then
         self._opened_s: float | None = None  # of the open transaction
         self._committing = False
-        self._permanent = False
+        self._permanent = self._fenced = False
         self._chunk_rows = min(self._chunk_rows, self._bounds.rows_max)
         if not ready.shown.sent_rows:  # not after a Resync: the summary tells where the whole run began
             ready.shown.first_row = at.row
@@ -316,11 +331,12 @@ class TransactionalSession(Session):
     def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
         super()._failed(error, message, chunk)
         self._permanent = self._permanent or error.code() in PERMANENT_FAILURES
+        self._fenced = self._fenced or error.code() in FENCED
 
     def _give_up(self) -> None:
         if self._permanent:
             super()._give_up()
-        raise Resync(self._failure)
+        raise (Fenced if self._fenced else Resync)(self._failure)
 
     def _show(self) -> None:
         self._shown.committed_row = self._committed.position.row

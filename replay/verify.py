@@ -16,7 +16,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -24,10 +24,9 @@ import numpy as np
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from rich.table import Table
 
-from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, kafka_log, murmur2_partitioner
+from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, kafka_log, partitioner
 from replay.compare import Lane, Run
-from replay.config import Columns, KafkaOptions, Order
-from replay.encode import Encoder
+from replay.config import KafkaOptions, SourceOptions, Timestamp
 from replay.errors import ExitCode, StateConflict, UsageError
 from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
@@ -56,10 +55,8 @@ class VerifyOptions:
     `allow_foreign`: records that are nobody's row are reported, but are no difference.
     """
 
-    inputs: tuple[str, ...]
+    source: SourceOptions
     kafka: KafkaOptions
-    columns: Columns = field(default_factory=Columns)
-    order: Order = Order.EVENT_TIME
     isolation: str = "read_committed"
     starts: Sequence[int] | None = None
     ends: Sequence[int] | None = None
@@ -133,7 +130,7 @@ class Verdict:
 
 def verify(options: VerifyOptions, report: Reporter, clock: Clock, check_stop: Callable[[], None]) -> Verdict:
     """Read both sides once, and the source again only where they differ."""
-    source = Source(options.inputs, options.columns, options.order)
+    source = Source(options.source)
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
         topic = cluster.topic()
@@ -145,7 +142,7 @@ def verify(options: VerifyOptions, report: Reporter, clock: Clock, check_stop: C
             )
         starts, ends = _range(options, *cluster.watermarks(topic), report)
     options = replace(options, starts=starts, ends=ends)
-    for with_times in (True, False):
+    for with_times in (True, False) if options.source.records.timestamp is Timestamp.EVENT else (False,):
         try:
             with _rare_gc():
                 return _Verification(options, topic, source, with_times, report, patience, check_stop).run()
@@ -204,8 +201,7 @@ class _Verification:
     ) -> None:
         self._options, self._topic, self._source, self._with_times = options, topic, source, with_times
         self._report, self._patience, self._check_stop = report, patience, check_stop
-        self._partition_of = murmur2_partitioner(topic.partitions)
-        self._encoder = Encoder(source.symbols, options.columns.fields, self._partition_of)
+        self._encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
         self._tally, self._spill = Tally(), Spill()
         self._rows = 0  # that are to be in the topic
         guide = Atlas(lambda: self._fingerprints("looking for a place to go on"), source.rows)
@@ -296,8 +292,9 @@ class _Verification:
                 at = row - batch.start.row
                 file = batch.files if isinstance(batch.files, int) else int(batch.files[at])
                 symbol = self._source.symbols.names[batch.table.column("symbol")[at].as_py()]
-                path, file_row = self._source.files[file].path, batch.position_after(at).cursors[file]
-                home = self._partition_of(symbol.encode())
+                path = self._source.files[file].shown
+                file_row = self._source.files[file].file_row(batch.position_after(at).cursors[file])
+                home = int(self._encoder.encode(batch, at, at + 1).partitions[0])
                 places[row] = Finding("", row, path, file_row, symbol, home)
         return tuple(_finding(kind, each, places.get(each.row)) for kind, each in examples)
 

@@ -504,7 +504,7 @@ def test_no_damage_anywhere_in_a_file_is_a_bug(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from replay.config import Columns, Order
+from replay.config import SourceOptions
 from replay.errors import InputError
 from replay.source import Source
 
@@ -513,7 +513,7 @@ whole = path.read_bytes()
 
 def check(what):
     try:
-        for batch in Source([str(path)], Columns(fields=()), Order.EVENT_TIME).checked():
+        for batch in Source(SourceOptions((str(path),))).checked():
             pass
     except InputError:
         return True
@@ -712,7 +712,7 @@ CHECKPOINTS = [
           lambda p: p.write_text(p.read_text().replace('"next_row": 3', '"next_row": 1')), (*UNREADABLE, "CRC")),
     State("crc-missing", "a checkpoint without a CRC is believed",
           lambda p: p.write_text(p.read_text().replace("crc32", "crc64")), (*UNREADABLE, "CRC")),
-    State("version-future", "a newer format is misread", edited(version=2), (*UNREADABLE, "version 2", "version 1")),
+    State("version-future", "a newer format is misread", edited(version=3), (*UNREADABLE, "version 3", "version 2")),
     State("version-text", "a version that is no number is a bug", edited(version="x"), (*UNREADABLE, "version 'x'")),
     State("foreign-json", "any JSON is taken for a checkpoint", lambda p: p.write_text('{"next_row": 2}'),
           (*UNREADABLE, "some other file")),

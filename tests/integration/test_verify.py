@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer, murmur2
 
-from replay.config import Columns, KafkaOptions, Order
+from replay.config import KafkaOptions, Order, SourceOptions
 from replay.encode import Encoder
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
 from replay.model import SystemClock
@@ -45,7 +45,7 @@ class Trades:
 def make(folder: Path, order: Order = Order.EVENT_TIME, rows: int = ROWS) -> Trades:
     """The bytes are the encoder's own, whose tests are elsewhere."""
     write_sample(folder, SampleSpec(rows, 8, 2, Layout.BY_SYMBOL, row_group_rows=min(131_072, rows // 7)))
-    source = Source([str(folder)], Columns(), order)
+    source = Source(SourceOptions((str(folder),), order=order))
     return Trades(folder, encoded_rows(source))
 
 
@@ -143,7 +143,7 @@ def test_a_deleted_row_is_lost(written, topic: str, trades: Trades) -> None:
     assert (found.kind, found.row, found.symbol, found.partition) == ("lost", 1_234, row.key.decode(), home)
     assert found.file is not None
     assert found.file_row is not None
-    assert encoded_rows(Source([found.file], Columns(), Order.AS_IS))[found.file_row] == row
+    assert encoded_rows(Source(SourceOptions((found.file,), order=Order.AS_IS)))[found.file_row] == row
 
 
 def test_a_doubled_record_is_duplicated(written, topic: str, trades: Trades) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from replay.checkpoint import State
 from replay.cluster import BrokerNews
-from replay.config import KafkaOptions, Pace, RunOptions
+from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
 from replay.encode import Encoder
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
 from replay.report import Snapshot, Stop
@@ -103,6 +103,10 @@ class FakeSource:
     @property
     def end(self) -> Position:
         return self.position(len(self._rows))
+
+    @property
+    def rows(self) -> int:
+        return len(self._rows)
 
     def finished(self, position: Position) -> Position:
         assert position == self.end
@@ -297,7 +301,7 @@ class Generation(NamedTuple):
 
 def run_options(pace: Pace | None = None, checkpoint_interval_s: float = 1.0, **kafka: Any) -> RunOptions:
     return RunOptions(
-        inputs=(),
+        source=SourceOptions(()),
         checkpoint=Path("unused.json"),
         kafka=KafkaOptions("fake:9092", "trades", **kafka),
         pace=pace or Pace(),

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.cluster import murmur2_partitioner
-from replay.encode import Encoder, refuse_large, supports
+from replay.cluster import partitioner
+from replay.encode import Encoder, refuse_records, supports
 from replay.errors import InputError
 from replay.model import Batch, Encoded, Position, SymbolTable
 
@@ -29,7 +29,7 @@ def encode(
     ids = pa.array([table.id_of(symbol) for symbol in symbols], pa.int32())
     prices = pa.array([1.0] * len(symbols)) if prices is None else prices
     rows = pa.RecordBatch.from_pydict({"symbol": ids, "price": prices, "event_time": times, **fields})
-    encoder = Encoder(table, tuple(fields), murmur2_partitioner(partitions))
+    encoder = Encoder(table, tuple(fields), partitioner("murmur2", partitions))
     return encoder.encode(Batch(Position(0, (0,)), rows, 0))
 
 
@@ -256,7 +256,7 @@ def test_the_partition_is_the_one_that_java_takes(symbols, partitions):
 def test_a_record_over_the_limit_is_named_and_one_at_the_limit_goes():
     encoded: Any = encode(["A", "B" * 50, "C"], pa.array([1, 2, 3], pa.timestamp("us")))
     largest = len(encoded.keys[1]) + len(encoded.values[1])
-    refuse_large(encoded, largest, str)
+    refuse_records(encoded, largest, 6, str)
     with pytest.raises(InputError, match=f"{largest} bytes") as caught:
-        refuse_large(encoded, largest - 1, lambda row: f"row {row}")
+        refuse_records(encoded, largest - 1, 6, lambda row: f"row {row}")
     assert caught.value.where == "row 1"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from replay import order as order_module
 from replay import source as source_module
-from replay.config import Columns, Order
+from replay.config import Order, SourceOptions
 from replay.errors import InputError
 from replay.order import OPEN_ROWS, Stream, batch_rows_for, by_event_time, one_after_the_other
 from replay.source import Source
@@ -136,7 +136,7 @@ def test_from_any_position_exactly_the_remaining_rows_follow(tmp_path_factory, f
             patch.setattr(module, "BATCH_ROWS_MAX", 7)
         patch.setattr(order_module, "BATCH_ROWS_MIN", 2)
         patch.setattr(order_module, "OPEN_ROWS", 12)
-        source = Source([str(folder)], Columns(), order)
+        source = Source(SourceOptions((str(folder),), order=order))
         batches = list(source.batches(source.start))
         everything = [price for batch in batches for price in batch.table.column("price").to_pylist()]
         expected = [(time, n, row) for n, times in enumerate(files) for row, time in enumerate(times)]

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay import source as source_module
-from replay.config import Columns, Order
+from replay.config import Columns, Order, SourceOptions
 from replay.errors import InputError
-from replay.inputs import find_files, natural_key
 from replay.model import Position
 from replay.source import Source
 
@@ -38,7 +37,7 @@ def write(path: Path, rows: int = 10, group: int = 4, **columns: Any) -> Path:
 
 
 def source_of(*paths: Path, order: Order = Order.EVENT_TIME, **columns: Any) -> Source:
-    return Source([str(path) for path in paths], Columns(**columns), order)
+    return Source(SourceOptions(tuple(map(str, paths)), Columns(**columns), order=order))
 
 
 def read(source: Source, start: Position | None = None) -> list[tuple[str, Any, int]]:
@@ -61,8 +60,8 @@ PRICES: list[Any] = [1.0] * 10
 TIMES: list[Any] = [1_767_225_600_000_000 + n for n in range(10)]
 
 BAD = {
-    "null symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, None)), "is null"),
-    "empty symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, "")), "is empty"),
+    "null symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, None)), "is null or empty"),
+    "empty symbol": ("symbol", pa.array(replaced(SYMBOLS, 7, "")), "is null or empty"),
     "null in a dictionary": ("symbol", pa.array(replaced(SYMBOLS, 7, None)).dictionary_encode(), "is null"),
     "null price": ("price", pa.array(replaced(PRICES, 7, None)), "is null"),
     "NaN price": ("price", pa.array(replaced(PRICES, 7, NAN)), "is not finite"),
@@ -141,8 +140,8 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
         ({"price": ...}, "no column 'price'"),
         ({"event_time": ...}, "no column 'event_time'"),
         ({"symbol": pa.array(range(10))}, "'symbol' has type int64"),
-        ({"price": pa.array(["1"] * 10)}, "'price' has type string"),
-        ({"event_time": pa.array(range(10))}, "'event_time' has type int64"),
+        ({"price": pa.array([True] * 10)}, "'price' has type bool"),
+        ({"event_time": pa.array(range(10))}, "the unit of these times cannot be told"),
     ],
 )
 def test_a_missing_or_wrong_column_is_named_with_its_file(tmp_path, columns, what):
@@ -217,7 +216,7 @@ def test_a_file_that_changes_after_the_start_is_refused(tmp_path, when):
     else:
         list(source.checked())
         write(path, rows=12)
-    with pytest.raises(InputError, match="changed while"):
+    with pytest.raises(InputError, match="changed"):
         read(source)
     path.unlink()
     with pytest.raises(InputError):
@@ -231,64 +230,6 @@ def test_no_rows_at_all_is_an_error_and_empty_files_among_others_are_not(tmp_pat
     write(tmp_path / "1.parquet")
     write(tmp_path / "2.parquet", rows=0)
     assert len(read(source_of(tmp_path))) == 10
-
-
-# -- finding files ----------------------------------------------------------------------------------------
-
-
-def names(found: list[str]) -> list[str]:
-    return [Path(path).name for path in found]
-
-
-def test_numbers_in_names_count_as_numbers(tmp_path):
-    """With --order as-is, day 10 would be sent before day 2."""
-    for name in ("day-10", "day-2", "day-1", "a", "day"):
-        write(tmp_path / f"{name}.parquet")
-    assert names(find_files([str(tmp_path)])) == [f"{n}.parquet" for n in ("a", "day-1", "day-2", "day-10", "day")]
-
-
-@pytest.mark.parametrize(("first", "second"), [("2", "10"), ("a2b10", "a10b2"), ("2a", "a"), ("x1", "x01y")])
-def test_natural_order(first, second):
-    assert natural_key(first) < natural_key(second)
-
-
-def test_any_name_has_a_place_in_natural_order():
-    assert natural_key("1²3") != natural_key("1")
-
-
-def test_hidden_files_and_folders_are_not_input(tmp_path):
-    """`_temporary` and `.part` files are halves of what is still being written."""
-    for name in ("a", "sub/b", ".hidden", "_half", "_temporary/c", ".git/d"):
-        write(tmp_path / f"{name}.parquet")
-    (tmp_path / "note.txt").touch()
-    assert names(find_files([str(tmp_path)])) == ["a.parquet", "b.parquet"]
-
-
-def test_each_file_is_read_once_however_often_it_is_named(tmp_path, monkeypatch):
-    write(tmp_path / "a.parquet")
-    write(tmp_path / "b.parquet")
-    (tmp_path / "link.parquet").symlink_to(tmp_path / "a.parquet")
-    monkeypatch.chdir(tmp_path)
-    given = [str(tmp_path), "a.parquet", "./a.parquet", str(tmp_path / "*.parquet"), "link.parquet"]
-    assert len(find_files(given)) == 2
-    assert source_of(tmp_path, tmp_path / "a.parquet").rows == 20
-
-
-@pytest.mark.parametrize(
-    ("given", "what"),
-    [
-        ("missing.parquet", "no such file"),
-        ("*.parquet", "no Parquet file"),
-        (".", "no Parquet file"),
-        ("s3://b/k", "local"),
-    ],
-)
-def test_an_input_that_names_nothing_is_an_error(tmp_path, monkeypatch, given, what):
-    """A replay of nothing must not be a success."""
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=what) as caught:
-        find_files([given])
-    assert caught.value.where == given
 
 
 # -- reading ----------------------------------------------------------------------------------------------
@@ -364,12 +305,12 @@ def test_a_place_is_told_by_file_and_row(tmp_path):
     assert at == 20
 
 
-def test_the_first_event_is_known_only_where_all_statistics_are(tmp_path):
-    """The warning about retention depends on it."""
+def test_the_first_event_is_known_without_statistics_too(tmp_path):
+    """The warning about retention depends on it, and whether files that follow each other are chained."""
     path = write(tmp_path / "a.parquet")
     assert source_of(path).first_event_ns == int(T0.timestamp()) * 10**9
     pq.write_table(pq.read_table(path), tmp_path / "b.parquet", write_statistics=False)
-    assert source_of(tmp_path).first_event_ns is None
+    assert source_of(tmp_path).first_event_ns == int(T0.timestamp()) * 10**9
 
 
 def test_the_print_of_a_file_changes_with_its_content_and_not_with_its_folder(tmp_path):

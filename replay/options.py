@@ -1,0 +1,314 @@
+"""The options of the command line in groups, each shared by several commands, and how a group becomes an object.
+
+A group is a frozen dataclass of texts; `takes` puts its fields into a command's signature, where the command names the
+group as one parameter. Option first, then `REPLAY_*` variable, then job file, then default: Typer and click see to it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from replay import config, dates, kafka_settings, parse
+from replay.errors import UsageError
+
+
+def takes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with each parameter that is a group replaced by the group's fields."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in groups:
+            parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        kinds = get_type_hints(groups[name], include_extras=True)
+        for each in fields(groups[name]):
+            default = inspect.Parameter.empty if each.default is MISSING else each.default
+            parameters.append(
+                inspect.Parameter(
+                    each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kinds[each.name]
+                )
+            )
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        for name, group in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
+        return command(**given)
+
+    del gathered.__wrapped__  # or the signature below would be overlooked
+    gathered.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    gathered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return gathered
+
+
+def opt(name: str, text: str, **more: Any) -> Any:
+    """An option that can also be given as a variable: `--max-gap` as `REPLAY_MAX_GAP`."""
+    return typer.Option(name, envvar="REPLAY_" + name.lstrip("-").replace("-", "_").upper(), help=text, **more)
+
+
+def many(name: str, text: str, **more: Any) -> Any:
+    """An option to be given several times."""
+    return typer.Option(name, help=f"{text}; repeatable.", **more)
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Isolation(StrEnum):
+    READ_COMMITTED = "read_committed"
+    READ_UNCOMMITTED = "read_uncommitted"
+
+
+class TableFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Logging:
+    """How a command talks."""
+
+    log_format: Annotated[LogFormat, opt("--log-format", "Log lines on stderr.")] = LogFormat.TEXT
+    debug: Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Tracebacks and debug logs.")] = False
+
+
+@dataclass(frozen=True)
+class Input:
+    """Which rows, in which order, as which records."""
+
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Parquet files, folders, globs, s3:// gs:// abfs:// URIs.")
+    ]
+    date: Annotated[
+        str | None, opt("--date", "The logical date that {date} in INPUT stands for: 2026-11-22, yesterday, -2.")
+    ] = None
+    timezone: Annotated[str, opt("--timezone", "The zone in which yesterday is reckoned.")] = "UTC"
+    preset: Annotated[str | None, opt("--preset", "A well-known layout; see: replay presets.")] = None
+    maps: Annotated[list[str] | None, many("--map", "FIELD=COLUMN for symbol, price or event_time")] = None
+    symbol: Annotated[str | None, opt("--symbol", "One symbol for files without that column.")] = None
+    symbol_from: Annotated[
+        str | None, opt("--symbol-from", "'{symbol}-trades-*.parquet' (the file's name) or metadata:KEY.")
+    ] = None
+    symbol_case: Annotated[config.SymbolCase | None, opt("--symbol-case", "keep, upper or lower.")] = None
+    time_unit: Annotated[str | None, opt("--time-unit", "Of integer times: s, ms, us, ns. [default: inferred]")] = None
+    price_scale: Annotated[int | None, opt("--price-scale", "Decimal places of integer prices.", min=0, max=37)] = None
+    fields: Annotated[str | None, opt("--fields", "Further columns to send: a,b,c or all.")] = None
+    rename: Annotated[list[str] | None, many("--rename", "COLUMN=NAME for a further column")] = None
+    symbols: Annotated[str | None, opt("--symbols", "Only these: BTCUSDT,ETH* or @file.")] = None
+    exclude_symbols: Annotated[str | None, opt("--exclude-symbols", "Not these.")] = None
+    from_: Annotated[str | None, opt("--from", "Event times from this moment on (UTC unless it says otherwise)")] = None
+    to: Annotated[str | None, opt("--to", "and before this one.")] = None
+    where: Annotated[str | None, opt("--where", "Only rows that fulfil this: \"amount > 1 and side == 'buy'\".")] = None
+    sample: Annotated[str | None, opt("--sample", "1/100: one symbol in a hundred, with all its rows.")] = None
+    limit: Annotated[int | None, opt("--limit", "At most so many rows.", min=1)] = None
+    order: Annotated[config.Order, opt("--order", "Merge all files by event time, or keep path order.")] = (
+        config.Order.EVENT_TIME
+    )
+    unsorted: Annotated[
+        config.Unsorted, opt("--unsorted", "Rows that go back in time inside a file: refuse, sort, or keep them.")
+    ] = config.Unsorted.FAIL
+    sort_memory: Annotated[str, opt("--sort-memory", "With --unsorted sort: more than this goes over the disk.")] = (
+        "256MiB"
+    )
+    on_bad_row: Annotated[
+        config.OnBadRow, opt("--on-bad-row", "Refuse to start, leave them out, or put them beside the checkpoint.")
+    ] = config.OnBadRow.FAIL
+    bad_rows_max: Annotated[str, opt("--bad-rows-max", "More bad rows than this end the run: 1000 or 10%.")] = "10%"
+    key: Annotated[str, opt("--key", "symbol, none, or a column.")] = config.KEY_SYMBOL
+    partitioner: Annotated[str, opt("--partitioner", "murmur2 (Java), crc32 (librdkafka) or column:NAME.")] = (
+        config.MURMUR2
+    )
+    timestamp: Annotated[config.Timestamp, opt("--timestamp", "Of records: the event time, or now.")] = (
+        config.Timestamp.EVENT
+    )
+    decimal_as: Annotated[config.DecimalAs, opt("--decimal-as", "Decimals as JSON numbers or strings.")] = (
+        config.DecimalAs.NUMBER
+    )
+    headers: Annotated[list[str] | None, many("--header", "NAME=VALUE for every record")] = None
+    row_header: Annotated[
+        str | None, opt("--row-header", "A header of this name that identifies the row; costs half the speed.")
+    ] = None
+
+    def parsed(self) -> config.SourceOptions:
+        from replay import select  # noqa: PLC0415 - imports pyarrow
+
+        columns = parse.parse_columns(
+            self.maps or [],
+            self.fields,
+            self.symbol,
+            rename=self.rename,
+            symbol_from=self.symbol_from,
+            symbol_case=self.symbol_case,
+            time_unit=parse.parse_time_unit(self.time_unit),
+            price_scale=self.price_scale,
+            preset=self.preset,
+        )
+        records = config.Records(
+            key=self.key,
+            partitioner=parse.check_partitioner(self.partitioner),
+            timestamp=self.timestamp,
+            decimal_as=self.decimal_as,
+            headers=tuple(parse.parse_assignments(self.headers or [], "--header").items()),
+            row_header=self.row_header,
+        )
+        selection = select.parse_selection(
+            self.symbols, self.exclude_symbols, self.from_, self.to, self.sample, self.where, self.limit
+        )
+        bad_rows_max, bad_share_max = parse.parse_bad_rows_max(self.bad_rows_max)
+        return config.SourceOptions(
+            inputs=tuple(self._dated(text) for text in self.inputs),
+            columns=columns,
+            records=records,
+            order=self.order,
+            unsorted=self.unsorted,
+            sort_memory_bytes=parse.parse_bytes(self.sort_memory, "--sort-memory", parse.SORT_MEMORY),
+            selection=selection if selection != select.Selection() else None,
+            on_bad_row=self.on_bad_row,
+            bad_rows_max=bad_rows_max,
+            bad_share_max=bad_share_max,
+        )
+
+    def _dated(self, text: str) -> str:
+        """`{date}` is the logical date; where none is given, braces stay what they are."""
+        if self.date is None and not dates.has_date(text):
+            return text
+        if self.date is None:
+            raise UsageError(f"{text} depends on the date", where="INPUT", todo="give one: --date 2026-11-22")
+        today = dates.today_in(self.timezone, time.time())
+        return dates.expand(text, dates.parse_date(self.date, today))
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which cluster, and how to get in."""
+
+    bootstrap_servers: Annotated[str, opt("--bootstrap-servers", "host:port[,host:port...]")] = ""
+    settings: Annotated[list[str] | None, typer.Option("-X", metavar="KEY=VALUE", help="Any librdkafka setting.")] = (
+        None
+    )
+
+    def parsed(self, topic: str, *, needed: bool = True) -> config.KafkaOptions:
+        if needed and not self.bootstrap_servers:
+            raise UsageError(
+                "which broker? There is no default",
+                where="--bootstrap-servers",
+                todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
+            )
+        servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers)
+        settings = kafka_settings.check_settings(parse.parse_assignments(self.settings or [], "-X"))
+        return config.KafkaOptions(servers, parse.check_topic_name(topic), settings=settings)
+
+
+TopicName = Annotated[str, opt("--topic", "The topic.")]
+FirstOffsets = Annotated[
+    str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
+]
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """How fast rows go out."""
+
+    rate: Annotated[str | None, opt("--rate", "5000/s, 5k/s, 300k/m or max. [default: max]")] = None
+    speed: Annotated[str | None, opt("--speed", "60x: the gaps of event time, divided by 60.")] = None
+    max_gap: Annotated[str | None, opt("--max-gap", "With --speed: no gap counts for more.")] = None
+
+    def parsed(self) -> config.Pace:
+        return parse.parse_pace(self.rate, self.speed, self.max_gap)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How rows are batched, delivered and made safe."""
+
+    checkpoint: Annotated[
+        str, opt("--checkpoint", "File that remembers what is in the topic. [default: TOPIC.json in the state folder]")
+    ] = ""
+    delivery: Annotated[config.Delivery, opt("--delivery", "What makes re-runs exact; see the README.")] = (
+        config.Delivery.IDEMPOTENT
+    )
+    job: Annotated[str, opt("--job", "Transactional: name of this replay. [default: the topic's]")] = ""
+    progress_topic: Annotated[str, opt("--progress-topic", "Transactional: progress records.")] = "replay-progress"
+    transaction_rows: Annotated[str, opt("--transaction-rows", "Commit after this many rows,")] = "131072"
+    transaction_ms: Annotated[int, opt("--transaction-ms", "or after this long.", min=1)] = 1_000
+    create_topic: Annotated[
+        str | None, typer.Option("--create-topic", help="PARTITIONS[:REPLICATION]: create the topic if it is missing.")
+    ] = None
+    topic_config: Annotated[
+        list[str] | None, many("--topic-config", "KEY=VALUE for --create-topic; [default: retention.ms=-1]")
+    ] = None
+    compression: Annotated[config.Compression, opt("--compression", "Of batches.")] = config.Compression.NONE
+    linger: Annotated[str, opt("--linger", "How long a batch waits for more rows.")] = "50ms"
+    batch_size: Annotated[str, opt("--batch-size", "Bytes of a batch, at most.")] = "1MB"
+    batch_rows: Annotated[str, opt("--batch-rows", "Rows of a batch, at most.")] = "10k"
+    in_flight_rows: Annotated[str, opt("--in-flight-rows", "Rows without an ACK, at most.")] = "100k"
+    in_flight_bytes: Annotated[str, opt("--in-flight-bytes", "Their bytes, at most.")] = "64MiB"
+    broker_timeout: Annotated[str, opt("--broker-timeout", "Give up (exit 5) after this outage.")] = "5m"
+    drain_timeout: Annotated[str, opt("--drain-timeout", "Wait this long for ACKs when stopped.")] = "30s"
+    checkpoint_interval: Annotated[str, opt("--checkpoint-interval", "Save progress this often.")] = "1s"
+    settle: Annotated[
+        str | None, opt("--settle", "After a crash, wait this long for late rows. [default: from the replication]")
+    ] = None
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", envvar="REPLAY_CHECK", help="Read every row before one is sent.")
+    ] = True
+    allow_appended: Annotated[
+        bool, typer.Option("--allow-appended", help="Go on though files were added that sort after the position.")
+    ] = False
+    progress_seconds: Annotated[
+        float, typer.Option("--progress-seconds", min=0.1, help="Progress lines this often, when not on a terminal.")
+    ] = config.PROGRESS_S
+
+    def parsed(self, source: config.SourceOptions, kafka: config.KafkaOptions) -> config.RunOptions:
+        """Without a checkpoint to remember, `checkpoint` is that of the topic."""
+        kafka = replace(
+            kafka,
+            create_topic=parse.parse_topic_spec(self.create_topic) if self.create_topic else None,
+            # Trades are older than any default retention, so a topic made for them keeps them.
+            topic_config={"retention.ms": "-1", **parse.parse_assignments(self.topic_config or [], "--topic-config")},
+            linger_ms=parse.parse_duration_s(self.linger, "--linger", parse.LINGER_S) * 1_000,
+            batch_bytes=parse.parse_bytes(self.batch_size, "--batch-size", parse.BATCH_BYTES),
+            batch_rows=parse.parse_rows(self.batch_rows, "--batch-rows", parse.BATCH_ROWS),
+            compression=self.compression,
+            in_flight_rows_max=parse.parse_rows(self.in_flight_rows, "--in-flight-rows", parse.IN_FLIGHT_ROWS),
+            in_flight_bytes_max=parse.parse_bytes(self.in_flight_bytes, "--in-flight-bytes", parse.IN_FLIGHT_BYTES),
+            broker_timeout_s=parse.parse_duration_s(self.broker_timeout, "--broker-timeout"),
+        )
+        return config.RunOptions(
+            source=source,
+            checkpoint=Path(self.checkpoint) if self.checkpoint else default_checkpoint(kafka.topic),
+            kafka=kafka,
+            check=self.check,
+            allow_appended=self.allow_appended,
+            checkpoint_interval_s=parse.parse_duration_s(self.checkpoint_interval, "--checkpoint-interval"),
+            drain_timeout_s=parse.parse_duration_s(self.drain_timeout, "--drain-timeout"),
+            progress_interval_s=self.progress_seconds,
+            delivery=self.delivery,
+            transactions=config.Transactions(
+                job=self.job or kafka.topic,
+                progress_topic=parse.check_topic_name(self.progress_topic),
+                rows_max=parse.parse_rows(self.transaction_rows, "--transaction-rows", parse.ONE_OR_MORE),
+                open_ms_max=self.transaction_ms,
+            ),
+            settle_s=parse.parse_duration_s(self.settle, "--settle") if self.settle is not None else None,
+        )
+
+
+def default_checkpoint(topic: str) -> Path:
+    from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
+
+    short = topic if len(topic) <= 200 else f"{topic[:180]}-{zlib.crc32(topic.encode()):08x}"  # file names end at 255
+    return user_state_path("replay") / f"{short}.json"
