@@ -1,149 +1,25 @@
-"""Files in object stores and HDFS, through pyarrow's file systems: named, listed, opened.
-
-What the services refuse becomes one clear error with the service's own reason, and never with a secret: passwords and
-parameters of a URI are in no text that leaves this module.
-"""
+"""Files in object stores and HDFS, through pyarrow's file systems: connected, listed, opened."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 import pyarrow as pa
 
 from replay import paths
+from replay.address import SCHEMES, Address, refusal, without_secrets
 from replay.errors import InputError, ReplayError, UsageError
-
-SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs", "hdfs": "hdfs"}
-"""What can be read, and by which service."""
 
 S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
 S3_SILENCE_S = 10.0  # no byte for this long is a lost connection; the SDK's 3 s, S3 itself needs at bad times
 GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes, in which nobody knows what is wrong
 
-_URI = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
-# `?` is also a wildcard: only what reads like parameters to the end of the URI is its query.
-_QUERY = re.compile(r"\?((?:[a-z_]+=[^&]*)(?:&[a-z_]+=[^&]*)*)\Z", re.IGNORECASE | re.DOTALL)
-_SECRET = re.compile(r"key|secret|token|password|credential|sas|sig", re.IGNORECASE)
 _S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
-
-
-def is_uri(text: str) -> bool:
-    return _URI.match(text) is not None
-
-
-# -- addresses --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A URI taken apart. `root` is how it is named without its path and secrets, `path` is as the service knows it."""
-
-    scheme: str
-    authority: str = field(repr=False)
-    root: str
-    path: str
-    parameters: tuple[tuple[str, str], ...] = field(repr=False)
-
-    @property
-    def shown(self) -> str:
-        return f"{self.root}/{self.path}" if self.path else self.root
-
-    @property
-    def host(self) -> str:
-        return self.authority.rpartition("@")[2]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Whatever must not be in a message, as written and as meant."""
-        user, _, password = self.authority.rpartition("@")[0].partition(":")
-        secrets = [password, *(value for name, value in self.parameters if _SECRET.search(name))]
-        if self.scheme == "s3":
-            secrets.append(user)
-        return tuple(
-            {form for secret in secrets if secret for form in (secret, unquote(secret), quote(secret, "")) if form}
-        )
-
-
-def parse(uri: str) -> Address:
-    """Takes a URI apart. Its path is not decoded: a Hive folder `symbol=A%2FB` is called that in the bucket."""
-    found = _URI.match(uri)
-    assert found is not None  # is_uri() was asked
-    scheme, authority, rest = found.group(1).lower(), found.group(2), found.group(3)
-    query = _QUERY.search(rest)
-    path = rest[: query.start()] if query else rest
-    user, at, host = authority.rpartition("@")
-    # The user of abfs is the container, that of hdfs is asked for rights; elsewhere it is half a credential.
-    user = user.partition(":")[0] if SCHEMES.get(scheme) in {"abfs", "hdfs"} else ""
-    root = f"{scheme}://{user}{at if user else ''}{host}"
-    if SCHEMES.get(scheme) is None:
-        raise InputError(
-            f"{scheme}:// cannot be read",
-            where=root,
-            todo=f"use a local path or {', '.join(f'{s}://' for s in SCHEMES)}",
-        )
-    if scheme.startswith("s3") and (":" in host or not host):
-        raise UsageError(
-            "this URI names no bucket",
-            where=f"{scheme}://…",
-            todo="write s3://BUCKET/KEY; credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-            "or %-encoded into the URI",
-        )
-    parameters = tuple(parse_qsl(query.group(1), keep_blank_values=True)) if query else ()
-    return Address(scheme, authority, root, "/".join(part for part in path.split("/") if part), parameters)
-
-
-# -- errors -----------------------------------------------------------------------------------------------
-
-_DENIED = re.compile(
-    r"ACCESS_DENIED|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|SIGNATURE_DOES_NOT_MATCH|EXPIRED_TOKEN|UNRECOGNIZED_CLIENT"
-    r"|MISSING_AUTHENTICATION_TOKEN|HTTP status 40[13]|PERMISSION_DENIED|UNAUTHENTICATED|[Cc]redential|\] 40[13] "
-)
-_NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|Bucket '[^']*' not found|ContainerNotFound|bucket does not exist")
-_ELSEWHERE = re.compile(r"HTTP status 30[17]|PermanentRedirect|AuthorizationHeaderMalformed")
-_UNREACHABLE = re.compile(
-    r"NETWORK_CONNECTION|UNAVAILABLE|SLOW_DOWN|HTTP status 5..|CURL|[Cc]ould not (?:connect|resolve)|Connection"
-)
-_CREDENTIALS = {
-    "s3": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and their rights to list and to get",
-    "gs": "check GOOGLE_APPLICATION_CREDENTIALS and its rights, or name a public bucket as gs://anonymous@BUCKET/",
-    "abfs": "check the login (AZURE_CLIENT_ID and the like, or az login) and its role: Storage Blob Data Reader",
-    "hdfs": "check the user (hdfs://USER@HOST) or the Kerberos ticket, and its rights",
-}
-_NETWORK = {
-    "s3": "check the network, AWS_REGION, and AWS_ENDPOINT_URL or ?endpoint_override=; then run the same command again",
-}
-
-
-def refusal(address: Address, error: Exception) -> InputError:
-    """What a service said, as an error of ours. The SDKs have retried by then whatever may pass by itself."""
-    reason = _without(address.secrets, str(error).strip().partition("\n")[0])
-    service = SCHEMES[address.scheme]
-    if isinstance(error, FileNotFoundError):
-        return InputError("there is no such file or folder", where=address.shown, todo="check the path")
-    if _NO_BUCKET.search(reason):
-        return InputError(f"there is no such bucket: {reason}", where=address.shown, todo="check its name")
-    if _DENIED.search(reason) or isinstance(error, PermissionError):
-        return InputError(f"access was denied: {reason}", where=address.shown, todo=_CREDENTIALS[service])
-    if _ELSEWHERE.search(reason):
-        todo = "set AWS_REGION or ?region= to the bucket's region"
-        return InputError(f"the bucket is in another region: {reason}", where=address.shown, todo=todo)
-    if _UNREACHABLE.search(reason):
-        todo = _NETWORK.get(service, "check the network and the address; then run the same command again")
-        return InputError(f"the service is not available: {reason}", where=address.shown, todo=todo)
-    return InputError(f"the service refused: {reason}", where=address.shown, todo="run the same command again")
-
-
-def _without(secrets: tuple[str, ...], text: str) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
-        text = text.replace(secret, "***")
-    return text
-
 
 # -- connections ------------------------------------------------------------------------------------------
 
@@ -176,7 +52,7 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
             todo="install pyarrow from PyPI or conda-forge",
         ) from None
     except (ValueError, TypeError) as error:  # ArrowInvalid is one
-        reason = _without(address.secrets, str(error).partition("\n")[0])
+        reason = without_secrets(address, str(error).partition("\n")[0])
         raise UsageError(reason, where=address.root, todo="check the URI and its parameters") from None
     except OSError as error:
         if "libjvm" in str(error) or "libhdfs" in str(error):

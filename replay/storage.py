@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from replay import paths, remote
+from replay import address, paths, remote
 from replay.errors import InputError
 
 _FILE = "file://"
@@ -77,7 +77,7 @@ class InputPath:
     def refusal(self, error: Exception) -> InputError:
         """What a read of this file failed with, as an error for the operator."""
         if isinstance(self.place, remote.RemoteFile):
-            return remote.refusal(self.place.address, error)
+            return address.refusal(self.place.address, error)
         return _refusal(self.shown, error)
 
 
@@ -128,7 +128,7 @@ def find(inputs: Sequence[str]) -> list[InputPath]:
     found: dict[str, InputPath] = {}
     stores: _Stores = {}
     for given in inputs:
-        files = _remote(given, stores) if remote.is_uri(given) and not given.startswith(_FILE) else _local(given)
+        files = _remote(given, stores) if address.is_uri(given) and not given.startswith(_FILE) else _local(given)
         for file in files:
             if file.identity not in found:
                 found[file.identity] = _input_path(file)
@@ -153,13 +153,13 @@ def _nothing(where: str) -> InputError:
 
 
 def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
-    address = remote.parse(given)
-    store = (address.scheme, address.authority, address.parameters)
+    place = address.parse(given)
+    store = (place.scheme, place.authority, place.parameters)
     if store not in stores:  # many URIs of one bucket share a connection
-        stores[store] = remote.connect(address)
-    found = remote.find(address, stores[store])
+        stores[store] = remote.connect(place)
+    found = remote.find(place, stores[store])
     if not found:
-        raise _nothing(address.shown)
+        raise _nothing(place.shown)
     return found
 
 

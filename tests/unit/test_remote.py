@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.fs
 import pytest
 
+from replay.address import is_uri, parse, refusal
 from replay.errors import InputError, UsageError
-from replay.remote import connect, endpoint_of, is_uri, parse, refusal
+from replay.remote import connect, endpoint_of
 from replay.storage import find
 
 
@@ -151,6 +152,9 @@ def test_the_region_is_the_buckets(monkeypatch, uri, variables, region):
         (OSError("AWS Error UNKNOWN (HTTP status 403) during …"), "access was denied"),
         (OSError("AWS Error INVALID_ACCESS_KEY_ID during ListObjectsV2 operation: …"), "access was denied"),
         (OSError("google::cloud::Status(PERMISSION_DENIED: …"), "access was denied"),
+        (OSError("…Could not create a OAuth2 access token … CURL error [6] error_info={…}"), r"access was denied.*\]$"),
+        (OSError("Azure Error: [AuthorizationFailure] 403 Server failed"), "access was denied"),
+        (OSError("refused http://h/c?se=1&sig=5EC%2fRET=&sv=2: no"), r"\?se=1&sig=\*\*\*&sv=2: no$"),
         (OSError("AWS Error NO_SUCH_BUCKET during ListObjectsV2 operation"), "no such bucket"),
         (OSError("Bucket 'b' not found"), "no such bucket"),
         (OSError("AWS Error UNKNOWN (HTTP status 301) during HeadObject"), "another region"),
@@ -158,14 +162,14 @@ def test_the_region_is_the_buckets(monkeypatch, uri, variables, region):
         (OSError("AWS Error UNKNOWN (HTTP status 503) during HeadObject"), "not available"),
         (OSError("google::cloud::Status(UNAVAILABLE: Retry policy exhausted"), "not available"),
         (FileNotFoundError(2, "Path does not exist 'b/k'"), "no such file"),
-        (pa.ArrowInvalid("something new"), "refused: something new"),
+        (pa.ArrowInvalid("something new about b/credential"), "refused: something new"),
         (OSError("first line\nsecond with 5EC/RET"), "refused: first line$"),
         (OSError("odd: 5EC/RET 5EC%2FRET KEYID"), r"odd: \*\*\* \*\*\* \*\*\*$"),
     ],
 )
 def test_what_a_service_says_becomes_a_reason_and_a_remedy(error, what):
     """Broken: the operator does not learn whether to wait, to ask for rights, or to correct a name."""
-    made = refusal(parse("s3://KEYID:5EC%2FRET@b/k"), error)
+    made = refusal(parse("s3a://KEYID:5EC%2FRET@b/credential"), error)
     assert re.search(what, made.what)
-    assert made.where == "s3://b/k"
+    assert made.where == "s3a://b/credential"
     assert made.todo
