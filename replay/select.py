@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -41,6 +42,7 @@ class _Names:
     """Plain names in a set, so that thousands of them cost nothing per symbol; patterns one by one."""
 
     plain: frozenset[str]
+    ordered: tuple[str, ...]
     patterns: tuple[str, ...]
 
     def __contains__(self, symbol: str) -> bool:
@@ -51,7 +53,8 @@ class _Names:
 
         Python and Parquet agree on the order of texts: by code point is by byte of UTF-8.
         """
-        if any(smallest <= name and name[: len(largest)] <= largest for name in self.plain):
+        at = bisect_left(self.ordered, smallest)
+        if at < len(self.ordered) and self.ordered[at][: len(largest)] <= largest:
             return True
         for pattern in self.patterns:
             prefix = _GLOB.split(pattern, maxsplit=1)[0]
@@ -62,7 +65,8 @@ class _Names:
 
 def _names(texts: Iterable[str]) -> _Names:
     patterns = tuple(text for text in texts if _GLOB.search(text))
-    return _Names(frozenset(texts) - set(patterns), patterns)
+    plain = frozenset(texts) - set(patterns)
+    return _Names(plain, tuple(sorted(plain)), patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,10 @@ class Selection:
     def unmatched(self, seen: Iterable[str]) -> list[str]:
         """Names and patterns of `--symbols` that none of the symbols seen fits, each with what may have been meant."""
         symbols = set(seen)
-        missing = [name for name in self.symbols if not any(map(_names([name]).__contains__, symbols))]
+        missing = [name for name in self._symbols.ordered if name not in symbols]
+        missing += [
+            pattern for pattern in self._symbols.patterns if not any(fnmatchcase(symbol, pattern) for symbol in symbols)
+        ]
         close = {name: difflib.get_close_matches(name, symbols, n=1, cutoff=0.7) for name in missing[:20]}
         return [f"{name} (did you mean {close[name][0]}?)" if close.get(name) else name for name in missing]
 

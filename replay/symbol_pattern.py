@@ -21,10 +21,10 @@ class SymbolPattern:
 
     def symbol(self, path: str) -> str | None:
         """The symbol in the path; None where the path does not fit. Two ways to read it are a `UsageError`."""
-        name = "/".join(path.split("/")[-1 - self.text.count("/") :])
+        name = "/".join(path.split("/")[-1 - self.text.count("/") :])  # as many slashes as the pattern has
         starts = [at for at in range(len(name)) if self._before.fullmatch(name, 0, at)]
         ends = [at for at in range(len(name) + 1) if self._after.fullmatch(name, at)]
-        found = [name[start:end] for start in starts for end in ends if start < end and "/" not in name[start:end]]
+        found = [name[start:end] for start in starts for end in ends if start < end]
         if len(found) > 1:
             raise UsageError(
                 f"{self.text!r} fits in two ways: the symbol is {found[0]!r} or {found[1]!r}",

@@ -118,7 +118,7 @@ def test_the_canonical_text_is_the_same_condition(text):
         ("(a or b) and c", "(a or b) and c"),
         ("a - (b - 1.50) > 2", "a - (b - 1.5) > 2"),
         ("a not in (-1)", "not a in (-1)"),
-        ('"a"."b c" is null', 'a."b c"'.join(("is_null(", ")"))),
+        ('"a"."b c" is null', 'is_null(a."b c")'),
         ('"not" == 1e3', '"not" == 1000'),
         ("a == 0.10", "a == 0.1"),
         ("a == -12345678901234567890123456789012345678", "a == -12345678901234567890123456789012345678"),
@@ -139,7 +139,6 @@ def test_columns():
     [
         ("sizze && 1", "at character 7", "write and"),
         ("size > ", "at the end", "size > 100"),
-        ("size", "", ""),
         ("", "at the end", "size > 100"),
         ("size > 1 side", "at character 10 ('side')", "size > 100"),
         ("is_nul(size)", "no function 'is_nul'", "write is_null(...)"),
@@ -162,9 +161,6 @@ def test_columns():
 )
 def test_what_cannot_be_read(text, what, todo):
     """Broken: a traceback, or an error that does not say where in the text and what to write instead."""
-    if text == "size":
-        parse(text)  # a column alone is fine: it may hold truth values
-        return
     with pytest.raises(UsageError) as caught:
         parse(text, "--where")
     assert caught.value.where == "--where"
@@ -289,6 +285,14 @@ def test_exact_numbers_meet_each_other(left, right, op):
     )
     expected = [OPS[op](Fraction(a), Fraction(b)) for a, b in zip(left[1], right[1], strict=False)]
     assert parse(f"x {op} y").mask(batch).tolist() == expected
+
+
+@pytest.mark.parametrize("signed", [pa.int8(), pa.int64()])
+def test_signed_meets_unsigned(signed):
+    """Broken: -1 is refused beside an unsigned number, or taken for a large one."""
+    batch = pa.RecordBatch.from_arrays([pa.array([-1, 1], signed), pa.array([2**63, 1], pa.uint64())], ["x", "y"])
+    assert parse("x < y").mask(batch).tolist() == [True, False]
+    assert parse("y == x").mask(batch).tolist() == [False, True]
 
 
 @given(st.text(max_size=60) | st.text(alphabet="ab1.'\"()<>=!+-*/, notrdiu", max_size=60))
