@@ -68,6 +68,11 @@ class Fate(IntEnum):
         return _REASONS[self]
 
     @property
+    def told(self) -> str:
+        """`price is null`."""
+        return f"{self.name.partition('_')[0].lower()} {self.reason}"
+
+    @property
     def is_bad(self) -> bool:
         return self > Fate.NOT_SELECTED
 

@@ -55,7 +55,7 @@ class Quarantine:
         columns = {
             "_file": pa.array([bad.file.shown] * len(bad.rows)),
             "_row": pa.array(bad.rows),
-            "_reason": pa.array([Fate(fate).reason for fate in bad.fates.tolist()]),
+            "_reason": pa.array([Fate(fate).told for fate in bad.fates.tolist()]),
         }
         for field in self._schema:
             if field.name not in columns:

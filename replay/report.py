@@ -86,8 +86,7 @@ def count_fates(fates: Bytes) -> Counter[Fate]:
 
 def reasons(counts: Mapping[Fate, int]) -> str:
     """`price is null 7, symbol is empty 2`."""
-    names = {fate: fate.name.split("_")[0].lower() for fate in counts}
-    return ", ".join(f"{names[fate]} {fate.reason} {rows:,}" for fate, rows in sorted(counts.items()))
+    return ", ".join(f"{fate.told} {rows:,}" for fate, rows in sorted(counts.items()))
 
 
 def clock_time(seconds: float) -> str:
