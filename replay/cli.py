@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -28,15 +28,15 @@ from replay.options import (
     Isolation,
     LogFormat,
     Logging,
+    Naming,
     Pacing,
     Sending,
     TableFormat,
     TopicName,
     Where,
-    default_checkpoint,
     opt,
-    takes,
 )
+from replay.options import takes as takes_groups
 
 app = typer.Typer(
     name="replay",
@@ -46,6 +46,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def takes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """See `replay.options.takes`; errors in a job file are told like all others."""
+    return takes_groups(command, lambda logging: _command(logging))  # noqa: PLW0108 - it stands further down
 
 
 def main() -> None:
@@ -67,11 +72,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 @takes
 def run(
     source: Input,
-    topic: TopicName,
+    naming: Naming,
     where: Where,
     pacing: Pacing,
     sending: Sending,
     logging: Logging,
+    topic: TopicName = None,
     verify_after: Annotated[
         bool, typer.Option("--verify", help="Read the topic back at the end and compare; exit 1 if it differs.")
     ] = False,
@@ -84,8 +90,9 @@ def run(
 ) -> None:
     """Start or resume one replay. Run it again after any failure: it sends only what is missing."""
     with _command(logging) as console, ExitStack() as stack:
-        kafka = where.parsed(topic, needed=not embedded)
-        options = replace(sending.parsed(source.parsed(), kafka), pace=pacing.parsed(), restart=restart)
+        name = naming.parsed()
+        kafka = where.parsed(topic, name, needed=not embedded)
+        options = replace(sending.parsed(name, source.parsed(name), kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
         _replay(options, console)
@@ -122,9 +129,10 @@ def demo(logging: Logging) -> None:
 @takes
 def verify(
     source: Input,
-    topic: TopicName,
+    naming: Naming,
     where: Where,
     logging: Logging,
+    topic: TopicName = None,
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="Look only at what this replay wrote: from its first offsets on.")
     ] = "",
@@ -146,18 +154,20 @@ def verify(
 
             starts = list(admin.show(Path(checkpoint)).first_offsets)
         ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
-        kafka = where.parsed(topic)
-        _verify(source.parsed(), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
+        name = naming.parsed()
+        kafka = where.parsed(topic, name)
+        _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
 @app.command(epilog="Example:  replay plan data --rate 5000/s --partitions 6 --scan")
 @takes
 def plan(
     source: Input,
+    naming: Naming,
     where: Where,
     pacing: Pacing,
     logging: Logging,
-    topic: Annotated[str, opt("--topic", "The topic: where it stands, what it would do to these rows.")] = "",
+    topic: TopicName = None,
     checkpoint: Annotated[str, opt("--checkpoint", "The checkpoint of the replay, if it has begun.")] = "",
     partitions: Annotated[
         int | None, typer.Option("--partitions", min=1, help="Of the topic, to see the skew. [default: the topic's]")
@@ -167,7 +177,12 @@ def plan(
 ) -> None:
     """Say what a replay would do: files, order, rows, times, duration, skew, problems. Sends nothing."""
     with _command(logging) as console:
-        _plan(source.parsed(), where, pacing.parsed(), console, topic, checkpoint, partitions, table_format, scan=scan)
+        name = naming.parsed()
+        kafka = where.parsed(topic, name) if topic and where.bootstrap_servers else None
+        path = Path(name.dated(checkpoint, "--checkpoint")) if checkpoint else None
+        if path is None and topic:
+            path = name.checkpoint(name.dated(topic, "--topic"))
+        _plan(source.parsed(name), kafka, pacing.parsed(), console, path, partitions, table_format, scan=scan)
 
 
 @app.command()
@@ -262,9 +277,10 @@ def checkpoint_reset(
 @takes
 def checkpoint_rebuild(
     source: Input,
-    topic: TopicName,
+    naming: Naming,
     where: Where,
     logging: Logging,
+    topic: TopicName = None,
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="File to write; must not exist.")] = "",
     first_offsets: FirstOffsets = None,
 ) -> None:
@@ -274,7 +290,8 @@ def checkpoint_rebuild(
         from replay.report import Stop  # noqa: PLC0415
         from replay.terminal import Terminal  # noqa: PLC0415
 
-        options = Sending(checkpoint=checkpoint).parsed(source.parsed(), where.parsed(topic))
+        name = naming.parsed()
+        options = Sending(checkpoint=checkpoint).parsed(name, source.parsed(name), where.parsed(topic, name))
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, Stop(), terminal)
@@ -377,11 +394,10 @@ def _verify(
 
 def _plan(
     source: config.SourceOptions,
-    where: Where,
+    kafka: config.KafkaOptions | None,
     pace: config.Pace,
     console: Any,
-    topic: str,
-    checkpoint: str,
+    checkpoint: Path | None,
     partitions: int | None,
     table_format: TableFormat,
     *,
@@ -398,9 +414,7 @@ def _plan(
     stop = _stop_on_signals()
     terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
     with terminal.live():
-        found = None
-        if topic and where.bootstrap_servers:
-            found = admin.look_at_topic(where.parsed(topic), terminal, stop)
+        found = admin.look_at_topic(kafka, terminal, stop) if kafka is not None else None
         made = planner.make_plan(
             source,
             pace,
@@ -411,9 +425,8 @@ def _plan(
         )
         if found is not None:
             made = replace(made, problems=(*made.problems, *topic_problems(found, made.first_ns, time.time())))
-        path = Path(checkpoint) if checkpoint else default_checkpoint(topic) if topic else None
-        if path is not None and (saved := admin.load(path)) is not None:
-            made = replace(made, checkpoint=f"{path}: {admin.standing(saved)}")
+        if checkpoint is not None and (saved := admin.load(checkpoint)) is not None:
+            made = replace(made, checkpoint=f"{checkpoint}: {admin.standing(saved)}")
     if table_format is TableFormat.JSON:
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:

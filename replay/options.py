@@ -1,32 +1,39 @@
 """The options of the command line in groups, each shared by several commands, and how a group becomes an object.
 
 A group is a frozen dataclass of texts; `takes` puts its fields into a command's signature, where the command names the
-group as one parameter. Option first, then `REPLAY_*` variable, then job file, then default: Typer and click see to it.
+group as one parameter. An option wins, then its `REPLAY_*` variable, then the job file, then the default.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from datetime import date
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from replay import config, dates, kafka_settings, parse
+from replay import config, dates, jobfile, kafka_settings, parse
 from replay.errors import UsageError
 
+Guard = Callable[["Logging"], AbstractContextManager[Any]]
+"""What stands around a command: logging before, errors and exit codes after."""
 
-def takes(command: Callable[..., Any]) -> Callable[..., Any]:
+
+def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     """The command with each parameter that is a group replaced by the group's fields."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
-    parameters: list[inspect.Parameter] = []
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in inspect.signature(command).parameters.items():
         if name not in groups:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
@@ -41,7 +48,10 @@ def takes(command: Callable[..., Any]) -> Callable[..., Any]:
             )
 
     @wraps(command)
-    def gathered(**given: Any) -> Any:
+    def gathered(context: typer.Context, **given: Any) -> Any:
+        if given.get("config") is not None:
+            with guard(Logging(given["log_format"], given["debug"])):
+                given |= from_job_file(context, given, gathered.__annotations__)
         for name, group in groups.items():
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
         return command(**given)
@@ -50,6 +60,68 @@ def takes(command: Callable[..., Any]) -> Callable[..., Any]:
     gathered.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     gathered.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return gathered
+
+
+def from_job_file(context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """What the job file says of options that neither the command line nor a variable does."""
+    file = jobfile.read(Path(given["config"]))
+    parameters = {option_name(each): each for each in context.command.params}
+    said = {}
+    for name, value in file.values(given.get("job"), sorted({*ALL_OPTIONS, *parameters})).items():
+        parameter = parameters.get(name)  # None: an option of another command
+        if parameter is not None and _is_default(context, str(parameter.name)):
+            said[str(parameter.name)] = _typed(name, kinds[str(parameter.name)], value)
+    settings = {name: value.value for name, value in file.settings().items()}
+    servers = settings.pop(jobfile.BOOTSTRAP, None)
+    if servers is not None and not given.get("bootstrap_servers") and "bootstrap_servers" not in said:
+        said["bootstrap_servers"] = str(servers)
+    if settings and "settings" in given:
+        named = {text.partition("=")[0].strip() for text in given["settings"] or []}
+        more = [f"{name}={_setting(value)}" for name, value in settings.items() if name not in named]
+        said["settings"] = [*(given["settings"] or []), *more]
+    return said
+
+
+def option_name(parameter: Any) -> str:
+    """As a job file names it: `max_gap` of `--max-gap`; the inputs are `inputs`."""
+    longest = max(parameter.opts, key=len)
+    return longest.lstrip("-").replace("-", "_") if longest.startswith("-") else str(parameter.name)
+
+
+def _is_default(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT"
+
+
+def _typed(name: str, kind: Any, value: jobfile.Value) -> Any:
+    """The value as the command line would hand it over."""
+    plain, kinds = value.value, _plain_kinds(kind)
+    if any(get_origin(each) is list for each in kinds):
+        return jobfile.texts(plain)
+    wanted = next(each for each in kinds if each is not type(None))
+    if isinstance(plain, list | dict) or (wanted is bool) != isinstance(plain, bool):
+        needs = "true or false" if wanted is bool else "one value"
+        raise UsageError(f"{name} takes {needs}", where=value.where, todo="see the option with --help")
+    try:
+        made = plain if wanted is bool else wanted(str(plain))
+    except ValueError:
+        told = "its value" if value.secret else repr(plain)
+        choices = f": give {', '.join(wanted)}" if issubclass(wanted, StrEnum) else ""
+        raise UsageError(f"{told} does not fit {name}", where=value.where, todo=f"see --help{choices}") from None
+    for info in getattr(kind, "__metadata__", ()):
+        if info.min is not None and made < info.min:
+            raise UsageError(f"{plain} is too small for {name}", where=value.where, todo=f"give at least {info.min}")
+    return made
+
+
+def _plain_kinds(kind: Any) -> tuple[Any, ...]:
+    """`Annotated[X | None, ...]` without its wrapping."""
+    bare = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
+    return get_args(bare) if isinstance(bare, UnionType) else (bare,)
+
+
+def _setting(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def opt(name: str, text: str, **more: Any) -> Any:
@@ -85,17 +157,72 @@ class Logging:
     debug: Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Tracebacks and debug logs.")] = False
 
 
+@dataclass(frozen=True, slots=True)
+class JobName:
+    """Which replay this is: a job, and where it has one, the logical date."""
+
+    job: str | None
+    day: date | None
+    state_dir: Path
+
+    def dated(self, text: str, option: str) -> str:
+        """`{date}` and `{date:%Y/%m/%d}` become the logical date; a text without them stays what it is."""
+        if not dates.has_date(text):
+            return text
+        if self.day is None:
+            raise UsageError(f"{text} depends on the date", where=option, todo="give one: --date 2026-11-22")
+        return dates.expand(text, self.day, option)
+
+    def of(self, topic: str) -> str:
+        """As Kafka's progress records know it: each date is a replay of its own."""
+        return (self.job or topic) + (f".{self.day}" if self.day is not None else "")
+
+    def checkpoint(self, topic: str) -> Path:
+        """`JOB/DATE.json` in the state folder; without a date `JOB.json`; the job's default name is the topic's."""
+        job = safe_name(self.job or topic)
+        return self.state_dir / (f"{job}.json" if self.day is None else f"{job}/{self.day}.json")
+
+
+def safe_name(name: str) -> str:
+    """As the name of a file: those end at 255 bytes, and hold no slash."""
+    plain = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
+    return name if plain == name and len(name) <= 200 else f"{plain[:180]}-{zlib.crc32(name.encode()):08x}"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Which replay: by a job file, a name, a date."""
+
+    config: Annotated[
+        str | None, opt("--config", "A TOML file with options; the command line and variables win.", metavar="FILE")
+    ] = None
+    job: Annotated[
+        str | None, opt("--job", "Name of the replay; of several in the job file, which one. [default: the topic's]")
+    ] = None
+    date: Annotated[
+        str | None, opt("--date", "The logical date, {date} in INPUT, topic and checkpoint: 2026-11-22, yesterday, -2.")
+    ] = None
+    timezone: Annotated[str, opt("--timezone", "The zone in which yesterday is reckoned.")] = "UTC"
+    state_dir: Annotated[
+        str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")
+    ] = ""
+
+    def parsed(self) -> JobName:
+        if self.job == "":
+            raise UsageError("the name is empty", where="--job", todo="give one such as nightly")
+        today = dates.today_in(self.timezone, time.time())
+        day = dates.parse_date(self.date, today) if self.date is not None else None
+        return JobName(self.job, day, Path(self.state_dir) if self.state_dir else default_state_dir())
+
+
 @dataclass(frozen=True)
 class Input:
     """Which rows, in which order, as which records."""
 
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Parquet files, folders, globs, s3:// gs:// abfs:// URIs.")
-    ]
-    date: Annotated[
-        str | None, opt("--date", "The logical date that {date} in INPUT stands for: 2026-11-22, yesterday, -2.")
+        list[str] | None,
+        typer.Argument(metavar="INPUT...", help="Parquet files, folders, globs, s3:// gs:// abfs:// URIs."),
     ] = None
-    timezone: Annotated[str, opt("--timezone", "The zone in which yesterday is reckoned.")] = "UTC"
     preset: Annotated[str | None, opt("--preset", "A well-known layout; see: replay presets.")] = None
     maps: Annotated[list[str] | None, many("--map", "FIELD=COLUMN for symbol, price or event_time")] = None
     symbol: Annotated[str | None, opt("--symbol", "One symbol for files without that column.")] = None
@@ -142,7 +269,11 @@ class Input:
         str | None, opt("--row-header", "A header of this name that identifies the row; costs half the speed.")
     ] = None
 
-    def parsed(self) -> config.SourceOptions:
+    def parsed(self, name: JobName) -> config.SourceOptions:
+        if not self.inputs:
+            raise UsageError(
+                "which files?", where="INPUT", todo="name Parquet files, folders or globs, or a job file with --config"
+            )
         from replay import select  # noqa: PLC0415 - imports pyarrow
 
         columns = parse.parse_columns(
@@ -169,7 +300,7 @@ class Input:
         )
         bad_rows_max, bad_share_max = parse.parse_bad_rows_max(self.bad_rows_max)
         return config.SourceOptions(
-            inputs=tuple(self._dated(text) for text in self.inputs),
+            inputs=tuple(name.dated(text, "INPUT") for text in self.inputs),
             columns=columns,
             records=records,
             order=self.order,
@@ -181,15 +312,6 @@ class Input:
             bad_share_max=bad_share_max,
         )
 
-    def _dated(self, text: str) -> str:
-        """`{date}` is the logical date; where none is given, braces stay what they are."""
-        if self.date is None and not dates.has_date(text):
-            return text
-        if self.date is None:
-            raise UsageError(f"{text} depends on the date", where="INPUT", todo="give one: --date 2026-11-22")
-        today = dates.today_in(self.timezone, time.time())
-        return dates.expand(text, dates.parse_date(self.date, today))
-
 
 @dataclass(frozen=True)
 class Where:
@@ -200,7 +322,9 @@ class Where:
         None
     )
 
-    def parsed(self, topic: str, *, needed: bool = True) -> config.KafkaOptions:
+    def parsed(self, topic: str | None, name: JobName, *, needed: bool = True) -> config.KafkaOptions:
+        if not topic:
+            raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
         if needed and not self.bootstrap_servers:
             raise UsageError(
                 "which broker? There is no default",
@@ -209,10 +333,10 @@ class Where:
             )
         servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers)
         settings = kafka_settings.check_settings(parse.parse_assignments(self.settings or [], "-X"))
-        return config.KafkaOptions(servers, parse.check_topic_name(topic), settings=settings)
+        return config.KafkaOptions(servers, parse.check_topic_name(name.dated(topic, "--topic")), settings=settings)
 
 
-TopicName = Annotated[str, opt("--topic", "The topic.")]
+TopicName = Annotated[str | None, opt("--topic", "The topic.")]
 FirstOffsets = Annotated[
     str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
 ]
@@ -235,12 +359,11 @@ class Sending:
     """How rows are batched, delivered and made safe."""
 
     checkpoint: Annotated[
-        str, opt("--checkpoint", "File that remembers what is in the topic. [default: TOPIC.json in the state folder]")
+        str, opt("--checkpoint", "File that remembers what is in the topic. [default: JOB/DATE.json in --state-dir]")
     ] = ""
     delivery: Annotated[config.Delivery, opt("--delivery", "What makes re-runs exact; see the README.")] = (
         config.Delivery.IDEMPOTENT
     )
-    job: Annotated[str, opt("--job", "Transactional: name of this replay. [default: the topic's]")] = ""
     progress_topic: Annotated[str, opt("--progress-topic", "Transactional: progress records.")] = "replay-progress"
     transaction_rows: Annotated[str, opt("--transaction-rows", "Commit after this many rows,")] = "131072"
     transaction_ms: Annotated[int, opt("--transaction-ms", "or after this long.", min=1)] = 1_000
@@ -272,8 +395,7 @@ class Sending:
         float, typer.Option("--progress-seconds", min=0.1, help="Progress lines this often, when not on a terminal.")
     ] = config.PROGRESS_S
 
-    def parsed(self, source: config.SourceOptions, kafka: config.KafkaOptions) -> config.RunOptions:
-        """Without a checkpoint to remember, `checkpoint` is that of the topic."""
+    def parsed(self, name: JobName, source: config.SourceOptions, kafka: config.KafkaOptions) -> config.RunOptions:
         kafka = replace(
             kafka,
             create_topic=parse.parse_topic_spec(self.create_topic) if self.create_topic else None,
@@ -289,7 +411,9 @@ class Sending:
         )
         return config.RunOptions(
             source=source,
-            checkpoint=Path(self.checkpoint) if self.checkpoint else default_checkpoint(kafka.topic),
+            checkpoint=(
+                Path(name.dated(self.checkpoint, "--checkpoint")) if self.checkpoint else name.checkpoint(kafka.topic)
+            ),
             kafka=kafka,
             check=self.check,
             allow_appended=self.allow_appended,
@@ -298,7 +422,7 @@ class Sending:
             progress_interval_s=self.progress_seconds,
             delivery=self.delivery,
             transactions=config.Transactions(
-                job=self.job or kafka.topic,
+                job=name.of(kafka.topic),
                 progress_topic=parse.check_topic_name(self.progress_topic),
                 rows_max=parse.parse_rows(self.transaction_rows, "--transaction-rows", parse.ONE_OR_MORE),
                 open_ms_max=self.transaction_ms,
@@ -307,8 +431,22 @@ class Sending:
         )
 
 
-def default_checkpoint(topic: str) -> Path:
+def default_state_dir() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
-    short = topic if len(topic) <= 200 else f"{topic[:180]}-{zlib.crc32(topic.encode()):08x}"  # file names end at 255
-    return user_state_path("replay") / f"{short}.json"
+    return user_state_path("replay")
+
+
+def _names_of(*groups: type) -> frozenset[str]:
+    """The option names of groups, as a job file writes them."""
+    found = set()
+    for group in groups:
+        for name, kind in get_type_hints(group, include_extras=True).items():
+            declared = [text for each in kind.__metadata__ for text in (each.default, *(each.param_decls or ()))]
+            longest = max((text for text in declared if str(text).startswith("-")), key=len, default=name)
+            found.add(longest.partition("/")[0].lstrip("-").replace("-", "_"))
+    return frozenset(found)
+
+
+ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Logging) | {"topic"}
+"""What a job file may hold for any command; a command takes what it knows."""

@@ -231,7 +231,7 @@ class Reader:
     def _symbol_ids(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
         fates = _all_sent(raw)
         if self._own.symbol is not None:
-            one = self._symbols.id_of(self._cased(self._own.symbol))
+            one = self._symbols.id_of(cased(self._own.symbol, self._asked))
             return pa.array(np.full(raw.num_rows, one, dtype=np.int32)), fates
         array = raw.column(self._layout.symbol_column)
         if not pa.types.is_dictionary(array.type):
@@ -250,13 +250,9 @@ class Reader:
         if not name:
             return NO_SYMBOL, Fate.SYMBOL_MISSING
         try:
-            return self._symbols.id_of(self._cased(name.decode())), Fate.SENT
+            return self._symbols.id_of(cased(name.decode(), self._asked)), Fate.SENT
         except UnicodeDecodeError:
             return NO_SYMBOL, Fate.SYMBOL_NOT_TEXT
-
-    def _cased(self, name: str) -> str:
-        case = self._asked.symbol_case
-        return name.upper() if case is SymbolCase.UPPER else name.lower() if case is SymbolCase.LOWER else name
 
     def _prices(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
         part, columns = self._layout.price, self._asked
@@ -396,6 +392,13 @@ class Reader:
             where=f"{self._file.shown}, row {self._file.file_row(row):,} (the first is 0)",
             todo=todo,
         )
+
+
+def cased(symbol: str, columns: Columns) -> str:
+    """As `--symbol-case` wants it."""
+    if columns.symbol_case is SymbolCase.UPPER:
+        return symbol.upper()
+    return symbol.lower() if columns.symbol_case is SymbolCase.LOWER else symbol
 
 
 def _all_sent(raw: pa.RecordBatch) -> Bytes:

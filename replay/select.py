@@ -28,9 +28,6 @@ from replay.where import parse as parse_where
 
 _GLOB = re.compile(r"[*?[]")
 
-_STATISTICS_SLACK_NS = 999
-"""Statistics of a nanosecond column that went through Python's datetime have lost less than a microsecond."""
-
 _IDENTITY_MAX = 500
 """Characters of a list of symbols in a checkpoint; of a longer one its hash: it is saved every second."""
 
@@ -152,12 +149,12 @@ def can_match(
     """Could a row group with these statistics hold a row that is wanted? In doubt, yes.
 
     None is unknown. The symbols are those in the file: with `same_case` False (`--symbol-case`) they tell nothing of
-    the names compared. The largest symbol may be cut off; times may be off by less than a microsecond. Rows without a
+    the names compared. The largest symbol may be cut off; times are exact. Rows without a
     symbol or a time are in no statistics: in a row group that is left out they are neither sent nor reported.
     """
-    if selection.to_ns is not None and first_ns is not None and first_ns - _STATISTICS_SLACK_NS >= selection.to_ns:
+    if selection.to_ns is not None and first_ns is not None and first_ns >= selection.to_ns:
         return False
-    if selection.from_ns is not None and last_ns is not None and last_ns + _STATISTICS_SLACK_NS < selection.from_ns:
+    if selection.from_ns is not None and last_ns is not None and last_ns < selection.from_ns:
         return False
     if not selection.symbols or not same_case or symbol_min is None or symbol_max is None or symbol_min > symbol_max:
         return True

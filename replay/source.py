@@ -15,17 +15,17 @@ from replay import select, sorting
 from replay.config import Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
-from replay.inputs import InputFile, RowGroup, open_file, open_files
+from replay.inputs import InputFile, RowGroup, Span, open_file, open_files
 from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SymbolTable
 from replay.order import BATCH_ROWS_MAX, Stream, broken_promise, by_event_time, one_after_the_other, times_ns
-from replay.reader import LAST_NS, BadRows, Reader, Wanted
+from replay.reader import LAST_NS, BadRows, Reader, Wanted, cased
 from replay.schema import resolve, with_preset
 from replay.storage import find
 
 LABEL_DIGITS = 8
 """Of a hash of inputs and options: few replays share a topic."""
 
-Span = tuple[int, int] | None
+SpanNs = tuple[int, int] | None
 """First and last event time in ns; None: unknown."""
 
 
@@ -46,6 +46,9 @@ class Source:
         files = open_files(paths, with_statistics)
         self.layout = resolve(files, columns, options.records)
         selection = options.selection
+        if selection is not None and selection.where is not None:
+            for file in files:
+                selection.where.check(file.schema, file.shown)
         self._wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
         self.rows_all = sum(file.rows for file in files)
         if not self.rows_all:
@@ -53,7 +56,7 @@ class Source:
                 "there are no rows in any input file", where=", ".join(options.inputs), todo="check the inputs"
             )
         self.files = tuple(self._pruned(index, file) for index, file in enumerate(files))
-        self._spans: list[list[Span]] = []
+        self._spans: list[list[SpanNs]] = []
         for index in range(len(self.files)):
             self._spans.append(self._group_spans(index))
         self.rows = sum(file.rows for file in self.files)
@@ -114,7 +117,7 @@ class Source:
         known = [span[0] for span in spans if span is not None]
         return min(known) if known and len(known) == len(spans) else None
 
-    def span_ns(self, index: int, row: int = 0) -> Span:
+    def span_ns(self, index: int, row: int = 0) -> SpanNs:
         """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""
         if self.options.unsorted is not Unsorted.FAIL:  # what lies before the row in the file may come behind it
             row = 0
@@ -186,18 +189,19 @@ class Source:
         selection = self.options.selection
         if selection is None or not file.rows:
             return file
-        constant = self.layout.files[index].symbol
+        constant = self.layout.files[index].symbol or file.keys.get(self.layout.symbol_column)
+        if constant is not None and not selection.wants(cased(constant, self.columns)):
+            return replace(file, groups=())
         same_case = self.columns.symbol_case is SymbolCase.KEEP
         kept = []
         for group in file.groups:
             first, last = self._statistics_ns(index, file, group) or (None, None)
-            symbols = group.span(self.layout.symbol_column)
-            names = (constant, constant) if constant is not None else (symbols.first, symbols.last)
-            if select.can_match(selection, first, last, *names, same_case=same_case):
+            names = Span() if constant is not None else group.span(self.layout.symbol_column)
+            if select.can_match(selection, first, last, names.first, names.last, same_case=same_case):
                 kept.append(group)
         return replace(file, groups=tuple(kept))
 
-    def _group_spans(self, index: int) -> list[Span]:
+    def _group_spans(self, index: int) -> list[SpanNs]:
         """Event times of each row group; read from the column where statistics do not tell."""
         file = self.files[index]
         spans = [self._statistics_ns(index, file, group) for group in file.groups]
@@ -205,7 +209,7 @@ class Source:
             return self._reader(index).time_spans_ns()
         return spans
 
-    def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> Span:
+    def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:
         column = self.layout.event_time.column
         span, unit = group.span(column), file.time_units.get(column) or self.layout.files[index].time_unit
         if span.first is None or unit is None or not isinstance(span.first, int):

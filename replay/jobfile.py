@@ -1,0 +1,163 @@
+"""A job file: the options of one or several replays, by name, in TOML; secrets by reference.
+
+    [job]                               or [jobs.NAME], several of them
+    inputs = "/data/{date}/*.parquet"   any option, without its dashes
+    topic = "trades"
+    [kafka]
+    "sasl.password" = "${file:/run/secrets/kafka}"
+
+An option on the command line wins, then its `REPLAY_*` variable, then the job's table, then what is outside all jobs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from replay.errors import UsageError
+
+KAFKA = "kafka"
+BOOTSTRAP = "bootstrap.servers"
+_TABLES = ("job", "jobs", KAFKA)
+_REFERENCE = re.compile(r"\$\$|\$\{(env|file):([^}]*)\}|\$\{([^}]*)\}?")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What the file says of an option. `secret`: it came by reference, and is never shown."""
+
+    value: Any
+    where: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """`common` holds what stands outside all jobs."""
+
+    path: Path
+    common: Mapping[str, Any]
+    jobs: Mapping[str, Mapping[str, Any]]
+    kafka: Mapping[str, Any]
+
+    def values(self, job: str | None, known: Collection[str]) -> dict[str, Value]:
+        """Option name (with underscores) to value, for one job. Raises `UsageError` for a key nobody knows."""
+        table = {**self.common, **self.jobs.get(self._name(job), {})}
+        values = {}
+        for key, value in table.items():
+            name = key.replace("-", "_")
+            if name not in known:
+                raise self._unknown(key, known)
+            values[name] = self._value(value, f"{self.path}, {key}")
+        return values
+
+    def settings(self) -> dict[str, Value]:
+        """librdkafka settings."""
+        return {name: self._value(value, f"{self.path}, [kafka] {name}") for name, value in self.kafka.items()}
+
+    def _name(self, job: str | None) -> str:
+        if job is not None and job not in self.jobs and len(self.jobs) > 0 and "" not in self.jobs:
+            close = difflib.get_close_matches(job, self.jobs, n=1)
+            raise UsageError(
+                f"there is no job {job!r}" + (f" (did you mean {close[0]}?)" if close else ""),
+                where=str(self.path),
+                todo=f"name one of {', '.join(self.jobs)} with --job",
+            )
+        if job is None and len(self.jobs) > 1:
+            raise UsageError(
+                f"there are {len(self.jobs)} jobs",
+                where=str(self.path),
+                todo=f"name one: --job {next(iter(self.jobs))}",
+            )
+        return job if job is not None and job in self.jobs else next(iter(self.jobs), "")
+
+    def _unknown(self, key: str, known: Collection[str]) -> UsageError:
+        close = difflib.get_close_matches(key.replace("-", "_"), known, n=1)
+        return UsageError(
+            f"there is no option {key!r}",
+            where=str(self.path),
+            todo=f"did you mean {close[0].replace('_', '-')}?" if close else "see the options with --help",
+        )
+
+    def _value(self, value: Any, where: str) -> Value:
+        found = [False]
+
+        def refer(text: str) -> str:
+            told, is_secret = _with_references(text, where)
+            found[0] |= is_secret
+            return told
+
+        return Value(_each_text(value, refer), where, found[0])
+
+
+def read(path: Path) -> JobFile:
+    """Raises `UsageError` for a file that is no job file."""
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(error.strerror or str(error), where=str(path), todo="check the path of --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"this is not TOML: {error}", where=str(path), todo="mend the line it names") from None
+    for table in _TABLES:
+        if not isinstance(body.get(table, {}), dict):
+            raise UsageError(f"{table} is a table", where=str(path), todo=f"write [{table}]")
+    jobs = dict(body.get("jobs", {}))
+    if "job" in body and jobs:
+        raise UsageError("[job] and [jobs.NAME] exclude each other", where=str(path), todo="give each job a name")
+    if wrong := [name for name, table in jobs.items() if not isinstance(table, dict)]:
+        raise UsageError(f"jobs.{wrong[0]} is a table", where=str(path), todo=f"write [jobs.{wrong[0]}]")
+    if "job" in body:
+        jobs = {"": body["job"]}
+    common = {key: value for key, value in body.items() if key not in _TABLES}
+    return JobFile(path, common, jobs, body.get(KAFKA, {}))
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_each_text(each, change) for each in value]
+    if isinstance(value, dict):
+        return {key: _each_text(each, change) for key, each in value.items()}
+    return value
+
+
+def _with_references(text: str, where: str) -> tuple[str, bool]:
+    """`${env:NAME}` and `${file:PATH}` replaced (`$$` is a dollar sign), and whether there were any."""
+    found = False
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal found
+        if match[0] == "$$":
+            return "$"
+        if match[1] is None:
+            raise UsageError(f"{match[0]!r} refers to nothing", where=where, todo="write ${env:NAME} or ${file:PATH}")
+        found = True
+        return _looked_up(match[1], match[2], where)
+
+    return _REFERENCE.sub(replaced, text), found
+
+
+def _looked_up(kind: str, name: str, where: str) -> str:
+    if kind == "env":
+        if name not in os.environ:
+            raise UsageError(f"the variable {name} is not set", where=where, todo=f"set {name}, or name another")
+        return os.environ[name]
+    try:
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"{name}: {reason}", where=where, todo="check the path of the secret") from None
+
+
+def texts(value: Any) -> list[str]:
+    """A list option's value: an array, a table of assignments, or one text."""
+    if isinstance(value, dict):
+        return [f"{key}={each}" for key, each in value.items()]
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
