@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-ENCODER_VERSION = "json-1"  # raise it with any change to the bytes of a record: a resume compares bytes
+ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
 PARTITIONER = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
 
 

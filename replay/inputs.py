@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from replay.checkpoint import InputPrint
 from replay.config import Columns
-from replay.encode import supports
 from replay.errors import InputError
+from replay.json_text import supports
 
 
 @dataclass(frozen=True, slots=True)
