@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from replay.select import Selection
 
-ENCODER_VERSION = "json-1"  # raise it with any change to the bytes of a record: a resume compares bytes
+ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
 MURMUR2 = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
 CRC32 = "crc32"  # librdkafka's default for records with a key
 PROGRESS_S = 10.0  # between progress lines: rare enough for a night's log

@@ -5,8 +5,9 @@ on nothing but the row and the options in the checkpoint; any change to them nee
 
     {"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z", FIELDS...}
 
-Numbers are written with the fewest digits that read back as the same value; times have six digits after the
-second (nine for nanosecond columns). Further fields follow in the order they were asked for; null is null.
+Numbers are written with the fewest digits that read back as the same value, decimals with all of theirs; times have six
+digits after the second (nine for nanosecond columns). Further fields follow in the order they were asked for; null is
+null. `json_text.py` says how each type looks.
 """
 
 from __future__ import annotations
@@ -19,17 +20,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.config import KEY_NONE, Records, Timestamp
+from replay.config import KEY_NONE, DecimalAs, Records, Timestamp
 from replay.errors import InputError
+from replay.json_text import json_text, number_text
 from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Headers, Ints, SymbolTable
 
 Partitioner = Callable[[bytes], int]
 
 NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _UNITS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
-
-_NEEDS_ESCAPE = r'["\\\x00-\x1f]'
-"""What RFC 8259 section 7 does not allow bare in a string."""
 
 
 _HEADER_BYTES = 10  # the lengths of a header's name and value, as varints of up to 5 bytes
@@ -53,6 +52,7 @@ class Encoder:
     ) -> None:
         self._symbols, self._fields, self._partitioner = symbols, tuple(fields), partitioner
         self._records, self._row_label = records, row_label
+        self._quoted = records.decimal_as is DecimalAs.STRING
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
         self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
         if records.row_header is not None:
@@ -122,7 +122,8 @@ class Encoder:
         pieces: list[Any] = [self._heads.take(ids)]
         between = ""
         for name in ("price", "event_time", *self._fields):
-            before, text, after = json_text(rows.column(name))
+            # a price that is text is a number all the same: convert.to_price sees to it
+            before, text, after = (number_text if name == "price" else json_text)(rows.column(name), self._quoted)
             label = "" if name == "price" else f", {json.dumps(name, ensure_ascii=False)}: "  # heads end in the first
             if constant := between + label + before:
                 pieces.append(constant.encode())
@@ -145,59 +146,6 @@ class Encoder:
 
 def _to_ms(units: Ints, unit: str) -> Ints:
     return units * 1_000 if unit == "s" else units // _UNITS_PER_MS[unit]
-
-
-def json_text(column: pa.Array) -> tuple[str, pa.Array, str]:
-    """Each value of the column as JSON: what stands before each, the texts (binary, no nulls), what stands after.
-
-    Takes booleans, integers, floats, decimals, strings and timestamps without zone; `supports` tells.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        before, texts, after = json_text(column.dictionary)
-        return _bare(before, texts.take(column.indices), after)
-    if pa.types.is_timestamp(kind):
-        text = column.cast(pa.timestamp(kind.unit if kind.unit == "ns" else "us")).cast(pa.string()).cast(pa.binary())
-        # "2026-11-22 00:00:00.032185": the blank at 10 becomes T. Years have four digits: source.py sees to it.
-        return _bare('"', pc.binary_replace_slice(text, 10, 11, b"T"), 'Z"')
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _json_strings(column.cast(pa.string()))
-    if pa.types.is_floating(kind) and not pc.all(pc.is_finite(column)).as_py():
-        # NaN and infinities are no JSON numbers (RFC 8259 section 6)
-        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))
-    return _bare("", column.cast(pa.string()).cast(pa.binary()), "")
-
-
-def _bare(before: str, texts: pa.Array, after: str) -> tuple[str, pa.Array, str]:
-    """Where there are nulls, each value carries its own quotes, since null has none."""
-    if not texts.null_count:
-        return before, texts, after
-    if before or after:
-        texts = pc.binary_join_element_wise(before.encode(), texts, after.encode(), b"")
-    return "", texts.fill_null(b"null"), ""
-
-
-def _json_strings(column: pa.Array) -> tuple[str, pa.Array, str]:
-    if not pc.any(pc.match_substring_regex(column, _NEEDS_ESCAPE)).as_py():
-        return _bare('"', column.cast(pa.binary()), '"')
-    distinct = column.dictionary_encode()
-    texts = [None if s is None else json.dumps(s, ensure_ascii=False).encode() for s in distinct.dictionary.to_pylist()]
-    return _bare("", pa.array(texts, pa.binary()).take(distinct.indices), "")
-
-
-def supports(kind: pa.DataType) -> bool:
-    """Whether `json_text` can write a column of this type."""
-    if pa.types.is_dictionary(kind):
-        return supports(kind.value_type)
-    return bool(
-        pa.types.is_boolean(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_timestamp(kind)
-    )
 
 
 def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:

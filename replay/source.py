@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from replay import select, sorting
-from replay.config import Order, SourceOptions, SymbolCase, Unsorted
+from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
 from replay.inputs import InputFile, RowGroup, Span, open_file, open_files
@@ -119,8 +119,8 @@ class Source:
 
     def span_ns(self, index: int, row: int = 0) -> SpanNs:
         """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""
-        if self.options.unsorted is not Unsorted.FAIL:  # what lies before the row in the file may come behind it
-            row = 0
+        if self.options.unsorted is not Unsorted.FAIL or self.options.on_bad_row is not OnBadRow.FAIL:
+            row = 0  # a row may be ordered by the time of one before it in its file
         spans = []
         for group, span in zip(self.files[index].groups, self._spans[index], strict=True):
             if row < group.rows:

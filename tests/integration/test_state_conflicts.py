@@ -239,7 +239,7 @@ def test_another_version_or_cluster(place: Place) -> None:
     place.half()
     whole = place.checkpoint.read_bytes()
     for field, value, says in (
-        ("encoder", "json-0", "the encoder was json-0, now json-1"),
+        ("encoder", "json-0", "the encoder was json-0, now json-2"),
         ("partitioner", "crc32", "the partitioner was crc32, now murmur2"),
         ("cluster_id", "another", "the cluster id was another, now "),
     ):
@@ -340,7 +340,7 @@ def test_show_each_state(place: Place) -> None:
         "running, or stopped without a word",
         f"{row:,} of 3,000",
         f"{place.topic} (id ",
-        "json-1, partitioner murmur2 over 6 partitions",
+        "json-2, partitioner murmur2 over 6 partitions",
         f"{place.files[0].name}: next row ",
     ):
         assert text in running.out, running.out
