@@ -1,8 +1,9 @@
 """One order over many files: by (event time, file, row), column-wise and in bounded memory. Pure.
 
-Files that follow each other in time are read one after the other; files that overlap are merged: what lies before
-the smallest last time of the open batches can be followed by nothing smaller, so it is sorted (stably: ties
-stay in file order, then row order) and handed on; then the exhausted batches are refilled.
+Of each file it is known from where on it may still bring rows: the last time read, or before that the first time its
+statistics promise. Always the file that is behind all others is read on (or opened, when its turn comes): so files
+that follow each other are never open together. What lies before the smallest of these times is complete: it is
+sorted (stably: ties stay in file order, then row order) and handed on.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 import pyarrow as pa
@@ -19,27 +21,40 @@ from replay.errors import InputError
 from replay.model import ORDER_NS, Ints
 
 OPEN_ROWS = 1 << 20
-"""Rows in memory over all merged files; each open file gets its share of them as batch size."""
+"""Rows in memory over all merged files; each file that is open at the same time gets its share as batch size."""
+
+OPEN_BYTES = 256 << 20
+"""The same in bytes, for wide rows: as many as `OPEN_ROWS` of 256 bytes."""
 
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
 
 BATCH_ROWS_MIN = 1_024
-"""Below this, the cost per call outweighs the rows: more than 1,024 overlapping files need more memory."""
+"""Below this, the cost per call outweighs the rows: more than 512 overlapping files need more memory."""
+
+_NEVER_NS = 2**63 - 1  # the largest time there is
 
 Ordered = Iterator[tuple[pa.RecordBatch, "Ints | int"]]
+
+Place = tuple[int, int]
+"""Time and file: what rows are ordered by. Those of one place are in row order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """The rest of one file: `file` is its number, `path` for messages. `first_ns`: no event time in it is smaller;
-    None where only reading tells. `read` takes a number of rows per batch."""
+    None where only reading tells. `read` takes a number of rows per batch. `last_ns`: no event time in it is larger;
+    None where that is not known, which costs smaller batches."""
 
     file: int
     path: str
     first_ns: int | None
     read: Callable[[int], Iterator[pa.RecordBatch]]
     last_ns: int | None = None
+
+    @property
+    def first_place(self) -> Place:
+        return (-1 if self.first_ns is None else self.first_ns, self.file)
 
 
 def one_after_the_other(streams: Sequence[Stream]) -> Ordered:
@@ -49,66 +64,28 @@ def one_after_the_other(streams: Sequence[Stream]) -> Ordered:
             yield table, stream.file
 
 
-@dataclass(slots=True)
-class _Open:
-    """A file being merged: the rows read and not yet handed on, and their times."""
-
-    file: int
-    batches: Iterator[pa.RecordBatch]
-    table: pa.RecordBatch
-    times: Ints
-    ended: bool = False
-
-    def refill(self) -> None:
-        """Read on until there is a row and, unless the file ends, a time to wait for."""
-        table = next(self.batches, None)
-        if table is None:
-            self.ended = True
-        elif len(self.times) == 0:
-            self.table, self.times = table, times_ns(table)
-        else:
-            self.table = pa.concat_batches([self.table, table])
-            self.times = np.concatenate([self.times, times_ns(table)])
-
-    def take(self, rows: int) -> pa.RecordBatch:
-        taken = self.table.slice(0, rows)
-        self.table, self.times = self.table.slice(rows), self.times[rows:]
-        return taken
+def by_event_time(streams: Sequence[Stream], *, open_bytes: int = OPEN_BYTES, keep_order_ns: bool = False) -> Ordered:
+    """All rows by (time, file, row). Each stream is sorted in itself: the reader has seen to it. `ORDER_NS` is dropped
+    from the tables unless it is to be kept."""
+    yield from _Merge(streams, open_bytes, keep_order_ns).batches()
 
 
-def by_event_time(streams: Sequence[Stream]) -> Ordered:
-    """All rows by (event time, file, row). Each stream is sorted in itself: the reader has seen to it."""
-    pending = deque(sorted(streams, key=lambda s: (-1 if s.first_ns is None else s.first_ns, s.file)))
-    batch_rows = batch_rows_for(streams)
-    opened: list[_Open] = []
-    emitted_ns = -1
-    while pending or opened:
-        bound = _bound(opened)
-        while pending and (not opened or pending[0].first_ns is None or bound is None or pending[0].first_ns <= bound):
-            opened.append(_start(pending.popleft(), batch_rows))
-            opened.sort(key=lambda each: each.file)
-            bound = _bound(opened)
-        for table, files, first_ns, last_ns in _emit(opened, bound):
-            if first_ns < emitted_ns:
-                index = files if isinstance(files, int) else int(files[0])
-                raise broken_promise(next(stream.path for stream in streams if stream.file == index))
-            emitted_ns = last_ns
-            yield table, files
-        for each in opened:
-            if not each.ended and (len(each.times) == 0 or each.times[-1] == bound):
-                each.refill()
-        opened = [each for each in opened if len(each.times) or not each.ended]
+def open_at_once(streams: Sequence[Stream]) -> int:
+    """How many streams at most have rows before and after the same place; where a stream ends is not known, it counts
+    until the end."""
+    steps: list[tuple[int, int, int]] = []
+    for stream in streams:
+        first_ns, file = stream.first_place
+        last_ns = _NEVER_NS if stream.last_ns is None else max(first_ns, stream.last_ns)
+        steps += [(first_ns, file, 1), (last_ns, file, -1)]
+    steps.sort(key=lambda step: (step[0], step[1], -step[2]))  # a stream of one moment starts before it ends
+    return int(np.cumsum([change for _, _, change in steps]).max(initial=0))
 
 
 def batch_rows_for(streams: Sequence[Stream]) -> int:
-    """The batch size at which all files could be open at once; fewer are, where they follow each other."""
-    return max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, OPEN_ROWS // max(1, len(streams))))
-
-
-def _start(stream: Stream, batch_rows: int) -> _Open:
-    batches = stream.read(batch_rows)
-    first = next(batches)
-    return _Open(stream.file, batches, first, times_ns(first))
+    """Rows per batch such that one of each stream that is open at the same time fills half of `OPEN_ROWS`; the other
+    half lets the merge read on where it has to, and hand on many rows at a time."""
+    return max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, OPEN_ROWS // 2 // max(1, open_at_once(streams))))
 
 
 def broken_promise(path: str) -> InputError:
@@ -121,35 +98,130 @@ def broken_promise(path: str) -> InputError:
 
 
 def times_ns(table: pa.RecordBatch) -> Ints:
-    """The event times of a batch, in ns since 1970."""
+    """What the rows of a batch are ordered by, in ns since 1970: `ORDER_NS` where it is there, else the event time."""
     if ORDER_NS in table.schema.names:
         return np.asarray(table.column(ORDER_NS).to_numpy())
     times = table.column("event_time")
     return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
 
-def _bound(opened: Sequence[_Open]) -> int | None:
-    """Rows before this time can be followed by nothing smaller; None: nothing more will be read."""
-    lasts = [int(each.times[-1]) for each in opened if not each.ended and len(each.times)]
-    return min(lasts) if lasts else None
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows that were read and not handed on yet, their times, and the size of the table."""
+
+    table: pa.RecordBatch
+    times: Ints
+    nbytes: int
+
+    def part(self, start: int, stop: int) -> _Piece:
+        table = self.table.slice(start, stop - start)
+        return _Piece(table, self.times[start:stop], table.nbytes)
 
 
-def _emit(opened: Sequence[_Open], bound: int | None) -> Iterator[tuple[pa.RecordBatch, Ints | int, int, int]]:
-    ready: list[tuple[_Open, int]] = []
-    for each in opened:
-        alone = len(opened) == 1  # no tie with another file is possible
-        rows = len(each.times) if bound is None or alone else int(np.searchsorted(each.times, bound, "left"))
-        if rows:
-            ready.append((each, rows))
-    if not ready:
-        return
-    if len(ready) == 1:
-        each, rows = ready[0]
-        first, last = int(each.times[0]), int(each.times[rows - 1])
-        yield each.take(rows), each.file, first, last
-        return
-    times = np.concatenate([each.times[:rows] for each, rows in ready])
-    files = np.repeat(np.array([each.file for each, _ in ready]), [rows for _, rows in ready])
-    table = pa.concat_batches([each.take(rows) for each, rows in ready])
-    order = np.argsort(times, kind="stable")
-    yield table.take(pa.array(order)), files[order], int(times[order[0]]), int(times[order[-1]])
+class _Input:
+    """A stream being merged: not opened yet (no `batches`), or with the pieces read from it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.file = stream, stream.file
+        self.pieces: deque[_Piece] = deque()
+        self._batches: Iterator[pa.RecordBatch] | None = None
+
+    def read(self, batch_rows: int) -> pa.RecordBatch | None:
+        """The next batch that has rows; None at the end."""
+        opens = self._batches is None
+        if self._batches is None:
+            self._batches = self.stream.read(batch_rows)
+        table = next((table for table in self._batches if table.num_rows), None)
+        if opens and table is not None and int(times_ns(table[:1])[0]) < self.stream.first_place[0]:
+            raise broken_promise(self.stream.path)
+        return table
+
+    def last_place(self, piece: _Piece) -> Place:
+        return int(piece.times[-1]), self.file
+
+    def take(self, limit: Place | None) -> list[_Piece]:
+        """The rows up to this place, it included; all of them where there is no limit."""
+        taken: list[_Piece] = []
+        while self.pieces and (limit is None or self.last_place(self.pieces[0]) <= limit):
+            taken.append(self.pieces.popleft())
+        if self.pieces and limit is not None:
+            piece = self.pieces[0]
+            rows = int(np.searchsorted(piece.times, limit[0], "right" if self.file <= limit[1] else "left"))
+            if rows:
+                taken.append(piece.part(0, rows))
+                self.pieces[0] = piece.part(rows, len(piece.times))
+        return taken
+
+
+class _Merge:
+    """Each input is in `waiting` with the place from where on it may bring rows, until it has been read to its end;
+    and in `holding`, by its number, while rows of it wait to be handed on."""
+
+    def __init__(self, streams: Sequence[Stream], open_bytes: int, keep_order_ns: bool) -> None:
+        self._batch_rows, self._open_bytes, self._keep_order_ns = batch_rows_for(streams), open_bytes, keep_order_ns
+        # At least twice what may have to be held, so that a round has many rows to hand on.
+        self._open_rows = max(OPEN_ROWS, 2 * open_at_once(streams) * self._batch_rows)
+        self._waiting = [(stream.first_place, _Input(stream)) for stream in streams]
+        heapify(self._waiting)
+        self._holding: dict[int, _Input] = {}
+        self._rows = self._bytes = 0
+
+    def batches(self) -> Ordered:
+        while self._waiting:
+            self._read_on()
+            while self._waiting and not self._is_full and not self._is_alone:
+                self._read_on()
+            pieces = self._complete()
+            if len({file for file, _ in pieces}) == 1:
+                yield from ((piece.table, file) for file, piece in pieces)
+            elif pieces:
+                yield from _sorted(pieces)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._rows >= self._open_rows or self._bytes >= self._open_bytes
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether all that is held is one input's, and complete: there is nothing to merge it with."""
+        if len(self._holding) != 1:
+            return False
+        (only,) = self._holding.values()
+        return only.last_place(only.pieces[-1]) <= self._waiting[0][0]
+
+    def _read_on(self) -> None:
+        """A batch of the input that is behind all others. Of no input more than this one batch is held beyond the place
+        up to which all is complete."""
+        _, behind = heappop(self._waiting)
+        table = behind.read(self._batch_rows)
+        if table is None:
+            return
+        times = times_ns(table)
+        if ORDER_NS in table.schema.names and not self._keep_order_ns:
+            table = table.drop_columns([ORDER_NS])
+        piece = _Piece(table, times, table.nbytes)
+        behind.pieces.append(piece)
+        self._holding[behind.file] = behind
+        self._rows += len(times)
+        self._bytes += piece.nbytes
+        heappush(self._waiting, (behind.last_place(piece), behind))
+
+    def _complete(self) -> list[tuple[int, _Piece]]:
+        """Takes what nothing smaller can follow, by file and row."""
+        limit = self._waiting[0][0] if self._waiting else None
+        taken = [(file, piece) for file in sorted(self._holding) for piece in self._holding[file].take(limit)]
+        self._holding = {file: each for file, each in self._holding.items() if each.pieces}
+        self._rows = sum(len(piece.times) for each in self._holding.values() for piece in each.pieces)
+        self._bytes = sum(piece.nbytes for each in self._holding.values() for piece in each.pieces)
+        return taken
+
+
+def _sorted(pieces: list[tuple[int, _Piece]]) -> Ordered:
+    """The rows of pieces, which come by file and row, in order."""
+    order = np.argsort(np.concatenate([piece.times for _, piece in pieces]), kind="stable")
+    files = np.repeat([file for file, _ in pieces], [len(piece.times) for _, piece in pieces])
+    table = pa.concat_batches([piece.table for _, piece in pieces])
+    pieces.clear()  # frees what has been copied
+    for start in range(0, len(order), BATCH_ROWS_MAX):
+        rows = order[start : start + BATCH_ROWS_MAX]
+        yield table.take(pa.array(rows)), files[rows]

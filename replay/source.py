@@ -237,7 +237,7 @@ class Source:
         def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
             if reader.goes_back():
                 whole = partial(reader.batches, 0)
-                return sorting.sorted_stream(whole, self.options.sort_memory_bytes, start_row=row)(batch_rows)
+                return sorting.sorted_stream(whole, self.options.sort_memory_bytes, None, row)(batch_rows)
             return reader.batches(row, batch_rows)
 
         return read

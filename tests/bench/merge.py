@@ -1,0 +1,148 @@
+"""`python -m tests.bench.merge`: what one order over many files costs a row, beside one sorted file of the same rows.
+
+Each layout is read by a process of its own, in turn (A B C A B C …): quote the ratios, since machines are noisy. Every
+process has to hand on all rows in order, or the run fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from replay.config import Order, SourceOptions
+from replay.encode import Encoder
+from replay.model import Batch, Ints
+from replay.order import BATCH_ROWS_MAX, times_ns
+from replay.sorting import sorted_stream
+from replay.source import Source
+
+SYMBOLS, DAYS = 50, 20
+DAY_US = 86_400_000_000
+LAYOUTS = ("one sorted file", "1,000 symbol-days", "50 overlapping", "1,000 overlapping", "one shuffled file")
+
+
+def write_layouts(folder: Path, rows: int) -> None:
+    """The same trades in every layout; symbols differ in how often they trade, as they do on an exchange."""
+    rng = np.random.default_rng(5)
+    weights = 1 / np.arange(1, SYMBOLS + 1) ** 0.5
+    symbols = rng.choice(SYMBOLS, rows, p=weights / weights.sum()).astype(np.int32)
+    table = pa.table(
+        {
+            "symbol": pa.DictionaryArray.from_arrays(symbols, [f"SYM{n:02}USDT" for n in range(SYMBOLS)]),
+            "price": np.round(rng.uniform(1, 100_000, rows), 2),
+            "event_time": pa.array(1_760_000_000_000_000 + np.sort(rng.integers(0, DAYS * DAY_US, rows))).view(
+                pa.timestamp("us")
+            ),
+        }
+    )
+    days = (table["event_time"].cast(pa.int64()).to_numpy() - 1_760_000_000_000_000) // DAY_US
+    parts: dict[str, Ints] = {
+        LAYOUTS[0]: np.zeros(rows, dtype=np.int64),
+        LAYOUTS[1]: days * SYMBOLS + symbols,
+        LAYOUTS[2]: symbols.astype(np.int64),
+        LAYOUTS[3]: rng.integers(0, SYMBOLS * DAYS, rows),
+    }
+    for layout, part in parts.items():
+        (folder / layout).mkdir()
+        by_part = table.take(np.argsort(part, kind="stable"))
+        ends = np.cumsum(np.bincount(part)).tolist()
+        for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            pq.write_table(by_part.slice(start, end - start), folder / layout / f"{number}.parquet")
+    (folder / LAYOUTS[4]).mkdir()
+    pq.write_table(table.take(rng.permutation(rows)), folder / LAYOUTS[4] / "0.parquet")
+
+
+def batches(source: Source, layout: str, sort_bytes: int) -> Iterator[Batch]:
+    if layout != LAYOUTS[4]:
+        yield from source.batches(source.start)
+        return
+    position = source.start
+    for table in sorted_stream(source._opener(source.files[0], 0), sort_bytes, None)(BATCH_ROWS_MAX):
+        yield Batch(position, table, 0)
+
+
+def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:
+    order = Order.AS_IS if layout == LAYOUTS[4] else Order.EVENT_TIME  # as it is: the reader does not look at the order
+    start_s = time.monotonic()
+    source = Source(SourceOptions((f"{folder}/{layout}",), order=order))
+    open_s = time.monotonic() - start_s
+    encoder = Encoder(source.symbols, (), lambda _: 0)
+    rows, last_ns, start_s, start_cpu_s = 0, 0, time.monotonic(), time.process_time()
+    for batch in batches(source, layout, sort_bytes):
+        ends = times_ns(batch.table)[[0, -1]]
+        if ends[0] < last_ns:
+            raise RuntimeError(f"{layout}: row {rows:,} or the one behind it is out of order")
+        last_ns, rows = int(ends[1]), rows + len(batch)
+        if encode:
+            encoder.encode(batch)
+    figures = {
+        "rows": rows,
+        "open_s": open_s,
+        "ns": (time.monotonic() - start_s) / rows * 1e9,
+        "cpu_ns": (time.process_time() - start_cpu_s) / rows * 1e9,
+        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(figures))
+
+
+def measure(folder: Path, layout: str, encode: bool, sort_bytes: int, rows: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.bench.merge", "--child", layout, "--folder", str(folder)]
+    command += ["--sort-bytes", str(sort_bytes), *(["--encode"] if encode else [])]
+    figures: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    if figures["rows"] != rows:
+        raise RuntimeError(f"{layout}: {figures['rows']:,} of {rows:,} rows")
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--sort-bytes", type=int, default=64 << 20)
+    parser.add_argument("--layouts", nargs="*", default=LAYOUTS)
+    parser.add_argument("--encode", action="store_true", help="through the encoder as well")
+    parser.add_argument("--folder", help="keep the files here, or find them here")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.folder, options.child, options.encode, options.sort_bytes)
+        return
+    with tempfile.TemporaryDirectory(prefix="replay-bench-") as scratch:
+        folder = Path(options.folder or scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / LAYOUTS[0]).exists():
+            write_layouts(folder, options.rows)
+        runs: dict[str, list[dict[str, float]]] = {layout: [] for layout in options.layouts}
+        for number in range(options.runs + 1):  # the first round warms the page cache up
+            for layout, taken in runs.items():
+                figures = measure(folder, layout, options.encode, options.sort_bytes, options.rows)
+                if number:
+                    taken.append(figures)
+    print(f"{options.rows:,} rows, {options.runs} runs each, {'encoded' if options.encode else 'read only'}")
+    print(f"{'':20}{'ns/row min':>12}{'median':>8}{'max':>8}{'CPU ns/row':>12}{'ratio':>22}{'open s':>8}{'RSS MiB':>9}")
+    for layout, taken in runs.items():
+        ns = sorted(run["ns"] for run in taken)
+        base = runs[options.layouts[0]]
+        ratios = sorted(run["ns"] / other["ns"] for run, other in zip(taken, base, strict=True))
+        cpu, opening = (statistics.median(run[name] for run in taken) for name in ("cpu_ns", "open_s"))
+        ratio = f"{ratios[0]:.2f} / {statistics.median(ratios):.2f} / {ratios[-1]:.2f}"
+        print(
+            f"{layout:20}{ns[0]:>12.0f}{statistics.median(ns):>8.0f}{ns[-1]:>8.0f}{cpu:>12.0f}{ratio:>22}"
+            f"{opening:>8.2f}{max(run['rss_mib'] for run in taken):>9.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
