@@ -23,6 +23,7 @@ from replay.errors import InputError
 from replay.inputs import InputFile, open_parquet, unreadable
 from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
 from replay.schema import FileLayout, Layout, Part
+from replay.unify import widen
 
 LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
@@ -281,7 +282,7 @@ class Reader:
         fates = _all_sent(raw)
         if part.column not in raw.schema.names:
             return pa.nulls(raw.num_rows, part.kind), fates
-        array = convert.widen(raw.column(part.column), part.kind)
+        array = widen(raw.column(part.column), part.kind)
         if pa.types.is_string(part.kind):
             array, fates = _readable(array)
         elif pa.types.is_timestamp(part.kind):
@@ -448,13 +449,15 @@ def _with_four_digit_years(times: pa.Array) -> tuple[pa.Array, Bytes]:
 
 
 def _shown(value: pa.Array) -> str | None:
-    """The one value as text, if it has a text form."""
+    """The one value as text, if it has a text form; bytes that are no text as escapes."""
     try:
         kind = value.type.value_type if pa.types.is_dictionary(value.type) else value.type
         plain = value.cast(kind)
         if pa.types.is_timestamp(kind):
             plain = plain.cast(pa.timestamp(kind.unit))
         text: str | None = plain.cast(pa.string())[0].as_py()
-    except (pa.ArrowException, UnicodeError):
+    except UnicodeError:
+        return str(plain.cast(pa.binary())[0].as_py())
+    except pa.ArrowException:
         return None
     return text
