@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ ROOT = Path(__file__).parents[2]
 T0 = 1.8e9
 
 
-def run(run_id: str = "a", **more: object) -> Run:
+def run(run_id: str = "a", **more: Any) -> Run:
     me = this_process()
     made = Run(run_id, "nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json", {"--rate": "5000/s"},
                me.host, me.pid, me.start, T0, T0 + 5)  # fmt: skip
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 SAMPLE = Sample(1.5, "replaying", 700, 20, 0.001, 0.002, 0.003, 0.004, 0.005, True)
