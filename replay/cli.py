@@ -159,6 +159,100 @@ def verify(
         _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
+class OnFailure(StrEnum):
+    STOP = "stop"
+    GO_ON = "go-on"
+
+
+class Missing(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+Retries = Annotated[int, opt("--retries", "After exit 5 or 6, try so many times more.", min=0)]
+Failing = Annotated[OnFailure, opt("--on-failure", "Later days come after one that failed: never, or all the same.")]
+
+
+@app.command(
+    epilog="Examples:  replay backfill '/data/{date}/*.parquet' --topic trades --from 2026-11-01 --to 2026-11-08"
+    "  |  replay backfill archive --config nightly.toml --from -7 --to today"
+)
+@takes
+def backfill(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    logging: Logging,
+    topic: TopicName = None,
+    retries: Retries = 3,
+    on_failure: Failing = OnFailure.STOP,
+    missing: Annotated[
+        Missing, typer.Option("--missing", help="Days without any input file: fail, or skip them.")
+    ] = Missing.FAIL,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest day first.")] = False,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, help="So many days at a time; each needs a topic of its own.")
+    ] = 1,
+) -> None:
+    """One replay per day in [--from, --to), oldest first; days that are done are skipped."""
+    with _command(logging):
+        from replay import commands  # noqa: PLC0415
+
+        plan, days = commands.backfill_plan(
+            context,
+            source,
+            naming,
+            topic,
+            retries=retries,
+            skip_missing=missing is Missing.SKIP,
+            go_on=on_failure is OnFailure.GO_ON,
+            newest_first=newest_first,
+            parallel=parallel,
+        )
+        # What the days have in common is checked once, before the first of them begins.
+        first = naming.parsed(days[0])
+        sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
+        pacing.parsed()
+        raise typer.Exit(commands.run_backfill(plan, days, _reporter(), print_pairs=_print_pairs))
+
+
+@app.command(
+    epilog="Examples:  replay schedule '/data/{date}/*.parquet' --topic trades --cron '0 2 * * *'"
+    "  |  replay schedule --config nightly.toml"
+)
+@takes
+def schedule(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    logging: Logging,
+    topic: TopicName = None,
+    cron: Annotated[str | None, opt("--cron", 'When: "0 2 * * *" (minute hour day month weekday).')] = None,
+    jitter: Annotated[str, opt("--jitter", "Begin up to so much later, by chance.")] = "0s",
+    catch_up: Annotated[int, opt("--catch-up", "Missed dates to make good, at most; the newest.", min=0)] = 7,
+    retries: Retries = 5,
+    on_failure: Failing = OnFailure.STOP,
+) -> None:
+    """Stay and replay each logical date when its time comes; missed dates are caught up.
+
+    The date is that of the day before, unless --date says otherwise (today, -2).
+    """
+    with _command(logging):
+        from replay import commands  # noqa: PLC0415
+
+        pacing.parsed()
+        jobs = commands.scheduled_jobs(
+            context, source, naming, where, sending, topic, cron, jitter, catch_up, retries, on_failure.value
+        )
+        raise typer.Exit(commands.run_schedule(jobs, _reporter()))
+
+
 @app.command(epilog="Example:  replay plan data --rate 5000/s --partitions 6 --scan")
 @takes
 def plan(
@@ -431,6 +525,15 @@ def _plan(
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:
         type(console)().print(planner.plan_text(made, duration))
+
+
+def _reporter() -> Any:
+    """Log lines, for commands that run others."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from replay.terminal import Terminal  # noqa: PLC0415
+
+    return Terminal(Console(stderr=True), config.PROGRESS_S, bar=False)
 
 
 def _stop_on_signals() -> Any:

@@ -60,6 +60,10 @@ class InputError(ReplayError):
     exit_code = ExitCode.INPUT
 
 
+class NoInput(InputError):
+    """There is no file where one was named."""
+
+
 class StateConflict(ReplayError):
     """Checkpoint, topic or input are not what they were: going on could lose or repeat rows."""
 

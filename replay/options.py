@@ -10,10 +10,10 @@ import inspect
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from datetime import date
+from datetime import date as calendar_date
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -34,7 +34,10 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
     parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    wants_context = hints.pop("context", None) is typer.Context
     for name, parameter in inspect.signature(command).parameters.items():
+        if name == "context":
+            continue
         if name not in groups:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
             continue
@@ -52,6 +55,8 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
         if given.get("config") is not None:
             with guard(Logging(given["log_format"], given["debug"])):
                 given |= from_job_file(context, given, gathered.__annotations__)
+        if wants_context:
+            given["context"] = context
         for name, group in groups.items():
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
         return command(**given)
@@ -65,6 +70,8 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
 def from_job_file(context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     """What the job file says of options that neither the command line nor a variable does."""
     file = jobfile.read(Path(given["config"]))
+    if given.get("job") is None and len(file.jobs) > 1 and context.command.name == "schedule":
+        return {}  # it takes each of the jobs by itself
     parameters = {option_name(each): each for each in context.command.params}
     said = {}
     for name, value in file.values(given.get("job"), sorted({*ALL_OPTIONS, *parameters})).items():
@@ -120,6 +127,27 @@ def _plain_kinds(kind: Any) -> tuple[Any, ...]:
     return get_args(bare) if isinstance(bare, UnionType) else (bare,)
 
 
+def as_arguments(context: typer.Context, without: Collection[str]) -> list[str]:
+    """What the command line said, as arguments for another command: all but the parameters named. Variables and the
+    job file reach that command by themselves."""
+    options: list[str] = []
+    positional: list[str] = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name in without or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        if not parameter.opts[0].startswith("-"):
+            positional += map(str, value)
+        elif isinstance(value, bool):
+            options.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+        else:
+            for each in value if isinstance(value, list | tuple) else [value]:
+                options += [max(parameter.opts, key=len), str(each)]
+    return [*options, *(["--", *positional] if positional else [])]
+
+
 def _setting(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -162,7 +190,7 @@ class JobName:
     """Which replay this is: a job, and where it has one, the logical date."""
 
     job: str | None
-    day: date | None
+    day: calendar_date | None
     state_dir: Path
 
     def dated(self, text: str, option: str) -> str:
@@ -207,11 +235,12 @@ class Naming:
         str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")
     ] = ""
 
-    def parsed(self) -> JobName:
+    def parsed(self, day: calendar_date | None = None) -> JobName:
         if self.job == "":
             raise UsageError("the name is empty", where="--job", todo="give one such as nightly")
         today = dates.today_in(self.timezone, time.time())
-        day = dates.parse_date(self.date, today) if self.date is not None else None
+        if day is None and self.date is not None:
+            day = dates.parse_date(self.date, today)
         return JobName(self.job, day, Path(self.state_dir) if self.state_dir else default_state_dir())
 
 
@@ -448,5 +477,6 @@ def _names_of(*groups: type) -> frozenset[str]:
     return frozenset(found)
 
 
-ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Logging) | {"topic"}
+SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"})
+ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Logging) | {"topic"} | SCHEDULE_OPTIONS
 """What a job file may hold for any command; a command takes what it knows."""
