@@ -34,6 +34,7 @@ from replay.errors import BrokerUnavailable, StateConflict, UsageError
 from replay.kafka_settings import client_settings
 from replay.model import Clock
 from replay.report import Trouble
+from replay.topic_watch import Identity
 
 T = TypeVar("T")
 
@@ -153,6 +154,21 @@ class Found:
     timestamp_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A topic's description that was asked for; see `topic_watch.Question`."""
+
+    future: Any
+
+    def done(self) -> bool:
+        return bool(self.future.done())
+
+    def answer(self) -> Identity | None:
+        with suppress(KafkaException):
+            return _identity(self.future, 0)
+        return None
+
+
 class Cluster:
     """A connection for everything but producing."""
 
@@ -220,6 +236,15 @@ class Cluster:
         self._retry(f"create topic {name}", attempt)
         self._retry(f"find the new topic {name}", lambda: self._all_led(name))
 
+    def ask(self, topic: str) -> Description:
+        """Asks which topic the name stands for, and does not wait for the answer."""
+        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._call_s)
+        return Description(asked[topic])
+
+    def identity(self, topic: str) -> Identity:
+        """Which topic the name stands for now."""
+        return self._retry(f"describe topic {topic}", lambda: _identity(self.ask(topic).future, self._call_s))
+
     def watermarks(self, topic: Topic) -> tuple[list[int], list[int]]:
         """Low and high watermark of each partition (read_uncommitted: all that consumers could ever see)."""
         return self._offsets(topic, OffsetSpec.earliest()), self._offsets(topic, OffsetSpec.latest())
@@ -281,9 +306,8 @@ class Cluster:
         return found.partitions if led else None
 
     def _topic_id(self, name: str) -> str:
-        def attempt() -> str:
-            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._call_s)
-            return str(answer[name].result(self._call_s).topic_id)
+        def attempt() -> str | None:  # a topic just created may be unknown for a moment
+            return _identity(self.ask(name).future, self._call_s).topic_id or None
 
         return self._retry(f"describe topic {name}", attempt)
 
@@ -312,6 +336,16 @@ class Cluster:
             return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
 
         return self._retry("read the topic's watermarks", attempt)
+
+
+def _identity(described: Any, seconds: float) -> Identity:
+    try:
+        found = described.result(seconds)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return Identity()
+        raise
+    return Identity(str(found.topic_id), len(found.partitions))
 
 
 def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:

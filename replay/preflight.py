@@ -24,6 +24,7 @@ from replay.reader import BadRows
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
 from replay.source import Source
+from replay.topic_watch import TopicWatch
 
 _UTF8_BYTES_MAX = 4  # of one character
 _ESCAPED_MAX = 6  # bytes of JSON for one byte of text: \u0000
@@ -52,6 +53,7 @@ class Ready(Context):
     job: JobPrint
     encoder: Encoder
     first_offsets: tuple[int, ...]
+    watch: TopicWatch
 
     def save(self, progress: Progress, state: State) -> None:
         self.file.save(
