@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rounds",
+        type=int,
+        default=int(os.environ.get("REPLAY_TEST_ROUNDS", "200")),
+        help="with -m soak: how many kills of the job, and shares of that of all else [REPLAY_TEST_ROUNDS, or 200]",
+    )
+
+
+@pytest.fixture(scope="session")
+def rounds(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("--rounds"))
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """A broker the tests use but do not own: there is only an address."""

@@ -12,17 +12,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
     NewPartitions,
-    ResourceType,
 )
 
 from tests.fault.conftest import own_cluster
 from tests.support.process import KILLED, checkpoint, checkpoint_row
 from tests.support.readback import partition_count, read_topic
-from tests.support.topics import create_topic
+from tests.support.topics import create_topic, set_topic_config, wait_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -286,18 +282,11 @@ def test_a_record_that_the_broker_refuses(node: KafkaCluster, trades: Trades, sc
     """Broken: a failed delivery report would be overlooked: the row lost, and its successors sent before it."""
     replay = scenario(trades, node.bootstrap_servers, *SLOW, "--linger", "5ms")
     job = under_way(replay)
-    set_topic_config(replay, "max.message.bytes", "50")
+    set_topic_config(node.bootstrap_servers, replay.topic, "max.message.bytes", "50")
     assert job.wait(20) == 7, job.log
     assert checkpoint_row(replay.checkpoint) >= SOME_ROWS
-    set_topic_config(replay, "max.message.bytes", "1048588")
+    set_topic_config(node.bootstrap_servers, replay.topic, "max.message.bytes", "1048588")
     replay.finish()
-
-
-def set_topic_config(replay: Scenario, name: str, value: str) -> None:
-    admin = AdminClient({"bootstrap.servers": replay.bootstrap_servers, "log_level": 0})
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, replay.topic, incremental_configs=[entry])
-    admin.incremental_alter_configs([resource])[resource].result(10)
 
 
 # --- what the topic is not any more -------------------------------------------------------------------------
@@ -321,10 +310,10 @@ def test_another_topic_than_before_is_refused(
     admin = AdminClient({"bootstrap.servers": node.bootstrap_servers, "log_level": 0})
     if change == "more partitions":
         admin.create_partitions([NewPartitions(replay.topic, 9)])[replay.topic].result(10)
-        wait_partitions(replay, 9)
+        wait_partitions(node.bootstrap_servers, replay.topic, 9)
     else:
         admin.delete_topics([replay.topic])[replay.topic].result(10)
-        wait_partitions(replay, 0)
+        wait_partitions(node.bootstrap_servers, replay.topic, 0)
     if change == "recreated":
         create_topic(node.bootstrap_servers, replay.topic, 6)
     records = 0 if change == "deleted" else replay.records()
@@ -335,17 +324,6 @@ def test_another_topic_than_before_is_refused(
     assert replay.checkpoint.read_bytes() == before
     if change != "deleted":
         assert replay.records() == records, "a refused run sends nothing"
-
-
-def wait_partitions(replay: Scenario, count: int) -> None:
-    admin = AdminClient({"bootstrap.servers": replay.bootstrap_servers, "log_level": 0})
-    deadline = time.monotonic() + 20
-    while True:
-        found = admin.list_topics(timeout=5).topics
-        if (len(found[replay.topic].partitions) if replay.topic in found else 0) == count:
-            return
-        assert time.monotonic() < deadline, f"the topic does not get to {count} partitions"
-        time.sleep(0.1)
 
 
 def test_acknowledged_rows_that_are_gone_are_no_secret(

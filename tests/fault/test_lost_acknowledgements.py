@@ -11,9 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.fault.conftest import need_kafka
-from tests.support.kafka_cluster import KafkaCluster, _free_ports
-from tests.support.proxy import Proxy
+from tests.fault.conftest import proxied_node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +24,8 @@ if TYPE_CHECKING:
 # producer.id.expiration.ms=2147483647 (24 days) it passed, with trades three weeks old.
 def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades, scenario: MakeScenario) -> None:
     """Broken: rows that were in flight when the broker crashed are in the topic twice."""
-    need_kafka()
-    (port,) = _free_ports(1)
-    advertised = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"}
-    cluster = KafkaCluster(tmp_path / "kafka", 1, advertised)
-    target = int(cluster.bootstrap_servers.rpartition(":")[2])
-    with Proxy(port, target) as proxy, cluster:
-        replay = scenario(trades, f"127.0.0.1:{port}", "--rate", "6k/s", "--checkpoint-interval", "200ms")
+    with proxied_node(tmp_path / "kafka") as (cluster, proxy, address):
+        replay = scenario(trades, address, "--rate", "6k/s", "--checkpoint-interval", "200ms")
         job = replay.start()
         job.wait_row(replay.checkpoint, 3_000)
         proxy.swallow_answers()
