@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, jars
+from tests.support.process import BREAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,14 @@ def _without_kafka(reason: str) -> None:
     if os.environ.get("REPLAY_TEST_KAFKA") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_configure() -> None:
+    """Where tests/fault/test_broken_builds.py asks for it, the tool is broken in this process, too."""
+    if name := os.environ.get(BREAK):
+        from tests.support.broken_builds import break_build
+
+        break_build(name)
 
 
 @pytest.fixture(scope="session")

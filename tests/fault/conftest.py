@@ -69,12 +69,11 @@ def proxied_node(folder: Path, config: dict[str, str] | None = None) -> Iterator
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Soak tests run when asked for: `pytest -m soak`."""
-    if "soak" in config.option.markexpr:
-        return
-    soaks = [item for item in items if item.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=soaks)
-    items[:] = [item for item in items if item not in soaks]
+    """Soak tests and broken builds run when asked for: `pytest -m soak`, `pytest -m broken`."""
+    unasked = [marker for marker in ("soak", "broken") if marker not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unasked))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

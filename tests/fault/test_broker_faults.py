@@ -145,6 +145,29 @@ def test_a_job_killed_while_the_broker_hangs(node: KafkaCluster, trades: Trades,
     replay.assert_exact()
 
 
+@pytest.mark.parametrize("delivery", ["idempotent", "transactional"])
+def test_a_broker_that_hangs_while_a_resume_reads(
+    node: KafkaCluster, trades: Trades, scenario: MakeScenario, delivery: str
+) -> None:
+    """Broken: an answer that does not come would be taken for the end of what is there (the topic's tail, or the
+    progress records): the rows in it would be sent again."""
+    rarely = ("--rate", "16k/s", "--checkpoint-interval", "30s", "--transaction-ms", "50", "--delivery", delivery)
+    replay = scenario(trades, node.bootstrap_servers, *rarely)
+    if delivery == "transactional":
+        replay.isolation = "read_committed"
+        replay.run(crash="after commit 5", code=KILLED)
+    else:
+        replay.run(crash="after report 5000", code=KILLED)
+    again = replay.start(crash="stop before read 1")
+    again.wait_stopped()
+    node.freeze_node(0)
+    again.signal(signal.SIGCONT)
+    time.sleep(1.5)  # a read that takes a time-out for the end has ended by now
+    node.thaw_node(0)
+    assert again.wait() == 0, again.log
+    replay.assert_exact()
+
+
 def test_a_broker_that_is_down_at_the_start(node: KafkaCluster, trades: Trades, scenario: MakeScenario) -> None:
     """Broken: a new job or a resume would hang, go on without knowing the topic's tail, leave half a state, or
     give up on a broker that is coming up."""

@@ -21,7 +21,6 @@ from tests.support.process import KILLED, checkpoint, checkpoint_row
 from tests.support.scenario import make_trades
 from tests.support.topics import create_topic
 from tests.support.transactions import (
-    TransactionalJobs,
     Watcher,
     assert_committed_exact,
     committed_rows,
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from tests.fault.conftest import MakeScenario
     from tests.support.kafka_cluster import KafkaCluster
-    from tests.support.process import Jobs
     from tests.support.scenario import Scenario, Trades
 
 TRANSACTION_TIMEOUT_S = 10
@@ -78,12 +76,6 @@ def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
     """One node that a test may kill; the next test finds it up again."""
     yield cluster
     cluster.start()
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with TransactionalJobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 @pytest.fixture
