@@ -36,7 +36,7 @@ STILL_RUNNING = r"still running after \d+ s"
 
 def ended(code: int, wanted: int) -> str:
     """The job ended with this exit code instead of that one."""
-    return rf"\nassert {code} == {wanted}\n"
+    return rf"^assert {code} == {wanted}$"
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ CAUGHT_BY = {
     "flush-without-limit": [Catch(f"{BROKER}::test_a_broker_that_hangs_for_too_long", STILL_RUNNING)],
     "second-signal-ignored": [Catch(f"{BROKER}::test_a_second_signal_ends_the_drain", STILL_RUNNING)],
     "no-lock": [
-        Catch(f"{BROKER}::test_a_second_instance_is_refused_and_the_first_unharmed", r"\nassert \d+ == 6\n"),
-        Catch(f"{INSTANCES}::test_two_instances_with_one_checkpoint", r"\nassert \d+ == 6\n"),
+        Catch(f"{BROKER}::test_a_second_instance_is_refused_and_the_first_unharmed", r"^assert \d+ == 6$"),
+        Catch(f"{INSTANCES}::test_two_instances_with_one_checkpoint", r"^assert \d+ == 6$"),
     ],
     "no-fsync": [Catch(f"{JOB}::test_the_power_fails[cut after report 5000]", ended(4, 0))],
     "no-folder-fsync": [
@@ -150,7 +150,7 @@ def table() -> Iterator[list[str]]:
 
 
 def failures(name: str, tests: list[str], folder: Path) -> dict[str, str]:
-    """These tests with this break: the messages of those that failed, by the tests' names."""
+    """These tests with this break: what pytest says of those that failed, by the tests' names."""
     report = folder / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests]
     ran = subprocess.run(
@@ -159,7 +159,12 @@ def failures(name: str, tests: list[str], folder: Path) -> dict[str, str]:
     cases = list(ElementTree.parse(report).iter("testcase"))
     assert len(cases) == len(tests), ran.stdout
     found = {case.attrib["name"]: case.find("failure") for case in cases}
-    return {test: failure.attrib["message"] for test, failure in found.items() if failure is not None}
+    return {test: _message(failure.text or "") for test, failure in found.items() if failure is not None}
+
+
+def _message(report: str) -> str:
+    """The lines that tell of the error, without those that show code: pytest marks them with an E."""
+    return "\n".join(line[1:].strip() for line in report.splitlines() if line.startswith("E "))
 
 
 @pytest.mark.broken
@@ -172,6 +177,8 @@ def test_a_broken_build_is_noticed(name: str, table: list[str], tmp_path: Path) 
     for catch in catches:
         test = catch.test.rpartition("::")[2]
         assert test in failed, f"{catch.test} passes"
-        assert re.search(catch.says, failed[test]), f"{catch.test} fails of something else:\n{failed[test]}"
+        assert re.search(catch.says, failed[test], re.MULTILINE), (
+            f"{catch.test} fails of something else:\n{failed[test]}"
+        )
     noticed = ", ".join(f"`{catch.test.rpartition('::')[2]}`" for catch in catches)
     table.append(f"| `{name}` | {(BREAKS[name].__doc__ or '').strip()} | {noticed} |")

@@ -24,7 +24,8 @@ HOW is what happens there: SIGKILL unless it says
     cut             a power cut: SIGKILL, and of the checkpoint only what was synced is left (see `Disk`)
     fail            the call fails with EIO, as a disk that breaks makes it
 
-The spec may be empty: nothing happens, but for the break that REPLAY_TEST_BREAK names (tests/support/broken_builds.py).
+Several specs, one after the other, are separated by commas. There may be none: nothing happens, but for the break that
+REPLAY_TEST_BREAK names (tests/support/broken_builds.py).
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ def replace(owner: Any, name: str, method: Callable[..., Any]) -> None:
 
 
 def plant(spec: str, checkpoint: Path) -> None:
+    """One spec."""
     crash = Crash(spec, checkpoint)
     _plant_save(crash)
     _plant_send(crash)
@@ -255,13 +257,13 @@ def checkpoint_of(args: list[str]) -> Path:
 
 
 if __name__ == "__main__":
-    spec, dashes, *args = sys.argv[1:]
+    specs, dashes, *args = sys.argv[1:]
     assert dashes == "--"
     if name := os.environ.get(BREAK):
         from tests.support.broken_builds import break_build
 
         break_build(name)
-    if spec:
-        plant(spec, checkpoint_of(args))
+    for each in filter(None, specs.split(", ")):
+        plant(each, checkpoint_of(args))
     sys.argv = ["replay", *args]
     main()
