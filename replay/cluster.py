@@ -30,7 +30,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from replay.config import CRC32, KafkaOptions, TopicSpec
-from replay.errors import BrokerUnavailable, StateConflict, UsageError
+from replay.errors import BrokerUnavailable, ReplayError, StateConflict, UsageError, as_told
 from replay.kafka_settings import client_settings
 from replay.model import Clock
 from replay.report import Trouble
@@ -139,6 +139,7 @@ class Topic:
     topic_id: str
     partitions: int
     replication: int
+    brokers: int = 1  # of the cluster
     config: Mapping[str, str] = field(default_factory=dict)
     replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
 
@@ -198,6 +199,7 @@ class Cluster:
             topic_id="" if is_mock else self._topic_id(name),
             partitions=len(ready),
             replication=max(len(partition.replicas) for partition in ready.values()),
+            brokers=len(metadata.brokers),
             config={} if is_mock else self._config(ResourceType.TOPIC, name),
             replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
         )
@@ -263,22 +265,25 @@ class Cluster:
         left = {p: ends[p] for p in range(topic.partitions) if starts[p] < ends[p]}
         if not left:
             return
-        consumer = Consumer(
-            {
-                **client_settings(self._options),
-                "error_cb": self.news.on_error,
-                "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "isolation.level": isolation,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
-                "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
-                "fetch.wait.max.ms": 100,
-            },
-            logger=kafka_log,
-        )
+        try:
+            consumer = Consumer(
+                {
+                    **client_settings(self._options),
+                    "error_cb": self.news.on_error,
+                    "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "isolation.level": isolation,
+                    "auto.offset.reset": "error",
+                    "enable.partition.eof": True,
+                    "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
+                    "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
+                    "fetch.wait.max.ms": 100,
+                },
+                logger=kafka_log,
+            )
+        except KafkaException as error:
+            raise bad_setting(error) from None
         try:
             consumer.assign([TopicPartition(topic.name, p, starts[p]) for p in left])
             while left:
@@ -386,9 +391,12 @@ def _read_error(error: Any) -> StateConflict | KafkaException:
     return refused
 
 
-def bad_setting(error: Exception) -> UsageError:
-    """librdkafka's refusal of a setting; it names the property, never its value."""
+def bad_setting(error: Exception) -> ReplayError:
+    """librdkafka's refusal of a setting; it names the property, never its value. Or a client that cannot be made for
+    want of memory or threads, whatever its settings."""
     text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+    if isinstance(error, KafkaException) and error.args[0].code() == KafkaError._CRIT_SYS_RESOURCE:
+        return as_told(MemoryError(text))
     return UsageError(
         f"librdkafka refuses a setting: {text}",
         where="-X",

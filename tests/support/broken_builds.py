@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import checkpoint, cluster, config, deliver, idempotent, job, preflight, transactional
+from replay import checkpoint, cluster, deliver, idempotent, inputs, job, kafka_settings, preflight, transactional
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import CheckpointFile, State
 from replay.cluster import Cluster, Patience
 from replay.deliver import KafkaSink, TransactionalSink
-from replay.errors import CheckpointUnwritable, ProducerFatal, StateConflict
+from replay.errors import CheckpointUnwritable, ExitCode, ProducerFatal, StateConflict, exit_code
 from replay.model import Position, Progress, Resync
 from replay.outage import Outage
 from replay.preflight import Ready
@@ -157,7 +157,16 @@ def damaged_is_new(patch: pytest.MonkeyPatch) -> None:
 
 def plain_partitioner(patch: pytest.MonkeyPatch) -> None:
     """partitions by CRC32, librdkafka's own way, not by murmur2"""
-    patch.setattr(job, "murmur2_partitioner", lambda partitions: lambda key: zlib.crc32(key) % partitions)
+    patch.setattr(cluster, "murmur2", lambda key, partitions: zlib.crc32(key) % partitions)
+
+
+def out_of_memory_is_a_bug(patch: pytest.MonkeyPatch) -> None:
+    """too little memory is told as a damaged file, or as a bug in replay"""
+    patch.setattr(inputs, "_is_absurd", lambda _: True)
+    patch.setattr("replay.cli.as_told", lambda error: error)
+    patch.setattr(
+        "replay.cli.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)
+    )
 
 
 # -- acknowledgements --------------------------------------------------------------------------------------------
@@ -183,7 +192,7 @@ def ignore_failed_report(patch: pytest.MonkeyPatch) -> None:
 
 def no_gapless(patch: pytest.MonkeyPatch) -> None:
     """rows behind a refused one are appended (no enable.gapless.guarantee)"""
-    real = config.producer_settings
+    real = kafka_settings.producer_settings
     patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "enable.gapless.guarantee": False})
 
 
@@ -391,6 +400,7 @@ def _named(*functions: Break) -> Mapping[str, Break]:
 BREAKS = _named(
     no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, no_start_save, one_start_save, lead_unbounded,
     no_patience, watermark_not_checked, topic_id_not_checked, job_not_compared, damaged_is_new, plain_partitioner,
+    out_of_memory_is_a_bug,
     save_before_ack, ignore_failed_report, no_gapless, retry_on_lost_connection, lost_connection_is_the_end,
     epoch_bump_ignored, no_deadline, flush_without_limit, second_signal_ignored, no_lock, no_fsync, no_folder_fsync,
     not_atomic_save, always_clean, save_errors_ignored, init_after_read, progress_uncommitted, file_over_kafka,
