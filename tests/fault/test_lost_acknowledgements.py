@@ -1,4 +1,4 @@
-"""The broker appends, its acknowledgement gets lost, and then the broker dies: the retry must not be a copy.
+"""The broker appends, its acknowledgement gets lost, and then broker or job dies: nothing may be sent a second time.
 
 A broker recognizes a retry by what it remembers of the producer, and after a crash it remembers only producers whose
 newest record is younger than producer.id.expiration.ms (a day) by the record's own timestamp. Replayed trades are
@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.fault.conftest import proxied_node
+from tests.fault.conftest import proxied_node, under_way
+from tests.support.process import KILLED, checkpoint_row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth, MakeScenario
     from tests.support.scenario import Trades
 
 
@@ -36,3 +37,21 @@ def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades
         cluster.start_node(0)
         assert job.wait() == 0, job.log
         replay.assert_exact()
+
+
+def test_a_job_killed_whose_acknowledgements_were_lost(tmp_path: Path, trades: Trades, both: MakeBoth) -> None:
+    """Broken: rows that the broker has, and of which the job that sent them never heard, are sent again."""
+    with proxied_node(tmp_path / "kafka") as (_, proxy, address):
+        slow = ("--rate", "6k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "200")
+        replays = both(trades, address, *slow)
+        jobs = under_way(replays, 3_000)
+        proxy.swallow_answers()
+        time.sleep(0.5)
+        for job in jobs:
+            job.kill()
+            assert job.exit_code == KILLED, job.log
+        proxy.cut()
+        for replay in replays:
+            unheard = replay.records() - checkpoint_row(replay.checkpoint)
+            assert unheard > 100, "this test needs rows without a word of them"
+            replay.finish()

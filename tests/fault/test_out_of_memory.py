@@ -53,7 +53,7 @@ def limit_memory(job: Job, more_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("delivery", ["idempotent", "transactional"])
-@pytest.mark.parametrize("more_bytes", [0, 8 << 20, 24 << 20])
+@pytest.mark.parametrize("more_bytes", [0, 8 << 20])
 def test_out_of_memory_in_the_middle(
     kafka: KafkaCluster | Broker,
     wide_trades: Trades,

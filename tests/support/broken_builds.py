@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import checkpoint, cluster, deliver, idempotent, inputs, job, kafka_settings, preflight, transactional
+from replay import checkpoint, cluster, idempotent, inputs, job, preflight, transactional
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import CheckpointFile, State
 from replay.cluster import Cluster, Patience
@@ -188,12 +188,6 @@ def ignore_failed_report(patch: pytest.MonkeyPatch) -> None:
     real = Chunk.on_delivery
     patch.setattr(Chunk, "on_delivery", lambda self, failed: lambda _, message: real(self, failed)(None, message))
     patch.setattr(KafkaSink, "_lost", lambda *_: Resync("nothing happened"))
-
-
-def no_gapless(patch: pytest.MonkeyPatch) -> None:
-    """rows behind a refused one are appended (no enable.gapless.guarantee)"""
-    real = kafka_settings.producer_settings
-    patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "enable.gapless.guarantee": False})
 
 
 def retry_on_lost_connection(patch: pytest.MonkeyPatch) -> None:
@@ -401,7 +395,7 @@ BREAKS = _named(
     no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, no_start_save, one_start_save, lead_unbounded,
     no_patience, watermark_not_checked, topic_id_not_checked, job_not_compared, damaged_is_new, plain_partitioner,
     out_of_memory_is_a_bug,
-    save_before_ack, ignore_failed_report, no_gapless, retry_on_lost_connection, lost_connection_is_the_end,
+    save_before_ack, ignore_failed_report, retry_on_lost_connection, lost_connection_is_the_end,
     epoch_bump_ignored, no_deadline, flush_without_limit, second_signal_ignored, no_lock, no_fsync, no_folder_fsync,
     not_atomic_save, always_clean, save_errors_ignored, init_after_read, progress_uncommitted, file_over_kafka,
     no_owner_check, commit_not_checked, save_before_commit, progress_in_another_transaction,
