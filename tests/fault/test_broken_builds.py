@@ -53,7 +53,7 @@ CAUGHT_BY = {
         Catch(f"{JOB}::test_killed_at_full_speed[0]", DUPLICATED),
         Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after save 1]", DUPLICATED),
         Catch(
-            f"{FAULT}/test_lost_acknowledgements.py::test_a_job_killed_whose_acknowledgements_were_lost[idempotent]",
+            f"{FAULT}/test_lost_acknowledgements.py::test_a_job_killed_whose_acknowledgements_were_lost",
             DUPLICATED,
         ),
     ],
@@ -63,7 +63,7 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_a_broker_that_hangs_while_a_resume_reads[transactional]", ended(4, 0)),
     ],
     "no-settle-wait": [
-        Catch(f"{FAULT}/test_three_nodes.py::test_a_job_killed_and_resumed_while_a_node_hangs[follower]", DUPLICATED)
+        Catch(f"{FAULT}/test_three_nodes.py::test_jobs_killed_and_resumed_while_a_node_hangs[follower]", DUPLICATED)
     ],
     "no-start-save": [Catch(f"{JOB}::test_killed_before_it_saved_any_progress", DUPLICATED)],
     "one-start-save": [Catch(f"{JOB}::test_the_generation_before_never_hides_a_tail", DUPLICATED)],
@@ -102,7 +102,9 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", r"\(exit 7\)|assert 7 == 0")
     ],
     "epoch-bump-ignored": [
-        Catch(f"{UNIT}/test_deliver.py::test_a_new_epoch_inside_a_run_ends_the_producer", "DID NOT RAISE")
+        Catch(
+            f"{UNIT}/test_deliver.py::test_a_new_epoch_ends_this_producer_and_nothing_is_drained[log]", "DID NOT RAISE"
+        )
     ],
     "no-deadline": [Catch(f"{BROKER}::test_a_broker_that_hangs_for_too_long", STILL_RUNNING)],
     "flush-without-limit": [Catch(f"{BROKER}::test_a_broker_that_hangs_for_too_long", STILL_RUNNING)],
