@@ -59,8 +59,7 @@ CAUGHT_BY = {
     ],
     "tail-by-count": [Catch(f"{JOB}::test_killed_at_an_exact_place[after report 5000]", LOST)],
     "timeout-is-end": [
-        Catch(f"{BROKER}::test_a_broker_that_hangs_while_a_resume_reads[idempotent]", DUPLICATED),
-        Catch(f"{BROKER}::test_a_broker_that_hangs_while_a_resume_reads[transactional]", ended(4, 0)),
+        Catch(f"{BROKER}::test_a_broker_that_hangs_while_a_resume_reads", f"{DUPLICATED}|{ended(4, 0)}"),
     ],
     "no-settle-wait": [
         Catch(f"{FAULT}/test_three_nodes.py::test_jobs_killed_and_resumed_while_a_node_hangs[follower]", DUPLICATED)
@@ -88,8 +87,7 @@ CAUGHT_BY = {
         Catch(f"{INTEGRATION}/test_run.py::test_overlapping_files_become_one_order", r"not exact: .*misplaced")
     ],
     "out-of-memory-is-a-bug": [
-        Catch(f"{FAULT}/test_out_of_memory.py::test_out_of_memory_in_the_middle[8388608-{each}]", r"^assert \(3 == 2")
-        for each in ("idempotent", "transactional")
+        Catch(f"{FAULT}/test_out_of_memory.py::test_out_of_memory_in_the_middle[8388608]", r"^assert \(3 == 2")
     ],
     "save-before-ack": [Catch(f"{JOB}::test_rows_that_wait_for_a_fuller_batch_are_not_saved", LOST)],
     "ignore-failed-report": [
@@ -111,9 +109,9 @@ CAUGHT_BY = {
     "second-signal-ignored": [Catch(f"{BROKER}::test_a_second_signal_ends_the_drain", STILL_RUNNING)],
     "no-lock": [
         Catch(f"{BROKER}::test_a_second_instance_is_refused_and_the_first_unharmed", ended(r"\d+", 6)),
-        Catch(f"{INSTANCES}::test_two_instances_with_one_checkpoint", ended(r"\d+", 6)),
+        Catch(f"{INSTANCES}::test_progress_is_read_after_the_others_are_fenced", ended(r"\d+", 6)),
     ],
-    "no-fsync": [Catch(f"{JOB}::test_the_power_fails[cut after report 5000]", ended(4, 0))],
+    "no-fsync": [Catch(f"{JOB}::test_the_power_fails", ended(4, 0))],
     "no-folder-fsync": [
         Catch(f"{JOB}::test_the_power_fails_after_a_clean_stop_and_a_resume", DUPLICATED),
     ],
@@ -126,9 +124,9 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_a_stop_while_the_broker_is_down_is_heard_at_once", r"assert 'clean' == 'running'"),
     ],
     "save-errors-ignored": [
-        Catch(f"{DISK}::test_a_full_disk[idempotent]", ended(0, 8)),
+        Catch(f"{DISK}::test_a_full_disk", ended(0, 8)),
         Catch(f"{DISK}::test_a_disk_that_fails[before fsync 1]", ended(0, 8)),
-        Catch(f"{DISK}::test_the_very_first_save[full-transactional]", ended(0, 8)),
+        Catch(f"{DISK}::test_a_full_disk_and_the_very_first_save", ended(0, 8)),
     ],
     "init-after-read": [Catch(f"{INSTANCES}::test_progress_is_read_after_the_others_are_fenced", DUPLICATED)],
     "progress-uncommitted": [Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[before commit 4]", LOST)],

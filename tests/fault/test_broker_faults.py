@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth, MakeScenario
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job
     from tests.support.scenario import Scenario, Trades
@@ -145,27 +145,24 @@ def test_a_job_killed_while_the_broker_hangs(node: KafkaCluster, trades: Trades,
     replay.assert_exact()
 
 
-@pytest.mark.parametrize("delivery", ["idempotent", "transactional"])
-def test_a_broker_that_hangs_while_a_resume_reads(
-    node: KafkaCluster, trades: Trades, scenario: MakeScenario, delivery: str
-) -> None:
+def test_a_broker_that_hangs_while_a_resume_reads(node: KafkaCluster, trades: Trades, both: MakeBoth) -> None:
     """Broken: an answer that does not come would be taken for the end of what is there (the topic's tail, or the
     progress records): the rows in it would be sent again."""
-    rarely = ("--rate", "16k/s", "--checkpoint-interval", "30s", "--transaction-ms", "50", "--delivery", delivery)
-    replay = scenario(trades, node.bootstrap_servers, *rarely)
-    if delivery == "transactional":
-        replay.isolation = "read_committed"
-        replay.run(crash="after commit 5", code=KILLED)
-    else:
-        replay.run(crash="after report 5000", code=KILLED)
-    again = replay.start(crash="stop before read 1")
-    again.wait_stopped()
+    rarely = ("--rate", "16k/s", "--checkpoint-interval", "30s", "--transaction-ms", "50")
+    replays = both(trades, node.bootstrap_servers, *rarely)
+    for replay, crash in zip(replays, ("after report 5000", "after commit 5"), strict=True):
+        replay.run(crash=crash, code=KILLED)
+    resumed = [replay.start(crash="stop before read 1") for replay in replays]
+    for job in resumed:
+        job.wait_stopped()
     node.freeze_node(0)
-    again.signal(signal.SIGCONT)
+    for job in resumed:
+        job.signal(signal.SIGCONT)
     time.sleep(1.5)  # a read that takes a time-out for the end has ended by now
     node.thaw_node(0)
-    assert again.wait() == 0, again.log
-    replay.assert_exact()
+    for replay, job in zip(replays, resumed, strict=True):
+        assert job.wait() == 0, job.log
+        replay.assert_exact()
 
 
 def test_a_broker_that_is_down_at_the_start(node: KafkaCluster, trades: Trades, scenario: MakeScenario) -> None:
@@ -259,10 +256,12 @@ def test_a_second_instance_is_refused_and_the_first_unharmed(
     """Broken: cron starting a job that still runs would send every row twice."""
     replay = scenario(trades, node.bootstrap_servers, *SLOW)
     job = under_way(replay)
+    job.signal(signal.SIGSTOP)  # so that it does not end before the others have tried
     second = replay.run(code=6)
     assert f":{job.pid}" in second.log, "it says who holds the lock"
     third = replay.run("--restart", code=6)
     assert "another replay holds this checkpoint" in third.log
+    job.signal(signal.SIGCONT)
     assert job.wait() == 0, job.log
     replay.assert_exact()
 

@@ -17,15 +17,15 @@ import pytest
 from tests.support.process import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.conftest import Broker
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth
     from tests.support.kafka_cluster import KafkaCluster
+    from tests.support.process import Job
     from tests.support.scenario import Scenario, Trades
 
-DELIVERIES = ("idempotent", "transactional")
 OPTIONS = ("--rate", "16k/s", "--checkpoint-interval", "50ms", "--transaction-ms", "50")
 HALF_WAY = "stop after report 8000"
 SAYS = "progress cannot be saved"
@@ -80,18 +80,14 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def replay_by(
-    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario, topic: str
-) -> Callable[..., Scenario]:
-    """A replay in this delivery, with its checkpoint in this folder."""
+def replays(kafka: KafkaCluster | Broker, trades: Trades, both: MakeBoth) -> list[Scenario]:
+    """The same replay in either delivery."""
+    return both(trades, kafka.bootstrap_servers, *OPTIONS)
 
-    def make(delivery: str, folder: Path | None = None) -> Scenario:
-        more = ("--delivery", delivery, "--progress-topic", f"{topic}-progress")
-        made = scenario(trades, kafka.bootstrap_servers, *OPTIONS, *more)
-        made.isolation = "read_committed" if delivery == "transactional" else made.isolation
-        return made if folder is None else replace(made, checkpoint=folder / "checkpoint.json")
 
-    return make
+def on(disk: Disk, replays: Sequence[Scenario]) -> list[Scenario]:
+    """With their checkpoints there."""
+    return [replace(replay, checkpoint=disk.folder / replay.checkpoint.name) for replay in replays]
 
 
 def scraps(replay: Scenario) -> set[str]:
@@ -101,78 +97,94 @@ def scraps(replay: Scenario) -> set[str]:
     return found - {name, f"{name}.prev", f"{name}.lock"}
 
 
-def fails_half_way(replay: Scenario, happens: Callable[[], None], mended: Callable[[], None], crash: str) -> None:
-    """Stopped between two saves until `happens` has happened: the next one fails, and the file is as it was."""
-    job = replay.start(crash=crash)
-    job.wait_stopped()
-    before = replay.checkpoint.read_bytes()
-    happens()
-    job.signal(signal.SIGCONT)
+def stopped_half_way(replays: Sequence[Scenario], crash: str) -> list[tuple[Scenario, Job, bytes]]:
+    """Each with its job, that has stopped between two saves or right before one, and its checkpoint's bytes."""
+    jobs = [replay.start(crash=crash) for replay in replays]
+    for job in jobs:
+        job.wait_stopped()
+    return [(replay, job, replay.checkpoint.read_bytes()) for replay, job in zip(replays, jobs, strict=True)]
+
+
+def assert_it_ends(replay: Scenario, job: Job, before: bytes) -> None:
+    """The next save fails: exit 8, and the file is as it was."""
     assert job.wait(20) == 8, job.log
     assert SAYS in job.log
     assert "run again: it resumes" in job.log
     assert replay.checkpoint.read_bytes() == before
     assert not scraps(replay)
-    mended()
-    replay.finish()
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES)
-def test_a_full_disk(disk: Disk, replay_by: Callable[..., Scenario], delivery: str) -> None:
+def test_a_full_disk(disk: Disk, replays: list[Scenario]) -> None:
     """Broken: a disk that fills up while a replay runs would cost the checkpoint, or rows would go out that no
     checkpoint will know of."""
-    fails_half_way(replay_by(delivery, disk.folder), disk.fill, disk.empty, HALF_WAY)
+    stopped = stopped_half_way(on(disk, replays), HALF_WAY)
+    disk.fill()
+    for _, job, _ in stopped:
+        job.signal(signal.SIGCONT)
+    for each in stopped:
+        assert_it_ends(*each)
+    disk.empty()
+    for replay, _, _ in stopped:
+        replay.finish()
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES)
-def test_a_disk_that_becomes_read_only(disk: Disk, replay_by: Callable[..., Scenario], delivery: str) -> None:
-    """Broken: as above, with a file system that was set read-only after an error."""
-    replay = replay_by(delivery, disk.folder)
-    fails_half_way(replay, disk.set_read_only, disk.set_writable, HALF_WAY)
-
-
-def test_a_disk_that_is_read_only_at_the_start(disk: Disk, replay_by: Callable[..., Scenario]) -> None:
-    """Broken: a resume would send rows although it cannot save, or end with a traceback."""
-    replay = replay_by("idempotent", disk.folder)
-    job = replay.start()
-    job.wait_row(replay.checkpoint, 3_000)
-    job.kill()
-    records, before = replay.records(), replay.checkpoint.read_bytes()
+def test_a_disk_that_becomes_read_only(disk: Disk, replays: list[Scenario]) -> None:
+    """Broken: as above, with a file system that was set read-only after an error; or the next run would send rows
+    although it cannot save."""
+    stopped = stopped_half_way(on(disk, replays), HALF_WAY)
     disk.set_read_only()
-    refused = replay.run(code=8)
-    assert "Read-only file system" in refused.log
+    for _, job, _ in stopped:
+        job.signal(signal.SIGCONT)
+    for each in stopped:
+        assert_it_ends(*each)
+    replay, _, before = stopped[0]
+    records = replay.records()
+    assert "Read-only file system" in replay.run(code=8).log
     assert (replay.records(), replay.checkpoint.read_bytes()) == (records, before)
     disk.set_writable()
+    for replay, _, _ in stopped:
+        replay.finish()
+
+
+@pytest.mark.parametrize("place", ["before write 1", "before fsync 1"])
+def test_a_disk_that_fails(replays: list[Scenario], place: str) -> None:
+    """Broken: an error of the disk (EIO) would be taken for a save, or damage the checkpoint that is there."""
+    ((replay, job, before),) = stopped_half_way(replays[:1], f"stop before save 6, fail {place} of save 6")
+    job.signal(signal.SIGCONT)
+    assert_it_ends(replay, job, before)
     replay.finish()
 
 
-@pytest.mark.parametrize("place", ["before write 1", "before fsync 1", "before replace 2"])
-def test_a_disk_that_fails(replay_by: Callable[..., Scenario], place: str) -> None:
-    """Broken: an error of the disk (EIO) would be taken for a save, or damage the checkpoint that is there."""
-    replay = replay_by("idempotent")
-    fails_half_way(replay, lambda: None, lambda: None, f"stop before save 6, fail {place} of save 6")
-
-
-def test_a_disk_that_fails_when_the_new_file_is_in_place(replay_by: Callable[..., Scenario]) -> None:
+def test_a_disk_that_fails_when_the_new_file_is_in_place(replays: list[Scenario]) -> None:
     """Broken: after an fsync of the folder that failed, nobody knows which generation a power cut leaves: rows must not
     go out that only the new one knows of."""
-    replay = replay_by("idempotent")
+    replay = replays[0]
     job = replay.run(crash="fail before fsync 2 of save 6", code=8)
     assert SAYS in job.log
     replay.finish()
 
 
-@pytest.mark.parametrize(("what", "delivery"), [("full", each) for each in DELIVERIES] + [("broken", "idempotent")])
-def test_the_very_first_save(disk: Disk, replay_by: Callable[..., Scenario], what: str, delivery: str) -> None:
-    """Broken: rows would be in the topic that no checkpoint knows of: the next run sends them again."""
-    replay = replay_by(delivery, disk.folder)
-    if what == "full":
-        disk.fill()
-    refused = replay.run(code=8, crash=None if what == "full" else "fail before fsync 1 of save 1")
-    assert SAYS in refused.log
+def assert_nothing_was_sent(replay: Scenario, job: Job) -> None:
+    assert job.wait(20) == 8, job.log
+    assert SAYS in job.log
     assert checkpoint(replay.checkpoint) == {}
     assert replay.records() == 0
     assert not scraps(replay)
-    if what == "full":
-        disk.empty()
+
+
+def test_a_full_disk_and_the_very_first_save(disk: Disk, replays: list[Scenario]) -> None:
+    """Broken: rows would be in the topic that no checkpoint knows of: the next run sends them again."""
+    first = on(disk, replays)
+    disk.fill()
+    for replay, job in [(replay, replay.start()) for replay in first]:
+        assert_nothing_was_sent(replay, job)
+    disk.empty()
+    for replay in first:
+        replay.finish()
+
+
+def test_a_disk_that_fails_at_the_very_first_save(replays: list[Scenario]) -> None:
+    """Broken: as above, with a disk that breaks."""
+    replay = replays[0]
+    assert_nothing_was_sent(replay, replay.start(crash="fail before fsync 1 of save 1"))
     replay.finish()

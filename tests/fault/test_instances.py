@@ -10,34 +10,21 @@ import pytest
 
 from tests.support.process import KILLED, checkpoint
 from tests.support.readback import compare, read_topic
-from tests.support.transactions import committed_rows, progress_records, wait_committed
+from tests.support.transactions import committed_rows, wait_committed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.conftest import Broker
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Scenario, Trades
 
 PACED = ("--rate", "8k/s", "--transaction-ms", "50", "--checkpoint-interval", "50ms")
-SOME_ROWS = 3_000
-DELIVERIES = ("idempotent", "transactional")
 
 
 @pytest.fixture
-def replay_by(
-    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario, topic: str
-) -> Callable[..., Scenario]:
-    """A replay in this delivery, whose progress records, if any, are in a topic of its own."""
-
-    def make(delivery: str, *options: str) -> Scenario:
-        more = ("--delivery", delivery, "--progress-topic", f"{topic}-progress")
-        made = scenario(trades, kafka.bootstrap_servers, *more, *(options or PACED))
-        made.isolation = "read_committed" if delivery == "transactional" else made.isolation
-        return made
-
-    return make
+def replays(kafka: KafkaCluster | Broker, trades: Trades, both: MakeBoth) -> list[Scenario]:
+    """The same replay, idempotent and transactional."""
+    return both(trades, kafka.bootstrap_servers, *PACED)
 
 
 def elsewhere(replay: Scenario) -> Scenario:
@@ -48,37 +35,25 @@ def elsewhere(replay: Scenario) -> Scenario:
 # --- one checkpoint -----------------------------------------------------------------------------------------
 
 
-def test_two_instances_with_one_checkpoint(replay_by: Callable[..., Scenario]) -> None:
-    """Broken: two transactional jobs on one machine would throw each other out instead of one being refused. (The
-    same in idempotent delivery: test_broker_faults.py.)"""
-    replay = replay_by("transactional")
-    job = replay.start()
-    wait_committed(replay, job, SOME_ROWS)
-    second = replay.run(code=6)
-    assert f":{job.pid}" in second.log, "it says who holds the lock"
-    assert job.wait() == 0, job.log
-    replay.assert_exact()
-
-
-@pytest.mark.parametrize("delivery", DELIVERIES)
-def test_a_checkpoint_that_was_copied_to_two_machines(replay_by: Callable[..., Scenario], delivery: str) -> None:
+def test_a_checkpoint_that_was_copied_to_two_machines(replays: list[Scenario]) -> None:
     """Broken: the second of two runs from copies of one checkpoint would send again what the first has sent."""
-    first = replay_by(delivery)
-    first.run(crash="after report 5000", code=KILLED)
-    second = elsewhere(first)
-    second.checkpoint.write_bytes(first.checkpoint.read_bytes())
-    first.finish()
-    second.finish()
-    assert checkpoint(second.checkpoint)["state"] == "done"
+    jobs = [replay.start(crash="after report 5000") for replay in replays]
+    for first, job in zip(replays, jobs, strict=True):
+        assert job.wait() == KILLED, job.log
+        second = elsewhere(first)
+        second.checkpoint.write_bytes(first.checkpoint.read_bytes())
+        first.finish()
+        second.finish()
+        assert checkpoint(second.checkpoint)["state"] == "done"
 
 
 # --- two checkpoints ----------------------------------------------------------------------------------------
 
 
-def test_two_instances_with_two_checkpoints(replay_by: Callable[..., Scenario]) -> None:
+def test_two_instances_with_two_checkpoints(replays: list[Scenario]) -> None:
     """Broken: what the README says of this limit of idempotent delivery would not be so. Nothing in Kafka tells the two
     apart, so each sends every row: twice in the topic, none lost, and `replay verify` says so."""
-    first = replay_by("idempotent")
+    first = replays[0]
     jobs = [first.start(), elsewhere(first).start()]
     assert [job.wait() for job in jobs] == [0, 0], first.jobs.logs()
     verdict = compare(first.trades.rows, read_topic(first.bootstrap_servers, first.topic))
@@ -91,27 +66,29 @@ def test_two_instances_with_two_checkpoints(replay_by: Callable[..., Scenario]) 
 # --- at the worst moment ------------------------------------------------------------------------------------
 
 
-def test_progress_is_read_after_the_others_are_fenced(replay_by: Callable[..., Scenario]) -> None:
+def test_progress_is_read_after_the_others_are_fenced(replays: list[Scenario]) -> None:
     """Broken: a new instance would read how far the job is, then wait for its turn, and begin where the old one was a
-    while ago: all that was committed meanwhile is sent again."""
-    old = replay_by("transactional")
-    running = old.start()
-    wait_committed(old, running, SOME_ROWS // 2)
+    while ago: all that was committed meanwhile is sent again. And one with the same checkpoint would not be refused."""
+    old = replays[1]
+    running = old.start("--rate", "2k/s")
+    wait_committed(old, running, 500)
+    assert f":{running.pid}" in old.run(code=6).log, "it says who holds the lock"
     new = elsewhere(old)
     taking_over = new.start("--rate", "max", crash="stop before init 1")
     taking_over.wait_stopped()
-    wait_committed(old, running, committed_rows(old) + SOME_ROWS)
+    wait_committed(old, running, committed_rows(old) + 1_000)
     taking_over.signal(signal.SIGCONT)
     assert taking_over.wait() == 0, taking_over.log
     assert running.wait() == 6, running.log
     new.assert_exact()
 
 
-def test_a_commit_that_comes_too_late(replay_by: Callable[..., Scenario]) -> None:
+def test_a_commit_that_comes_too_late(replays: list[Scenario]) -> None:
     """Broken: an instance that was replaced in the very moment of its last commit would not look at the answer: it
     says that the replay is done, and its rows are in no transaction that anybody will see."""
-    replay = replay_by("transactional", "--rate", "max", "--transaction-ms", "600000")
-    late = replay.start(crash="stop before commit 2")  # the claim was the first, and all rows go into one
+    replay = replays[1]
+    # the claim is the first commit, and all rows go into one
+    late = replay.start("--rate", "max", "--transaction-ms", "600000", crash="stop before commit 2")
     late.wait_stopped()
     other = elsewhere(replay)
     other.run(crash="after commit 1", code=KILLED)  # it has taken over, and sent nothing
@@ -121,5 +98,3 @@ def test_a_commit_that_comes_too_late(replay_by: Callable[..., Scenario]) -> Non
     assert checkpoint(replay.checkpoint)["state"] != "done"
     assert committed_rows(replay) == 0
     replay.finish()
-    last = progress_records(replay.bootstrap_servers, f"{replay.topic}-progress", replay.topic)[-1]
-    assert last.next_row == len(replay.trades.rows)

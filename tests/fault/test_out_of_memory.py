@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.process import checkpoint
+from tests.support.process import checkpoint_row
 from tests.support.readback import expected_records
-from tests.support.scenario import Scenario, Trades, make_trades
-from tests.support.topics import create_topic
+from tests.support.scenario import Trades, make_trades
 
 if TYPE_CHECKING:
     from tests.conftest import Broker
+    from tests.fault.conftest import MakeBoth
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job, Jobs
 
@@ -52,33 +52,23 @@ def limit_memory(job: Job, more_bytes: int) -> None:
     resource.prlimit(job.pid, resource.RLIMIT_AS, (limit, limit))
 
 
-@pytest.mark.parametrize("delivery", ["idempotent", "transactional"])
 @pytest.mark.parametrize("more_bytes", [0, 8 << 20])
 def test_out_of_memory_in_the_middle(
-    kafka: KafkaCluster | Broker,
-    wide_trades: Trades,
-    topic: str,
-    tmp_path: Path,
-    jobs: Jobs,
-    delivery: str,
-    more_bytes: int,
+    kafka: KafkaCluster | Broker, wide_trades: Trades, jobs: Jobs, both: MakeBoth, more_bytes: int
 ) -> None:
     """Broken: a job that gets too little memory would be told that its file is damaged, or that replay has a bug; or
     what it leaves would cost rows, or send some twice."""
-    create_topic(kafka.bootstrap_servers, topic, 6, config={"retention.ms": "-1"})
     options = ("--rate", "8k/s", "--no-check", "--fields", "note", "--checkpoint-interval", "50ms")
-    more = ("--delivery", delivery, "--transaction-ms", "50", "--progress-topic", f"{topic}-progress")
-    file = tmp_path / "checkpoint.json"
-    replay = Scenario(wide_trades, kafka.bootstrap_servers, topic, file, jobs, (*options, *more))
-    replay.isolation = "read_committed" if delivery == "transactional" else replay.isolation
-    job = jobs.start(replay.command, env=PREDICTABLE)
-    job.wait_row(replay.checkpoint, 1)
-    limit_memory(job, more_bytes)
-    code = job.wait(30)
-    assert code == 2 or code < 0, job.log  # minus a signal's number: librdkafka aborts where it gets no memory
-    if code == 2:
-        assert "out of memory" in job.log
-        assert "run again: it resumes" in job.log
-    saved = checkpoint(replay.checkpoint)
-    assert 0 < saved["next_row"] < len(wide_trades.rows)
-    replay.finish()
+    replays = both(wide_trades, kafka.bootstrap_servers, *options, "--transaction-ms", "50")
+    running = [jobs.start(replay.command, env=PREDICTABLE) for replay in replays]
+    for replay, job in zip(replays, running, strict=True):
+        job.wait_row(replay.checkpoint, 1)
+        limit_memory(job, more_bytes)
+    for replay, job in zip(replays, running, strict=True):
+        code = job.wait(30)
+        assert code == 2 or code < 0, job.log  # minus a signal's number: librdkafka aborts where it gets no memory
+        if code == 2:
+            assert "out of memory" in job.log
+            assert "run again: it resumes" in job.log
+        assert 0 < checkpoint_row(replay.checkpoint) < len(wide_trades.rows)
+        replay.finish()
