@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import ExitCode, ReplayError, UsageError, exit_code, printable
+from replay.errors import ExitCode, ReplayError, UsageError, as_told, exit_code, printable
 from replay.options import (
     FirstOffsets,
     Input,
@@ -410,11 +410,11 @@ def _command(logging: Logging) -> Iterator[Any]:
     terminal.set_up_logging(json=logging.log_format is LogFormat.JSON, debug=logging.debug, console=console)
     try:
         yield console
-    except ReplayError as error:
+    except (ReplayError, MemoryError) as error:
         if logging.debug:
             logger.opt(exception=True).debug("traceback of the error below")
         code = exit_code(error)
-        logger.bind(exit_code=int(code)).error("{}", error)
+        logger.bind(exit_code=int(code)).error("{}", as_told(error))
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
@@ -441,8 +441,8 @@ def _replay(options: config.RunOptions, console: Any) -> None:
         with terminal.live():
             job.run(options, stop, terminal)
         outcome = "done"
-    except ReplayError as error:
-        outcome = f"exit {int(exit_code(error))}: {error.what}"
+    except (ReplayError, MemoryError) as error:
+        outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
         raise
     finally:
         if terminal.last is not None:
@@ -502,8 +502,8 @@ def _plan(
 
     from replay import admin  # noqa: PLC0415
     from replay import plan as planner  # noqa: PLC0415
-    from replay.preflight import topic_problems  # noqa: PLC0415
     from replay.terminal import Terminal, duration  # noqa: PLC0415
+    from replay.topic_check import topic_problems  # noqa: PLC0415
 
     stop = _stop_on_signals()
     terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -157,12 +159,22 @@ def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[
 
 
 def unreadable(shown: str, error: Exception) -> InputError:
+    """What to raise; raises the error itself where it is not the file's fault but this machine's memory."""
+    if isinstance(error, MemoryError) and not _is_absurd(error):
+        raise error
     reason = str(error).strip().splitlines()[0]
     return InputError(
         f"this is not a whole Parquet file: {reason}",
         where=shown,
         todo="it may be truncated, damaged or still being written: write or fetch it again",
     )
+
+
+def _is_absurd(error: MemoryError) -> bool:
+    """Whether more was asked for than this machine has: a damaged length, not a batch of trades."""
+    asked = re.search(r"of size (-?\d+)", str(error))  # "malloc of size 9223372036854775744 failed", says Arrow
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return asked is not None and not 0 <= int(asked[1]) <= memory_bytes
 
 
 def _groups(metadata: Any, wanted: Mapping[str, int]) -> Iterator[RowGroup]:
