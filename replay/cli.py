@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from replay.options import (
     FirstOffsets,
     Input,
     Isolation,
+    JobName,
     LogFormat,
     Logging,
     Naming,
@@ -33,8 +35,11 @@ from replay.options import (
     Sending,
     TableFormat,
     TopicName,
+    Watching,
     Where,
+    default_state_dir,
     opt,
+    told,
 )
 from replay.options import takes as takes_groups
 
@@ -71,11 +76,13 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 )
 @takes
 def run(
+    context: typer.Context,
     source: Input,
     naming: Naming,
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    watching: Watching,
     logging: Logging,
     topic: TopicName = None,
     verify_after: Annotated[
@@ -95,7 +102,7 @@ def run(
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
-        _replay(options, console)
+        _replay(options, console, _watched(context, name, options, watching))
         if verify_after:
             from replay import admin  # noqa: PLC0415
 
@@ -159,6 +166,9 @@ def verify(
         _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
+HISTORY = "history.sqlite"  # in the state folder
+
+
 class OnFailure(StrEnum):
     STOP = "stop"
     GO_ON = "go-on"
@@ -185,6 +195,7 @@ def backfill(
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    watching: Watching,
     logging: Logging,
     topic: TopicName = None,
     retries: Retries = 3,
@@ -216,6 +227,7 @@ def backfill(
         first = naming.parsed(days[0])
         sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
         pacing.parsed()
+        watching.parsed(first)
         raise typer.Exit(commands.run_backfill(plan, days, _reporter(), print_pairs=_print_pairs))
 
 
@@ -231,6 +243,7 @@ def schedule(
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    watching: Watching,
     logging: Logging,
     topic: TopicName = None,
     cron: Annotated[str | None, opt("--cron", 'When: "0 2 * * *" (minute hour day month weekday).')] = None,
@@ -247,6 +260,7 @@ def schedule(
         from replay import commands  # noqa: PLC0415
 
         pacing.parsed()
+        watching.parsed(naming.parsed(date.today()))
         jobs = commands.scheduled_jobs(
             context, source, naming, where, sending, topic, cron, jitter, catch_up, retries, on_failure.value
         )
@@ -292,6 +306,87 @@ def presets(logging: Logging) -> None:
         for row in known.rows():
             table.add_row(*row)
         type(console)().print(table)
+
+
+StateDir = Annotated[str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")]
+AsFormat = Annotated[TableFormat, typer.Option("--format", help="Of the result.")]
+
+
+@app.command(epilog="Examples:  replay status --watch 5s  |  replay status --fail-if-older-than 26h")
+@takes
+def status(
+    logging: Logging,
+    state_dir: StateDir = "",
+    checkpoint: Annotated[
+        list[str] | None, typer.Option("--checkpoint", help="One outside that folder, too; repeatable.")
+    ] = None,
+    job: Annotated[str | None, opt("--job", "Only this one.")] = None,
+    watch: Annotated[str | None, typer.Option("--watch", help="Look again this often, until Ctrl-C: 5s.")] = None,
+    fail_if_older_than: Annotated[
+        str | None,
+        typer.Option("--fail-if-older-than", help="Exit 1 if a job's last success is older, or missing: 26h."),
+    ] = None,
+    table_format: AsFormat = TableFormat.TABLE,
+) -> None:
+    """Every job and date: done, running, interrupted or failed; rows, rate, age."""
+    with _command(logging) as console:
+        from replay import looking  # noqa: PLC0415
+
+        interval_s = parse.parse_duration_s(watch, "--watch", parse.WATCH_S) if watch is not None else None
+        age_s = parse.parse_duration_s(fail_if_older_than, "--fail-if-older-than") if fail_if_older_than else None
+        looking.show_status(
+            Path(state_dir) if state_dir else default_state_dir(),
+            [Path(each) for each in checkpoint or []],
+            job,
+            type(console)(),
+            as_json=table_format is TableFormat.JSON,
+            interval_s=interval_s,
+            age_s=age_s,
+        )
+
+
+@app.command(epilog="Example:  replay history --job nightly --limit 20")
+@takes
+def history(
+    logging: Logging,
+    state_dir: StateDir = "",
+    job: Annotated[str | None, opt("--job", "Only this one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    table_format: AsFormat = TableFormat.TABLE,
+) -> None:
+    """Past runs, the newest first: how each ended, its rows, its time."""
+    with _command(logging) as console:
+        from replay import looking  # noqa: PLC0415
+
+        folder = Path(state_dir) if state_dir else default_state_dir()
+        looking.show_history(folder, job, limit, type(console)(), as_json=table_format is TableFormat.JSON)
+
+
+configs = typer.Typer(help="Look at the options of a replay.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(configs, name="config")
+
+
+@configs.command("show", epilog="Example:  replay config show --config nightly.toml --job trades --date yesterday")
+@takes
+def config_show(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    watching: Watching,
+    logging: Logging,
+    topic: TopicName = None,
+) -> None:
+    """Every option of a run as it is in the end, and where it came from; secrets are masked. Takes what `run` takes."""
+    with _command(logging):
+        name = naming.parsed()
+        sending.parsed(name, source.parsed(name), where.parsed(topic, name))
+        watching.parsed(name)
+        pacing.parsed()
+        lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
+        _print_pairs(lines)
 
 
 class Layout(StrEnum):
@@ -429,7 +524,34 @@ def _command(logging: Logging) -> Iterator[Any]:
         raise typer.Exit(ExitCode.BUG) from None
 
 
-def _replay(options: config.RunOptions, console: Any) -> None:
+def _watched(context: typer.Context, name: JobName, options: config.RunOptions, watching: Watching) -> Any:
+    """What watches the run beside the terminal: given the terminal, a context manager that gives the reporter."""
+    from replay.history import History  # noqa: PLC0415
+    from replay.metrics import check, exporting  # noqa: PLC0415
+    from replay.recorder import recording  # noqa: PLC0415
+    from replay.runs import RunInfo  # noqa: PLC0415
+
+    wanted = watching.parsed(name)
+    check(wanted)
+    history = History(name.state_dir / HISTORY)
+    info = RunInfo(
+        job=name.job or options.kafka.topic,
+        date=str(name.day) if name.day is not None else None,
+        command="run",
+        topic=options.kafka.topic,
+        checkpoint=str(options.checkpoint),
+        options={each.name: each.text for each in told(context) if each.origin != "default"},
+    )
+
+    @contextmanager
+    def watch(terminal: Any) -> Iterator[Any]:
+        with recording(history, info, terminal) as recorder, exporting(wanted, info, recorder) as metrics:
+            yield metrics
+
+    return watch
+
+
+def _replay(options: config.RunOptions, console: Any, watch: Any) -> None:
     """Run with signals and display attached, and say how it ended."""
     from replay import job  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
@@ -438,8 +560,8 @@ def _replay(options: config.RunOptions, console: Any) -> None:
     terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal)
     outcome = "stopped"
     try:
-        with terminal.live():
-            job.run(options, stop, terminal)
+        with terminal.live(), watch(terminal) as reporter:
+            job.run(options, stop, reporter)
         outcome = "done"
     except (ReplayError, MemoryError) as error:
         outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"

@@ -18,12 +18,15 @@ from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from replay import config, dates, jobfile, kafka_settings, parse
 from replay.errors import UsageError
+
+if TYPE_CHECKING:
+    from replay import metrics
 
 Guard = Callable[["Logging"], AbstractContextManager[Any]]
 """What stands around a command: logging before, errors and exit codes after."""
@@ -54,7 +57,9 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     def gathered(context: typer.Context, **given: Any) -> Any:
         if given.get("config") is not None:
             with guard(Logging(given["log_format"], given["debug"])):
-                given |= from_job_file(context, given, gathered.__annotations__)
+                said = from_job_file(context, given, gathered.__annotations__)
+                given |= {name: value.value for name, value in said.items()}
+                context.meta[FROM_FILE] = said
         if wants_context:
             given["context"] = context
         for name, group in groups.items():
@@ -67,7 +72,13 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     return gathered
 
 
-def from_job_file(context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+FROM_FILE = "replay.from_file"
+"""Key of a context's `meta`: what the job file said, by parameter."""
+
+
+def from_job_file(
+    context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]
+) -> dict[str, jobfile.Value]:
     """What the job file says of options that neither the command line nor a variable does."""
     file = jobfile.read(Path(given["config"]))
     if given.get("job") is None and len(file.jobs) > 1 and context.command.name == "schedule":
@@ -77,16 +88,71 @@ def from_job_file(context: typer.Context, given: Mapping[str, Any], kinds: Mappi
     for name, value in file.values(given.get("job"), sorted({*ALL_OPTIONS, *parameters})).items():
         parameter = parameters.get(name)  # None: an option of another command
         if parameter is not None and _is_default(context, str(parameter.name)):
-            said[str(parameter.name)] = _typed(name, kinds[str(parameter.name)], value)
-    settings = {name: value.value for name, value in file.settings().items()}
+            typed = _typed(name, kinds[str(parameter.name)], value)
+            said[str(parameter.name)] = replace(value, value=typed)
+    settings = file.settings()
     servers = settings.pop(jobfile.BOOTSTRAP, None)
     if servers is not None and not given.get("bootstrap_servers") and "bootstrap_servers" not in said:
-        said["bootstrap_servers"] = str(servers)
+        said["bootstrap_servers"] = replace(servers, value=str(servers.value))
     if settings and "settings" in given:
         named = {text.partition("=")[0].strip() for text in given["settings"] or []}
-        more = [f"{name}={_setting(value)}" for name, value in settings.items() if name not in named]
-        said["settings"] = [*(given["settings"] or []), *more]
+        more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
+        is_secret = any(each.secret for each in settings.values())
+        said["settings"] = jobfile.Value([*(given["settings"] or []), *more], str(file.path), is_secret)
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An option as it is in the end: its value for people, secrets masked, and where it came from."""
+
+    name: str
+    text: str
+    origin: str
+
+
+def told(context: typer.Context) -> list[Told]:
+    """Every option of the command, in the order of its help."""
+    from_file: Mapping[str, jobfile.Value] = context.meta.get(FROM_FILE, {})
+    found = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in from_file:
+            value, origin = from_file[name].value, from_file[name].where
+        else:
+            value, origin = context.params.get(name), _origin(context, parameter)
+        secret = name in from_file and from_file[name].secret and name != "settings"
+        found.append(Told(max(parameter.opts, key=len), MASK if secret else masked(name, value), origin))
+    return found
+
+
+MASK = "***"
+_SECRET = re.compile(r"passw|secret|token|credential|(^|[._-])key($|[._-])|jaas|\.pem", re.IGNORECASE)
+"""Names of settings and headers that hold secrets; `ssl.key.location` is only a path, but nobody misses it."""
+
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def masked(name: str, value: Any) -> str:
+    """For a log, a report or a screen: no secret in it."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_masked_assignment(str(each)) for each in value)
+    text = str(value.value if isinstance(value, StrEnum) else value)
+    return MASK if _SECRET.search(name) and name != "key" else _USER_INFO.sub(f"{MASK}@", text)
+
+
+def _masked_assignment(text: str) -> str:
+    name, sign, _ = text.partition("=")
+    return f"{name}={MASK}" if sign and _SECRET.search(name) else _USER_INFO.sub(f"{MASK}@", text)
+
+
+def _origin(context: typer.Context, parameter: Any) -> str:
+    source = context.get_parameter_source(str(parameter.name))
+    if source is None or source.name == "DEFAULT":
+        return "default"
+    return str(parameter.envvar) if source.name == "ENVIRONMENT" else "command line"
 
 
 def option_name(parameter: Any) -> str:
@@ -460,6 +526,28 @@ class Sending:
         )
 
 
+@dataclass(frozen=True)
+class Watching:
+    """What is told of a run while it goes on, and afterwards."""
+
+    metrics_port: Annotated[
+        int | None, opt("--metrics-port", "Serve metrics to Prometheus on this port.", min=1, max=65_535)
+    ] = None
+    metrics_address: Annotated[str, opt("--metrics-address", "On which address.")] = "127.0.0.1"
+    metrics_textfile: Annotated[
+        str | None, opt("--metrics-textfile", "Write metrics to this file for node_exporter.", metavar="FILE")
+    ] = None
+    metrics_push: Annotated[str | None, opt("--metrics-push", "Push metrics to this gateway.", metavar="URL")] = None
+
+    def parsed(self, name: JobName) -> metrics.MetricsOptions:
+        from replay import metrics  # noqa: PLC0415 - only for commands that run
+
+        textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
+        return metrics.MetricsOptions(
+            self.metrics_port, self.metrics_address, Path(textfile) if textfile else None, self.metrics_push
+        )
+
+
 def default_state_dir() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
@@ -478,5 +566,5 @@ def _names_of(*groups: type) -> frozenset[str]:
 
 
 SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"})
-ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Logging) | {"topic"} | SCHEDULE_OPTIONS
+ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Watching, Logging) | {"topic"} | SCHEDULE_OPTIONS
 """What a job file may hold for any command; a command takes what it knows."""
