@@ -19,3 +19,9 @@ def test_too_little_memory_is_not_the_file_s_fault():
     absurd = unreadable("a.parquet", pa.ArrowMemoryError("malloc of size 9223372036854775744 failed"))
     assert isinstance(absurd, InputError)
     assert "not a whole Parquet file" in str(absurd)
+
+
+def test_what_arrow_has_not_learnt_is_told_as_that():
+    """Broken: the owner of a good file would be told to fetch it again, and again."""
+    told = unreadable("a.parquet", pa.ArrowNotImplementedError("DecodeArrow of DictAccumulator\nmore"))
+    assert str(told).startswith("a.parquet: Arrow cannot read this file: DecodeArrow of DictAccumulator\n")
