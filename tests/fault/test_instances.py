@@ -80,6 +80,8 @@ def test_progress_is_read_after_the_others_are_fenced(replays: list[Scenario]) -
     taking_over.signal(signal.SIGCONT)
     assert taking_over.wait() == 0, taking_over.log
     assert running.wait() == 6, running.log
+    assert "took over" in running.log
+    assert f":{taking_over.pid}:" in running.log, "it says who"
     new.assert_exact()
 
 
