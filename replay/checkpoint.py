@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import CheckpointUnwritable, Locked, StateConflict
-from replay.model import PartitionMark, Position, Progress
+from replay.position import PartitionMark, Position, Progress
 
 MAGIC = "trade-replay checkpoint"
 VERSION = 2  # 2: `left_out`

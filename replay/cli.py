@@ -91,8 +91,8 @@ def run(
     """Start or resume one replay. Run it again after any failure: it sends only what is missing."""
     with _command(logging) as console, ExitStack() as stack:
         name = naming.parsed()
-        kafka = where.parsed(topic, name, needed=not embedded)
-        options = replace(sending.parsed(name, source.parsed(name), kafka), pace=pacing.parsed(), restart=restart)
+        rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not embedded)
+        options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
         _replay(options, console)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from replay.storage import InputPath, read_footer
 
 FOOTERS_AT_ONCE = 16
 """Footers read side by side: an object store answers one request in tens of milliseconds, but many at a time."""
+
+_MAGIC = b"PAR1"  # with which a Parquet file begins and ends
 
 _TIME_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
@@ -97,49 +100,60 @@ def open_files(paths: Sequence[InputPath], statistics_of: Sequence[str]) -> tupl
 
 def open_file(path: InputPath, statistics_of: Sequence[str] = ()) -> InputFile:
     """Raises `InputError` for whatever is no whole Parquet file."""
+    with open_parquet(path) as (parquet, sha256):
+        try:
+            return _described(path, parquet, sha256, statistics_of)
+        except (UnicodeError, pa.ArrowException) as error:
+            raise unreadable(path.shown, error) from None
+
+
+def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics_of: Sequence[str]) -> InputFile:
+    metadata, schema = parquet.metadata, parquet.schema_arrow
+    leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}
+    wanted = {column: leaves[column] for column in statistics_of if column in leaves}
+    groups = tuple(_groups(metadata, wanted))
+    if metadata.num_rows != sum(group.rows for group in groups) or any(group.rows < 0 for group in groups):
+        raise unreadable(path.shown, ValueError("the footer's row counts contradict each other"))
+    keys = {key: value for key, value in path.keys if key not in schema.names}
+    for key in keys:
+        schema = schema.append(pa.field(key, pa.string()))
+    return InputFile(
+        path=path,
+        size_bytes=path.size_bytes,
+        footer_sha256=sha256,
+        schema=schema,
+        keys=keys,
+        metadata=metadata.metadata or {},
+        groups=groups,
+        time_units={column: unit for column, i in wanted.items() if (unit := _time_unit(parquet.schema.column(i)))},
+    )
+
+
+@contextmanager
+def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[tuple[pq.ParquetFile, str]]:
+    """The file, and a hash of its footer: that holds the place, size and statistics of every column chunk.
+
+    `dictionaries` are columns to read as such: each distinct value once.
+    """
+    file = path.open()
     try:
-        return _open_file(path, statistics_of)
-    except (UnicodeError, pa.ArrowException) as error:  # a damaged footer, or a path that is not UTF-8
-        raise unreadable(path.shown, error) from None
-
-
-def _open_file(path: InputPath, statistics_of: Sequence[str]) -> InputFile:
-    sha256 = footer_sha256(path)  # first: it refuses what is no whole file
-    with open_parquet(path) as parquet:
-        metadata, schema = parquet.metadata, parquet.schema_arrow
-        leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}
-        wanted = {column: leaves[column] for column in statistics_of if column in leaves}
-        groups = tuple(_groups(metadata, wanted))
-        if metadata.num_rows != sum(group.rows for group in groups) or any(group.rows < 0 for group in groups):
-            raise unreadable(path.shown, ValueError("the footer's row counts contradict each other"))
-        keys = {key: value for key, value in path.keys if key not in schema.names}
-        for key in keys:
-            schema = schema.append(pa.field(key, pa.string()))
-        return InputFile(
-            path=path,
-            size_bytes=path.size_bytes,
-            footer_sha256=sha256,
-            schema=schema,
-            keys=keys,
-            metadata=metadata.metadata or {},
-            groups=groups,
-            time_units={column: unit for column, i in wanted.items() if (unit := _time_unit(parquet.schema.column(i)))},
-        )
-
-
-def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """`dictionaries` are columns to read as such: each distinct value once."""
-    try:
-        # No pre-buffering: it would hold whole row groups in memory, however large.
-        return pq.ParquetFile(
-            path.open(),
-            pre_buffer=False,
-            buffer_size=1 << 20,
-            read_dictionary=list(dictionaries) or None,
-            page_checksum_verification=True,
-        )
-    except (UnicodeError, OSError, pa.ArrowException) as error:
-        raise unreadable(path.shown, error) from None
+        footer = read_footer(path, file)
+        try:
+            # The footer is read once: far away, each look costs a request.
+            metadata = pq.ParquetFile(pa.BufferReader(_MAGIC + footer)).metadata
+            parquet = pq.ParquetFile(
+                file,
+                metadata=metadata,
+                pre_buffer=False,  # it would hold whole row groups in memory, however large
+                buffer_size=1 << 20,
+                read_dictionary=list(dictionaries) or None,
+                page_checksum_verification=True,
+            )
+        except (UnicodeError, OSError, pa.ArrowException) as error:
+            raise unreadable(path.shown, error) from None
+        yield parquet, hashlib.sha256(footer).hexdigest()
+    finally:
+        file.close()
 
 
 def unreadable(shown: str, error: Exception) -> InputError:
@@ -149,12 +163,6 @@ def unreadable(shown: str, error: Exception) -> InputError:
         where=shown,
         todo="it may be truncated, damaged or still being written: write or fetch it again",
     )
-
-
-def footer_sha256(path: InputPath) -> str:
-    """A hash of the footer: it holds the place, size and statistics of every column chunk."""
-    with path.open() as file:
-        return hashlib.sha256(read_footer(path, file)).hexdigest()
 
 
 def _groups(metadata: Any, wanted: Mapping[str, int]) -> Iterator[RowGroup]:

@@ -37,6 +37,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from replay.kinds import (
+    Predicate,
+    is_binary,
+    is_extension,
+    is_list,
+    is_one_of,
+    is_string,
+    is_text,
+    is_uuid,
+    run_of_each_row,
+    with_scale,
+)
+
 Texts = tuple[str, pa.Array, str]
 """A column as JSON: what stands before each value, the texts (binary, no nulls), what stands after each."""
 
@@ -50,9 +63,6 @@ _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _DAY_S = 86_400
 _YEAR_1_DAY, _YEAR_10000_DAY = -719_162, 2_932_897
 """Days since 1970: the first with a year of four digits (RFC 3339), and the first without one again."""
-
-_UUID = "arrow.uuid"
-"""The canonical extension type for UUIDs; as Base64 of 16 bytes nobody would find them again."""
 
 
 def json_text(column: pa.Array, quote_decimals: bool = False) -> Texts:
@@ -96,7 +106,7 @@ def supports(kind: pa.DataType) -> bool:
 
 def _parts(kind: pa.DataType) -> list[pa.DataType]:
     """The types that a nested type is made of."""
-    if isinstance(kind, pa.BaseExtensionType):
+    if is_extension(kind):
         return [kind.storage_type]
     if types.is_struct(kind):
         return [field.type for field in kind]
@@ -199,13 +209,6 @@ def _durations(column: pa.Array) -> Texts:
 # -- decimals ---------------------------------------------------------------------------------------------
 
 
-def with_scale(column: pa.Array, scale: int) -> pa.Array:
-    """The same digits with the point at another place: 123 with a scale of 2 is 1.23. Nothing is copied."""
-    width = getattr(pa, f"decimal{column.type.bit_width}")
-    kind = width(column.type.precision, scale)
-    return pa.Array.from_buffers(kind, len(column), column.buffers(), offset=column.offset)
-
-
 def _decimal_texts(column: pa.Array) -> pa.Array:
     texts = column.cast(pa.string())
     data = texts.buffers()[2]
@@ -248,7 +251,7 @@ def _lists(column: pa.Array, write: Write) -> Texts:
 def _maps(column: pa.Array, write: Write) -> Texts:
     lists = column.cast(pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])))
     keys, values = (_whole(*write(child)) for child in pc.list_flatten(lists).flatten())
-    if _is_text(column.type.key_type):
+    if is_text(column.type.key_type):
         texts = pc.binary_join_element_wise(keys, values, b": ")
         return _nulls_of(column, "{", _gathered(texts, lists), "}")
     texts = pc.binary_join_element_wise(b"[", pc.binary_join_element_wise(keys, values, b", "), b"]", b"")
@@ -274,14 +277,12 @@ def _dictionaries(column: pa.Array, write: Write) -> Texts:
 
 
 def _run_ends(column: pa.Array, write: Write) -> Texts:
-    rows = np.arange(column.offset, column.offset + len(column))
-    runs = np.searchsorted(column.run_ends.to_numpy(), rows, side="right")
     before, texts, after = write(column.values)
-    return before, texts.take(pa.array(runs)), after
+    return before, texts.take(run_of_each_row(column)), after
 
 
 def _extensions(column: pa.Array, write: Write) -> Texts:
-    if column.type.extension_name == _UUID:
+    if is_uuid(column.type):
         return _bare('"', _per_distinct(column.storage, lambda raw: str(UUID(bytes=raw))), '"')
     return write(column.storage)
 
@@ -289,37 +290,22 @@ def _extensions(column: pa.Array, write: Write) -> Texts:
 # -- which is which ---------------------------------------------------------------------------------------
 
 
-def _is_one_of(*predicates: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
-    return lambda kind: any(predicate(kind) for predicate in predicates)
-
-
-_is_string = _is_one_of(types.is_string, types.is_large_string, types.is_string_view)
-_is_binary = _is_one_of(types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
-_is_list = _is_one_of(
-    types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view
-)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return _is_string(kind) or (types.is_dictionary(kind) and _is_text(kind.value_type))
-
-
-_FLAT: Sequence[tuple[Callable[[pa.DataType], bool], Write]] = (
+_FLAT: Sequence[tuple[Predicate, Write]] = (
     (types.is_floating, _floats),
     (types.is_timestamp, _timestamps),
-    (_is_one_of(types.is_integer, types.is_boolean, types.is_null), _as_arrow_writes_it),
-    (_is_string, _strings),
+    (is_one_of(types.is_integer, types.is_boolean, types.is_null), _as_arrow_writes_it),
+    (is_string, _strings),
     (types.is_date, _dates),
     (types.is_time, _times),
     (types.is_duration, _durations),
-    (_is_binary, _base64),
+    (is_binary, _base64),
 )
 
-_NESTED: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Write], Texts]]] = (
+_NESTED: Sequence[tuple[Predicate, Callable[[pa.Array, Write], Texts]]] = (
     (types.is_dictionary, _dictionaries),
     (types.is_struct, _structs),
-    (_is_list, _lists),
+    (is_list, _lists),
     (types.is_map, _maps),
     (types.is_run_end_encoded, _run_ends),
-    (lambda kind: isinstance(kind, pa.BaseExtensionType), _extensions),
+    (is_extension, _extensions),
 )

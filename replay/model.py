@@ -1,7 +1,4 @@
-"""What travels between the stages: positions, batches, encoded records; and the seams `Clock` and `Sink`.
-
-A position is the *next* row to send, everywhere: a fresh replay is at row 0, a finished one at `rows`.
-"""
+"""What travels between the stages: positions, batches, encoded records; and the seams `Clock` and `Sink`."""
 
 from __future__ import annotations
 
@@ -14,6 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+# The stages find them here; what must not import arrays takes them from there.
+from replay.position import PartitionMark as PartitionMark  # noqa: PLC0414
+from replay.position import Position as Position  # noqa: PLC0414
+from replay.position import Progress as Progress  # noqa: PLC0414
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.int8]
@@ -92,39 +94,6 @@ _REASONS = {
     Fate.KEY_MISSING: "is null",
     Fate.PARTITION_WRONG: "is no partition of the topic",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The next row to send: its number in the replay's order, and the next row of every input file.
-
-    `left_out` of the rows before it are not sent: they were not selected, or are bad.
-    """
-
-    row: int
-    cursors: tuple[int, ...]
-    left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionMark:
-    """How far one partition is known.
-
-    Together with a `Position` it says: rows before the position are in the topic; so are the first
-    `ahead_rows` rows of this partition at or after the position; all of them lie before `next_offset`,
-    and no other row of this replay does.
-    """
-
-    next_offset: int
-    ahead_rows: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is proven to be in the topic: the part of a checkpoint that moves."""
-
-    position: Position
-    marks: tuple[PartitionMark, ...]
 
 
 @dataclass(slots=True)

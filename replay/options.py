@@ -323,7 +323,7 @@ class Where:
     )
 
     def parsed(self, topic: str | None, name: JobName, *, needed: bool = True) -> config.KafkaOptions:
-        if not topic:
+        if topic is None:
             raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
         if needed and not self.bootstrap_servers:
             raise UsageError(

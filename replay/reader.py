@@ -7,6 +7,7 @@ keeps its place in the order and in positions, whatever becomes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,9 +20,10 @@ from replay import convert
 from replay.config import Columns, OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT
 from replay.errors import InputError
-from replay.inputs import InputFile, footer_sha256, open_parquet, unreadable
+from replay.inputs import InputFile, open_parquet, unreadable
 from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
 from replay.schema import FileLayout, Layout, Part
+from replay.unify import widen
 
 LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
@@ -182,17 +184,18 @@ class Reader:
                 rows = rows.append_column(key, constant)
         return rows
 
-    def _open(self, columns: list[str]) -> pq.ParquetFile:
+    @contextmanager
+    def _open(self, columns: list[str]) -> Iterator[pq.ParquetFile]:
         text = self._layout.symbol_column
-        parquet = open_parquet(self._file.path, [text] if self._own.symbol is None and text in columns else [])
-        if footer_sha256(self._file.path) != self._file.footer_sha256:
-            parquet.close()
-            raise InputError(
-                "the file changed while it was being replayed",
-                where=self._file.shown,
-                todo="put the old file back and run again, or start over with --restart",
-            )
-        return parquet
+        dictionaries = [text] if self._own.symbol is None and text in columns else []
+        with open_parquet(self._file.path, dictionaries) as (parquet, sha256):
+            if sha256 != self._file.footer_sha256:
+                raise InputError(
+                    "the file changed while it was being replayed",
+                    where=self._file.shown,
+                    todo="put the old file back and run again, or start over with --restart",
+                )
+            yield parquet
 
     def _seek(self, row: int) -> tuple[list[int], int]:
         """The row groups to read, and how many rows of the first to skip."""
@@ -279,7 +282,7 @@ class Reader:
         fates = _all_sent(raw)
         if part.column not in raw.schema.names:
             return pa.nulls(raw.num_rows, part.kind), fates
-        array = convert.widen(raw.column(part.column), part.kind)
+        array = widen(raw.column(part.column), part.kind)
         if pa.types.is_string(part.kind):
             array, fates = _readable(array)
         elif pa.types.is_timestamp(part.kind):
@@ -446,13 +449,15 @@ def _with_four_digit_years(times: pa.Array) -> tuple[pa.Array, Bytes]:
 
 
 def _shown(value: pa.Array) -> str | None:
-    """The one value as text, if it has a text form."""
+    """The one value as text, if it has a text form; bytes that are no text as escapes."""
     try:
         kind = value.type.value_type if pa.types.is_dictionary(value.type) else value.type
         plain = value.cast(kind)
         if pa.types.is_timestamp(kind):
             plain = plain.cast(pa.timestamp(kind.unit))
         text: str | None = plain.cast(pa.string())[0].as_py()
-    except (pa.ArrowException, UnicodeError):
+    except UnicodeError:
+        return str(plain.cast(pa.binary())[0].as_py())
+    except pa.ArrowException:
         return None
     return text

@@ -21,6 +21,7 @@ from replay.errors import InputError, UsageError
 from replay.inputs import InputFile
 from replay.json_text import supports
 from replay.symbol_pattern import symbol_pattern
+from replay.unify import unify
 
 MADE_BY_US = ("symbol", "price", "event_time")
 """The names of the first three fields of every record."""
@@ -155,14 +156,14 @@ def _part(files: Sequence[InputFile], name: str, column: str, target: Target, ne
     unified = kinds[0][1]
     for file, kind in kinds[1:]:
         try:
-            unified = convert.unify([unified, kind])
+            unified = unify([unified, kind])
         except TypeError:
             raise InputError(
                 f"column {column!r} has type {kind}, but {unified} in {kinds[0][0].shown}",
                 where=file.shown,
                 todo="convert one of them, or replay them as separate jobs",
             ) from None
-    return Part(name, column, convert.unify([unified]))
+    return Part(name, column, unify([unified]))
 
 
 def _time_type(

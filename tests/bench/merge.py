@@ -69,7 +69,7 @@ def batches(source: Source, layout: str, sort_bytes: int) -> Iterator[Batch]:
         yield from source.batches(source.start)
         return
     position = source.start
-    for table in sorted_stream(source._opener(source.files[0], 0), sort_bytes, None)(BATCH_ROWS_MAX):
+    for table in sorted_stream(source._opener(0, 0), sort_bytes, None)(BATCH_ROWS_MAX):
         yield Batch(position, table, 0)
 
 

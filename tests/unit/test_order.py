@@ -230,6 +230,15 @@ def test_wide_rows_count_by_their_size():
     assert watched.most_rows <= 40 + 5
 
 
+def test_a_file_that_is_alone_is_handed_on_batch_by_batch():
+    """Broken: a million rows of a sorted file are gathered before the first is sent, and leave the cache in between."""
+    watched = Watched()
+    days = [watched.stream(n, SHAPES["following each other"][n], "first last") for n in range(3)]
+    with small_batches(open_rows=1_000, rows_max=10):
+        assert watched.rows_of(by_event_time(days)) == sorted_rows(SHAPES["following each other"][:3])
+    assert watched.most_rows == 10
+
+
 def test_files_are_closed_when_nobody_asks_for_more():
     """Broken: a replay that ends early leaves files open."""
     watched = Watched()

@@ -7,6 +7,7 @@ import os
 import resource
 import tempfile
 import tracemalloc
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from replay import sorting
 from replay.errors import ExitCode, InputError
 from replay.model import FATE, ORDER_NS
+from replay.order import by_event_time
 from replay.sorting import Read, sorted_stream, unsorted_rows
 
 if TYPE_CHECKING:
@@ -147,6 +149,29 @@ def test_the_memory_is_kept():
     assert memory_bytes // 8 < pool.max_memory() + numpy_bytes <= memory_bytes
 
 
+def test_no_more_runs_are_merged_at_once_than_fit_into_the_memory(monkeypatch):
+    """Broken: with hundreds of runs the pieces of all of them are in memory."""
+    at_once: list[int] = []
+
+    def counting(streams, **kwargs):
+        at_once.append(len(streams))
+        return by_event_time(streams, **kwargs)
+
+    monkeypatch.setattr(sorting, "by_event_time", counting)
+    times = np.arange(2_000)[::-1] % 500
+    with few_runs_at_once(4):
+        assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, None)(50)) == sorted_rows(times)
+    assert len(at_once) > 16
+    assert max(at_once) == 4
+
+
+def test_what_the_rows_are_ordered_by_is_handed_on():
+    """Broken: the merge with other files goes by event times that are not what the rows were sorted by."""
+    for memory_bytes in (TINY_BYTES, 1 << 20):
+        tables = list(sorted_stream(reader(np.arange(500)[::-1], 10, order_ns=True), memory_bytes, None)(50))
+        assert [ns for table in tables for ns in table.column(ORDER_NS).to_pylist()] == list(range(0, 500_000, 1_000))
+
+
 def test_a_late_start_reads_little_of_what_was_put_aside(monkeypatch):
     """Broken: a resume merges everything before its row once more."""
     times, read_rows = np.random.default_rng(6).permutation(300_000), 0
@@ -166,17 +191,19 @@ def test_a_late_start_reads_little_of_what_was_put_aside(monkeypatch):
 
 
 @pytest.mark.parametrize("end", ["read to the end", "dropped", "error in the reader", "error in the middle of a merge"])
-def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, end):
+def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
     """Broken: every run that ends early leaves gigabytes in the folder for temporary files, or an open file."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    warnings.simplefilter("always", ResourceWarning)  # python's word for a file that nobody closed
     before = open_temporary_files()
 
     def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
-        for number, table in enumerate(reader(np.arange(1_000)[::-1], 10)(batch_rows)):
+        for number, table in enumerate(reader(np.arange(1_000) % 100, 10)(batch_rows)):
             if end == "error in the reader" and number == 100:
                 raise InputError("the file ends early")
             yield table
 
+    monkeypatch.setattr(sorting, "RUNS_AT_ONCE", 8)  # so that runs are merged to longer ones first
     rows = sorted_stream(read, TINY_BYTES, None)(10)
     if end == "error in the reader":
         with pytest.raises(InputError, match="the file ends early"):
@@ -193,6 +220,7 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, end):
             rows_of(rows)
     del rows
     gc.collect()
+    assert not [each for each in recwarn if each.category is ResourceWarning]
     assert open_temporary_files() == before
     assert os.listdir(tmp_path) == []
 

@@ -1,0 +1,50 @@
+"""Groups of Arrow types that are one to us, and two arrays that are others seen in another way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import types
+
+Predicate = Callable[[pa.DataType], bool]
+
+_UUID = "arrow.uuid"
+"""The canonical extension type for UUIDs; as Base64 of 16 bytes nobody would find them again."""
+
+
+def is_one_of(*predicates: Predicate) -> Predicate:
+    return lambda kind: any(predicate(kind) for predicate in predicates)
+
+
+is_string = is_one_of(types.is_string, types.is_large_string, types.is_string_view)
+is_binary = is_one_of(types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+is_list = is_one_of(
+    types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view
+)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return is_string(kind) or (types.is_dictionary(kind) and is_text(kind.value_type))
+
+
+def is_extension(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType)
+
+
+def is_uuid(kind: pa.DataType) -> bool:
+    return is_extension(kind) and kind.extension_name == _UUID
+
+
+def with_scale(column: pa.Array, scale: int) -> pa.Array:
+    """The same digits with the point at another place: 123 with a scale of 2 is 1.23. Nothing is copied."""
+    width = getattr(pa, f"decimal{column.type.bit_width}")
+    kind = width(column.type.precision, scale)
+    return pa.Array.from_buffers(kind, len(column), column.buffers(), offset=column.offset)
+
+
+def run_of_each_row(column: pa.Array) -> pa.Array:
+    """Which of its values each row of a run-end encoded column has. (Arrow's run_end_decode knows few types.)"""
+    rows = np.arange(column.offset, column.offset + len(column))
+    return pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"))

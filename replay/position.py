@@ -1,0 +1,41 @@
+"""Positions and progress: what a checkpoint says about the topic. Light, so that `replay status` answers at once.
+
+A position is the *next* row to send, everywhere: a fresh replay is at row 0, a finished one at `rows`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The next row to send: its number in the replay's order, and the next row of every input file.
+
+    `left_out` of the rows before it are not sent: they were not selected, or are bad.
+    """
+
+    row: int
+    cursors: tuple[int, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionMark:
+    """How far one partition is known.
+
+    Together with a `Position` it says: rows before the position are in the topic; so are the first
+    `ahead_rows` rows of this partition at or after the position; all of them lie before `next_offset`,
+    and no other row of this replay does.
+    """
+
+    next_offset: int
+    ahead_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is proven to be in the topic: the part of a checkpoint that moves."""
+
+    position: Position
+    marks: tuple[PartitionMark, ...]
