@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import __version__
 from replay.errors import ExitCode, UsageError, printable
-from replay.report_data import Delays, Mark, Outcome, ReportData, Run
+from replay.report_data import Delays, Mark, Outcome, ReportData, Run, Span
 from replay.terminal import duration
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ TOP = 20
 INPUTS_TOP = 10
 RUNS_MAX = 50
 EVENTS_MAX = 100
-"""So many runs, outages and resumes are listed, the latest: a night of restarts every minute must not make a page of megabytes."""
+"""So many runs, outages and resumes are listed and drawn, the latest: restarts every minute of a night must not make a
+page of megabytes."""
 
 VERDICT_KINDS = ("found", "lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
 """As `replay verify` lists them; its module is not imported for their names, since it brings the Kafka client."""
@@ -95,8 +96,8 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         runs_before=max(0, len(data.runs) - RUNS_MAX),
         inputs=data.inputs[:INPUTS_TOP],
         plots=_plots(data, zone),
-        marks=data.marks()[-EVENTS_MAX:],
-        marks_before=max(0, len(data.marks()) - EVENTS_MAX),
+        marks=_marks(data),
+        marks_before=len(data.marks()) - len(_marks(data)),
         mark_names=_MARKS,
         symbols=_counts(data.replayed.symbols.items()) if data.replayed else [],
         partitions=_counts((f"{number}", rows) for number, rows in data.replayed.partitions.items())
@@ -208,7 +209,7 @@ def _counts(counts: Iterable[tuple[str, int]]) -> list[Count]:
 
 
 def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
-    if not any(run.samples for run in data.runs):
+    if not any(run.samples for run in data.runs[-RUNS_MAX:]):
         return []
     try:
         from replay import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
@@ -217,14 +218,15 @@ def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
         raise _missing(error) from None
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
-    axis, marks = time_axis(data.runs), data.marks()[-EVENTS_MAX:]
+    runs, marks = data.runs[-RUNS_MAX:], _marks(data)
+    axis = time_axis(runs)
 
     def drawn(plot: Any, title: str, words: str) -> Drawn:
-        both = (drawing.svg(plot, width, data.runs, axis, marks, zone) for width in drawing.Width)
+        both = (drawing.svg(plot, width, runs, axis, marks, zone) for width in drawing.Width)
         return Drawn(title, words, *map(Markup, both))  # it holds numbers only, drawn here
 
-    plots = [drawn(drawing.RATE, "Throughput, rows a second", _rate_words(data.runs))]
-    samples = [sample for run in data.runs for sample in run.samples]
+    plots = [drawn(drawing.RATE, "Throughput, rows a second", _rate_words(runs))]
+    samples = [sample for run in runs for sample in run.samples]
     for plot, title, what, values in (
         (drawing.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
         (drawing.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
@@ -232,6 +234,12 @@ def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
         if known := [each for each in values if each is not None]:
             plots.append(drawn(plot, title, _delay_words(what, known)))
     return plots
+
+
+def _marks(data: ReportData) -> list[Span]:
+    """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
+    first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
+    return [span for span in data.marks() if span.from_s >= first_s][-EVENTS_MAX:]
 
 
 def _rate_words(runs: Sequence[Run]) -> str:
