@@ -14,6 +14,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from replay import broker_statistics
+from replay.broker_statistics import BrokerStatistics
 from replay.cluster import BrokerNews, bad_setting, kafka_log
 from replay.config import KafkaOptions
 from replay.errors import ProducerFatal
@@ -83,6 +85,7 @@ class KafkaSink:
 
     def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
         self.news = BrokerNews()
+        self.statistics: BrokerStatistics | None = None  # of the last second
         self._topic = options.topic
         # A broker forgets producers whose newest record is older than producer.id.expiration.ms (a day): when it loads
         # its log after a crash, and every ten minutes. It goes by the records' timestamps, and replayed trades are that
@@ -172,6 +175,10 @@ class KafkaSink:
                 self._producer.poll(_FLUSH_S)
 
     def _on_statistics(self, statistics: str) -> None:
+        self.statistics = broker_statistics.parse(statistics) or self.statistics
+        self._watch_epoch(statistics)
+
+    def _watch_epoch(self, statistics: str) -> None:
         match = _EPOCH.search(statistics)
         if match is None or int(match[1]) < 0:
             return
@@ -222,7 +229,7 @@ class TransactionalSink(KafkaSink):
             kind = Fenced if error.args[0].code() in FENCED else Resync
             raise kind(f"cannot {what}: {error.args[0].str()}") from None
 
-    def _on_statistics(self, statistics: str) -> None:
+    def _watch_epoch(self, statistics: str) -> None:
         """Epochs change with transactions; a lost one raises by itself."""
 
     def _lost(self, reason: str) -> Exception:

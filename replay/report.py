@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from replay.broker_statistics import BrokerStatistics
 from replay.errors import Stopped
 from replay.model import Bytes, Clock, Fate
 from replay.pace import Lateness
@@ -63,6 +64,7 @@ class Snapshot:
     outages_s: float = 0.0
     elapsed_s: float = 0.0
     first_ack_s: float | None = None
+    statistics: BrokerStatistics | None = None  # of the present producer
 
     @property
     def bad_rows(self) -> Counter[Fate]:

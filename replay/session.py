@@ -362,6 +362,7 @@ class Session:
         shown.elapsed_s = now_s - self._begun_s
         shown.done_rows = self._frontier.row
         shown.in_flight_rows = self._frontier.in_flight_rows
+        shown.statistics = self._sink.statistics
         shown.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
         shown.outage_left_s = outage.left_s(now_s)
         shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""

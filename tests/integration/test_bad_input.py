@@ -416,7 +416,8 @@ TOO_LATE = ("column 'event_time'", "2262", *ROW_1)
 VALUES = [
     Bad("symbol-null", "rows without a key go anywhere", table(symbol=["A", None, "B"]),
         ("column 'symbol' is null", *ROW_1)),
-    Bad("symbol-empty", "an empty key is sent", table(symbol=["A", "", "B"]), ("column 'symbol' is null or empty", *ROW_1)),
+    Bad("symbol-empty", "an empty key is sent", table(symbol=["A", "", "B"]),
+        ("column 'symbol' is null or empty", *ROW_1)),
     Bad("symbol-not-utf8", "a key that is no text is sent",
         table(2, symbol=bad.broken_text(pa.string(), b"ok", b"\xff\xfe")), ("not valid UTF-8", "xff", *ROW_1)),
     Bad("symbol-not-utf8-large", "a key that is no text is sent",

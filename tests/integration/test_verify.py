@@ -96,7 +96,8 @@ def look(
     bootstrap: str, topic: str, trades: Trades, *, report: Quiet | None = None, timeout_s: float = 60, **options: Any
 ) -> Verdict:
     kafka = KafkaOptions(bootstrap, topic, broker_timeout_s=timeout_s)
-    given = VerifyOptions((str(trades.folder),), kafka, **options)
+    source = SourceOptions((str(trades.folder),), order=options.pop("order", Order.EVENT_TIME))
+    given = VerifyOptions(source, kafka, **options)
     return verify(given, report or Quiet(), SystemClock(), lambda: None)
 
 
@@ -363,7 +364,7 @@ def test_a_missing_topic_is_said(kafka: KafkaCluster | Broker, topic: str, trade
 def test_a_signal_stops_it(written, topic: str, trades: Trades) -> None:
     stop = Stop()
     stop.request(2)
-    options = VerifyOptions((str(trades.folder),), KafkaOptions(written(trades.records()), topic))
+    options = VerifyOptions(SourceOptions((str(trades.folder),)), KafkaOptions(written(trades.records()), topic))
     with pytest.raises(Stopped):
         verify(options, Quiet(), SystemClock(), stop.check)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from replay.broker_statistics import BrokerStatistics
 from replay.checkpoint import State
 from replay.cluster import BrokerNews
 from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
@@ -205,6 +206,7 @@ class FakeSink:
     hook: Callable[[], None] = lambda: None
     on_send: Callable[[int], None] = lambda _: None
     news: BrokerNews = field(default_factory=BrokerNews)
+    statistics: BrokerStatistics | None = None
     sent: list[Sent] = field(default_factory=list)
     waiting: deque[Sent] = field(default_factory=deque)
     acknowledged: set[int] = field(default_factory=set)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 
-from replay.deliver import ConnectionWatch
+from replay.config import KafkaOptions
+from replay.deliver import ConnectionWatch, KafkaSink, TransactionalSink
 
 
 def told(text: str) -> ConnectionWatch:
@@ -60,3 +62,21 @@ def test_a_connection_that_worked_and_ended_is_noticed(line):
 def test_a_connection_that_never_worked_or_carries_no_rows_is_none(line):
     """Taken for one, a broker that is down but leads nothing would end producer after producer."""
     assert told(line).lost == 0
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+def test_statistics_are_kept_and_a_changed_epoch_is_noticed(transactional):
+    """Broken: metrics show nothing of the producer, or an epoch bump passes unseen; with transactions epochs change."""
+    kafka = KafkaOptions("127.0.0.1:1", "trades", settings={"log_level": "6"})
+    sink = TransactionalSink(kafka, "replay.trades") if transactional else KafkaSink(kafka)
+    try:
+        for epoch in (0, 0, 1):
+            told = {"msg_cnt": 5, "msg_size": 9, "brokers": {}, "eos": {"producer_epoch": epoch}}
+            sink._on_statistics(json.dumps(told))
+        assert sink.statistics is not None
+        assert sink.statistics.queue_records == 5
+        assert sink._bumped is not transactional
+        sink._on_statistics("not JSON")
+        assert sink.statistics.queue_records == 5, "the last that could be read"
+    finally:
+        sink.close()

@@ -78,7 +78,12 @@ def test_until_it_is_whole_there_is_none(tmp_path: Path, monkeypatch: pytest.Mon
     write(tmp_path / "in" / "a.parquet", ["", "A"], [1.0, 2.0], [T0_US, T0_US])
     seen: list[bool] = []
     real = os.replace
-    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(Path(b).exists()), real(a, b))[1])
+
+    def replace(old: Path, new: Path) -> None:
+        seen.append(Path(new).exists())
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", replace)
     place, _ = put_aside(tmp_path / "in", tmp_path / "job.json")
     assert seen == [False]
     assert place.exists()

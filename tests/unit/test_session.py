@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay import session as session_module
+from replay.broker_statistics import BrokerStatistics
 from replay.checkpoint import State
 from replay.config import Pace
 from replay.errors import (
@@ -490,3 +491,11 @@ def test_an_input_error_half_way_leaves_what_was_sent_clean():
         bench.run()
     assert bench.last.state is State.CLEAN
     assert bench.last.progress.position.row == 50 == len(bench.sink.sent)
+
+
+def test_the_producers_statistics_are_shown():
+    """Broken: the metrics of librdkafka stay at zero however busy it is."""
+    bench = Bench(trades(20))
+    bench.sink.statistics = BrokerStatistics(queue_records=3)
+    bench.run()
+    assert bench.shown.statistics == BrokerStatistics(queue_records=3)

@@ -1,0 +1,66 @@
+"""Work beside the replay, on threads of its own: what is slow there (a full disk, a network folder, a gateway that does
+not answer) never holds a row up. And a file replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+
+class Beside:
+    """Calls `work` at once, then every `every_s`, and a last time at the end. `work` must not raise."""
+
+    def __init__(self, name: str, every_s: float, work: Callable[[], None]) -> None:
+        self._every_s, self._work = every_s, work
+        self._begun, self._over = threading.Event(), threading.Event()
+        # A daemon: the process ends though the work may hang for ever.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self, within_s: float = 0.0) -> bool:
+        """True if the first round was done within this time."""
+        self._thread.start()
+        return self._begun.wait(within_s)
+
+    def finish(self, within_s: float) -> bool:
+        """One more round, then no more; False if that took longer than this and goes on by itself."""
+        self._over.set()
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        over = False
+        while not over:
+            self._work()
+            self._begun.set()
+            over = self._over.wait(self._every_s)
+        self._work()
+
+
+def within(seconds: float, work: Callable[[], None]) -> bool:
+    """Do it, and do not wait longer than this; False if it is still at it. `work` must not raise."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put these bytes under the name, all or nothing. Raises `OSError`.
+
+    The temporary name is hidden and always the same: a scraper of the folder does not take it for a file of its own,
+    and a kill leaves one scrap, which the next time overwrites.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,27 @@
+"""A reporter that hands on what it is told: what watches a replay on its way is built on it. Light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replay.report import Reporter, Snapshot
+
+
+class Relay:
+    """Hands everything on, unchanged."""
+
+    def __init__(self, to: Reporter) -> None:
+        self._to = to
+
+    def info(self, message: str) -> None:
+        self._to.info(message)
+
+    def warning(self, message: str) -> None:
+        self._to.warning(message)
+
+    def phase(self, name: str, done_rows: int, rows: int) -> None:
+        self._to.phase(name, done_rows, rows)
+
+    def progress(self, snapshot: Snapshot) -> None:
+        self._to.progress(snapshot)
