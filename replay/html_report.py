@@ -6,6 +6,7 @@ from outside (symbols, paths, what brokers say) is escaped by the template engin
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -77,10 +78,21 @@ class Drawn:
     narrow: str
 
 
+def check_installed() -> None:
+    """Raises `UsageError` where the extra is missing: better before a replay of hours than behind it."""
+    for library in ("jinja2", "matplotlib"):
+        if importlib.util.find_spec(library) is None:
+            raise UsageError(
+                f"the report needs {library}, which is not installed",
+                where="--report",
+                todo="install the extra: pip install 'trade-replay[report]'",
+            )
+
+
 def render(data: ReportData, zone: tzinfo = UTC) -> str:
     """The page. Raises `UsageError` where the libraries for it are not installed."""
+    check_installed()
     environment = _environment(zone)
-    outages = [span for span in data.spans if span.mark is Mark.OUTAGE]
     return environment.get_template("report.html.jinja").render(
         data=data,
         zone=_zone_name(zone, data.made_s),
@@ -90,8 +102,8 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         sent_rows=sum(run.sent_rows for run in data.runs),
         already_there_rows=sum(run.already_there_rows for run in data.runs),
         bad_rows=sum(data.bad_rows.values()),
-        outages=outages,
-        outages_s=sum(span.to_s - span.from_s for span in outages),
+        outages=sum(run.outages for run in data.runs),
+        outages_s=sum(run.outages_s for run in data.runs),
         runs=data.runs[-RUNS_MAX:],
         runs_before=max(0, len(data.runs) - RUNS_MAX),
         inputs=data.inputs[:INPUTS_TOP],
@@ -109,10 +121,8 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
 
 
 def _environment(zone: tzinfo) -> Environment:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra, and only for this
-    except ImportError as error:
-        raise _missing(error) from None
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra, and only for this
+
     environment = Environment(
         loader=PackageLoader("replay"),
         autoescape=True,
@@ -131,14 +141,6 @@ def _environment(zone: tzinfo) -> Environment:
         outcome=_outcome,
     )
     return environment
-
-
-def _missing(error: ImportError) -> UsageError:
-    return UsageError(
-        f"the report needs {error.name}, which is not installed",
-        where="--report",
-        todo="install the extra: pip install 'trade-replay[report]'",
-    )
 
 
 def _shown(value: object) -> object:
@@ -211,12 +213,10 @@ def _counts(counts: Iterable[tuple[str, int]]) -> list[Count]:
 def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
     if not any(run.samples for run in data.runs[-RUNS_MAX:]):
         return []
-    try:
-        from replay import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
-        from replay.report_series import time_axis  # noqa: PLC0415
-    except ImportError as error:
-        raise _missing(error) from None
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    from replay import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
+    from replay.report_series import time_axis  # noqa: PLC0415
 
     runs, marks = data.runs[-RUNS_MAX:], _marks(data)
     axis = time_axis(runs)

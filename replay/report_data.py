@@ -82,8 +82,8 @@ class Run:
     reason: str = ""
     todo: str = ""
     process: str = ""  # host and pid
-    lateness: Delays | None = None
-    ack_latency: Delays | None = None
+    outages: int = 0
+    outages_s: float = 0.0
     samples: Sequence[Sample] = ()
 
     @property

@@ -45,7 +45,7 @@ def run(begun_s: float, first_row: int, seconds: int, *, down: tuple[int, int] =
 
 def eventful() -> ReportData:
     """Night 2 of the story: an outage that is survived, one that is not, a kill, and the run that finishes it."""
-    first = run(BEGUN_S, 0, 900, down=(300, 348), exit_code=5, process="night-1:4711",
+    first = run(BEGUN_S, 0, 900, down=(300, 348), outages=1, outages_s=48.0, exit_code=5, process="night-1:4711",
                 reason="no acknowledgement for 300 s (Connection refused)")  # fmt: skip
     second_s = first.last_s + 600
     second = run(second_s, first.done_rows, 420, process="night-1:4790")
