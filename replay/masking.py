@@ -1,0 +1,48 @@
+"""What may be shown of a configuration: secrets are recognized by the name of what holds them, and left out. Pure.
+
+Rather one value too many is hidden than one too few: a path to a key is masked as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+MASK = "***"
+
+_WORDS = "password|passwd|passphrase|secret|token|key|credential|private|jaas|oauthbearer.config|signature|\\.pem"
+_SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
+_NOT_SECRET = frozenset({"key"})
+"""The option --key: which column is the record's key."""
+
+_ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+_PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE | re.ASCII)
+
+
+def is_secret(name: str) -> bool:
+    """Whether what has this name is never shown."""
+    return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+
+
+def masked(name: str, value: object, *, secret: bool = False) -> str:
+    """The value as text, without secrets. `secret`: it came by reference, so that all of it is one."""
+    if value is None:
+        return ""
+    if secret or is_secret(name):
+        return MASK
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={masked(str(key), each)}" for key, each in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_without_secrets(str(each)) for each in value)
+    return _without_secrets(str(value))
+
+
+def _without_secrets(text: str) -> str:
+    """Assignments to a secret name (`-X sasl.password=…`), and what a URI tells of its user."""
+    assignment = _ASSIGNMENT.match(text)
+    if assignment is not None and is_secret(assignment["name"]):
+        return assignment[0] + MASK
+    return _PARAMETER.sub(rf"\1{MASK}", _USER.sub(f"{MASK}@", text))
