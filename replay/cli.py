@@ -102,7 +102,7 @@ def run(
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
-        _replay(options, console, _watched(context, name, options, watching))
+        _replay(options, name, context, watching, console, quiet=logging.quiet)
         if verify_after:
             from replay import admin  # noqa: PLC0415
 
@@ -164,9 +164,6 @@ def verify(
         name = naming.parsed()
         kafka = where.parsed(topic, name)
         _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
-
-
-HISTORY = "history.sqlite"  # in the state folder
 
 
 class OnFailure(StrEnum):
@@ -362,6 +359,32 @@ def history(
         looking.show_history(folder, job, limit, type(console)(), as_json=table_format is TableFormat.JSON)
 
 
+@app.command(epilog="Example:  replay report nightly --date 2026-11-22 --out nightly.html")
+@takes
+def report(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="As in: replay history.")],
+    logging: Logging,
+    day: Annotated[str | None, typer.Option("--date", help="The logical date; none for a replay without.")] = None,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page. [default: JOB-DATE.html]")] = "",
+    state_dir: StateDir = "",
+) -> None:
+    """One HTML page that tells what was replayed, how fast, and what went wrong meanwhile."""
+    with _command(logging):
+        from replay import dates, html_report  # noqa: PLC0415
+        from replay.history import History  # noqa: PLC0415
+        from replay.watching import HISTORY, write_page  # noqa: PLC0415
+
+        html_report.check_installed()
+        told_day = str(dates.parse_date(day, dates.today_in("UTC", time.time()))) if day is not None else None
+        path = Path(out or "-".join(filter(None, (job, told_day))) + ".html")
+        folder = Path(state_dir) if state_dir else default_state_dir()
+        try:
+            write_page(History(folder / HISTORY), job, told_day, path, time.time(), None)
+        except OSError as error:
+            raise UsageError(error.strerror or str(error), where=str(path), todo="name another file: --out") from None
+        typer.echo(str(path))
+
+
 configs = typer.Typer(help="Look at the options of a replay.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(configs, name="config")
 
@@ -496,14 +519,18 @@ def _command(logging: Logging) -> Iterator[Any]:
     from loguru import logger  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
-    from replay import terminal  # noqa: PLC0415
+    from replay import logs  # noqa: PLC0415
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path need not be text
-    console = Console(stderr=True, emoji=False)  # :b: in a path stays what it is
-    terminal.set_up_logging(json=logging.log_format is LogFormat.JSON, debug=logging.debug, console=console)
+    console = Console(stderr=True, emoji=False, no_color=logging.no_color or None)  # :b: in a path stays what it is
+    as_json = logging.log_format is LogFormat.JSON
+    logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     try:
+        if logging.log_file is not None:
+            file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
+            logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
         yield console
     except (ReplayError, MemoryError) as error:
         if logging.debug:
@@ -524,16 +551,17 @@ def _command(logging: Logging) -> Iterator[Any]:
         raise typer.Exit(ExitCode.BUG) from None
 
 
-def _watched(context: typer.Context, name: JobName, options: config.RunOptions, watching: Watching) -> Any:
-    """What watches the run beside the terminal: given the terminal, a context manager that gives the reporter."""
+def _replay(
+    options: config.RunOptions, name: JobName, context: typer.Context, watched: Watching, console: Any, *, quiet: bool
+) -> None:
+    """Run with signals, display and whoever watches attached, and say how it ended."""
+    from replay import job  # noqa: PLC0415
     from replay.history import History  # noqa: PLC0415
-    from replay.metrics import check, exporting  # noqa: PLC0415
-    from replay.recorder import recording  # noqa: PLC0415
     from replay.runs import RunInfo  # noqa: PLC0415
+    from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
+    from replay.watching import HISTORY, watching  # noqa: PLC0415
 
-    wanted = watching.parsed(name)
-    check(wanted)
-    history = History(name.state_dir / HISTORY)
+    watch = watched.parsed(name)
     info = RunInfo(
         job=name.job or options.kafka.topic,
         date=str(name.day) if name.day is not None else None,
@@ -542,32 +570,21 @@ def _watched(context: typer.Context, name: JobName, options: config.RunOptions, 
         checkpoint=str(options.checkpoint),
         options={each.name: each.text for each in told(context) if each.origin != "default"},
     )
-
-    @contextmanager
-    def watch(terminal: Any) -> Iterator[Any]:
-        with recording(history, info, terminal) as recorder, exporting(wanted, info, recorder) as metrics:
-            yield metrics
-
-    return watch
-
-
-def _replay(options: config.RunOptions, console: Any, watch: Any) -> None:
-    """Run with signals and display attached, and say how it ended."""
-    from replay import job  # noqa: PLC0415
-    from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
-
     stop = _stop_on_signals()
-    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal)
+    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal and not quiet)
     outcome = "stopped"
     try:
-        with terminal.live(), watch(terminal) as reporter:
+        with (
+            watching(watch, History(name.state_dir / HISTORY), info, terminal) as reporter,
+            terminal.live(),
+        ):
             job.run(options, stop, reporter)
         outcome = "done"
     except (ReplayError, MemoryError) as error:
         outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
         raise
     finally:
-        if terminal.last is not None:
+        if terminal.last is not None and not quiet and watch.summary_json != "-":
             _print_pairs(summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome))
 
 

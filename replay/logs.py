@@ -104,8 +104,11 @@ class _Librdkafka(logging.Handler):
         logger.bind(**({"partition": int(place[1])} if place else {})).log(level, "kafka: {}", text)
 
 
-def set_up_logging(*, json: bool, debug: bool, console: Console, file: LogFile | None = None) -> None:
-    """A sink on standard error, that does not tear a progress bar apart, and one in the file."""
+def set_up_logging(
+    *, json: bool, debug: bool, console: Console, quiet: bool = False, file: LogFile | None = None
+) -> None:
+    """A sink on standard error, that does not tear a progress bar apart, and one in the file. `quiet`: no more than
+    warnings on standard error."""
 
     def write_text(message: Any) -> None:
         console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
@@ -117,7 +120,7 @@ def set_up_logging(*, json: bool, debug: bool, console: Console, file: LogFile |
     logger.remove()
     level = "DEBUG" if debug else "INFO"
     sink = write_json if json else write_text
-    logger.add(sink, format=_TEXT, level=level, backtrace=False, diagnose=False)
+    logger.add(sink, format=_TEXT, level="WARNING" if quiet else level, backtrace=False, diagnose=False)
     if file is not None:
         _add_file(file, json=json, level=level)
     kafka = logging.getLogger("librdkafka")

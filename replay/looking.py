@@ -21,7 +21,7 @@ from replay.runs import Run
 from replay.status import Status, as_json, collect, older_than
 from replay.status_table import rough, table
 
-HISTORY = "history.sqlite"
+HISTORY = "history.sqlite"  # as in watching.py, which is not light
 
 
 def show_status(

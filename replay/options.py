@@ -24,9 +24,11 @@ import typer
 
 from replay import config, dates, jobfile, kafka_settings, parse
 from replay.errors import UsageError
+from replay.masking import masked
+from replay.notify import NotifyOn
 
 if TYPE_CHECKING:
-    from replay import metrics
+    from replay import watching
 
 Guard = Callable[["Logging"], AbstractContextManager[Any]]
 """What stands around a command: logging before, errors and exit codes after."""
@@ -56,7 +58,7 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     @wraps(command)
     def gathered(context: typer.Context, **given: Any) -> Any:
         if given.get("config") is not None:
-            with guard(Logging(given["log_format"], given["debug"])):
+            with guard(Logging(given["log_format"], debug=given["debug"])):
                 said = from_job_file(context, given, gathered.__annotations__)
                 given |= {name: value.value for name, value in said.items()}
                 context.meta[FROM_FILE] = said
@@ -121,31 +123,9 @@ def told(context: typer.Context) -> list[Told]:
             value, origin = from_file[name].value, from_file[name].where
         else:
             value, origin = context.params.get(name), _origin(context, parameter)
-        secret = name in from_file and from_file[name].secret and name != "settings"
-        found.append(Told(max(parameter.opts, key=len), MASK if secret else masked(name, value), origin))
+        secret = name in from_file and from_file[name].secret
+        found.append(Told(max(parameter.opts, key=len), masked(option_name(parameter), value, secret=secret), origin))
     return found
-
-
-MASK = "***"
-_SECRET = re.compile(r"passw|secret|token|credential|(^|[._-])key($|[._-])|jaas|\.pem", re.IGNORECASE)
-"""Names of settings and headers that hold secrets; `ssl.key.location` is only a path, but nobody misses it."""
-
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-
-
-def masked(name: str, value: Any) -> str:
-    """For a log, a report or a screen: no secret in it."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ", ".join(_masked_assignment(str(each)) for each in value)
-    text = str(value.value if isinstance(value, StrEnum) else value)
-    return MASK if _SECRET.search(name) and name != "key" else _USER_INFO.sub(f"{MASK}@", text)
-
-
-def _masked_assignment(text: str) -> str:
-    name, sign, _ = text.partition("=")
-    return f"{name}={MASK}" if sign and _SECRET.search(name) else _USER_INFO.sub(f"{MASK}@", text)
 
 
 def _origin(context: typer.Context, parameter: Any) -> str:
@@ -248,6 +228,11 @@ class Logging:
     """How a command talks."""
 
     log_format: Annotated[LogFormat, opt("--log-format", "Log lines on stderr.")] = LogFormat.TEXT
+    log_file: Annotated[str | None, opt("--log-file", "Log lines also go to this file.", metavar="FILE")] = None
+    log_rotate: Annotated[str, opt("--log-rotate", "Begin a new one at this size or age: 10MB, 1d.")] = "10MB"
+    log_keep: Annotated[str, opt("--log-keep", "Keep so many old ones, or for so long: 10, 14d.")] = "10"
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only; no summary.")] = False
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; as does NO_COLOR.")] = False
     debug: Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Tracebacks and debug logs.")] = False
 
 
@@ -538,13 +523,30 @@ class Watching:
         str | None, opt("--metrics-textfile", "Write metrics to this file for node_exporter.", metavar="FILE")
     ] = None
     metrics_push: Annotated[str | None, opt("--metrics-push", "Push metrics to this gateway.", metavar="URL")] = None
+    summary_json: Annotated[
+        str | None, opt("--summary-json", "Write the end of the run as JSON to this file, or - for standard output.")
+    ] = None
+    report: Annotated[
+        str | None, opt("--report", "Write the end of the run as one HTML page to this file.", metavar="FILE")
+    ] = None
+    notify: Annotated[
+        str | None, opt("--notify", "Tell of the end: a webhook (https://...), or a command that gets JSON on stdin.")
+    ] = None
+    notify_on: Annotated[NotifyOn, opt("--notify-on", "Of which ends.")] = NotifyOn.FAILURE
 
-    def parsed(self, name: JobName) -> metrics.MetricsOptions:
-        from replay import metrics  # noqa: PLC0415 - only for commands that run
+    def parsed(self, name: JobName) -> watching.WatchOptions:
+        from replay import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
 
         textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
-        return metrics.MetricsOptions(
-            self.metrics_port, self.metrics_address, Path(textfile) if textfile else None, self.metrics_push
+        return watching.checked(
+            watching.WatchOptions(
+                metrics.MetricsOptions(
+                    self.metrics_port, self.metrics_address, Path(textfile) if textfile else None, self.metrics_push
+                ),
+                summary_json=name.dated(self.summary_json, "--summary-json") if self.summary_json else None,
+                report=Path(name.dated(self.report, "--report")) if self.report else None,
+                notify=notify.parse_notify(self.notify, self.notify_on) if self.notify else None,
+            )
         )
 
 

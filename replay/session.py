@@ -108,6 +108,7 @@ class Session:
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
         self._warmed_up = False
+        shown.symbol_names = source.symbols.names
         self._chunk_rows = CHUNK_ROWS
 
     def run(self) -> None:
@@ -250,6 +251,8 @@ class Session:
         if stop > sent:
             chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
             self._shown.sent_rows += chunk.waiting
+            out = slice(sent, sent + chunk.waiting)
+            self._shown.count_sent(records.symbols[out], records.partitions[out])
         return chunk
 
     def _register(
