@@ -371,7 +371,7 @@ def test_a_price_as_text_keeps_its_digits_alone_and_among_others(text, expected)
 
 def read_by_python(text: str | None) -> Decimal | None:
     """The number, if it is one without a plus in front, underscores and digits or blanks of other scripts."""
-    if text is None or text.strip()[:1] == "+" or not set(text) <= set("0123456789.+-eE \n"):
+    if text is None or text.strip()[:1] == "+" or not set(text) <= set("0123456789.+-eE \t\r\n\f"):
         return None
     try:
         return D(text)
@@ -379,7 +379,7 @@ def read_by_python(text: str | None) -> Decimal | None:
         return None
 
 
-NEARLY_NUMBERS = st.text("0123456789.+-eE_ \n", max_size=8)
+NEARLY_NUMBERS = st.text("0123456789.+-eE_ \t\r\n\f\v", max_size=8)
 
 
 @settings(max_examples=500, deadline=None)
