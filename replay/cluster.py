@@ -121,6 +121,7 @@ class Patience:
             waited = self._clock.monotonic() - start
             reason = (news.last_error or reason).split(" (after ")[0]  # how long ago and in which state: for debuggers
             if waited >= self._timeout_s:
+                self._trouble.ends_the_run(f"cannot {what}: {reason}", waited)
                 raise BrokerUnavailable(
                     f"cannot {what} within {self._timeout_s:g} s: {reason}",
                     where="Kafka",

@@ -146,6 +146,16 @@ class Trouble:
             since = clock_time(self._clock.now() - waited_s)
             self._report.warning(f"{message}, since {since}; trying for another {left_s:.0f} s (--broker-timeout)")
 
+    def ends_the_run(self, message: str, waited_s: float) -> None:
+        """The deadline passed: an outage like any other, but that nobody sees its end."""
+        if self._shown is None:
+            return
+        self._shown.outage_since_s = self._clock.now() - waited_s
+        self._shown.outage_reason, self._shown.outage_left_s = message, 0.0
+        self._shown.outages += 1
+        self._shown.outages_s += waited_s
+        self._report.progress(self._shown)
+
     def over(self, waited_s: float) -> None:
         """It worked, after so long."""
         if self._shown is not None and self._shown.outage_since_s is not None:
