@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -18,6 +18,8 @@ from tests.support.topics import create_topic
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
     from tests.support.process import Job
 
@@ -134,6 +136,11 @@ def under_way(replays: Sequence[Scenario], row: int) -> list[Job]:
         job.wait_row(replay.checkpoint, row)
     assert all(job.exit_code is None for job in jobs), "too late: a replay has ended"
     return jobs
+
+
+def quick_and_soak(quick: Sequence[Callable[..., Any]], faults: Sequence[Callable[..., Any]]) -> list[ParameterSet]:
+    """All faults as parameters, by name; those that are not quick take their turn with `-m soak`."""
+    return [pytest.param(each, id=each.__name__, marks=() if each in quick else pytest.mark.soak) for each in faults]
 
 
 def again_and_again(what: str, faults: int, fresh: Callable[[], list[Scenario]], fault: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import ElectionType, murmur2
 from confluent_kafka.admin import AdminClient
 
-from tests.fault.conftest import PARTITIONS, again_and_again, own_cluster, under_way
+from tests.fault.conftest import PARTITIONS, again_and_again, own_cluster, quick_and_soak, under_way
 from tests.support.process import KILLED
 from tests.support.scenario import make_trades
 from tests.support.topics import leader_of, set_topic_config, wait_in_sync
@@ -145,7 +145,7 @@ def kill_the_coordinator_in_a_commit(kafka3: KafkaCluster, replays: list[Scenari
     kafka3.start_node(node)
 
 
-QUICK: dict[Callable[[KafkaCluster, list[Scenario]], None], str] = {
+RATES: dict[Callable[[KafkaCluster, list[Scenario]], None], str] = {
     stop_the_leader: "5k/s",
     kill_the_leader: "5k/s",
     freeze_the_leader: "5k/s",
@@ -156,13 +156,15 @@ QUICK: dict[Callable[[KafkaCluster, list[Scenario]], None], str] = {
 }
 """Each with a rate at which the replays are still under way when it ends."""
 
+QUICK = [kill_the_leader, kill_two, kill_the_coordinator_in_a_commit]
 
-@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.__name__)
+
+@pytest.mark.parametrize("fault", quick_and_soak(QUICK, list(RATES)))
 def test_nodes_that_come_back(
     kafka3: KafkaCluster, make: Callable[..., list[Scenario]], fault: Callable[[KafkaCluster, list[Scenario]], None]
 ) -> None:
     """Broken: a new leader would get rows twice, or without the ones that the old one had, or not be found at all."""
-    replays = make("--rate", QUICK[fault], *SLOW[2:])
+    replays = make("--rate", RATES[fault], *SLOW[2:])
     jobs = under_way(replays, SOME_ROWS)
     fault(kafka3, replays)
     for job in jobs:
@@ -174,7 +176,7 @@ def test_nodes_that_come_back(
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("fault", [*QUICK, freeze_the_leader_for_long], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", [*RATES, freeze_the_leader_for_long], ids=lambda fault: fault.__name__)
 def test_nodes_that_come_back_many_times(
     kafka3: KafkaCluster,
     both: MakeBoth,

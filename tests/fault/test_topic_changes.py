@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tests.support.process import Job
     from tests.support.scenario import Scenario, Trades
 
-SLOW = ("--rate", "3k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100")
-"""A replay takes 5.3 s."""
+SLOW = ("--rate", "4k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100")
+"""A replay takes 4 s."""
 
-SOME_ROWS = 3_000
+SOME_ROWS = 2_000
 
 
 @pytest.fixture(scope="module")
