@@ -128,6 +128,9 @@ def test_an_outage_and_how_long_the_frontier_stands_still():
     shown.in_flight_rows = 0
     scraped.show(shown, 60)
     assert scraped.values()["replay_frontier_age_seconds"] == 0, "nothing is waiting"
+    shown.in_flight_rows = 7
+    scraped.show(shown, 2)
+    assert scraped.values()["replay_frontier_age_seconds"] == 2, "the pause does not count"
 
 
 def test_acknowledged_rows_never_become_fewer():
