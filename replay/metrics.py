@@ -189,7 +189,8 @@ class Metrics(Relay):
             self._read(self._shown)
         code = (self._outcome or outcome).exit_code
         success_s = self.now_s() if code == ExitCode.DONE else self.reading.success_s
-        self.reading = replace(self.reading, running=False, exit_code=code, success_s=success_s)
+        # The producer is gone, and its queues with it.
+        self.reading = replace(self.reading, running=False, exit_code=code, success_s=success_s, statistics=None)
 
     def now_s(self) -> float:
         return self._clock.now()

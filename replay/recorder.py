@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -57,6 +58,8 @@ class Recorder(Relay):
         super().__init__(to)
         self._history, self._info, self._clock = history, info, clock
         self._process = this_process()
+        # Whoever asks later does so from another folder, or by another link: one file, one name.
+        self._checkpoint = os.path.realpath(info.checkpoint)
         self._started_s, self._begun_s = clock.now(), clock.monotonic()
         self._shown: Snapshot | None = None
         self._outcome: Outcome | None = None
@@ -200,7 +203,7 @@ class Recorder(Relay):
             date=info.date,
             command=info.command,
             topic=info.topic,
-            checkpoint=info.checkpoint,
+            checkpoint=self._checkpoint,
             options=info.options,
             host=process.host,
             pid=process.pid,

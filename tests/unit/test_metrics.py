@@ -64,11 +64,12 @@ class Scraped:
 
 
 def exported_names() -> set[str]:
-    """Every name that there can be: a run with everything in it, after its end."""
+    """Every name that there can be: a run with everything in it, while it lasts and after its end."""
     scraped = Scraped()
     scraped.show(full_snapshot())
+    during = set(scraped.values())
     scraped.metrics.close(Outcome(0, "done"))
-    return set(scraped.values())
+    return during | set(scraped.values())
 
 
 def test_names_and_values():
@@ -128,6 +129,9 @@ def test_an_outage_and_how_long_the_frontier_stands_still():
     shown.in_flight_rows = 0
     scraped.show(shown, 60)
     assert scraped.values()["replay_frontier_age_seconds"] == 0, "nothing is waiting"
+    shown.in_flight_rows = 7
+    scraped.show(shown, 2)
+    assert scraped.values()["replay_frontier_age_seconds"] == 2, "the pause does not count"
 
 
 def test_acknowledged_rows_never_become_fewer():
@@ -154,6 +158,7 @@ def test_the_end(code, success_s):
     values = scraped.values()
     assert (values["replay_running"], values["replay_exit_code"], values["replay_position_row"]) == (0, code, 1_000)
     assert values["replay_last_success_timestamp_seconds"] == (success_s or scraped.clock.now())
+    assert "replay_producer_queue_records" not in values, "the queues of a second ago would stand there for a day"
 
 
 def test_everything_is_handed_on():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,18 @@ def test_a_run_is_there_from_its_beginning_and_tells_how_far_it_is(watched):
     assert run.rows_per_s == pytest.approx(100 / 4, rel=0.01)
     assert run.ended_s is None
     assert run.options == {"--rate": "10/s"}
+
+
+def test_the_checkpoint_is_known_under_one_name(tmp_path, monkeypatch):
+    """Broken: status, asked from another folder or by another link, would not find the run of a checkpoint."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path)
+    history = History(tmp_path / "h.sqlite")
+    with recording(history, replace(INFO, checkpoint="link/once.json"), Told()):
+        pass
+    (run,) = history.runs()
+    assert run.checkpoint == os.path.realpath(tmp_path / "real" / "once.json")
 
 
 def test_everything_is_handed_on(watched):
