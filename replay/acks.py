@@ -50,12 +50,12 @@ class Chunk:
             if error is not None:
                 failed(error, message, self)
                 return
-            self.waiting -= 1
             partition, offset = message.partition(), message.offset()
             if offset is None or offset < 0:
                 unplaced.add(partition)
             elif offset >= next_offsets.get(partition, 0):
                 next_offsets[partition] = offset + 1
+            self.waiting -= 1  # last: where memory runs out before, the row is not counted without its offset
 
         return report
 

@@ -3,6 +3,7 @@ not answer) never holds a row up. And a file replaced as a whole."""
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ class Beside:
         self._every_s, self._work = every_s, work
         self._begun, self._over = threading.Event(), threading.Event()
         # A daemon: the process ends though the work may hang for ever.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = _thread(self._run, name)
 
     def start(self, within_s: float = 0.0) -> bool:
         """True if the first round was done within this time."""
@@ -41,10 +42,15 @@ class Beside:
 
 def within(seconds: float, work: Callable[[], None]) -> bool:
     """Do it, and do not wait longer than this; False if it is still at it. `work` must not raise."""
-    thread = threading.Thread(target=work, daemon=True)
+    thread = _thread(work, "within")
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
+
+
+def _thread(work: Callable[[], None], name: str) -> threading.Thread:
+    """In the context of whoever begins it, so that what it logs is of the same run."""
+    return threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True)
 
 
 def replace_file(path: Path, data: bytes) -> None:

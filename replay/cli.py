@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,11 +22,12 @@ from typing import Annotated, Any
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import ExitCode, ReplayError, UsageError, exit_code, printable
+from replay.errors import ExitCode, ReplayError, UsageError, as_told, exit_code, printable
 from replay.options import (
     FirstOffsets,
     Input,
     Isolation,
+    JobName,
     LogFormat,
     Logging,
     Naming,
@@ -33,8 +35,11 @@ from replay.options import (
     Sending,
     TableFormat,
     TopicName,
+    Watching,
     Where,
+    default_state_dir,
     opt,
+    told,
 )
 from replay.options import takes as takes_groups
 
@@ -71,11 +76,13 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 )
 @takes
 def run(
+    context: typer.Context,
     source: Input,
     naming: Naming,
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    watching: Watching,
     logging: Logging,
     topic: TopicName = None,
     verify_after: Annotated[
@@ -95,7 +102,7 @@ def run(
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
-        _replay(options, console)
+        _replay(options, name, context, watching, console, quiet=logging.quiet)
         if verify_after:
             from replay import admin  # noqa: PLC0415
 
@@ -159,6 +166,104 @@ def verify(
         _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
+class OnFailure(StrEnum):
+    STOP = "stop"
+    GO_ON = "go-on"
+
+
+class Missing(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+Retries = Annotated[int, opt("--retries", "After exit 5 or 6, try so many times more.", min=0)]
+Failing = Annotated[OnFailure, opt("--on-failure", "Later days come after one that failed: never, or all the same.")]
+
+
+@app.command(
+    epilog="Examples:  replay backfill '/data/{date}/*.parquet' --topic trades --from 2026-11-01 --to 2026-11-08"
+    "  |  replay backfill archive --config nightly.toml --from -7 --to today"
+)
+@takes
+def backfill(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    watching: Watching,
+    logging: Logging,
+    topic: TopicName = None,
+    retries: Retries = 3,
+    on_failure: Failing = OnFailure.STOP,
+    missing: Annotated[
+        Missing, typer.Option("--missing", help="Days without any input file: fail, or skip them.")
+    ] = Missing.FAIL,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest day first.")] = False,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, help="So many days at a time; each needs a topic of its own.")
+    ] = 1,
+) -> None:
+    """One replay per day in [--from, --to), oldest first; days that are done are skipped."""
+    with _command(logging):
+        from replay import commands  # noqa: PLC0415
+
+        plan, days = commands.backfill_plan(
+            context,
+            source,
+            naming,
+            topic,
+            retries=retries,
+            skip_missing=missing is Missing.SKIP,
+            go_on=on_failure is OnFailure.GO_ON,
+            newest_first=newest_first,
+            parallel=parallel,
+        )
+        # What the days have in common is checked once, before the first of them begins.
+        first = naming.parsed(days[0])
+        sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
+        pacing.parsed()
+        watching.parsed(first)
+        raise typer.Exit(commands.run_backfill(plan, days, _reporter(), print_pairs=_print_pairs))
+
+
+@app.command(
+    epilog="Examples:  replay schedule '/data/{date}/*.parquet' --topic trades --cron '0 2 * * *'"
+    "  |  replay schedule --config nightly.toml"
+)
+@takes
+def schedule(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    watching: Watching,
+    logging: Logging,
+    topic: TopicName = None,
+    cron: Annotated[str | None, opt("--cron", 'When: "0 2 * * *" (minute hour day month weekday).')] = None,
+    jitter: Annotated[str, opt("--jitter", "Begin up to so much later, by chance.")] = "0s",
+    catch_up: Annotated[int, opt("--catch-up", "Missed dates to make good, at most; the newest.", min=0)] = 7,
+    retries: Retries = 5,
+    on_failure: Failing = OnFailure.STOP,
+) -> None:
+    """Stay and replay each logical date when its time comes; missed dates are caught up.
+
+    The date is that of the day before, unless --date says otherwise (today, -2).
+    """
+    with _command(logging):
+        from replay import commands  # noqa: PLC0415
+
+        pacing.parsed()
+        watching.parsed(naming.parsed(date.today()))
+        jobs = commands.scheduled_jobs(
+            context, source, naming, where, sending, topic, cron, jitter, catch_up, retries, on_failure.value
+        )
+        raise typer.Exit(commands.run_schedule(jobs, _reporter()))
+
+
 @app.command(epilog="Example:  replay plan data --rate 5000/s --partitions 6 --scan")
 @takes
 def plan(
@@ -198,6 +303,113 @@ def presets(logging: Logging) -> None:
         for row in known.rows():
             table.add_row(*row)
         type(console)().print(table)
+
+
+StateDir = Annotated[str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")]
+AsFormat = Annotated[TableFormat, typer.Option("--format", help="Of the result.")]
+
+
+@app.command(epilog="Examples:  replay status --watch 5s  |  replay status --fail-if-older-than 26h")
+@takes
+def status(
+    logging: Logging,
+    state_dir: StateDir = "",
+    checkpoint: Annotated[
+        list[str] | None, typer.Option("--checkpoint", help="One outside that folder, too; repeatable.")
+    ] = None,
+    job: Annotated[str | None, opt("--job", "Only this one.")] = None,
+    watch: Annotated[str | None, typer.Option("--watch", help="Look again this often, until Ctrl-C: 5s.")] = None,
+    fail_if_older_than: Annotated[
+        str | None,
+        typer.Option("--fail-if-older-than", help="Exit 1 if a job's last success is older, or missing: 26h."),
+    ] = None,
+    table_format: AsFormat = TableFormat.TABLE,
+) -> None:
+    """Every job and date: done, running, interrupted or failed; rows, rate, age."""
+    with _command(logging) as console:
+        from replay import looking  # noqa: PLC0415
+
+        interval_s = parse.parse_duration_s(watch, "--watch", parse.WATCH_S) if watch is not None else None
+        age_s = parse.parse_duration_s(fail_if_older_than, "--fail-if-older-than") if fail_if_older_than else None
+        looking.show_status(
+            Path(state_dir) if state_dir else default_state_dir(),
+            [Path(each) for each in checkpoint or []],
+            job,
+            type(console)(),
+            as_json=table_format is TableFormat.JSON,
+            interval_s=interval_s,
+            age_s=age_s,
+        )
+
+
+@app.command(epilog="Example:  replay history --job nightly --limit 20")
+@takes
+def history(
+    logging: Logging,
+    state_dir: StateDir = "",
+    job: Annotated[str | None, opt("--job", "Only this one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 50,
+    table_format: AsFormat = TableFormat.TABLE,
+) -> None:
+    """Past runs, the newest first: how each ended, its rows, its time."""
+    with _command(logging) as console:
+        from replay import looking  # noqa: PLC0415
+
+        folder = Path(state_dir) if state_dir else default_state_dir()
+        looking.show_history(folder, job, limit, type(console)(), as_json=table_format is TableFormat.JSON)
+
+
+@app.command(epilog="Example:  replay report nightly --date 2026-11-22 --out nightly.html")
+@takes
+def report(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="As in: replay history.")],
+    logging: Logging,
+    day: Annotated[str | None, typer.Option("--date", help="The logical date; none for a replay without.")] = None,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page. [default: JOB-DATE.html]")] = "",
+    state_dir: StateDir = "",
+) -> None:
+    """One HTML page that tells what was replayed, how fast, and what went wrong meanwhile."""
+    with _command(logging):
+        from replay import dates, html_report  # noqa: PLC0415
+        from replay.history import History  # noqa: PLC0415
+        from replay.watching import HISTORY, write_page  # noqa: PLC0415
+
+        html_report.check_installed()
+        told_day = str(dates.parse_date(day, dates.today_in("UTC", time.time()))) if day is not None else None
+        path = Path(out or "-".join(filter(None, (job, told_day))) + ".html")
+        folder = Path(state_dir) if state_dir else default_state_dir()
+        try:
+            write_page(History(folder / HISTORY), job, told_day, path, time.time(), None)
+        except OSError as error:
+            raise UsageError(error.strerror or str(error), where=str(path), todo="name another file: --out") from None
+        typer.echo(str(path))
+
+
+configs = typer.Typer(help="Look at the options of a replay.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(configs, name="config")
+
+
+@configs.command("show", epilog="Example:  replay config show --config nightly.toml --job trades --date yesterday")
+@takes
+def config_show(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    pacing: Pacing,
+    sending: Sending,
+    watching: Watching,
+    logging: Logging,
+    topic: TopicName = None,
+) -> None:
+    """Every option of a run as it is in the end, and where it came from; secrets are masked. Takes what `run` takes."""
+    with _command(logging):
+        name = naming.parsed()
+        sending.parsed(name, source.parsed(name), where.parsed(topic, name))
+        watching.parsed(name)
+        pacing.parsed()
+        lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
+        _print_pairs(lines)
 
 
 class Layout(StrEnum):
@@ -307,20 +519,24 @@ def _command(logging: Logging) -> Iterator[Any]:
     from loguru import logger  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
-    from replay import terminal  # noqa: PLC0415
+    from replay import logs  # noqa: PLC0415
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path need not be text
-    console = Console(stderr=True, emoji=False)  # :b: in a path stays what it is
-    terminal.set_up_logging(json=logging.log_format is LogFormat.JSON, debug=logging.debug, console=console)
+    console = Console(stderr=True, emoji=False, no_color=logging.no_color or None)  # :b: in a path stays what it is
+    as_json = logging.log_format is LogFormat.JSON
+    logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     try:
+        if logging.log_file is not None:
+            file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
+            logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
         yield console
-    except ReplayError as error:
+    except (ReplayError, MemoryError) as error:
         if logging.debug:
             logger.opt(exception=True).debug("traceback of the error below")
         code = exit_code(error)
-        logger.bind(exit_code=int(code)).error("{}", error)
+        logger.bind(exit_code=int(code)).error("{}", as_told(error))
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
@@ -335,23 +551,40 @@ def _command(logging: Logging) -> Iterator[Any]:
         raise typer.Exit(ExitCode.BUG) from None
 
 
-def _replay(options: config.RunOptions, console: Any) -> None:
-    """Run with signals and display attached, and say how it ended."""
+def _replay(
+    options: config.RunOptions, name: JobName, context: typer.Context, watched: Watching, console: Any, *, quiet: bool
+) -> None:
+    """Run with signals, display and whoever watches attached, and say how it ended."""
     from replay import job  # noqa: PLC0415
+    from replay.history import History  # noqa: PLC0415
+    from replay.runs import RunInfo  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
+    from replay.watching import HISTORY, watching  # noqa: PLC0415
 
+    watch = watched.parsed(name)
+    info = RunInfo(
+        job=name.job or options.kafka.topic,
+        date=str(name.day) if name.day is not None else None,
+        command="run",
+        topic=options.kafka.topic,
+        checkpoint=str(options.checkpoint),
+        options={each.name: each.text for each in told(context) if each.origin != "default"},
+    )
     stop = _stop_on_signals()
-    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal)
+    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal and not quiet)
     outcome = "stopped"
     try:
-        with terminal.live():
-            job.run(options, stop, terminal)
+        with (
+            watching(watch, History(name.state_dir / HISTORY), info, terminal) as reporter,
+            terminal.live(),
+        ):
+            job.run(options, stop, reporter)
         outcome = "done"
-    except ReplayError as error:
-        outcome = f"exit {int(exit_code(error))}: {error.what}"
+    except (ReplayError, MemoryError) as error:
+        outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
         raise
     finally:
-        if terminal.last is not None:
+        if terminal.last is not None and not quiet and watch.summary_json != "-":
             _print_pairs(summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome))
 
 
@@ -408,8 +641,8 @@ def _plan(
 
     from replay import admin  # noqa: PLC0415
     from replay import plan as planner  # noqa: PLC0415
-    from replay.preflight import topic_problems  # noqa: PLC0415
     from replay.terminal import Terminal, duration  # noqa: PLC0415
+    from replay.topic_check import topic_problems  # noqa: PLC0415
 
     stop = _stop_on_signals()
     terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
@@ -431,6 +664,15 @@ def _plan(
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:
         type(console)().print(planner.plan_text(made, duration))
+
+
+def _reporter() -> Any:
+    """Log lines, for commands that run others."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from replay.terminal import Terminal  # noqa: PLC0415
+
+    return Terminal(Console(stderr=True), config.PROGRESS_S, bar=False)
 
 
 def _stop_on_signals() -> Any:

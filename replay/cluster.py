@@ -30,10 +30,11 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from replay.config import CRC32, KafkaOptions, TopicSpec
-from replay.errors import BrokerUnavailable, StateConflict, UsageError
+from replay.errors import BrokerUnavailable, ReplayError, StateConflict, UsageError, as_told
 from replay.kafka_settings import client_settings
 from replay.model import Clock
 from replay.report import Trouble
+from replay.topic_watch import Identity
 
 T = TypeVar("T")
 
@@ -138,6 +139,7 @@ class Topic:
     topic_id: str
     partitions: int
     replication: int
+    brokers: int = 1  # of the cluster
     config: Mapping[str, str] = field(default_factory=dict)
     replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
 
@@ -151,6 +153,21 @@ class Found:
     key: bytes | None
     value: bytes | None
     timestamp_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A topic's description that was asked for; see `topic_watch.Question`."""
+
+    future: Any
+
+    def done(self) -> bool:
+        return bool(self.future.done())
+
+    def answer(self) -> Identity | None:
+        with suppress(KafkaException):
+            return _identity(self.future, 0)
+        return None
 
 
 class Cluster:
@@ -182,6 +199,7 @@ class Cluster:
             topic_id="" if is_mock else self._topic_id(name),
             partitions=len(ready),
             replication=max(len(partition.replicas) for partition in ready.values()),
+            brokers=len(metadata.brokers),
             config={} if is_mock else self._config(ResourceType.TOPIC, name),
             replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
         )
@@ -220,6 +238,15 @@ class Cluster:
         self._retry(f"create topic {name}", attempt)
         self._retry(f"find the new topic {name}", lambda: self._all_led(name))
 
+    def ask(self, topic: str) -> Description:
+        """Asks which topic the name stands for, and does not wait for the answer."""
+        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._call_s)
+        return Description(asked[topic])
+
+    def identity(self, topic: str) -> Identity:
+        """Which topic the name stands for now."""
+        return self._retry(f"describe topic {topic}", lambda: _identity(self.ask(topic).future, self._call_s))
+
     def watermarks(self, topic: Topic) -> tuple[list[int], list[int]]:
         """Low and high watermark of each partition (read_uncommitted: all that consumers could ever see)."""
         return self._offsets(topic, OffsetSpec.earliest()), self._offsets(topic, OffsetSpec.latest())
@@ -238,22 +265,25 @@ class Cluster:
         left = {p: ends[p] for p in range(topic.partitions) if starts[p] < ends[p]}
         if not left:
             return
-        consumer = Consumer(
-            {
-                **client_settings(self._options),
-                "error_cb": self.news.on_error,
-                "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "isolation.level": isolation,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
-                "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
-                "fetch.wait.max.ms": 100,
-            },
-            logger=kafka_log,
-        )
+        try:
+            consumer = Consumer(
+                {
+                    **client_settings(self._options),
+                    "error_cb": self.news.on_error,
+                    "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "isolation.level": isolation,
+                    "auto.offset.reset": "error",
+                    "enable.partition.eof": True,
+                    "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
+                    "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
+                    "fetch.wait.max.ms": 100,
+                },
+                logger=kafka_log,
+            )
+        except KafkaException as error:
+            raise bad_setting(error) from None
         try:
             consumer.assign([TopicPartition(topic.name, p, starts[p]) for p in left])
             while left:
@@ -281,9 +311,8 @@ class Cluster:
         return found.partitions if led else None
 
     def _topic_id(self, name: str) -> str:
-        def attempt() -> str:
-            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._call_s)
-            return str(answer[name].result(self._call_s).topic_id)
+        def attempt() -> str | None:  # a topic just created may be unknown for a moment
+            return _identity(self.ask(name).future, self._call_s).topic_id or None
 
         return self._retry(f"describe topic {name}", attempt)
 
@@ -312,6 +341,16 @@ class Cluster:
             return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
 
         return self._retry("read the topic's watermarks", attempt)
+
+
+def _identity(described: Any, seconds: float) -> Identity:
+    try:
+        found = described.result(seconds)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return Identity()
+        raise
+    return Identity(str(found.topic_id), len(found.partitions))
 
 
 def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
@@ -352,9 +391,12 @@ def _read_error(error: Any) -> StateConflict | KafkaException:
     return refused
 
 
-def bad_setting(error: Exception) -> UsageError:
-    """librdkafka's refusal of a setting; it names the property, never its value."""
+def bad_setting(error: Exception) -> ReplayError:
+    """librdkafka's refusal of a setting; it names the property, never its value. Or a client that cannot be made for
+    want of memory or threads, whatever its settings."""
     text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+    if isinstance(error, KafkaException) and error.args[0].code() == KafkaError._CRIT_SYS_RESOURCE:
+        return as_told(MemoryError(text))
     return UsageError(
         f"librdkafka refuses a setting: {text}",
         where="-X",

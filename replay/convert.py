@@ -123,10 +123,9 @@ def _parsed(texts: pa.Array) -> tuple[Ints, str, Bytes]:
 
 
 def _parsed_by_parts(texts: pa.Array) -> tuple[Ints, str, Bytes]:
-    parts = pc.extract_regex(texts.cast(pa.binary()), _ISO_8601)
-    names = [field.name for field in parts.type]
-    text = {name: part.cast(pa.string()) for name, part in zip(names, parts.flatten(), strict=True)}
-    number = {name: _integers(pc.ascii_lpad(text[name], 2, "0")) for name in names if name not in ("sign", "fraction")}
+    parts = pc.extract_regex(texts, _ISO_8601)
+    text = dict(zip((field.name for field in parts.type), parts.flatten(), strict=True))
+    number = {name: _integers(pc.ascii_lpad(text[name], 2, "0")) for name in text if name not in ("sign", "fraction")}
     fraction_ns = _integers(pc.ascii_rpad(text["fraction"], 9, "0"))
     months = ((number["year"] - 1970) * 12 + number["month"] - 1).astype("datetime64[M]")
     first_day = months.astype("datetime64[D]").astype(np.int64)
@@ -197,16 +196,16 @@ def _number_texts(texts: pa.Array) -> tuple[pa.Array, Bytes]:
     if pc.all(fits).as_py():
         return texts, fates
     odd = pc.invert(fits)
-    rest = pc.replace_substring_regex(texts.filter(odd).cast(pa.binary()), r"^\s+|\s+$", "")  # bytes: may be no UTF-8
+    rest = pc.replace_substring_regex(texts.filter(odd), r"^\s+|\s+$", "")
     rest_fates = np.full(len(rest), Fate.PRICE_NOT_A_NUMBER, dtype=np.int8)
     rest_fates[_mask(pc.match_substring_regex(rest, _NUMBER))] = Fate.SENT
     rest_fates[_mask(pc.match_substring_regex(rest, _NOT_FINITE))] = Fate.PRICE_NOT_FINITE
     rest_fates[_mask(pc.equal(pc.binary_length(rest), 0))] = Fate.PRICE_MISSING
-    rest = pc.if_else(pa.array(rest_fates == Fate.SENT), rest, pa.scalar(b"0"))
+    rest = pc.if_else(pa.array(rest_fates == Fate.SENT), rest, "0")
     for pattern, replacement in _TO_JSON_NUMBER:
         rest = pc.replace_substring_regex(rest, pattern, replacement)
     fates[_mask(odd)] = rest_fates
-    return pc.replace_with_mask(texts, odd, rest.cast(pa.string())), fates
+    return pc.replace_with_mask(texts, odd, rest), fates
 
 
 def _mask(booleans: pa.Array) -> Bools:

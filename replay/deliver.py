@@ -61,23 +61,30 @@ def check_producer_settings(options: KafkaOptions) -> None:
         raise bad_setting(error) from None
 
 
-class ConnectionWatch(logging.Handler):
-    """Counts lost connections. librdkafka tells of them at once and reliably only in its log: the error callback hears
-    of some, and statistics come when a retry is already on its way."""
+class LogWatch(logging.Handler):
+    """Counts lost connections, and notices a bump of the producer epoch that begins. librdkafka tells of them at once
+    and reliably only in its log: the error callback hears of some connections, and statistics come when a retry is
+    already on its way."""
 
     _LOST = re.compile(r"/\d+: .*\(after \d+ms in state UP\b")
     """A connection that worked, to a broker known by its id: bootstrap connections carry no rows."""
+
+    _BUMP = "-> DrainBump"
+    """All partitions are being drained; what is unacknowledged then gets new numbers, and goes out with them."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lost = 0
         self.what = ""
+        self.bump = False
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if self._LOST.search(text):
             self.lost += 1
             self.what = text.rpartition("]: ")[2].split(" (after ")[0]
+        elif self._BUMP in text:
+            self.bump = True
 
 
 class KafkaSink:
@@ -92,12 +99,12 @@ class KafkaSink:
         # old. It would then take a retry of what it had appended a second time. So rows that were in flight when a
         # connection broke are never sent again before the topic was looked at.
         self._retries_unsafe = True
-        self._connections = ConnectionWatch()
+        self._log = LogWatch()
         log = logging.Logger("librdkafka.producer", logging.DEBUG)  # of its own: another producer's losses are not ours
         log.parent = kafka_log
-        log.addHandler(self._connections)
+        log.addHandler(self._log)
         self._epoch = -1
-        self._bumped = False
+        self._bumped = False  # as the statistics say, in case that the log did not
         try:
             self._producer = Producer(
                 {
@@ -144,19 +151,17 @@ class KafkaSink:
             raise self._lost(self.news.fatal or error.args[0].str()) from None
         if self.news.fatal:
             raise self._lost(self.news.fatal)
-        if self._retries_unsafe and self._connections.lost and len(self._producer):
-            raise Resync(f"a connection was lost with rows in flight ({self._connections.what})")
-        self._connections.lost = 0
-        if self._bumped:
-            # Requests of another partition that were being retried may have been renumbered with the new epoch,
-            # so that the broker could take them twice (librdkafka issue 4953).
+        if self._retries_unsafe and self._log.lost and len(self._producer):
+            raise Resync(f"a connection was lost with rows in flight ({self._log.what})")
+        self._log.lost = 0
+        if self._epoch_changes():
             raise Resync("the producer's epoch changed inside the run")
 
     def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + seconds
         while len(self._producer) and time.monotonic() < deadline and not give_up():
-            if self._retries_unsafe and self._connections.lost:
-                break
+            if (self._retries_unsafe and self._log.lost) or self._epoch_changes():
+                break  # what is sent again now may be there already
             try:
                 self._producer.flush(min(_FLUSH_S, max(0.0, deadline - time.monotonic())))
             except (KafkaException, SystemError):  # fatal: the reports say so for each record
@@ -173,6 +178,11 @@ class KafkaSink:
             # (as SystemError, where it meets a report's own call): the rest is still to be served.
             with suppress(KafkaException, SystemError):
                 self._producer.poll(_FLUSH_S)
+
+    def _epoch_changes(self) -> bool:
+        """Rows that are being retried get new numbers with a new epoch, of any partition: the broker would take those
+        twice that it had appended (librdkafka issue 4953)."""
+        return self._bumped or (self._retries_unsafe and self._log.bump)
 
     def _on_statistics(self, statistics: str) -> None:
         self.statistics = broker_statistics.parse(statistics) or self.statistics

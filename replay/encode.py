@@ -73,7 +73,8 @@ class Encoder:
         ids, times = rows.column("symbol"), rows.column("event_time")
         values = self._values(rows, ids)
         units = times.view(pa.int64()).to_numpy()
-        keys, key_bytes, partitions = self._keyed(rows, ids.to_numpy())
+        ids_np = ids.to_numpy()
+        keys, key_bytes, partitions = self._keyed(rows, ids_np)
         return Encoded(
             keys=keys,
             values=values.to_pylist(),
@@ -81,6 +82,7 @@ class Encoder:
             partitions=partitions,
             event_times_ns=units * NS_PER_UNIT[times.type.unit],
             record_bytes=pc.binary_length(values).to_numpy() + key_bytes + self._header_bytes,
+            symbols=ids_np,
             slice_rows=stop - start,
             rows=sent,
             headers=self._headers_of(batch.start.row + start, rows.num_rows, sent),

@@ -60,6 +60,10 @@ class InputError(ReplayError):
     exit_code = ExitCode.INPUT
 
 
+class NoInput(InputError):
+    """There is no file where one was named."""
+
+
 class StateConflict(ReplayError):
     """Checkpoint, topic or input are not what they were: going on could lose or repeat rows."""
 
@@ -99,12 +103,24 @@ class Stopped(ReplayError):
         self.exit_code = ExitCode(128 + signal_number)
 
 
+def as_told(error: ReplayError | MemoryError) -> ReplayError:
+    """The error as the operator is told it. Too little memory is configuration, not a bug: no code of ours is at
+    fault, and the same run with more of it, or with less in flight, goes well."""
+    if isinstance(error, ReplayError):
+        return error
+    return UsageError(
+        f"out of memory ({str(error) or 'an allocation failed'})",
+        todo="allow it more memory, or less in flight at a time (--in-flight-rows, --in-flight-bytes), and run again:"
+        " it resumes",
+    )
+
+
 def exit_code(error: BaseException | None) -> ExitCode:
     """The one way from an outcome to the process's exit code."""
     if error is None:
         return ExitCode.DONE
-    if isinstance(error, ReplayError):
-        return error.exit_code
+    if isinstance(error, ReplayError | MemoryError):
+        return as_told(error).exit_code
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.SIGINT
     return ExitCode.BUG

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
 from replay.encode import Encoder
-from replay.errors import StateConflict
+from replay.errors import ProducerFatal, StateConflict
 from replay.model import Encoded, Position, Progress, Resync
 from replay.preflight import Ready
 from replay.report import utc
@@ -26,14 +26,18 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     while True:
         session = Session(
             ready.options, ready.source, ready.encoder, KafkaSink(ready.options.kafka), progress, ready.save,
-            ready.stop, ready.report, ready.shown, ready.clock,
+            ready.stop, ready.report, ready.shown, ready.clock, ready.watch,
         )  # fmt: skip
         try:
             session.run()
             return
         except Resync as reason:
             ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
+            ready.watch.confirm()
             progress = _resume(ready, _reload(ready))
+        except ProducerFatal:
+            ready.watch.confirm()  # a topic that is gone refuses records, too
+            raise
 
 
 def _begin(ready: Ready) -> Progress:

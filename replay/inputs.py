@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +23,10 @@ FOOTERS_AT_ONCE = 16
 """Footers read side by side: an object store answers one request in tens of milliseconds, but many at a time."""
 
 _MAGIC = b"PAR1"  # with which a Parquet file begins and ends
+
+_HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
+"""Encodings that Arrow can read as a dictionary (PLAIN and the first two), and those of levels beside them. The DELTA
+ones of text, which other engines write, it cannot."""
 
 _TIME_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
@@ -133,7 +139,7 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
 def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[tuple[pq.ParquetFile, str]]:
     """The file, and a hash of its footer: that holds the place, size and statistics of every column chunk.
 
-    `dictionaries` are columns to read as such: each distinct value once.
+    `dictionaries` are columns to read as such where their encoding allows it: each distinct value once.
     """
     file = path.open()
     try:
@@ -146,7 +152,7 @@ def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[
                 metadata=metadata,
                 pre_buffer=False,  # it would hold whole row groups in memory, however large
                 buffer_size=1 << 20,
-                read_dictionary=list(dictionaries) or None,
+                read_dictionary=[name for name in dictionaries if _can_be_dictionary(metadata, name)] or None,
                 page_checksum_verification=True,
             )
         except (UnicodeError, OSError, pa.ArrowException) as error:
@@ -156,13 +162,37 @@ def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[
         file.close()
 
 
+def _can_be_dictionary(metadata: Any, column: str) -> bool:
+    leaves = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    if column not in leaves:
+        return False
+    index, groups = leaves.index(column), range(metadata.num_row_groups)
+    return all(_HELD_AS_DICTIONARY.issuperset(metadata.row_group(g).column(index).encodings) for g in groups)
+
+
 def unreadable(shown: str, error: Exception) -> InputError:
+    """What to raise; raises the error itself where it is not the file's fault but this machine's memory."""
+    if isinstance(error, MemoryError) and not _is_absurd(error):
+        raise error
     reason = str(error).strip().splitlines()[0]
+    if isinstance(error, NotImplementedError):
+        return InputError(
+            f"Arrow cannot read this file: {reason}",
+            where=shown,
+            todo="write it again with plain or dictionary encodings; if it should have those, it is damaged",
+        )
     return InputError(
         f"this is not a whole Parquet file: {reason}",
         where=shown,
         todo="it may be truncated, damaged or still being written: write or fetch it again",
     )
+
+
+def _is_absurd(error: MemoryError) -> bool:
+    """Whether more was asked for than this machine has: a damaged length, not a batch of trades."""
+    asked = re.search(r"of size (-?\d+)", str(error))  # "malloc of size 9223372036854775744 failed", says Arrow
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return asked is not None and not 0 <= int(asked[1]) <= memory_bytes
 
 
 def _groups(metadata: Any, wanted: Mapping[str, int]) -> Iterator[RowGroup]:

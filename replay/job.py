@@ -19,6 +19,7 @@ from replay.preflight import Context, Ready, accept_appended, check_before, find
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.source import Source
+from replay.topic_watch import Identity, TopicWatch
 
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
 
@@ -65,7 +66,9 @@ def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Check
     encoder = context.source.encoder(partitioner(context.options.source.records.partitioner, topic.partitions))
     parts = {field.name: getattr(context, field.name) for field in fields(context)}
     first_offsets = saved.first_offsets if saved is not None else tuple(context.cluster.high_watermarks(topic))
-    return Ready(**parts, topic=topic, job=job, encoder=encoder, first_offsets=first_offsets), saved
+    identity = Identity(topic.topic_id, topic.partitions)
+    watch = TopicWatch(identity, topic.name, context.cluster, context.report, context.clock)
+    return Ready(**parts, topic=topic, job=job, encoder=encoder, first_offsets=first_offsets, watch=watch), saved
 
 
 def _nothing_to_do(ready: Ready, saved: Checkpoint) -> None:

@@ -234,7 +234,7 @@ def _without_exponent(column: pa.Array) -> pa.Array:
 def _structs(column: pa.Array, write: Write) -> Texts:
     pieces: list[Any] = []
     between = "{"
-    for field, child in zip(column.type, column.flatten(), strict=True):  # flatten: children of a null are null
+    for field, child in zip(column.type, column.flatten(), strict=True):  # not what a null struct holds
         before, texts, after = write(child)
         pieces += [(between + json.dumps(field.name, ensure_ascii=False) + ": " + before).encode(), texts]
         between = after + ", "

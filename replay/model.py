@@ -150,8 +150,9 @@ class Encoded:
     """The records of a slice of rows, ready to be produced; all lists have one entry a record.
 
     `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores (`NOW_MS`: the moment of
-    sending), `record_bytes` are of key and value. The slice has `slice_rows` rows; record n is that of row `rows[n]`
-    of the slice (None: every row has a record). `headers` are those of each record, where there are any.
+    sending), `record_bytes` are of key and value, `symbols` are ids. The slice has `slice_rows` rows; record n is that
+    of row `rows[n]` of the slice (None: every row has a record). `headers` are those of each record, where there are
+    any.
     """
 
     keys: list[bytes | None]
@@ -160,6 +161,7 @@ class Encoded:
     partitions: Ints
     event_times_ns: Ints
     record_bytes: Ints
+    symbols: Ints
     slice_rows: int
     rows: Ints | None = None
     headers: list[Headers] | None = None
@@ -174,6 +176,7 @@ class Encoded:
             partitions=self.partitions[records],
             event_times_ns=self.event_times_ns[records],
             record_bytes=self.record_bytes[records],
+            symbols=self.symbols[records],
             slice_rows=self.slice_rows,
             rows=records if self.rows is None else self.rows[records],
             headers=None if self.headers is None else [self.headers[at] for at in picked],

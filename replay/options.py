@@ -10,20 +10,25 @@ import inspect
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from datetime import date
+from datetime import date as calendar_date
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from replay import config, dates, jobfile, kafka_settings, parse
 from replay.errors import UsageError
+from replay.masking import masked
+from replay.notify import NotifyOn
+
+if TYPE_CHECKING:
+    from replay import watching
 
 Guard = Callable[["Logging"], AbstractContextManager[Any]]
 """What stands around a command: logging before, errors and exit codes after."""
@@ -34,7 +39,10 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
     parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    wants_context = hints.pop("context", None) is typer.Context
     for name, parameter in inspect.signature(command).parameters.items():
+        if name == "context":
+            continue
         if name not in groups:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
             continue
@@ -50,8 +58,12 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     @wraps(command)
     def gathered(context: typer.Context, **given: Any) -> Any:
         if given.get("config") is not None:
-            with guard(Logging(given["log_format"], given["debug"])):
-                given |= from_job_file(context, given, gathered.__annotations__)
+            with guard(Logging(given["log_format"], debug=given["debug"])):
+                said = from_job_file(context, given, gathered.__annotations__)
+                given |= {name: value.value for name, value in said.items()}
+                context.meta[FROM_FILE] = said
+        if wants_context:
+            given["context"] = context
         for name, group in groups.items():
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
         return command(**given)
@@ -62,24 +74,65 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     return gathered
 
 
-def from_job_file(context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+FROM_FILE = "replay.from_file"
+"""Key of a context's `meta`: what the job file said, by parameter."""
+
+
+def from_job_file(
+    context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]
+) -> dict[str, jobfile.Value]:
     """What the job file says of options that neither the command line nor a variable does."""
     file = jobfile.read(Path(given["config"]))
+    if given.get("job") is None and len(file.jobs) > 1 and context.command.name == "schedule":
+        return {}  # it takes each of the jobs by itself
     parameters = {option_name(each): each for each in context.command.params}
     said = {}
     for name, value in file.values(given.get("job"), sorted({*ALL_OPTIONS, *parameters})).items():
         parameter = parameters.get(name)  # None: an option of another command
         if parameter is not None and _is_default(context, str(parameter.name)):
-            said[str(parameter.name)] = _typed(name, kinds[str(parameter.name)], value)
-    settings = {name: value.value for name, value in file.settings().items()}
+            typed = _typed(name, kinds[str(parameter.name)], value)
+            said[str(parameter.name)] = replace(value, value=typed)
+    settings = file.settings()
     servers = settings.pop(jobfile.BOOTSTRAP, None)
     if servers is not None and not given.get("bootstrap_servers") and "bootstrap_servers" not in said:
-        said["bootstrap_servers"] = str(servers)
+        said["bootstrap_servers"] = replace(servers, value=str(servers.value))
     if settings and "settings" in given:
         named = {text.partition("=")[0].strip() for text in given["settings"] or []}
-        more = [f"{name}={_setting(value)}" for name, value in settings.items() if name not in named]
-        said["settings"] = [*(given["settings"] or []), *more]
+        more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
+        is_secret = any(each.secret for each in settings.values())
+        said["settings"] = jobfile.Value([*(given["settings"] or []), *more], str(file.path), is_secret)
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An option as it is in the end: its value for people, secrets masked, and where it came from."""
+
+    name: str
+    text: str
+    origin: str
+
+
+def told(context: typer.Context) -> list[Told]:
+    """Every option of the command, in the order of its help."""
+    from_file: Mapping[str, jobfile.Value] = context.meta.get(FROM_FILE, {})
+    found = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in from_file:
+            value, origin = from_file[name].value, from_file[name].where
+        else:
+            value, origin = context.params.get(name), _origin(context, parameter)
+        secret = name in from_file and from_file[name].secret
+        found.append(Told(max(parameter.opts, key=len), masked(option_name(parameter), value, secret=secret), origin))
+    return found
+
+
+def _origin(context: typer.Context, parameter: Any) -> str:
+    source = context.get_parameter_source(str(parameter.name))
+    if source is None or source.name == "DEFAULT":
+        return "default"
+    return str(parameter.envvar) if source.name == "ENVIRONMENT" else "command line"
 
 
 def option_name(parameter: Any) -> str:
@@ -120,6 +173,27 @@ def _plain_kinds(kind: Any) -> tuple[Any, ...]:
     return get_args(bare) if isinstance(bare, UnionType) else (bare,)
 
 
+def as_arguments(context: typer.Context, without: Collection[str]) -> list[str]:
+    """What the command line said, as arguments for another command: all but the parameters named. Variables and the
+    job file reach that command by themselves."""
+    options: list[str] = []
+    positional: list[str] = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name in without or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        if not parameter.opts[0].startswith("-"):
+            positional += map(str, value)
+        elif isinstance(value, bool):
+            options.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+        else:
+            for each in value if isinstance(value, list | tuple) else [value]:
+                options += [max(parameter.opts, key=len), str(each)]
+    return [*options, *(["--", *positional] if positional else [])]
+
+
 def _setting(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -154,6 +228,11 @@ class Logging:
     """How a command talks."""
 
     log_format: Annotated[LogFormat, opt("--log-format", "Log lines on stderr.")] = LogFormat.TEXT
+    log_file: Annotated[str | None, opt("--log-file", "Log lines also go to this file.", metavar="FILE")] = None
+    log_rotate: Annotated[str, opt("--log-rotate", "Begin a new one at this size or age: 10MB, 1d.")] = "10MB"
+    log_keep: Annotated[str, opt("--log-keep", "Keep so many old ones, or for so long: 10, 14d.")] = "10"
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only; no summary.")] = False
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; as does NO_COLOR.")] = False
     debug: Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Tracebacks and debug logs.")] = False
 
 
@@ -162,7 +241,7 @@ class JobName:
     """Which replay this is: a job, and where it has one, the logical date."""
 
     job: str | None
-    day: date | None
+    day: calendar_date | None
     state_dir: Path
 
     def dated(self, text: str, option: str) -> str:
@@ -207,11 +286,12 @@ class Naming:
         str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")
     ] = ""
 
-    def parsed(self) -> JobName:
+    def parsed(self, day: calendar_date | None = None) -> JobName:
         if self.job == "":
             raise UsageError("the name is empty", where="--job", todo="give one such as nightly")
         today = dates.today_in(self.timezone, time.time())
-        day = dates.parse_date(self.date, today) if self.date is not None else None
+        if day is None and self.date is not None:
+            day = dates.parse_date(self.date, today)
         return JobName(self.job, day, Path(self.state_dir) if self.state_dir else default_state_dir())
 
 
@@ -431,6 +511,45 @@ class Sending:
         )
 
 
+@dataclass(frozen=True)
+class Watching:
+    """What is told of a run while it goes on, and afterwards."""
+
+    metrics_port: Annotated[
+        int | None, opt("--metrics-port", "Serve metrics to Prometheus on this port.", min=1, max=65_535)
+    ] = None
+    metrics_address: Annotated[str, opt("--metrics-address", "On which address.")] = "127.0.0.1"
+    metrics_textfile: Annotated[
+        str | None, opt("--metrics-textfile", "Write metrics to this file for node_exporter.", metavar="FILE")
+    ] = None
+    metrics_push: Annotated[str | None, opt("--metrics-push", "Push metrics to this gateway.", metavar="URL")] = None
+    summary_json: Annotated[
+        str | None, opt("--summary-json", "Write the end of the run as JSON to this file, or - for standard output.")
+    ] = None
+    report: Annotated[
+        str | None, opt("--report", "Write the end of the run as one HTML page to this file.", metavar="FILE")
+    ] = None
+    notify: Annotated[
+        str | None, opt("--notify", "Tell of the end: a webhook (https://...), or a command that gets JSON on stdin.")
+    ] = None
+    notify_on: Annotated[NotifyOn, opt("--notify-on", "Of which ends.")] = NotifyOn.FAILURE
+
+    def parsed(self, name: JobName) -> watching.WatchOptions:
+        from replay import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
+
+        textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
+        return watching.checked(
+            watching.WatchOptions(
+                metrics.MetricsOptions(
+                    self.metrics_port, self.metrics_address, Path(textfile) if textfile else None, self.metrics_push
+                ),
+                summary_json=name.dated(self.summary_json, "--summary-json") if self.summary_json else None,
+                report=Path(name.dated(self.report, "--report")) if self.report else None,
+                notify=notify.parse_notify(self.notify, self.notify_on) if self.notify else None,
+            )
+        )
+
+
 def default_state_dir() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
@@ -448,5 +567,6 @@ def _names_of(*groups: type) -> frozenset[str]:
     return frozenset(found)
 
 
-ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Logging) | {"topic"}
+SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"})
+ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Watching, Logging) | {"topic"} | SCHEDULE_OPTIONS
 """What a job file may hold for any command; a command takes what it knows."""

@@ -91,6 +91,11 @@ _BUCKET_GROWTH = 1.1
 _BUCKETS = 215
 
 
+def bucket_edges_s() -> Floats:
+    """The upper edge of each bucket; the last one takes whatever is above as well."""
+    return _BUCKET_FIRST_S * np.power(_BUCKET_GROWTH, np.arange(_BUCKETS, dtype=np.float64))
+
+
 @dataclass(slots=True)
 class Lateness:
     """How late rows were handed over, in seconds after their deadline (of the schedule as shifted)."""

@@ -47,6 +47,7 @@ IN_FLIGHT_ROWS: Bounds = (1, 2_000_000)  # librdkafka's own limit is 10 million;
 IN_FLIGHT_BYTES: Bounds = (1, 512 << 30)
 ANY: Bounds = (0, 1e15)
 ONE_OR_MORE: Bounds = (1, 1e15)
+WATCH_S: Bounds = (0.2, 86_400)
 SORT_MEMORY: Bounds = (16 << 20, 1 << 40)  # below this, runs are too many to be merged well
 
 

@@ -6,7 +6,7 @@ Nothing here sends or saves anything.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,6 +24,8 @@ from replay.reader import BadRows
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
 from replay.source import Source
+from replay.topic_check import check_topic, topic_warnings
+from replay.topic_watch import TopicWatch
 
 _UTF8_BYTES_MAX = 4  # of one character
 _ESCAPED_MAX = 6  # bytes of JSON for one byte of text: \u0000
@@ -52,6 +54,7 @@ class Ready(Context):
     job: JobPrint
     encoder: Encoder
     first_offsets: tuple[int, ...]
+    watch: TopicWatch
 
     def save(self, progress: Progress, state: State) -> None:
         self.file.save(
@@ -177,8 +180,10 @@ def _check_new(ready: Ready) -> None:
             f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
             f" {ready.source.rows:,} rows are sent (again)"
         )
-    for problem in topic_problems(ready.topic, ready.source.first_event_ns, ready.clock.now()):
-        ready.report.warning(problem)
+    first_ns, now_s = ready.source.first_event_ns, ready.clock.now()
+    check_topic(ready.topic, first_ns, now_s)
+    for warning in topic_warnings(ready.topic, first_ns, now_s, ready.options.kafka.batch_bytes):
+        ready.report.warning(warning)
     if ready.options.check:
         _check_rows(ready)
 
@@ -236,22 +241,3 @@ def _longest(column: pa.Array) -> int:
     if pa.types.is_string(column.type):
         return pc.max(pc.binary_length(column)).as_py() or 0
     return 0 if pa.types.is_primitive(column.type) else int(column.nbytes)
-
-
-def topic_problems(topic: Topic, first_ns: int | None, now_s: float) -> Iterator[str]:
-    """What the topic would do to trades from `first_ns` on that nobody may want."""
-    config = topic.config
-    retention_ms = int(config.get("retention.ms", -1))
-    by_delete = "delete" in config.get("cleanup.policy", "delete")
-    if by_delete and retention_ms >= 0 and first_ns is not None:
-        age_ms = now_s * 1_000 - first_ns / 1e6
-        if age_ms > retention_ms:
-            yield (
-                f"topic {topic.name} keeps records for {retention_ms / 86_400_000:g} days by event time, and the first"
-                f" trade is {age_ms / 86_400_000:,.0f} days old: Kafka will delete it within minutes;"
-                " set the topic's retention.ms=-1"
-            )
-    if "compact" in config.get("cleanup.policy", ""):
-        yield f"topic {topic.name} is compacted: only the last trade of each symbol will be kept"
-    if config.get("message.timestamp.type") == "LogAppendTime":
-        yield f"topic {topic.name} replaces event times by the broker's time (LogAppendTime)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ import numpy as np
 
 from replay.broker_statistics import BrokerStatistics
 from replay.errors import Stopped
-from replay.model import Bytes, Clock, Fate
+from replay.model import Bytes, Clock, Fate, Ints
 from replay.pace import Lateness
 
 REPEAT_S = 5.0
@@ -65,6 +65,24 @@ class Snapshot:
     elapsed_s: float = 0.0
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
+    symbol_names: Sequence[str] = ()  # by symbol id
+    _by_symbol: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _by_partition: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def count_sent(self, symbols: Ints, partitions: Ints) -> None:
+        """Records that were handed over: the symbol id and partition of each."""
+        self._by_symbol = _added(self._by_symbol, np.bincount(symbols))
+        self._by_partition = _added(self._by_partition, np.bincount(partitions))
+
+    def symbols_sent(self) -> dict[str, int]:
+        """Records of this run by symbol, the most first."""
+        by_name = Counter(
+            {self.symbol_names[n]: int(self._by_symbol[n]) for n in np.flatnonzero(self._by_symbol).tolist()}
+        )
+        return dict(by_name.most_common())
+
+    def partitions_sent(self) -> dict[int, int]:
+        return {int(n): int(self._by_partition[n]) for n in np.flatnonzero(self._by_partition)}
 
     @property
     def bad_rows(self) -> Counter[Fate]:
@@ -78,6 +96,14 @@ class Reporter(Protocol):
     def warning(self, message: str) -> None: ...
     def phase(self, name: str, done_rows: int, rows: int) -> None: ...
     def progress(self, snapshot: Snapshot) -> None: ...
+
+
+def _added(sums: Ints, more: Ints) -> Ints:
+    """Arrays of counts by number, of any length."""
+    if len(sums) < len(more):
+        sums = np.pad(sums, (0, len(more) - len(sums)))
+    sums[: len(more)] += more
+    return sums
 
 
 def count_fates(fates: Bytes) -> Counter[Fate]:

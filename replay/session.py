@@ -18,11 +18,20 @@ from replay.checkpoint import State
 from replay.config import RunOptions, SourceOptions
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
 from replay.encode import Encoder, refuse_records
-from replay.errors import BrokerUnavailable, CheckpointUnwritable, InputError, ProducerFatal, Stopped, UsageError
+from replay.errors import (
+    BrokerUnavailable,
+    CheckpointUnwritable,
+    InputError,
+    ProducerFatal,
+    StateConflict,
+    Stopped,
+    UsageError,
+)
 from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
 from replay.outage import Outage
 from replay.report import Reporter, Snapshot, Stop, clock_time, count_fates, reasons
 from replay.source import Source
+from replay.topic_watch import TopicWatch
 
 CHUNK_ROWS = 4_096
 """Rows handed over between two looks at reports and signals when unpaced: about 5 ms of work."""
@@ -80,9 +89,11 @@ class Session:
         report: Reporter,
         shown: Snapshot,
         clock: Clock,
+        watch: TopicWatch,
     ) -> None:
         self._options, self._source, self._encoder, self._sink = options, source, encoder, sink
         self._save_to, self._stop, self._report, self._shown, self._clock = save, stop, report, shown, clock
+        self._watch = watch
         self._start, self._frontier = start, Frontier(start)
         self._ahead: Ints = np.array([mark.ahead_rows for mark in start.marks], dtype=np.int64)
         self._sent_row = start.position.row
@@ -97,6 +108,7 @@ class Session:
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
         self._warmed_up = False
+        shown.symbol_names = source.symbols.names
         self._chunk_rows = CHUNK_ROWS
 
     def run(self) -> None:
@@ -114,7 +126,8 @@ class Session:
             self._end(self._options.drain_timeout_s)
             raise
         except BaseException as error:  # also between produce() and the frontier: rows may be out that no chunk knows
-            self._end(0.0 if isinstance(error, ProducerFatal) else self._options.drain_timeout_s, may_be_clean=False)
+            hopeless = isinstance(error, ProducerFatal | StateConflict)  # nothing more will be acknowledged, or count
+            self._end(0.0 if hopeless else self._options.drain_timeout_s, may_be_clean=False)
             raise
         self._sink.close()
         self._show()
@@ -129,6 +142,7 @@ class Session:
         """Every row was handed over: see each acknowledged, then say so on disk."""
         while self._frontier.oldest is not None:
             self._turn(FULL_WAIT_S)
+        self._watch.confirm()
         self._save(self._frontier.finished(self._source.finished(self._frontier.position)), State.DONE)
 
     def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
@@ -237,6 +251,8 @@ class Session:
         if stop > sent:
             chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
             self._shown.sent_rows += chunk.waiting
+            out = slice(sent, sent + chunk.waiting)
+            self._shown.count_sent(records.symbols[out], records.partitions[out])
         return chunk
 
     def _register(
@@ -317,6 +333,7 @@ class Session:
 
     def _tick(self, now_s: float) -> None:
         self._watch_broker(now_s)
+        self._watch.look()
         self._keep(now_s)
         self._show()
 

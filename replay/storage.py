@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from replay import address, paths, remote
-from replay.errors import InputError
+from replay.errors import InputError, NoInput
 
 _FILE = "file://"
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
@@ -149,7 +149,7 @@ def _input_path(file: LocalFile | remote.RemoteFile) -> InputPath:
 
 def _nothing(where: str) -> InputError:
     todo = "name a .parquet file, a folder that holds some, or a glob"
-    return InputError("no Parquet file here", where=where, todo=todo)
+    return NoInput("no Parquet file here", where=where, todo=todo)
 
 
 def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
@@ -168,7 +168,7 @@ def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
 
 def _refusal(path: str, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return InputError("there is no such file or folder", where=path, todo="check the path")
+        return NoInput("there is no such file or folder", where=path, todo="check the path")
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error).partition("\n")[0]
     return InputError(reason, where=path, todo="check path and rights")
 

@@ -1,82 +1,22 @@
-"""What people and log collectors see: a progress bar on a terminal, log lines elsewhere, a summary at the end.
-
-All logs go through loguru to standard error, librdkafka's among them; the summary goes to standard output.
-"""
+"""What people see: a progress bar on a terminal, log lines elsewhere, a summary at the end. Logs: see `logs.py`."""
 
 from __future__ import annotations
 
-import logging
-import re
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from json import dumps
 from typing import Any
 
 from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from replay.report import Snapshot, clock_time
+from replay.logs import Repeats
+from replay.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
+from replay.report import REPEAT_S, Snapshot, clock_time
 
-_TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
-_QUIET_S = 10.0  # the same librdkafka line (but for its numbers) is not shown again within this
+_QUIET_S = 0.8 * REPEAT_S  # trouble that lasts is told every REPEAT_S: that is not held back
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall
-
-
-class _Librdkafka(logging.Handler):
-    """librdkafka's lines through loguru; its repeats while a broker is down are held back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen_s: dict[str, float] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        shape, now_s = re.sub(r"\d+", "#", text), time.monotonic()
-        if now_s - self._seen_s.get(shape, float("-inf")) < _QUIET_S:
-            return
-        if len(self._seen_s) > 1_000:
-            self._seen_s.clear()
-        self._seen_s[shape] = now_s
-        # Its errors are about one connection, which it retries by itself: for us they are warnings.
-        # CONFWARN explains a setting of ours that is meant as it is; a retry is news, not a warning. The admin client
-        # sees the same brokers as the producer does, and its lines come late: only when it is used.
-        level = "WARNING" if record.levelno >= logging.WARNING else "DEBUG"
-        if "CONFWARN" in text or record.name.endswith(".admin") or "Disconnected" in text:
-            level = "DEBUG"
-        elif text.endswith("retrying"):
-            level = "INFO"
-        logger.log(level, "kafka: {}", text)
-
-
-def set_up_logging(*, json: bool, debug: bool, console: Console) -> None:
-    """One sink on standard error, that does not tear a progress bar apart."""
-
-    def write_text(message: Any) -> None:
-        console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
-
-    def write_json(message: Any) -> None:
-        record = message.record
-        line = {
-            "time": record["time"].astimezone().isoformat(timespec="milliseconds"),
-            "level": record["level"].name.lower(),
-            "message": record["message"],
-            **record["extra"],
-        }
-        if record["exception"] is not None:
-            line["traceback"] = "".join(traceback.format_exception(*record["exception"]))
-        sys.stderr.write(dumps(line, ensure_ascii=False, default=str) + "\n")
-        sys.stderr.flush()
-
-    logger.remove()
-    sink = write_json if json else write_text
-    logger.add(sink, format=_TEXT, level="DEBUG" if debug else "INFO", backtrace=False, diagnose=False)
-    kafka = logging.getLogger("librdkafka")
-    kafka.handlers, kafka.propagate = [_Librdkafka()], False
-    kafka.setLevel(logging.DEBUG)
 
 
 class Terminal:
@@ -86,6 +26,7 @@ class Terminal:
         self._interval_s = progress_interval_s
         self._line_s = time.monotonic()
         self._window: list[tuple[float, int]] = []
+        self._repeats = Repeats(_QUIET_S)
         self.last: Snapshot | None = None  # for the summary
         self._bar: Progress | None = None
         if bar:
@@ -112,7 +53,9 @@ class Terminal:
         logger.info("{}", message)
 
     def warning(self, message: str) -> None:
-        logger.warning("{}", message)
+        held = self._repeats.told(message, time.monotonic())
+        if held is not None:
+            logger.warning("{}", f"{message} (and {held:,} more like it)" if held else message)
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
         self._show(name, done_rows, rows, f"{done_rows:,} of {rows:,} rows", {"phase": name})
@@ -120,7 +63,12 @@ class Terminal:
     def progress(self, snapshot: Snapshot) -> None:
         self.last = snapshot
         text = progress_text(snapshot, self._rate(snapshot.done_rows))
-        fields = {"rows": snapshot.rows, "done_rows": snapshot.done_rows, "in_flight_rows": snapshot.in_flight_rows}
+        fields = {
+            "row": snapshot.done_rows,
+            "rows": snapshot.rows,
+            "done_rows": snapshot.done_rows,
+            "in_flight_rows": snapshot.in_flight_rows,
+        }
         self._show("replaying", snapshot.done_rows, snapshot.rows, text, fields)
 
     def _show(self, name: str, done: int, total: int, text: str, fields: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from replay.checkpoint import Checkpoint, JobPrint, State, count, text, this_ins
 from replay.cluster import Topic
 from replay.config import TopicSpec
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
-from replay.errors import BrokerUnavailable, Locked, StateConflict, UsageError
+from replay.errors import BrokerUnavailable, Locked, ProducerFatal, StateConflict, UsageError
 from replay.model import Fenced, Position, Progress, Resync
 from replay.preflight import Ready, check_appended
 from replay.resume import fresh_start
@@ -134,6 +134,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
         try:
             with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
                 ready.cluster.patiently("begin transactions", sink.init, sink.news)
+                ready.watch.confirm()
                 record = _read_progress(ready, progress_topic)
                 if claimed:
                     _check_owner(record, mine, progress_topic)
@@ -166,6 +167,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 _await_owner(ready, progress_topic, mine)
             ready.sleep(backoff_s)
             backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
+        except ProducerFatal:
+            ready.watch.confirm()  # a topic that is gone refuses records, too
+            raise
 
 
 def _transactional_id(ready: Ready) -> str:
@@ -233,7 +237,7 @@ class TransactionalSession(Session):
         start = fresh_start(at, ready.cluster.high_watermarks(ready.topic))
         super().__init__(
             ready.options, ready.source, ready.encoder, sink, start, ready.save,
-            ready.stop, ready.report, ready.shown, ready.clock,
+            ready.stop, ready.report, ready.shown, ready.clock, ready.watch,
         )  # fmt: skip
         self._transactions, self._job, self._bounds = sink, ready.job, ready.options.transactions
         self._first_offsets = ready.first_offsets
@@ -275,6 +279,7 @@ class TransactionalSession(Session):
         end = self._source.finished(self._frontier.position)
         if self._committed.position != end:  # the last rows are left out, so that no transaction was opened for them
             self._commit_alone(Progress(end, self._committed.marks))
+        self._watch.confirm()
         self._save(self._committed, State.DONE)
 
     def _commit(self) -> None:

@@ -7,7 +7,7 @@
 | integers of several widths | the narrowest integer that holds all; with uint64 and a signed one, decimal128(20, 0) |
 | floats of several widths | the widest; 0.1 as a float stays 0.1 as a double |
 | floats and integers of at most 32 bits (unsigned: 16) | double |
-| decimals, also with integers | the digits of both before the point and behind it |
+| decimals, also with integers (as 19 digits, uint64 as 20) | the digits of both before the point and behind it |
 | timestamps, times, durations | the finest unit; no zone, for zones are but a way to show a time |
 | date32, date64 | date32 |
 | structs | all fields, by name; null where a file does not have one |
@@ -31,9 +31,9 @@ from replay.kinds import Predicate, is_binary, is_extension, is_list, is_string,
 
 _FINEST = ("s", "ms", "us", "ns")
 
-_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
-"""Of the largest integer of so many bits; uint64 has one more."""
-_UINT64_DIGITS = 20
+_INTEGER_DIGITS, _UINT64_DIGITS = 19, 20
+"""Of the largest int64 and uint64. Narrow integers count as int64 among decimals: else the type would depend on the
+order of files."""
 
 _DECIMAL128_DIGITS, _DECIMAL256_DIGITS = 38, 76
 
@@ -165,7 +165,7 @@ def _digits(kind: pa.DataType) -> tuple[int, int]:
     """How many digits before the point, and behind it."""
     if types.is_decimal(kind):
         return kind.precision - kind.scale, kind.scale
-    return (_UINT64_DIGITS if types.is_uint64(kind) else _DIGITS[kind.bit_width]), 0
+    return (_UINT64_DIGITS if types.is_uint64(kind) else _INTEGER_DIGITS), 0
 
 
 def _finer(a: pa.DataType, b: pa.DataType) -> pa.DataType:

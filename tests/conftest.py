@@ -11,9 +11,24 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, jars
+from tests.support.process import BREAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rounds",
+        type=int,
+        default=int(os.environ.get("REPLAY_TEST_ROUNDS", "200")),
+        help="with -m soak: how many kills of the job, and shares of that of all else [REPLAY_TEST_ROUNDS, or 200]",
+    )
+
+
+@pytest.fixture(scope="session")
+def rounds(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("--rounds"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,14 @@ def _without_kafka(reason: str) -> None:
     if os.environ.get("REPLAY_TEST_KAFKA") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_configure() -> None:
+    """Where tests/fault/test_broken_builds.py asks for it, the tool is broken in this process, too."""
+    if name := os.environ.get(BREAK):
+        from tests.support.broken_builds import break_build
+
+        break_build(name)
 
 
 @pytest.fixture(scope="session")

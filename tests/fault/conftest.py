@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.conftest import _without_kafka
-from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, jars
+from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, _free_ports, jars
 from tests.support.process import Jobs
+from tests.support.proxy import Proxy
 from tests.support.scenario import Scenario, Trades, make_trades
 from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from tests.support.process import Job
 
 PARTITIONS = 6
 RATE_ROWS_PER_S = 16_000
 """A replay of `trades` takes 1.0 s at this rate."""
+
+ISOLATION = {"idempotent": "read_uncommitted", "transactional": "read_committed"}
+"""Each delivery, and the reader whom it promises every row once."""
 
 
 class MakeScenario(Protocol):
     def __call__(
         self, trades: Trades, bootstrap_servers: str, *options: str, partitions: int = ..., replication: int = ...
     ) -> Scenario: ...
+
+
+class MakeBoth(Protocol):
+    def __call__(
+        self, trades: Trades, bootstrap_servers: str, *options: str, partitions: int = ..., replication: int = ...
+    ) -> list[Scenario]: ...
 
 
 def need_kafka() -> None:
@@ -44,13 +57,23 @@ def own_cluster(folder: Path, nodes: int = 1, config: dict[str, str] | None = No
         yield cluster
 
 
+@contextmanager
+def proxied_node(folder: Path, config: dict[str, str] | None = None) -> Iterator[tuple[KafkaCluster, Proxy, str]]:
+    """One node that clients reach through a proxy only, the proxy, and the proxy's address."""
+    need_kafka()
+    (port,) = _free_ports(1)
+    address = f"127.0.0.1:{port}"
+    cluster = KafkaCluster(folder, 1, {"advertised.listeners": f"PLAINTEXT://{address}", **(config or {})})
+    with Proxy(port, int(cluster.bootstrap_servers.rpartition(":")[2])) as proxy, cluster:
+        yield cluster, proxy, address
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Soak tests run when asked for: `pytest -m soak`."""
-    if "soak" in config.option.markexpr:
-        return
-    soaks = [item for item in items if item.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=soaks)
-    items[:] = [item for item in items if item not in soaks]
+    """Soak tests and broken builds run when asked for: `pytest -m soak`, `pytest -m broken`."""
+    unasked = [marker for marker in ("soak", "broken") if marker not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unasked))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +105,53 @@ def scenario(topic: str, tmp_path: Path, jobs: Jobs) -> MakeScenario:
         return Scenario(trades, bootstrap_servers, topic, tmp_path / "checkpoint.json", jobs, paced)
 
     return make
+
+
+@pytest.fixture
+def both(topic: str, tmp_path: Path, jobs: Jobs) -> MakeBoth:
+    """The same replay in either delivery, into a topic each: what happens then happens to both at once.
+    Each call makes new ones."""
+    numbers = count()
+
+    def make(
+        trades: Trades, bootstrap_servers: str, *options: str, partitions: int = PARTITIONS, replication: int = 1
+    ) -> list[Scenario]:
+        made, number = [], next(numbers)
+        for delivery, isolation in ISOLATION.items():
+            name = f"{topic}-{number}-{delivery}"
+            create_topic(bootstrap_servers, name, partitions, replication, {"retention.ms": "-1"})
+            file, all_options = tmp_path / f"{name}.json", (*options, "--delivery", delivery)
+            made.append(Scenario(trades, bootstrap_servers, name, file, jobs, all_options, isolation=isolation))
+        return made
+
+    return make
+
+
+def under_way(replays: Sequence[Scenario], row: int) -> list[Job]:
+    """The jobs, started, once each has saved that it is at `row` or beyond, and is not through."""
+    jobs = [replay.start() for replay in replays]
+    for replay, job in zip(replays, jobs, strict=True):
+        job.wait_row(replay.checkpoint, row)
+    assert all(job.exit_code is None for job in jobs), "too late: a replay has ended"
+    return jobs
+
+
+def again_and_again(what: str, faults: int, fresh: Callable[[], list[Scenario]], fault: Callable[[], bool]) -> None:
+    """Fault after fault, replays after replays, until so many happened; every topic is compared."""
+    done = topics = 0
+    while done < faults:
+        replays = fresh()
+        jobs = under_way(replays, 0)
+        while done < faults and all(job.exit_code is None for job in jobs):
+            done += fault()
+        for replay, job in zip(replays, jobs, strict=True):
+            assert job.wait(300) == 0, job.log
+            replay.assert_exact()
+        topics += 1
+    for delivery in ISOLATION:
+        told(what, delivery, done, topics, len(replays[0].trades.rows))
+
+
+def told(what: str, delivery: str, faults: int, topics: int, rows: int) -> None:
+    """A row of the README's table."""
+    print(f"\n| {what} | {delivery} | {faults} | {topics} | {topics * rows:,} | 0 | 0 | 0 |")

@@ -12,23 +12,19 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
     NewPartitions,
-    ResourceType,
 )
 
 from tests.fault.conftest import own_cluster
 from tests.support.process import KILLED, checkpoint, checkpoint_row
 from tests.support.readback import partition_count, read_topic
-from tests.support.topics import create_topic
+from tests.support.topics import create_topic, set_topic_config, wait_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth, MakeScenario
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job
     from tests.support.scenario import Scenario, Trades
@@ -149,6 +145,26 @@ def test_a_job_killed_while_the_broker_hangs(node: KafkaCluster, trades: Trades,
     replay.assert_exact()
 
 
+def test_a_broker_that_hangs_while_a_resume_reads(node: KafkaCluster, trades: Trades, both: MakeBoth) -> None:
+    """Broken: an answer that does not come would be taken for the end of what is there (the topic's tail, or the
+    progress records): the rows in it would be sent again."""
+    rarely = ("--rate", "16k/s", "--checkpoint-interval", "30s", "--transaction-ms", "50")
+    replays = both(trades, node.bootstrap_servers, *rarely)
+    for replay, crash in zip(replays, ("after report 5000", "after commit 5"), strict=True):
+        replay.run(crash=crash, code=KILLED)
+    resumed = [replay.start(crash="stop before read 1") for replay in replays]
+    for job in resumed:
+        job.wait_stopped()
+    node.freeze_node(0)
+    for job in resumed:
+        job.signal(signal.SIGCONT)
+    time.sleep(1.5)  # a read that takes a time-out for the end has ended by now
+    node.thaw_node(0)
+    for replay, job in zip(replays, resumed, strict=True):
+        assert job.wait() == 0, job.log
+        replay.assert_exact()
+
+
 def test_a_broker_that_is_down_at_the_start(node: KafkaCluster, trades: Trades, scenario: MakeScenario) -> None:
     """Broken: a new job or a resume would hang, go on without knowing the topic's tail, leave half a state, or
     give up on a broker that is coming up."""
@@ -240,10 +256,12 @@ def test_a_second_instance_is_refused_and_the_first_unharmed(
     """Broken: cron starting a job that still runs would send every row twice."""
     replay = scenario(trades, node.bootstrap_servers, *SLOW)
     job = under_way(replay)
+    job.signal(signal.SIGSTOP)  # so that it does not end before the others have tried
     second = replay.run(code=6)
     assert f":{job.pid}" in second.log, "it says who holds the lock"
     third = replay.run("--restart", code=6)
     assert "another replay holds this checkpoint" in third.log
+    job.signal(signal.SIGCONT)
     assert job.wait() == 0, job.log
     replay.assert_exact()
 
@@ -286,18 +304,11 @@ def test_a_record_that_the_broker_refuses(node: KafkaCluster, trades: Trades, sc
     """Broken: a failed delivery report would be overlooked: the row lost, and its successors sent before it."""
     replay = scenario(trades, node.bootstrap_servers, *SLOW, "--linger", "5ms")
     job = under_way(replay)
-    set_topic_config(replay, "max.message.bytes", "50")
+    set_topic_config(node.bootstrap_servers, replay.topic, "max.message.bytes", "50")
     assert job.wait(20) == 7, job.log
     assert checkpoint_row(replay.checkpoint) >= SOME_ROWS
-    set_topic_config(replay, "max.message.bytes", "1048588")
+    set_topic_config(node.bootstrap_servers, replay.topic, "max.message.bytes", "1048588")
     replay.finish()
-
-
-def set_topic_config(replay: Scenario, name: str, value: str) -> None:
-    admin = AdminClient({"bootstrap.servers": replay.bootstrap_servers, "log_level": 0})
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, replay.topic, incremental_configs=[entry])
-    admin.incremental_alter_configs([resource])[resource].result(10)
 
 
 # --- what the topic is not any more -------------------------------------------------------------------------
@@ -321,10 +332,10 @@ def test_another_topic_than_before_is_refused(
     admin = AdminClient({"bootstrap.servers": node.bootstrap_servers, "log_level": 0})
     if change == "more partitions":
         admin.create_partitions([NewPartitions(replay.topic, 9)])[replay.topic].result(10)
-        wait_partitions(replay, 9)
+        wait_partitions(node.bootstrap_servers, replay.topic, 9)
     else:
         admin.delete_topics([replay.topic])[replay.topic].result(10)
-        wait_partitions(replay, 0)
+        wait_partitions(node.bootstrap_servers, replay.topic, 0)
     if change == "recreated":
         create_topic(node.bootstrap_servers, replay.topic, 6)
     records = 0 if change == "deleted" else replay.records()
@@ -335,17 +346,6 @@ def test_another_topic_than_before_is_refused(
     assert replay.checkpoint.read_bytes() == before
     if change != "deleted":
         assert replay.records() == records, "a refused run sends nothing"
-
-
-def wait_partitions(replay: Scenario, count: int) -> None:
-    admin = AdminClient({"bootstrap.servers": replay.bootstrap_servers, "log_level": 0})
-    deadline = time.monotonic() + 20
-    while True:
-        found = admin.list_topics(timeout=5).topics
-        if (len(found[replay.topic].partitions) if replay.topic in found else 0) == count:
-            return
-        assert time.monotonic() < deadline, f"the topic does not get to {count} partitions"
-        time.sleep(0.1)
 
 
 def test_acknowledged_rows_that_are_gone_are_no_secret(

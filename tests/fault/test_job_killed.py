@@ -161,3 +161,64 @@ def test_the_generation_before_never_hides_a_tail(
     shutil.copy(replay.checkpoint.with_name(replay.checkpoint.name + ".prev"), replay.checkpoint)
     replay.run(code=0)
     replay.assert_exact()
+
+
+def test_killed_before_it_saved_any_progress(
+    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario
+) -> None:
+    """Broken: without a checkpoint that says where the replay began, a run that was killed early would be unknown to
+    the next one, and its rows be sent again."""
+    replay = scenario(trades, kafka.bootstrap_servers, "--checkpoint-interval", "30s")
+    replay.add_foreign()
+    replay.run(crash="after report 5000", code=KILLED)
+    replay.finish()
+
+
+def test_rows_that_wait_for_a_fuller_batch_are_not_saved(
+    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario
+) -> None:
+    """Broken: the checkpoint would count rows that were handed over, and these are in this process only: a kill takes
+    them away, and nobody sends them again."""
+    lingering = ("--rate", "max", "--linger", "20s", "--checkpoint-interval", "50ms")
+    replay = scenario(trades, kafka.bootstrap_servers, *lingering)
+    replay.run(crash="after save 3", code=KILLED)  # the first that is due while rows are out
+    replay.run("--linger", "5ms", code=0)
+    replay.assert_exact()
+
+
+def test_the_power_fails(kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario) -> None:
+    """Broken: a checkpoint would have its name before its bytes are on disk: after a power cut it is empty."""
+    replay = scenario(trades, kafka.bootstrap_servers, "--rate", "48k/s", "--checkpoint-interval", "50ms")
+    replay.run(crash="cut after report 5000", code=KILLED)
+    replay.finish()
+
+
+def test_the_power_fails_after_a_clean_stop_and_a_resume(
+    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario
+) -> None:
+    """Broken: rows would be sent while only this machine's memory says that the checkpoint is not clean any more: after
+    a power cut the old one is back, says that nothing is behind it, and what was sent is sent again."""
+    replay = scenario(trades, kafka.bootstrap_servers, "--checkpoint-interval", "5s")
+    job = replay.start()
+    job.wait_row(replay.checkpoint, 0)
+    job.signal(signal.SIGTERM)
+    assert job.wait() == 143, job.log
+    assert checkpoint(replay.checkpoint)["state"] == "clean"
+    replay.run(crash="cut after report 5000", code=KILLED)
+    replay.finish()
+
+
+def test_frozen_for_longer_than_it_would_wait_for_a_broker(
+    kafka: KafkaCluster | Broker, trades: Trades, scenario: MakeScenario
+) -> None:
+    """Broken: a laptop that slept would take the time for an outage of the broker and send rows in flight twice, or
+    lose them."""
+    replay = scenario(trades, kafka.bootstrap_servers, "--broker-timeout", "1s", "--checkpoint-interval", "50ms")
+    job = replay.start()
+    job.wait_row(replay.checkpoint, 3_000)
+    job.signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    job.signal(signal.SIGCONT)
+    if job.wait() != 0:  # rows that were in flight have waited for all that time
+        assert job.exit_code == 5, job.log
+    replay.finish()

@@ -1,4 +1,4 @@
-"""The broker appends, its acknowledgement gets lost, and then the broker dies: the retry must not be a copy.
+"""The broker appends, its acknowledgement gets lost, and then broker or job dies: nothing may be sent a second time.
 
 A broker recognizes a retry by what it remembers of the producer, and after a crash it remembers only producers whose
 newest record is younger than producer.id.expiration.ms (a day) by the record's own timestamp. Replayed trades are
@@ -11,14 +11,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.fault.conftest import need_kafka
-from tests.support.kafka_cluster import KafkaCluster, _free_ports
-from tests.support.proxy import Proxy
+from tests.fault.conftest import proxied_node, under_way
+from tests.support.process import KILLED, checkpoint_row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeBoth, MakeScenario
     from tests.support.scenario import Trades
 
 
@@ -26,13 +25,8 @@ if TYPE_CHECKING:
 # producer.id.expiration.ms=2147483647 (24 days) it passed, with trades three weeks old.
 def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades, scenario: MakeScenario) -> None:
     """Broken: rows that were in flight when the broker crashed are in the topic twice."""
-    need_kafka()
-    (port,) = _free_ports(1)
-    advertised = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"}
-    cluster = KafkaCluster(tmp_path / "kafka", 1, advertised)
-    target = int(cluster.bootstrap_servers.rpartition(":")[2])
-    with Proxy(port, target) as proxy, cluster:
-        replay = scenario(trades, f"127.0.0.1:{port}", "--rate", "6k/s", "--checkpoint-interval", "200ms")
+    with proxied_node(tmp_path / "kafka") as (cluster, proxy, address):
+        replay = scenario(trades, address, "--rate", "6k/s", "--checkpoint-interval", "200ms")
         job = replay.start()
         job.wait_row(replay.checkpoint, 3_000)
         proxy.swallow_answers()
@@ -43,3 +37,21 @@ def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades
         cluster.start_node(0)
         assert job.wait() == 0, job.log
         replay.assert_exact()
+
+
+def test_a_job_killed_whose_acknowledgements_were_lost(tmp_path: Path, trades: Trades, both: MakeBoth) -> None:
+    """Broken: rows that the broker has, and of which the job that sent them never heard, are sent again."""
+    with proxied_node(tmp_path / "kafka") as (_, proxy, address):
+        slow = ("--rate", "6k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "200")
+        replays = both(trades, address, *slow)
+        jobs = under_way(replays, 3_000)
+        proxy.swallow_answers()
+        time.sleep(0.5)
+        for job in jobs:
+            job.kill()
+            assert job.exit_code == KILLED, job.log
+        proxy.cut()
+        unheard = replays[0].records() - checkpoint_row(replays[0].checkpoint)
+        assert unheard > 100, "this test needs rows without a word of them"
+        for replay in replays:
+            replay.finish()

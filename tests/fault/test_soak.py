@@ -1,12 +1,11 @@
 """The random kills of the other files, many times over and in both deliveries: `pytest -m soak tests/fault`.
 
-REPLAY_TEST_ROUNDS says how many kills (200 of the job, a quarter of that of the broker). Each test prints a row of
-the README's table (`-s` shows it).
+`--rounds` says how many kills (200 of the job, a quarter of that of the broker). Each test prints a row of the README's
+table (`-s` shows it).
 """
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fault.conftest import own_cluster
+from tests.fault.conftest import ISOLATION, own_cluster, told
 from tests.support.process import KILLED
 from tests.support.topics import create_topic
 
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Scenario, Trades
 
-ROUNDS = int(os.environ.get("REPLAY_TEST_ROUNDS", "200"))
 KILLS_PER_TOPIC = 10
-ISOLATION = {"idempotent": "read_uncommitted", "transactional": "read_committed"}
-DELIVERIES = tuple(ISOLATION)
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
@@ -46,16 +42,12 @@ def topics(first: Scenario, delivery: str) -> Iterator[Scenario]:
         number += 1
 
 
-def told(what: str, delivery: str, kills: int, topics_done: int, rows: int) -> None:
-    print(f"\n| {what} | {delivery} | {kills} | {topics_done} | {topics_done * rows:,} | 0 | 0 | 0 |")
-
-
-@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("delivery", ISOLATION)
 def test_the_job_killed_many_times(
-    kafka: KafkaCluster | Broker, many_trades: Trades, scenario: MakeScenario, delivery: str
+    kafka: KafkaCluster | Broker, many_trades: Trades, scenario: MakeScenario, delivery: str, rounds: int
 ) -> None:
     """Broken: as in test_job_killed.py, but so rarely that 20 kills would miss it."""
-    rng = random.Random(ROUNDS)
+    rng = random.Random(rounds)
     options = ("--rate", "16k/s", "--checkpoint-interval", "300ms", "--delivery", delivery)
     first = scenario(many_trades, kafka.bootstrap_servers, *options)
     kills = 0
@@ -69,24 +61,24 @@ def test_the_job_killed_many_times(
             replay.add_foreign()
         replay.run(code=0)
         replay.assert_exact()
-        if kills >= ROUNDS:
+        if kills >= rounds:
             break
     told("job, kill -9", delivery, kills, done, len(many_trades.rows))
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("delivery", ISOLATION)
 def test_the_broker_killed_many_times(
-    tmp_path_factory: pytest.TempPathFactory, many_trades: Trades, scenario: MakeScenario, delivery: str
+    tmp_path_factory: pytest.TempPathFactory, many_trades: Trades, scenario: MakeScenario, delivery: str, rounds: int
 ) -> None:
     """Broken: as in test_broker_faults.py, but so rarely that a few crashes would miss it."""
-    rng = random.Random(ROUNDS)
+    rng = random.Random(rounds)
     kills = 0
     with own_cluster(tmp_path_factory.mktemp("kafka")) as cluster:
         options = ("--rate", "8k/s", "--checkpoint-interval", "300ms", "--delivery", delivery)
         first = scenario(many_trades, cluster.bootstrap_servers, *options)
         for done, replay in enumerate(topics(first, delivery), 1):  # noqa: B007
             job = replay.start()
-            while job.exit_code is None and kills < ROUNDS // 4:
+            while job.exit_code is None and kills < rounds // 4:
                 time.sleep(rng.uniform(0.5, 3.0))
                 if job.exit_code is None:
                     cluster.kill_node(0)
@@ -94,6 +86,6 @@ def test_the_broker_killed_many_times(
                     cluster.start()
             assert job.wait(120) == 0, job.log
             replay.assert_exact()
-            if kills >= ROUNDS // 4:
+            if kills >= rounds // 4:
                 break
     told("broker, kill -9", delivery, kills, done, len(many_trades.rows))

@@ -21,7 +21,6 @@ from tests.support.process import KILLED, checkpoint, checkpoint_row
 from tests.support.scenario import make_trades
 from tests.support.topics import create_topic
 from tests.support.transactions import (
-    TransactionalJobs,
     Watcher,
     assert_committed_exact,
     committed_rows,
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from tests.fault.conftest import MakeScenario
     from tests.support.kafka_cluster import KafkaCluster
-    from tests.support.process import Jobs
     from tests.support.scenario import Scenario, Trades
 
 TRANSACTION_TIMEOUT_S = 10
@@ -78,12 +76,6 @@ def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
     """One node that a test may kill; the next test finds it up again."""
     yield cluster
     cluster.start()
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with TransactionalJobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 @pytest.fixture
@@ -241,17 +233,15 @@ def test_stopped_in_the_middle_of_a_transaction(transactional: Callable[..., Sce
 
 
 def test_two_instances_of_one_job(transactional: Callable[..., Scenario]) -> None:
-    """Broken: a second machine that starts the same job would double every row, or neither would finish."""
+    """Broken: a second machine that starts the same job would double every row, or neither would finish. Which of them
+    takes over in the end is up to them (test_instances.py decides it): the other is fenced, or finds all done."""
     first = transactional("--rate", "6k/s", "--transaction-ms", "100", "--checkpoint-interval", "50ms")
     second = replace(first, checkpoint=first.checkpoint.with_name("second.json"))
     jobs = [first.start()]
     wait_committed(first, jobs[0], SOME_ROWS)
     jobs.append(second.start())
     codes = [job.wait() for job in jobs]
-    assert sorted(codes) == [0, 6], first.jobs.logs()
-    fenced, winner = (jobs[codes.index(code)] for code in (6, 0))
-    assert "took over" in fenced.log
-    assert f":{winner.pid}:" in fenced.log, "it says who"
+    assert sorted(codes) in ([0, 6], [0, 0]), first.jobs.logs()
     assert_committed_exact(first)
 
 
@@ -287,23 +277,31 @@ def test_frozen_for_longer_than_its_transaction_lives(transactional: Callable[..
 
 def test_a_broker_that_is_killed_and_comes_back(node: KafkaCluster, transactional: Callable[..., Scenario]) -> None:
     """Broken: a crash of the broker, and of its transaction coordinator, would end a replay that may wait for it; or
-    one that may not would wait for ever for a commit or an abort; or either would lose or double the rows of the
-    transaction that was open."""
+    one that may not, or that is told to stop, would wait for ever for a commit or an abort; or any of them would lose
+    or double the rows of the transaction that was open."""
     slow = ("--rate", "6k/s", "--transaction-ms", "100")
     patient = transactional(*slow, "--broker-timeout", "60s")
-    topic, file = f"{patient.topic}-2", patient.checkpoint.with_name("impatient.json")
-    create_topic(node.bootstrap_servers, topic, 6, config={"retention.ms": "-1"})
-    options = (*OPTIONS, *slow, "--broker-timeout", "3s")
-    impatient = replace(patient, topic=topic, checkpoint=file, options=options)
-    waiting, ending = patient.start(), impatient.start()
-    for replay, job in ((patient, waiting), (impatient, ending)):
+
+    def another(name: str, *more: str) -> Scenario:
+        topic, file = f"{patient.topic}-{name}", patient.checkpoint.with_name(f"{name}.json")
+        create_topic(node.bootstrap_servers, topic, 6, config={"retention.ms": "-1"})
+        return replace(patient, topic=topic, checkpoint=file, options=(*OPTIONS, *slow, *more))
+
+    impatient = another("impatient", "--broker-timeout", "3s")
+    stopped = another("stopped", "--broker-timeout", "60s", "--drain-timeout", "1s")
+    replays = (patient, impatient, stopped)
+    waiting, ending, stopping = jobs = [replay.start() for replay in replays]
+    for replay, job in zip(replays, jobs, strict=True):
         wait_committed(replay, job, SOME_ROWS // 3)
     node.kill_node(0)
+    stopping.signal(signal.SIGTERM)
     assert ending.wait(40) == 5, ending.log
     assert "run" in ending.log.rpartition("->")[2], "it says to run it again"
+    assert stopping.wait(20) == 143, stopping.log
     assert waiting.exit_code is None, waiting.log
     node.start()
     finish(impatient)
+    finish(stopped)
     assert waiting.wait() == 0, waiting.log
     assert_committed_exact(patient)
 

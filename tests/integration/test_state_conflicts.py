@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
 from replay.cli import app
@@ -265,6 +268,24 @@ def test_one_checkpoint_for_two_topics(place: Place) -> None:
     place.assert_exact()
 
 
+def test_a_topic_made_anew_that_others_have_filled(place: Place) -> None:
+    """Broken: a topic that was deleted and created again, and has as many records as before, would get the rest of a
+    replay without its beginning."""
+    place.half()
+    ends = [mark["next_offset"] for mark in checkpoint(place.checkpoint)["partitions"]]
+    admin = AdminClient({"bootstrap.servers": place.bootstrap_servers, "log_level": 0})
+    admin.delete_topics([place.topic])[place.topic].result(10)
+    while place.topic in admin.list_topics(timeout=5).topics:
+        time.sleep(0.05)
+    create_topic(place.bootstrap_servers, place.topic, 6, config={"retention.ms": "-1"})
+    producer = Producer({"bootstrap.servers": place.bootstrap_servers, "log_level": 0})
+    for partition, end in enumerate(ends):
+        for _ in range(end + 1):
+            producer.produce(place.topic, b"another's", b"key", partition)
+    assert producer.flush(30) == 0
+    place.refused("the topic id (it was deleted and created again) was ")
+
+
 def test_offsets_beyond_the_topic_s_end(place: Place) -> None:
     """Broken: a topic that lost its end would get the rest of a replay, without the rows in between."""
     place.half()
@@ -294,6 +315,7 @@ def test_offsets_beyond_the_topic_s_end(place: Place) -> None:
         ({"retention.ms": "604800000"}, "keeps records for 7 days by event time, and the first trade is"),
         ({"cleanup.policy": "compact"}, "is compacted: only the last trade of each symbol will be kept"),
         ({"message.timestamp.type": "LogAppendTime"}, "replaces event times by the broker's time (LogAppendTime)"),
+        ({"max.message.bytes": "50000"}, "refuses batches over 50,000 bytes (max.message.bytes), and --batch-size is"),
         ({"retention.ms": "-1"}, ""),
     ],
 )
@@ -305,6 +327,25 @@ def test_a_topic_that_would_not_keep_the_trades(place: Place, config: dict[str, 
     log = other.run(crash="before send 1", code=KILLED).log
     warnings = [line for line in log.splitlines() if " WARNING " in line]
     assert [other.topic in line and says in line for line in warnings] == [True] * bool(says), log
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"message.timestamp.before.max.ms": "86400000"}, "refuses records older than 1 days, and the first trade is"),
+        ({"min.insync.replicas": "2"}, "wants 2 replicas in sync (min.insync.replicas) and has 1: it takes no record"),
+    ],
+)
+def test_a_topic_that_would_refuse_the_trades(place: Place, config: dict[str, str], says: str) -> None:
+    """Broken: what is certain before the start would be found out in the middle (exit 7), or after five minutes of
+    waiting for a broker that is there (exit 5)."""
+    other = replace(place, topic=f"{place.topic}-2")
+    create_topic(place.bootstrap_servers, other.topic, 6, config={"retention.ms": "-1", **config})
+    outcome = other.replay(code=2)
+    for text in (other.topic, says, "change the topic's configuration"):
+        assert text in outcome.err
+    assert not other.checkpoint.exists()
+    assert other.records() == 0
 
 
 def test_killed_and_resumed_with_the_broker_s_times(place: Place) -> None:

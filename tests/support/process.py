@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
 """The exit code of whoever got a SIGKILL."""
 
+BREAK = "REPLAY_TEST_BREAK"
+"""Names the break of tests/support/broken_builds.py that every job has; see tests/fault/test_broken_builds.py."""
+
 
 def replay_command(
     inputs: Sequence[str | Path],
@@ -108,6 +111,16 @@ class Job:
         """Until the log says `text`."""
         self._wait_until(lambda: text in self.log, f"no {text!r} in the log", timeout_s)
 
+    def wait_stopped(self, timeout_s: float = 30) -> None:
+        """Until it has sent itself a SIGSTOP (`stop` in tests/support/crashing.py)."""
+        self._wait_until(lambda: self._state() == "T", "it does not stop itself", timeout_s)
+
+    def _state(self) -> str:
+        """Linux's letter for it; Z once it has ended."""
+        if self.exit_code is not None:
+            return "Z"
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def wait_row(self, path: Path, row: int, timeout_s: float = 30) -> None:
         """Until the checkpoint is at `row` or beyond."""
         self._wait_until(lambda: checkpoint_row(path) >= row, f"row {row} not reached", timeout_s)
@@ -144,8 +157,11 @@ class Jobs:
 
     def start(self, args: Sequence[str], crash: str | None = None, env: Mapping[str, str] | None = None) -> Job:
         """`replay ARGS`; with `crash`, it dies by itself where tests/support/crashing.py says."""
-        tool = ["replay"] if crash is None else ["tests.support.crashing", crash, "--"]
         settings = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_")}
+        tool = ["replay"] if crash is None else ["tests.support.crashing", crash, "--"]
+        if broken := os.environ.get(BREAK):
+            settings[BREAK] = broken
+            tool = ["tests.support.crashing", crash or "", "--"]
         job = Job(
             [sys.executable, "-m", *tool, *args], self._folder / f"job-{len(self._jobs)}", settings | dict(env or {})
         )

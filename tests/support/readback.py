@@ -59,6 +59,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 KINDS = ("lost", "duplicated", "out_of_order", "changed", "foreign", "misplaced")
@@ -112,7 +113,8 @@ def stream_topic(
                 if offset < end and message.error() is None:
                     key = message.key()
                     value, (_, timestamp_ms) = message.value(), message.timestamp()
-                    yield Record(partition, offset, keys.setdefault(key, key), value, timestamp_ms)
+                    headers = tuple(message.headers() or ())
+                    yield Record(partition, offset, keys.setdefault(key, key), value, timestamp_ms, headers)
                 if offset >= end - (message.error() is None):
                     del waiting[partition]
     finally:

@@ -65,7 +65,8 @@ class Scenario:
     def run(self, *more: str, code: int, crash: str | None = None, timeout_s: float = 60) -> Job:
         """Run to the end, which must be `code`."""
         job = self.start(*more, crash=crash)
-        assert job.wait(timeout_s) == code, job.log
+        ended = job.wait(timeout_s)
+        assert ended == code, f"exit {ended} instead of {code}:\n{job.log}"
         return job
 
     def finish(self) -> Job:

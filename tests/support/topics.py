@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from confluent_kafka.admin._metadata import PartitionMetadata
 
@@ -28,10 +28,15 @@ def create_topic(
 ) -> None:
     """Creates the topic, retrying while the cluster settles; returns when all its copies are in sync.
 
-    A repeated attempt may find that the first one had succeeded: that is fine.
+    A repeated attempt may find that the first one had succeeded: that is fine. Copies are dealt out in turn: broker 1
+    leads partitions 0, 3, …, broker 2 partitions 1, 4, …, so that a test knows whom it hits.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    topic = NewTopic(name, partitions, replication, config=dict(config or {}))
+    if replication == 1:
+        topic = NewTopic(name, partitions, 1, config=dict(config or {}))
+    else:
+        copies = [[(p + i) % replication + 1 for i in range(replication)] for p in range(partitions)]
+        topic = NewTopic(name, partitions, replica_assignment=copies, config=dict(config or {}))
     deadline = time.monotonic() + deadline_s
     while True:
         try:
@@ -46,6 +51,23 @@ def create_topic(
     wait_in_sync(bootstrap, name, partitions, replication, deadline_s=deadline_s)
 
 
+def create_topics(bootstrap: str, names: Sequence[str], partitions: int, config: Mapping[str, str]) -> None:
+    """Many at once, on a cluster at rest; returns when they are usable."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    made = admin.create_topics([NewTopic(name, partitions, 1, config=dict(config)) for name in names])
+    for name in names:
+        made[name].result()
+    for name in names:
+        wait_in_sync(bootstrap, name, partitions)
+
+
+def set_topic_config(bootstrap: str, name: str, key: str, value: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+    admin.incremental_alter_configs([resource])[resource].result(10)
+
+
 def wait_in_sync(bootstrap: str, name: str, partitions: int, replication: int = 1, deadline_s: float = 60) -> None:
     """Until each partition has a leader and `replication` copies in sync, as after a restart of nodes."""
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
@@ -57,6 +79,19 @@ def wait_in_sync(bootstrap: str, name: str, partitions: int, replication: int = 
             return
         if time.monotonic() > deadline:
             raise TimeoutError(f"{name}: {len(healthy)} of {partitions} in sync after {deadline_s} s")
+        time.sleep(0.1)
+
+
+def wait_partitions(bootstrap: str, name: str, count: int, deadline_s: float = 20) -> None:
+    """Until the topic has so many partitions; 0 is a topic that is gone."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    deadline = time.monotonic() + deadline_s
+    while True:
+        found = admin.list_topics(timeout=5).topics
+        if (len(found[name].partitions) if name in found else 0) == count:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} does not get to {count} partitions")
         time.sleep(0.1)
 
 

@@ -1,40 +1,22 @@
-"""What a transactional replay is looked at with: readers of either isolation, its progress records, its crashes."""
+"""What a transactional replay is looked at with: readers of either isolation, and its progress records."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.support.process import Job, Jobs
 from tests.support.readback import compare, partition_count, read_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    from tests.support.process import Job
     from tests.support.scenario import Scenario
-
-
-class TransactionalJobs(Jobs):
-    """Jobs whose crashes are those of tests/support/crashing_transactions.py."""
-
-    def start(self, args: Sequence[str], crash: str | None = None, env: Mapping[str, str] | None = None) -> Job:
-        if crash is None:
-            return super().start(args, None, env)
-        return self._start_as(["tests.support.crashing_transactions", crash, "--", *args], env)
-
-    def _start_as(self, module: Sequence[str], env: Mapping[str, str] | None) -> Job:
-        settings = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_")}
-        folder = self._folder / f"job-{len(self._jobs)}"
-        job = Job([sys.executable, "-m", *module], folder, settings | dict(env or {}))
-        self._jobs.append(job)
-        return job
 
 
 class Watcher:

@@ -20,6 +20,7 @@ from replay.encode import Encoder
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
 from replay.report import Snapshot, Stop
 from replay.session import Session
+from replay.topic_watch import Identity, TopicWatch
 
 T0_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 POLLS_MAX = 200_000
@@ -293,6 +294,52 @@ class Told:
         self.shown.append(snapshot)
 
 
+@dataclass
+class FakeQuestion:
+    """Answered `late_s` after it was put; None is no answer."""
+
+    clock: FakeClock
+    late_s: float
+    found: Identity | None
+
+    def __post_init__(self) -> None:
+        self._at_s = self.clock.time_s + self.late_s
+
+    def done(self) -> bool:
+        return self.clock.time_s >= self._at_s
+
+    def answer(self) -> Identity | None:
+        assert self.done()
+        return self.found
+
+
+@dataclass
+class FakeCluster:
+    """Which topic a name stands for; a test changes `now` or plans `next_answers`."""
+
+    clock: FakeClock
+    now: Identity
+    next_answers: deque[Identity | None] = field(default_factory=deque)
+    late_s: float = 0.0
+    asked_s: list[float] = field(default_factory=list)
+    waited_for: int = 0
+
+    def ask(self, topic: str) -> FakeQuestion:
+        assert topic == "trades"
+        self.asked_s.append(self.clock.time_s)
+        return FakeQuestion(self.clock, self.late_s, self._next())
+
+    def identity(self, topic: str) -> Identity:
+        assert topic == "trades"
+        self.waited_for += 1
+        found = self._next()
+        assert found is not None
+        return found
+
+    def _next(self) -> Identity | None:
+        return self.next_answers.popleft() if self.next_answers else self.now
+
+
 class Generation(NamedTuple):
     """One checkpoint, and when it was saved."""
 
@@ -332,6 +379,8 @@ class Bench:
         self.saves: list[Generation] = []
         self.on_save: Callable[[Progress], None] = lambda _: None
         self.shown = Snapshot(len(rows))
+        self.cluster = FakeCluster(self.clock, Identity("id-1", partitions))
+        self.watch = TopicWatch(self.cluster.now, "trades", self.cluster, self.told, self.clock)
 
     def save(self, progress: Progress, state: State) -> None:
         self.on_save(progress)
@@ -345,7 +394,17 @@ class Bench:
         source: Any = self.source
         sink: Any = self.sink
         return Session(
-            self.options, source, encoder, sink, start, self.save, self.stop, self.told, self.shown, self.clock
+            self.options,
+            source,
+            encoder,
+            sink,
+            start,
+            self.save,
+            self.stop,
+            self.told,
+            self.shown,
+            self.clock,
+            self.watch,
         )
 
     def run(self) -> Bench:

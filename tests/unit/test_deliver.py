@@ -1,18 +1,20 @@
-"""What is pure about the producer: which of librdkafka's log lines mean that rows may be half-way."""
+"""What needs no broker about the producer: which of librdkafka's lines and figures mean that rows may be half-way."""
 
 from __future__ import annotations
 
 import json
 import logging
+import time
 
 import pytest
 
 from replay.config import KafkaOptions
-from replay.deliver import ConnectionWatch, KafkaSink, TransactionalSink
+from replay.deliver import KafkaSink, LogWatch, TransactionalSink
+from replay.model import Resync
 
 
-def told(text: str) -> ConnectionWatch:
-    watch = ConnectionWatch()
+def told(text: str) -> LogWatch:
+    watch = LogWatch()
     watch.emit(logging.LogRecord("librdkafka", logging.INFO, "", 0, text, None, None))
     return watch
 
@@ -80,3 +82,46 @@ def test_statistics_are_kept_and_a_changed_epoch_is_noticed(transactional):
         assert sink.statistics.queue_records == 5, "the last that could be read"
     finally:
         sink.close()
+
+
+def statistics(epoch: int) -> str:
+    """As librdkafka writes them, as far as they matter."""
+    return json.dumps({"name": "replay#producer-1", "eos": {"idemp_state": "Assigned", "producer_epoch": epoch}})
+
+
+BUMP_LINE = (
+    "IDEMPSTATE [replay#producer-1] [thrd:127.0.0.1:9092/1]: Idempotent producer state change Assigned -> DrainBump"
+)
+
+
+@pytest.fixture
+def sink():
+    """A producer without a broker, with a row that waits."""
+    sink = KafkaSink(KafkaOptions("127.0.0.1:1", "trades"))
+    sink._producer.produce("trades", b"row", partition=0)
+    yield sink
+    sink.close()
+
+
+def test_a_bump_in_the_log_is_noticed():
+    """Missed, rows that are being retried go out with new numbers, and the broker takes them twice."""
+    assert told(BUMP_LINE).bump
+    assert not told(BUMP_LINE.replace("DrainBump", "WaitPID")).bump
+
+
+@pytest.mark.parametrize("how", ["log", "statistics"])
+def test_a_new_epoch_ends_this_producer_and_nothing_is_drained(sink, how):
+    """Broken: rows with new numbers would be sent again, in the run or in the drain that follows, although the broker
+    had appended them under the old ones."""
+    for epoch in (-1, 0, 0):  # not known yet, then known
+        sink._on_statistics(statistics(epoch))
+    sink.poll()
+    if how == "log":
+        sink._log.emit(logging.LogRecord("librdkafka", logging.DEBUG, "", 0, BUMP_LINE, None, None))
+    else:
+        sink._on_statistics(statistics(1))
+    with pytest.raises(Resync, match="epoch"):
+        sink.poll()
+    begun_s = time.monotonic()
+    assert not sink.drain(5.0, lambda: False)
+    assert time.monotonic() - begun_s < 1

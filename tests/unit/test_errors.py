@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from replay import errors
-from replay.errors import ExitCode, ReplayError, Stopped, exit_code
+from replay.errors import ExitCode, ReplayError, Stopped, as_told, exit_code
 
 PUBLISHED = [
     (errors.UsageError, 2),
@@ -55,3 +55,13 @@ def test_anything_else_is_a_bug_and_never_an_outcome(bug):
 )
 def test_the_message_says_what_where_and_what_to_do(error, text):
     assert str(error) == text
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("malloc of size 77632 failed")])
+def test_too_little_memory_is_no_bug(error):
+    """Broken: whoever gives the job too little memory would be asked to report a bug, with a code of its own."""
+    assert exit_code(error) == ExitCode.USAGE
+    told = str(as_told(error))
+    assert "out of memory" in told
+    assert str(error) in told
+    assert "run again: it resumes" in told

@@ -30,7 +30,9 @@ def test_picked_rows_keep_their_columns_together():
     """Otherwise a resume would send one row's key with another's value."""
     numbers = np.arange(5, dtype=np.int64)
     keys: list[bytes | None] = [b"%d" % n for n in range(5)]
-    encoded = Encoded(keys, [b"v%d" % n for n in range(5)], [*range(5)], numbers, numbers, numbers, slice_rows=5)
+    encoded = Encoded(
+        keys, [b"v%d" % n for n in range(5)], [*range(5)], numbers, numbers, numbers, numbers, slice_rows=5
+    )
     picked = encoded.only(np.array([1, 4]))
     assert picked.keys == [b"1", b"4"]
     assert picked.values == [b"v1", b"v4"]
@@ -44,7 +46,7 @@ def test_records_know_their_rows_among_rows_that_are_left_out():
     """Otherwise a row that is left out would shift the position, and a resume would repeat or lose its neighbours."""
     numbers = np.arange(3, dtype=np.int64)
     rows = np.array([1, 2, 6])  # of a slice of 9
-    encoded = Encoded([b"k"] * 3, [b"v"] * 3, [1, 2, 3], numbers, numbers, numbers, slice_rows=9, rows=rows)
+    encoded = Encoded([b"k"] * 3, [b"v"] * 3, [1, 2, 3], numbers, numbers, numbers, numbers, slice_rows=9, rows=rows)
     assert [encoded.rows_through(n) for n in (1, 2, 3)] == [2, 3, 9]
     assert [encoded.records_within(n) for n in range(10)] == [0, 0, 1, 2, 2, 2, 2, 3, 3, 3]
     picked = encoded.only(np.array([0, 2]))

@@ -21,12 +21,14 @@ from replay.errors import (
     ExitCode,
     InputError,
     ProducerFatal,
+    StateConflict,
     Stopped,
     UsageError,
 )
 from replay.model import Fate, PartitionMark, Progress, Resync
 from replay.pace import BURST_S
 from replay.session import FULL_WAIT_S, lead_rows_max
+from replay.topic_watch import ASK_EVERY_S, Identity
 from tests.unit.fakes import T0_US, Bench, Error, Row, run_options, trades
 
 if TYPE_CHECKING:
@@ -464,6 +466,32 @@ def test_a_new_epoch_is_no_clean_end_although_all_is_drained():
     assert not bench.sink.waiting
     assert bench.last.state is State.RUNNING
     assert bench.sink.closed
+
+
+def test_another_topic_under_the_same_name_ends_the_run_unclean_and_without_a_drain():
+    """Broken: rows would go into the new topic to the end, or wait for acknowledgements that mean nothing."""
+    bench = Bench(trades(3_000), run_options(Pace(rows_per_s=100)))
+
+    def recreate():
+        if len(bench.sink.sent) >= 500:
+            bench.cluster.now = Identity("id-2", 2)
+            bench.sink.down = True
+
+    bench.sink.hook = recreate
+    with pytest.raises(StateConflict, match="created again"):
+        bench.run()
+    assert len(bench.sink.sent) < 500 + 100 * (ASK_EVERY_S + 1)
+    assert bench.last.state is State.RUNNING
+    assert bench.clock.time_s - bench.saves[-2].at_s <= 2, "it waited for a drain"
+
+
+def test_a_replay_is_done_only_if_its_topic_is_still_there():
+    """Broken: a replay shorter than the time between two looks would not notice at all."""
+    bench = Bench(trades(100))
+    bench.cluster.now = Identity("id-2", 2)
+    with pytest.raises(StateConflict):
+        bench.run()
+    assert bench.last.state is State.RUNNING
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_at_once():

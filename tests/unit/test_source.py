@@ -306,6 +306,15 @@ def test_a_place_is_told_by_file_and_row(tmp_path):
     assert at == 20
 
 
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+def test_symbols_of_any_encoding(tmp_path, encoding):
+    """Broken: symbols that Arrow cannot read as a dictionary (duckdb and others write such) would be refused."""
+    plain = write(tmp_path / "a.parquet", symbol=pa.array(["A", "BB", "A", "C", "BB"] * 2))
+    other = tmp_path / "b.parquet"
+    pq.write_table(pq.read_table(plain), other, use_dictionary=["price"], column_encoding={"symbol": encoding})
+    assert read(source_of(other)) == read(source_of(plain))
+
+
 def test_the_first_event_is_known_without_statistics_too(tmp_path):
     """The warning about retention depends on it, and whether files that follow each other are chained."""
     path = write(tmp_path / "a.parquet")

@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from replay.json_text import json_text
@@ -112,12 +112,16 @@ def outcome(kinds: list[pa.DataType]) -> pa.DataType | None:
     return common
 
 
-@given(st.lists(NUMBERS, min_size=1, max_size=4), st.randoms(use_true_random=False))
-def test_numbers_go_together_whatever_the_order_of_files(kinds, random):
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(NUMBERS, min_size=1, max_size=4).flatmap(lambda kinds: st.tuples(st.just(kinds), st.permutations(kinds)))
+)
+@example(([pa.int8(), pa.uint8(), pa.decimal128(5, 2)], [pa.int8(), pa.decimal128(5, 2), pa.uint8()]))
+@example(([pa.uint32(), pa.float64(), pa.int8()], [pa.uint32(), pa.int8(), pa.float64()]))
+def test_numbers_go_together_whatever_the_order_of_files(orders):
     """Broken: a file more or less between two others decides whether these go together."""
-    shuffled = list(kinds)
-    random.shuffle(shuffled)
-    assert outcome(kinds) == outcome(shuffled)
+    one, other = orders
+    assert outcome(one) == outcome(other)
 
 
 EXACT = [
@@ -157,7 +161,7 @@ def test_a_value_is_the_same_in_the_wider_type(array, kind, values):
         assert widened.to_pylist() == values[start:]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=20))
 def test_a_single_precision_float_is_written_alike_in_a_file_of_doubles(values):
     """Broken: 0.1 becomes 0.10000000149011612 once a second file has doubles."""

@@ -1,0 +1,73 @@
+"""Replays as processes of their own: one that crashes takes nobody with it, and each ends with its own exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from replay.errors import ExitCode
+from replay.model import Clock
+
+LOOK_S = 0.1  # how often a child, or a stop, is looked for
+
+
+class Children:
+    """Runs replays one or several at a time; a stop is passed on to all of them, and no new one begins."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self.stopped_by: int | None = None
+
+    def run(self, args: Sequence[str]) -> int:
+        """`replay ARGS`, to its end: its exit code. The summary on its standard output is not shown."""
+        with self._lock:
+            if self.stopped_by is not None:
+                return 128 + self.stopped_by
+            child = subprocess.Popen(
+                [sys.executable, "-m", "replay", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C reaches us, and we pass it on: once
+            )
+            self._running.add(child)
+        try:
+            code = child.wait()
+        finally:
+            with self._lock:
+                self._running.discard(child)
+        return code if code >= 0 else 128 - code
+
+    def stop(self, number: int) -> None:
+        """Pass a signal on. Safe in a signal handler: what is going on in `run` meanwhile is a moment's work."""
+        self.stopped_by = number
+        for child in list(self._running):
+            if child.poll() is None:
+                os.kill(child.pid, number)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless a stop comes."""
+        end = self._clock.monotonic() + seconds
+        while self.stopped_by is None and (left := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, LOOK_S))
+
+
+def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+
+        def stop(signal_number: int, _: object) -> None:
+            children.stop(signal_number)
+            also()
+
+        signal.signal(number, stop)
+
+
+def told(code: int) -> str:
+    """`exit 5 (broker unavailable)`."""
+    names = {each.value: each.name.replace("_", " ").lower() for each in ExitCode}
+    return f"exit {code}" + (f" ({names[code]})" if code in names else "")

@@ -1,0 +1,176 @@
+"""What lies between a replay and its broker: connections that break half-way, dawdle, fall silent or lose answers.
+
+Both deliveries go through it at once, each with a topic of its own, and both topics are read back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fault.conftest import ISOLATION, again_and_again, proxied_node, under_way
+from tests.support.proxy import END_TXN, LIE_S, PRODUCE, Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.fault.conftest import MakeBoth
+    from tests.support.kafka_cluster import KafkaCluster
+    from tests.support.scenario import Trades
+
+PACED = ("--rate", "5k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100")
+"""A replay takes 3.2 s."""
+
+SOME_ROWS = 3_000
+TRANSACTION_TIMEOUT_S = 10
+"""The least that replay sets; it follows --broker-timeout."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaCluster, Proxy, str]]:
+    """A broker that looks for dead transactions every half second, not every ten."""
+    config = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
+    with proxied_node(tmp_path_factory.mktemp("kafka-behind-a-proxy"), config) as place:
+        yield place
+
+
+@pytest.fixture
+def proxy(place: tuple[KafkaCluster, Proxy, str]) -> Iterator[Proxy]:
+    yield place[1]
+    place[1].heal()
+
+
+@pytest.fixture
+def address(place: tuple[KafkaCluster, Proxy, str]) -> str:
+    return place[2]
+
+
+def reset_in_a_request(proxy: Proxy) -> bool:
+    proxy.reset_in(PRODUCE)
+    return proxy.met.wait(10)
+
+
+def reset_in_a_commit(proxy: Proxy) -> bool:
+    proxy.reset_in(END_TXN)
+    return proxy.met.wait(10)
+
+
+def lose_answers(proxy: Proxy) -> bool:
+    proxy.swallow_answers()
+    time.sleep(0.7)
+    proxy.cut()
+    return True
+
+
+def fall_silent(proxy: Proxy) -> bool:
+    """A firewall that forgot the connection: nothing comes, nothing goes, nobody is told."""
+    proxy.go_silent()
+    met = proxy.met.wait(10)
+    time.sleep(4)
+    proxy.cut()
+    return met
+
+
+FAULTS = [reset_in_a_request, reset_in_a_commit, lose_answers, fall_silent]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_connection_that_breaks(
+    proxy: Proxy, address: str, trades: Trades, both: MakeBoth, fault: Callable[[Proxy], bool]
+) -> None:
+    """Broken: rows whose fate is unknown would be sent again without a look at the topic, or given up as lost; half a
+    request would be taken for a whole one, or the replay would hang on a connection that is none."""
+    replays = both(trades, address, *PACED)
+    jobs = under_way(replays, SOME_ROWS)
+    assert fault(proxy), "nobody was there: this proves nothing"
+    proxy.heal()
+    for replay, job in zip(replays, jobs, strict=True):
+        assert job.wait() == 0, job.log
+        replay.assert_exact()
+
+
+def test_latency_and_jitter(proxy: Proxy, address: str, trades: Trades, both: MakeBoth) -> None:
+    """Broken: a slow network would be taken for an outage, or rows would overtake each other while many wait."""
+    replays = both(trades, address, "--rate", "max", "--batch-rows", "500", "--transaction-rows", "4000")
+    proxy.delay(0.005, 0.06)
+    for replay in replays:
+        job = replay.run(code=0)
+        assert "no acknowledgement since" not in job.log
+        assert "going on with a new producer" not in job.log
+    proxy.heal()
+    for replay in replays:
+        replay.assert_exact()
+
+
+@pytest.mark.parametrize("delivery", [0, 1], ids=list(ISOLATION))
+def test_answers_that_make_the_producer_change_its_epoch(
+    proxy: Proxy, address: str, trades: Trades, both: MakeBoth, delivery: int
+) -> None:
+    """Broken: rows would get new numbers and be sent again, and the broker, which had appended them, would take them
+    twice (librdkafka issue 4953)."""
+    replay = both(trades, address, *PACED, partitions=1)[delivery]
+    (job,) = under_way([replay], SOME_ROWS)
+    proxy.delay(0.1, 0.1)  # so that more than one request is on its way
+    time.sleep(1)
+    proxy.lie()
+    assert proxy.met.wait(10), "one request at a time: this proves nothing"
+    time.sleep(LIE_S)
+    proxy.heal()
+    assert job.wait() == 0, job.log
+    if replay.isolation == "read_uncommitted":
+        assert "the producer's epoch changed inside the run" in job.log
+    replay.assert_exact()
+
+
+def test_a_connection_that_stays_silent_ends_the_run_and_the_next_one_goes_on(
+    proxy: Proxy, address: str, trades: Trades, both: MakeBoth
+) -> None:
+    """Broken: a run would wait for ever on a connection that nobody answers, or what it had sent would be repeated."""
+    replays = both(trades, address, *PACED, "--broker-timeout", "3s")
+    jobs = under_way(replays, SOME_ROWS)
+    proxy.go_silent()
+    for job in jobs:
+        assert job.wait(40) == 5, job.log
+        assert "run" in job.log.rpartition("->")[2], "it says to run it again"
+    proxy.cut()
+    proxy.heal()
+    for replay in replays:
+        replay.finish()
+
+
+def test_a_commit_that_arrives_after_its_transaction_has_timed_out(
+    proxy: Proxy, address: str, trades: Trades, both: MakeBoth
+) -> None:
+    """Broken: rows of a transaction that Kafka had ended meanwhile would be taken for committed, and be lost."""
+    _, replay = both(trades, address, *PACED, "--broker-timeout", f"{TRANSACTION_TIMEOUT_S}s")
+    (job,) = under_way([replay], SOME_ROWS)
+    proxy.hold(END_TXN)
+    assert proxy.met.wait(10), "no commit came: this proves nothing"
+    time.sleep(TRANSACTION_TIMEOUT_S + 1.5)
+    proxy.heal()
+    if job.wait(40) != 0:  # the time that passed counts as an outage, too
+        assert job.exit_code == 5, job.log
+    assert "starting over from what Kafka has committed" in job.log or job.exit_code == 5, job.log
+    replay.finish()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_connections_that_break_many_times(
+    proxy: Proxy, address: str, many_trades: Trades, both: MakeBoth, rounds: int
+) -> None:
+    """Broken: as above, but so rarely that one fault of each kind would miss it."""
+    rng = random.Random(rounds)
+
+    def fault() -> bool:
+        time.sleep(rng.uniform(0.2, 3.0))
+        proxy.delay(0, rng.choice([0, 0.02]))
+        happened = rng.choice(FAULTS)(proxy)
+        proxy.heal()
+        return happened
+
+    what = "connection reset in a request or a commit, silent, or without answers"
+    again_and_again(what, max(1, rounds // 4), lambda: both(many_trades, address, *PACED), fault)

@@ -1,0 +1,67 @@
+"""How long a resume waits before it believes the watermarks, with a clock that nobody waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from replay import idempotent
+from replay.resume import SETTLE_GAP_S
+from tests.unit.fakes import FakeClock
+
+
+@dataclass
+class Surfacing:
+    """A partition in which what a hanging replica holds back shows after `hidden_s`: 7 records instead of 3."""
+
+    clock: FakeClock
+    hidden_s: float
+    began_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began_s = self.clock.time_s
+
+    def high_watermarks(self, _topic: Any) -> list[int]:
+        return [7 if self.clock.time_s - self.began_s >= self.hidden_s else 3]
+
+
+def settled(replication: int, hidden_s: float, settle_s: float | None = None) -> tuple[list[int], float]:
+    """What a resume takes for the watermarks, one interval after the last save, and how long it waited for that."""
+    clock = FakeClock()
+    ready: Any = SimpleNamespace(
+        options=SimpleNamespace(settle_s=settle_s),
+        topic=SimpleNamespace(replication=replication, replica_lag_max_s=30.0),
+        cluster=Surfacing(clock, hidden_s),
+        clock=clock,
+        sleep=clock.sleep,
+        report=SimpleNamespace(info=lambda _: None),
+    )
+    saved: Any = SimpleNamespace(saved_at_s=clock.now(), interval_s=1.0)
+    began_s = clock.time_s
+    return idempotent._settled_watermarks(ready, saved), clock.time_s - began_s
+
+
+@pytest.mark.parametrize("hidden_s", [0.0, 20.0, 45.0])
+def test_with_replicas_it_waits_until_none_can_hold_rows_back(hidden_s):
+    """Broken: rows that a hanging replica keeps below the high watermark surface after the resume has looked, and are
+    sent a second time."""
+    watermarks, waited_s = settled(3, hidden_s)
+    assert watermarks == [7]
+    assert 45 <= waited_s < 47
+
+
+def test_with_one_replica_two_equal_looks_are_enough():
+    """Broken: a request that was in the broker's socket when the job died is appended behind the resume's back."""
+    watermarks, waited_s = settled(1, SETTLE_GAP_S / 2)
+    assert watermarks == [7]
+    assert waited_s == pytest.approx(2 * SETTLE_GAP_S, abs=0.01)
+
+
+def test_who_knows_better_says_so():
+    """Broken: --settle would not be listened to."""
+    watermarks, waited_s = settled(3, 119.0, settle_s=120.0)
+    assert watermarks == [7]
+    assert waited_s >= 120
