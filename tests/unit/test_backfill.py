@@ -1,0 +1,108 @@
+"""Days one after another: what is done is skipped, what failed is tried again, and nothing comes after a failed day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replay.backfill import Backfill, Day, DayState, exit_code, run_days
+from replay.checkpoint import State, dumps
+from tests.unit.fakes import Told
+from tests.unit.test_checkpoint import checkpoint_at
+
+DAYS = [date(2026, 11, n) for n in (1, 2, 3)]
+
+
+@dataclass
+class FakeChildren:
+    """Runs nothing: hands out exit codes by date, and writes the checkpoint of those that are done."""
+
+    folder: Path
+    codes: dict[date, list[int]]
+    ran: list[date] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    stopped_by: int | None = None
+
+    def run(self, args: Sequence[str]) -> int:
+        day = date.fromisoformat(args[0])
+        self.ran.append(day)
+        code = self.codes.get(day, [0]).pop(0) if self.codes.get(day) else 0
+        if code == 0:
+            write_done(self.folder / f"{day}.json")
+        return code
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def write_done(path: Path) -> None:
+    from dataclasses import replace
+
+    path.write_bytes(dumps(replace(checkpoint_at(500), state=State.DONE)))
+
+
+def backfill(folder: Path, codes: dict[date, list[int]], **options: Any) -> tuple[list[Day], FakeChildren, int]:
+    children: Any = FakeChildren(folder, codes)
+    plan = Backfill(
+        args=lambda day: [str(day)],
+        checkpoint=lambda day: folder / f"{day}.json",
+        has_input=options.pop("has_input", lambda _: True),
+        retries=options.pop("retries", 2),
+        skip_missing=options.pop("skip_missing", False),
+        go_on=options.pop("go_on", False),
+        **options,
+    )
+    days = run_days(plan, DAYS, children, Told())
+    return days, children, exit_code(days, children)
+
+
+def test_days_that_are_done_are_skipped(tmp_path: Path) -> None:
+    """Broken: a backfill that is started again would double its days, or look at each of them for minutes."""
+    write_done(tmp_path / f"{DAYS[0]}.json")
+    days, children, code = backfill(tmp_path, {})
+    assert [day.state for day in days] == [DayState.SKIPPED, DayState.DONE, DayState.DONE]
+    assert children.ran == DAYS[1:]
+    assert code == 0
+    again, children, _ = backfill(tmp_path, {})
+    assert not children.ran
+    assert all(day.state is DayState.SKIPPED for day in again)
+
+
+def test_an_outage_is_tried_again_and_a_bad_file_is_not(tmp_path: Path) -> None:
+    days, children, code = backfill(tmp_path, {DAYS[0]: [5, 5, 0], DAYS[1]: [3]})
+    assert [(day.state, day.attempts) for day in days] == [
+        (DayState.DONE, 3), (DayState.FAILED, 1), (DayState.WAITING, 0),
+    ]  # fmt: skip
+    assert children.slept == [10.0, 20.0]
+    assert code == 3
+
+
+@pytest.mark.parametrize("go_on", [False, True])
+def test_after_a_day_that_failed(tmp_path: Path, go_on: bool) -> None:
+    """Broken: the rows of a later day would come before those that are still to be sent."""
+    days, _children, code = backfill(tmp_path, {DAYS[0]: [5] * 9}, go_on=go_on)
+    assert days[0].state is DayState.FAILED
+    assert [day.state for day in days[1:]] == [DayState.DONE if go_on else DayState.WAITING] * 2
+    assert code == 5
+
+
+def test_days_without_input(tmp_path: Path) -> None:
+    days, _, code = backfill(tmp_path, {}, has_input=lambda day: day != DAYS[1], skip_missing=True)
+    assert [day.state for day in days] == [DayState.DONE, DayState.MISSING, DayState.DONE]
+    assert code == 0
+    days, _, code = backfill(tmp_path / "x", {}, has_input=lambda _: False)
+    assert [day.state for day in days] == [DayState.FAILED, DayState.WAITING, DayState.WAITING]
+    assert code == 3
+
+
+def test_a_damaged_checkpoint_is_not_done(tmp_path: Path) -> None:
+    """Broken: a torn file would pass for a day that was replayed."""
+    (tmp_path / f"{DAYS[0]}.json").write_bytes(b"{}")
+    days, children, code = backfill(tmp_path, {DAYS[0]: [4]})
+    assert (days[0].state, days[0].code, code) == (DayState.FAILED, 4, 4)
+    assert children.ran == [DAYS[0]]

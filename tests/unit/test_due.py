@@ -1,0 +1,110 @@
+"""Which dates are due, and when a failed one is tried again."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from replay.due import BACKOFF_MAX_S, BACKOFF_S, after_failure, days_between, logical_date, missed, newest
+from replay.errors import ExitCode, UsageError
+from replay.schedule import cron_trigger
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def day(number: int) -> date:
+    return date(2026, 11, number)
+
+
+def every_night(at: datetime) -> datetime:
+    """02:00 UTC."""
+    first = at.replace(hour=2, minute=0, second=0, microsecond=0)
+    return first if first > at else first + timedelta(days=1)
+
+
+NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
+
+
+def test_what_was_missed_is_every_date_since_the_job_began_that_is_not_done() -> None:
+    """Broken: a machine that was off would leave holes, or a job would replay years that were never its business."""
+    known = [day(20), day(21), day(23)]
+    assert missed(every_night, "yesterday", known, [day(20), day(23)], NOW) == [day(21), day(22), day(24)]
+    assert missed(every_night, "yesterday", [], [], NOW) == []
+    assert missed(every_night, "yesterday", [day(24)], [day(24)], NOW) == []
+
+
+def test_a_firing_that_has_not_come_is_not_missed() -> None:
+    """Broken: the coming night's file would be looked for in the evening."""
+    before_two = datetime(2026, 11, 25, 1, 59, tzinfo=UTC)
+    assert missed(every_night, "yesterday", [day(22)], [day(22)], before_two) == [day(23)]
+    assert missed(every_night, "yesterday", [day(22)], [day(22)], before_two + timedelta(minutes=1)) == [
+        day(23),
+        day(24),
+    ]
+
+
+def test_an_interrupted_date_is_due_though_no_firing_names_it() -> None:
+    """Broken: a date that somebody began by hand and kill -9 ended would stay half."""
+    sundays = cron_trigger("0 2 * * sun", "UTC")
+    found = missed(lambda at: sundays.get_next_fire_time(at, at), "yesterday", [day(18)], [], NOW)
+    assert found == [day(18), day(21)]
+
+
+@pytest.mark.parametrize(
+    ("text", "firings"),
+    [
+        ("30 2 * * *", ["2026-03-28 02:30+01:00", "2026-03-30 02:30+02:00"]),  # there is no 02:30 on the 29th
+        ("30 3 * * *", ["2026-03-28 03:30+01:00", "2026-03-29 03:30+02:00", "2026-03-30 03:30+02:00"]),
+    ],
+)
+def test_daylight_saving(text: str, firings: list[str]) -> None:
+    """Broken: twice a year a night would come twice, or a later one be taken for missed for ever."""
+    trigger = cron_trigger(text, "Europe/Berlin")
+    at = datetime(2026, 3, 28, tzinfo=BERLIN)
+    found = []
+    while at < datetime(2026, 3, 30, 4, tzinfo=BERLIN):
+        at = trigger.get_next_fire_time(at, at)
+        found.append(at)
+    wanted = [datetime.fromisoformat(firing) for firing in firings]
+    assert [each for each in wanted if each not in found] == []
+    assert missed(
+        lambda moment: trigger.get_next_fire_time(moment, moment),
+        "yesterday",
+        [date(2026, 3, 27)],
+        [date(2026, 3, 27)],
+        datetime(2026, 3, 30, 12, tzinfo=BERLIN),
+    )[-1] == date(2026, 3, 29)
+
+
+def test_the_date_of_a_firing() -> None:
+    firing = datetime(2026, 11, 25, 2, tzinfo=UTC)
+    assert logical_date(firing, "yesterday") == day(24)
+    assert logical_date(firing, "today") == day(25)
+    assert logical_date(firing, "-3") == day(22)
+
+
+def test_only_what_time_may_mend_is_tried_again() -> None:
+    """Broken: a missing column would be looked at all night, or a broker's restart would end it."""
+    waits = [after_failure(ExitCode.BROKER_UNAVAILABLE, attempt, 9) for attempt in range(1, 11)]
+    assert waits[-1] is None
+    seconds = [wait.seconds for wait in waits if wait is not None]
+    assert seconds[0] == BACKOFF_S
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == BACKOFF_MAX_S
+    for code in ExitCode:
+        tried = after_failure(code, 1, 5) is not None
+        assert tried is (code in (ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED)), code
+
+
+def test_days_and_limits() -> None:
+    assert days_between(day(1), day(4)) == [day(1), day(2), day(3)]
+    assert newest([day(1), day(2), day(3)], 2) == ([day(2), day(3)], [day(1)])
+    assert newest([day(1)], 0) == ([], [day(1)])
+
+
+@pytest.mark.parametrize("text", ["", "0 2 * *", "61 2 * * *", "nightly"])
+def test_a_schedule_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(UsageError, match="is no schedule"):
+        cron_trigger(text, "UTC")
