@@ -53,6 +53,7 @@ class Snapshot:
     sent_rows: int = 0
     already_there_rows: int = 0
     left_out: Counter[Fate] = field(default_factory=Counter)  # rows that this run passed over, and why
+    judged_row: int = 0  # rows before it are in `left_out` already
     in_flight_rows: int = 0
     lateness: Lateness = field(default_factory=Lateness)
     ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report

@@ -269,7 +269,9 @@ class Session:
             skipped = np.bincount(there.partitions[inside], minlength=len(self._ahead))
             chunk.skipped = {int(p): int(skipped[p]) for p in np.flatnonzero(skipped)}
         if batch.fates is not None:
-            self._shown.left_out += count_fates(batch.fates[first + covered : first + through])
+            passed = max(0, self._shown.judged_row - chunk.first_row)  # after a Resync, some rows come a second time
+            self._shown.left_out += count_fates(batch.fates[first + covered + passed : first + through])
+            self._shown.judged_row = max(self._shown.judged_row, chunk.first_row + chunk.rows)
             refuse_bad_rows(self._options.source, self._shown.bad_rows, self._source.rows)
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
