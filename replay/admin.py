@@ -11,12 +11,12 @@ from replay.cluster import Cluster, Patience, Topic, partitioner
 from replay.config import Delivery, KafkaOptions, RunOptions
 from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
+from replay.input.source import Source
 from replay.model import Clock, PartitionMark, Progress, SystemClock
 from replay.preflight import Context, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import TailMatch
 from replay.session import lead_rows_max
-from replay.source import Source
 
 
 def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:

@@ -207,7 +207,7 @@ def backfill(
 ) -> None:
     """One replay per day in [--from, --to), oldest first; days that are done are skipped."""
     with _command(logging):
-        from replay import commands  # noqa: PLC0415
+        from replay.nightly import commands  # noqa: PLC0415
 
         plan, days = commands.backfill_plan(
             context,
@@ -254,7 +254,7 @@ def schedule(
     The date is that of the day before, unless --date says otherwise (today, -2).
     """
     with _command(logging):
-        from replay import commands  # noqa: PLC0415
+        from replay.nightly import commands  # noqa: PLC0415
 
         pacing.parsed()
         watching.parsed(naming.parsed(date.today()))
@@ -297,7 +297,7 @@ def presets(logging: Logging) -> None:
     with _command(logging) as console:
         from rich.table import Table  # noqa: PLC0415
 
-        from replay import presets as known  # noqa: PLC0415
+        from replay.input import presets as known  # noqa: PLC0415
 
         table = Table("name", "what", "columns", "source")
         for row in known.rows():
@@ -327,7 +327,7 @@ def status(
 ) -> None:
     """Every job and date: done, running, interrupted or failed; rows, rate, age."""
     with _command(logging) as console:
-        from replay import looking  # noqa: PLC0415
+        from replay.watch import looking  # noqa: PLC0415
 
         interval_s = parse.parse_duration_s(watch, "--watch", parse.WATCH_S) if watch is not None else None
         age_s = parse.parse_duration_s(fail_if_older_than, "--fail-if-older-than") if fail_if_older_than else None
@@ -353,7 +353,7 @@ def history(
 ) -> None:
     """Past runs, the newest first: how each ended, its rows, its time."""
     with _command(logging) as console:
-        from replay import looking  # noqa: PLC0415
+        from replay.watch import looking  # noqa: PLC0415
 
         folder = Path(state_dir) if state_dir else default_state_dir()
         looking.show_history(folder, job, limit, type(console)(), as_json=table_format is TableFormat.JSON)
@@ -370,9 +370,10 @@ def report(
 ) -> None:
     """One HTML page that tells what was replayed, how fast, and what went wrong meanwhile."""
     with _command(logging):
-        from replay import dates, html_report  # noqa: PLC0415
-        from replay.history import History  # noqa: PLC0415
-        from replay.watching import HISTORY, write_page  # noqa: PLC0415
+        from replay.nightly import dates  # noqa: PLC0415
+        from replay.watch import html_report  # noqa: PLC0415
+        from replay.watch.history import History  # noqa: PLC0415
+        from replay.watch.watching import HISTORY, write_page  # noqa: PLC0415
 
         html_report.check_installed()
         told_day = str(dates.parse_date(day, dates.today_in("UTC", time.time()))) if day is not None else None
@@ -519,7 +520,7 @@ def _command(logging: Logging) -> Iterator[Any]:
     from loguru import logger  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
-    from replay import logs  # noqa: PLC0415
+    from replay.watch import logs  # noqa: PLC0415
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -556,10 +557,10 @@ def _replay(
 ) -> None:
     """Run with signals, display and whoever watches attached, and say how it ended."""
     from replay import job  # noqa: PLC0415
-    from replay.history import History  # noqa: PLC0415
-    from replay.runs import RunInfo  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
-    from replay.watching import HISTORY, watching  # noqa: PLC0415
+    from replay.watch.history import History  # noqa: PLC0415
+    from replay.watch.runs import RunInfo  # noqa: PLC0415
+    from replay.watch.watching import HISTORY, watching  # noqa: PLC0415
 
     watch = watched.parsed(name)
     info = RunInfo(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from replay.select import Selection
+    from replay.selection.select import Selection
 
 ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
 MURMUR2 = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys

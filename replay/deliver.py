@@ -14,13 +14,13 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from replay import broker_statistics
-from replay.broker_statistics import BrokerStatistics
 from replay.cluster import BrokerNews, bad_setting, kafka_log
 from replay.config import KafkaOptions
 from replay.errors import ProducerFatal
 from replay.kafka_settings import producer_settings, transactional_settings
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
+from replay.watch import broker_statistics
+from replay.watch.broker_statistics import BrokerStatistics
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
 _FLUSH_S = 0.1  # flush() blocks for all of its timeout: short, so that a second signal is heard

@@ -8,12 +8,12 @@ from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
 from replay.encode import Encoder
 from replay.errors import ProducerFatal, StateConflict
+from replay.input.source import Source
 from replay.model import Encoded, Position, Progress, Resync
 from replay.preflight import Ready
 from replay.report import utc
 from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
 from replay.session import ENCODE_ROWS, Session, slices
-from replay.source import Source
 
 SETTLE_ROUNDS_MAX = 10
 """On a topic that others write to, watermarks never stand still: after this many looks it is enough."""

@@ -37,7 +37,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.kinds import (
+from replay.input.kinds import (
     Predicate,
     is_binary,
     is_extension,

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
-from replay import config, dates, jobfile, kafka_settings, parse
+from replay import config, kafka_settings, parse
 from replay.errors import UsageError
-from replay.masking import masked
-from replay.notify import NotifyOn
+from replay.nightly import dates, jobfile
+from replay.watch.masking import masked
+from replay.watch.notify import NotifyOn
 
 if TYPE_CHECKING:
-    from replay import watching
+    from replay.watch import watching
 
 Guard = Callable[["Logging"], AbstractContextManager[Any]]
 """What stands around a command: logging before, errors and exit codes after."""
@@ -354,7 +355,7 @@ class Input:
             raise UsageError(
                 "which files?", where="INPUT", todo="name Parquet files, folders or globs, or a job file with --config"
             )
-        from replay import select  # noqa: PLC0415 - imports pyarrow
+        from replay.selection import select  # noqa: PLC0415 - imports pyarrow
 
         columns = parse.parse_columns(
             self.maps or [],
@@ -535,7 +536,7 @@ class Watching:
     notify_on: Annotated[NotifyOn, opt("--notify-on", "Of which ends.")] = NotifyOn.FAILURE
 
     def parsed(self, name: JobName) -> watching.WatchOptions:
-        from replay import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
+        from replay.watch import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
 
         textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
         return watching.checked(

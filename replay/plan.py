@@ -19,10 +19,10 @@ from rich.text import Text
 from replay.cluster import partitioner
 from replay.config import OnBadRow, Pace, SourceOptions, Unsorted
 from replay.encode import Encoder
+from replay.input.source import Source
 from replay.model import Batch, Fate, Ints
 from replay.pace import Timeline
 from replay.report import Reporter, count_fates, reasons
-from replay.source import Source
 
 HOUR_NS = 3_600_000_000_000
 SAMPLE_ROWS = 4_096

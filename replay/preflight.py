@@ -13,17 +13,17 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay import quarantine
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
 from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions
 from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
+from replay.input import quarantine
+from replay.input.reader import BadRows
+from replay.input.source import Source
 from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SymbolTable
-from replay.reader import BadRows
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
-from replay.source import Source
 from replay.topic_check import check_topic, topic_warnings
 from replay.topic_watch import TopicWatch
 

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from replay.broker_statistics import BrokerStatistics
 from replay.errors import Stopped
 from replay.model import Bytes, Clock, Fate, Ints
 from replay.pace import Lateness
+from replay.watch.broker_statistics import BrokerStatistics
 
 REPEAT_S = 5.0
 """How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""

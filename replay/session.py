@@ -27,10 +27,10 @@ from replay.errors import (
     Stopped,
     UsageError,
 )
+from replay.input.source import Source
 from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
 from replay.outage import Outage
 from replay.report import Reporter, Snapshot, Stop, clock_time, count_fates, reasons
-from replay.source import Source
 from replay.topic_watch import TopicWatch
 
 CHUNK_ROWS = 4_096

@@ -11,9 +11,9 @@ from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from replay.logs import Repeats
-from replay.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 from replay.report import REPEAT_S, Snapshot, clock_time
+from replay.watch.logs import Repeats
+from replay.watch.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 
 _QUIET_S = 0.8 * REPEAT_S  # trouble that lasts is told every REPEAT_S: that is not held back
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall

@@ -28,10 +28,10 @@ from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, ka
 from replay.compare import Lane, Run
 from replay.config import KafkaOptions, SourceOptions, Timestamp
 from replay.errors import ExitCode, StateConflict, UsageError
+from replay.input.source import Source
 from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
 from replay.report import Reporter, Trouble
-from replay.source import Source
 from replay.spill import NONE, Atlas, Example, Spill, Tally, fingerprints, settle
 
 PORTION_ROWS = 65_536  # of the source at a time: the runs of a hundred partitions are still worth comparing as lists

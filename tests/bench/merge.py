@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 
 from replay.config import Order, SourceOptions
 from replay.encode import Encoder
+from replay.input.order import BATCH_ROWS_MAX, times_ns
+from replay.input.sorting import sorted_stream
+from replay.input.source import Source
 from replay.model import Batch, Ints
-from replay.order import BATCH_ROWS_MAX, times_ns
-from replay.sorting import sorted_stream
-from replay.source import Source
 
 SYMBOLS, DAYS = 50, 20
 DAY_US = 86_400_000_000

@@ -525,7 +525,7 @@ import sys
 from pathlib import Path
 from replay.config import SourceOptions
 from replay.errors import InputError
-from replay.source import Source
+from replay.input.source import Source
 
 path = Path({str(path)!r})
 whole = path.read_bytes()

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from replay.html_report import render
-from replay.report_data import Replayed
+from replay.watch.html_report import render
+from replay.watch.report_data import Replayed
 from tests.support.report_story import BEGUN_S, eventful, run
 
 FLAGS = [

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay import remote
 from replay.errors import InputError
-from replay.storage import InputPath, find, read_footer
+from replay.input import remote
+from replay.input.storage import InputPath, find, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
 
 GROUP_ROWS, GROUPS = 20_000, 10

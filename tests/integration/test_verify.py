@@ -14,10 +14,10 @@ from confluent_kafka import Producer, murmur2
 from replay.config import KafkaOptions, Order, SourceOptions
 from replay.encode import Encoder
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
+from replay.input.source import Source
 from replay.model import SystemClock
 from replay.report import Stop
 from replay.sample import Layout, SampleSpec, write_sample
-from replay.source import Source
 from replay.verify import KINDS, Verdict, VerifyOptions, verify
 from tests.support.readback import Row
 from tests.support.topics import create_topic

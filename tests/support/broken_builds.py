@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import checkpoint, cluster, idempotent, inputs, job, preflight, transactional
+from replay import checkpoint, cluster, idempotent, job, preflight, transactional
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import CheckpointFile, State
 from replay.cluster import Cluster, Patience
 from replay.deliver import KafkaSink, TransactionalSink
 from replay.errors import CheckpointUnwritable, ExitCode, ProducerFatal, StateConflict, exit_code
+from replay.input import files as inputs
 from replay.model import Position, Progress, Resync
 from replay.outage import Outage
 from replay.preflight import Ready

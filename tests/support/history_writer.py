@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from replay.history import History
-from replay.process import this_process
-from replay.runs import Run, Sample, Span
+from replay.watch.history import History
+from replay.watch.process import this_process
+from replay.watch.runs import Run, Sample, Span
 
 SAMPLES = 20
 

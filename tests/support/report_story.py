@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from replay.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
+from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""

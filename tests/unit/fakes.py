@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from replay.broker_statistics import BrokerStatistics
 from replay.checkpoint import State
 from replay.cluster import BrokerNews
 from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
@@ -21,6 +20,7 @@ from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progr
 from replay.report import Snapshot, Stop
 from replay.session import Session
 from replay.topic_watch import Identity, TopicWatch
+from replay.watch.broker_statistics import BrokerStatistics
 
 T0_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 POLLS_MAX = 200_000

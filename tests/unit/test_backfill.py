@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from replay.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.checkpoint import State, dumps
+from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from tests.unit.fakes import Told
 from tests.unit.test_checkpoint import checkpoint_at
 

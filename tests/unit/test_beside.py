@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from replay.beside import Beside, within
+from replay.watch.beside import Beside, within
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_what_hangs_is_not_waited_for():
 def test_what_hangs_does_not_keep_the_process():
     """Broken: cron finds last night's process still there, holding the lock."""
     code = (
-        "import time; from replay.beside import Beside, within\n"
+        "import time; from replay.watch.beside import Beside, within\n"
         "Beside('test', 1.0, lambda: time.sleep(60)).start(0.01); within(0.01, lambda: time.sleep(60))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=30)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from replay.broker_statistics import BrokerStatistics, parse
+from replay.watch.broker_statistics import BrokerStatistics, parse
 
 
 def broker(

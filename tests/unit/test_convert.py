@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from replay.convert import infer_time_unit, price_type, time_type, to_price, to_time
+from replay.input.convert import infer_time_unit, price_type, time_type, to_price, to_time
+from replay.input.unify import unify
 from replay.model import Fate
-from replay.unify import unify
 
 D = Decimal
 NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}

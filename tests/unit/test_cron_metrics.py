@@ -15,7 +15,7 @@ import promql_parser
 import pytest
 import yaml
 
-from replay.runs import Outcome
+from replay.watch.runs import Outcome
 from tests.unit.test_metrics import Scraped, exported_names, full_snapshot
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from replay.due import BACKOFF_MAX_S, BACKOFF_S, after_failure, days_between, logical_date, missed, newest
 from replay.errors import ExitCode, UsageError
-from replay.schedule import cron_trigger
+from replay.nightly.due import BACKOFF_MAX_S, BACKOFF_S, after_failure, days_between, logical_date, missed, newest
+from replay.nightly.schedule import cron_trigger
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

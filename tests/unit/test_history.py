@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from replay import history as module
-from replay.history import MIGRATIONS, Damaged, History, HistoryUnreadable
-from replay.process import this_process
-from replay.runs import Run, Sample, Span
+from replay.watch import history as module
+from replay.watch.history import MIGRATIONS, Damaged, History, HistoryUnreadable
+from replay.watch.process import this_process
+from replay.watch.runs import Run, Sample, Span
 from tests.support.history_writer import SAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -270,7 +270,7 @@ def test_a_run_is_running_as_long_as_its_process_lives():
     assert not run(ended_s=T0 + 6).is_interrupted(T0 + 6)
     process = subprocess.Popen(["sleep", "60"])
     other = run(pid=process.pid, process_start="")
-    from replay.process import _start
+    from replay.watch.process import _start
 
     alive = replace(other, process_start=_start(process.pid) or "")
     assert alive.is_running(T0 + 1e6)

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from replay import html_report
 from replay.errors import ExitCode, UsageError
-from replay.html_report import TOP, render
-from replay.report_data import Mark, Outcome, Replayed, ReportData, Run, Setting, Span
+from replay.watch import html_report
+from replay.watch.html_report import TOP, render
+from replay.watch.report_data import Mark, Outcome, Replayed, ReportData, Run, Setting, Span
 from tests.support.report_story import BEGUN_S, eventful, run
 
 CSS = Path(html_report.__file__).with_name("templates") / "report.css"
@@ -269,7 +269,7 @@ def test_a_missing_library_names_the_extra(monkeypatch, library):
 
 def test_the_extra_is_only_loaded_where_a_page_is_made():
     """Broken: every command waits for matplotlib, and fails where the extra is not installed."""
-    code = "import sys, replay.html_report, replay.report_history; print({'jinja2', 'matplotlib'} & set(sys.modules))"
+    code = "import sys, replay.watch.html_report, replay.watch.report_history; print({'jinja2', 'matplotlib'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
-from replay.inputs import unreadable
+from replay.input.files import unreadable
 
 
 def test_too_little_memory_is_not_the_file_s_fault():

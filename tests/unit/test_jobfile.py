@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from replay.cli import app
 from replay.errors import UsageError
-from replay.jobfile import read
+from replay.nightly.jobfile import read
 
 FILE = """
 rate = "1k/s"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from replay.config import OnBadRow, Order, SourceOptions, Unsorted
 from replay.errors import InputError
+from replay.input.reader import BadRows
+from replay.input.source import Source
 from replay.model import Fate, Position
-from replay.reader import BadRows
-from replay.select import parse_selection
-from replay.source import Source
+from replay.selection.select import parse_selection
 
 T0_US = 1_767_225_600_000_000
 US = pa.timestamp("us", "UTC")

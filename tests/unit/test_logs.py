@@ -14,11 +14,11 @@ import pytest
 from loguru import logger
 from rich.console import Console
 
-from replay.beside import Beside, within
 from replay.errors import UsageError
-from replay.logs import FIELDS, LogFile, Repeats, logged_as, parse_log_file, set_up_logging
 from replay.report import REPEAT_S, Snapshot
 from replay.terminal import Terminal
+from replay.watch.beside import Beside, within
+from replay.watch.logs import FIELDS, LogFile, Repeats, logged_as, parse_log_file, set_up_logging
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replay.masking import MASK, is_secret, masked
+from replay.watch.masking import MASK, is_secret, masked
 
 
 @pytest.mark.parametrize(

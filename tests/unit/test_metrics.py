@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from replay import metrics as module
-from replay.broker_statistics import BrokerStatistics
 from replay.errors import BrokerUnavailable, UsageError
-from replay.metrics import Metrics, MetricsOptions, check, exporting
 from replay.model import Fate
-from replay.prometheus import Exporter
 from replay.report import Snapshot
-from replay.runs import Outcome, RunInfo
+from replay.watch import metrics as module
+from replay.watch.broker_statistics import BrokerStatistics
+from replay.watch.metrics import Metrics, MetricsOptions, check, exporting
+from replay.watch.prometheus import Exporter
+from replay.watch.runs import Outcome, RunInfo
 from tests.unit.fakes import FakeClock, Told
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/x.json")
@@ -201,8 +201,8 @@ def test_without_options_nothing_is_needed(monkeypatch):
 def test_a_missing_extra_is_named(monkeypatch, options):
     """Broken: a traceback, or a night without metrics that nobody notices."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    monkeypatch.delitem(sys.modules, "replay.prometheus")
-    monkeypatch.delattr(importlib.import_module("replay"), "prometheus")
+    monkeypatch.delitem(sys.modules, "replay.watch.prometheus")
+    monkeypatch.delattr(importlib.import_module("replay.watch"), "prometheus")
     with pytest.raises(UsageError) as caught:
         check(options)
     assert "trade-replay[metrics]" in caught.value.todo
@@ -326,7 +326,7 @@ def test_a_gateway_that_fails_is_one_warning_without_the_password(trouble):
 def test_a_gateway_that_hangs_holds_nothing_up(monkeypatch):
     """Broken: the process would not end, and cron start the next one beside it."""
     monkeypatch.setattr(module, "END_WAIT_S", 0.05)
-    monkeypatch.setattr("replay.prometheus.PUSH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("replay.watch.prometheus.PUSH_TIMEOUT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         told = Told()
         with exporting(MetricsOptions(push=f"127.0.0.1:{silent.getsockname()[1]}"), INFO, told):
@@ -349,7 +349,7 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(address):
 
 def test_the_file_is_replaced_as_a_whole(tmp_path):
     """Broken: node_exporter reads half a file, and drops all of it."""
-    from replay.beside import replace_file
+    from replay.watch.beside import replace_file
 
     path: Path = tmp_path / "x.prom"
     path.write_text("old")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import UsageError
-from replay.moment import parse_moment, text_of
+from replay.selection.moment import parse_moment, text_of
 
 NOON_NS = 1_795_305_600_000_000_000  # 2026-11-22T00:00:00Z
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from replay import notify as module
 from replay.errors import UsageError
-from replay.notify import Notify, NotifyOn, parse_notify, send, sentence
-from replay.runs import Outcome
+from replay.watch import notify as module
+from replay.watch.notify import Notify, NotifyOn, parse_notify, send, sentence
+from replay.watch.runs import Outcome
 from tests.unit.fakes import Told
 from tests.unit.test_summary import document
 

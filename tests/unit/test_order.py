@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay import order as order_module
-from replay import source as source_module
 from replay.config import Order, SourceOptions
 from replay.errors import InputError
+from replay.input import order as order_module
+from replay.input import source as source_module
+from replay.input.order import OPEN_ROWS, Stream, batch_rows_for, by_event_time, one_after_the_other, open_at_once
+from replay.input.source import Source
 from replay.model import FATE, ORDER_NS
-from replay.order import OPEN_ROWS, Stream, batch_rows_for, by_event_time, one_after_the_other, open_at_once
-from replay.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from replay.errors import InputError
-from replay.paths import FOLDER, identify, is_ignored, natural_key, selector, split_pattern
+from replay.input.paths import FOLDER, identify, is_ignored, natural_key, selector, split_pattern
 
 
 @pytest.mark.parametrize(

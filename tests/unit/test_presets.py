@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from replay.presets import PRESETS, fitting, names, rows, suggest
+from replay.input.presets import PRESETS, fitting, names, rows, suggest
 
 LAYOUTS = [
     ("binance", "id,price,qty,quote_qty,time,is_buyer_maker", "BTCUSDT-trades-2026-11-22.parquet", "BTCUSDT"),

@@ -12,8 +12,8 @@ import pytest
 
 from replay.config import OnBadRow, SourceOptions
 from replay.errors import CheckpointUnwritable
-from replay.quarantine import Quarantine, is_of, place_beside
-from replay.source import Source
+from replay.input.quarantine import Quarantine, is_of, place_beside
+from replay.input.source import Source
 from tests.unit.test_left_out import T0_US, US, write
 
 

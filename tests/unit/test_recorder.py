@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from replay import recorder as module
 from replay.errors import BrokerUnavailable, ExitCode
-from replay.history import History
 from replay.model import Fate
-from replay.recorder import Recorder, recording
 from replay.report import Snapshot
-from replay.runs import Outcome, RunInfo, Span
+from replay.watch import recorder as module
+from replay.watch.history import History
+from replay.watch.recorder import Recorder, recording
+from replay.watch.runs import Outcome, RunInfo, Span
 from tests.unit.fakes import FakeClock, Told
 
 ROOT = Path(__file__).parents[2]
@@ -201,8 +201,8 @@ def test_a_killed_run_shows_as_interrupted(tmp_path):
     """Broken: after kill -9 status would say running until somebody looks at the machine."""
     path = tmp_path / "h.sqlite"
     code = (
-        "import sys, time; from pathlib import Path; from replay.recorder import recording;"
-        "from replay.history import History; from tests.unit.test_recorder import INFO, Told\n"
+        "import sys, time; from pathlib import Path; from replay.watch.recorder import recording;"
+        "from replay.watch.history import History; from tests.unit.test_recorder import INFO, Told\n"
         "with recording(History(Path(sys.argv[1])), INFO, Told()):\n print('begun', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
@@ -238,7 +238,7 @@ def fails_twice(watched: Watched) -> None:
 
 def test_a_locked_one_is_a_warning_once_and_written_later(watched, monkeypatch):
     """Broken: somebody who looks into the database would end a replay, or flood its log."""
-    monkeypatch.setattr("replay.history._BUSY_S", 0.01)
+    monkeypatch.setattr("replay.watch.history._BUSY_S", 0.01)
     watched.recorder.write()
     with closing(sqlite3.connect(watched.history.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

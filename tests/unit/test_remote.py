@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.fs
 import pytest
 
-from replay.address import is_uri, parse, refusal
 from replay.errors import InputError, UsageError
-from replay.remote import connect, endpoint_of
-from replay.storage import find
+from replay.input.address import is_uri, parse, refusal
+from replay.input.remote import connect, endpoint_of
+from replay.input.storage import find
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from replay import runs
 from replay.errors import UsageError
-from replay.history import History
-from replay.html_report import render
-from replay.process import this_process
-from replay.report_data import Delays, Mark, Outcome, Sample
-from replay.report_history import collect
+from replay.watch import runs
+from replay.watch.history import History
+from replay.watch.html_report import render
+from replay.watch.process import this_process
+from replay.watch.report_data import Delays, Mark, Outcome, Sample
+from replay.watch.report_history import collect
 
 NOW_S = 1_800_000_000.0
 PROCESS = this_process()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replay.report_data import Delays, Run, Sample
-from replay.report_series import SPAN_MIN_S, line, time_axis
+from replay.watch.report_data import Delays, Run, Sample
+from replay.watch.report_series import SPAN_MIN_S, line, time_axis
 
 
 def ran(begun_s: float, last_s: float, *samples: Sample, first_row: int = 0) -> Run:

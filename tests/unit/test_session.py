@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay import session as session_module
-from replay.broker_statistics import BrokerStatistics
 from replay.checkpoint import State
 from replay.config import Pace
 from replay.errors import (
@@ -29,6 +28,7 @@ from replay.model import Fate, PartitionMark, Progress, Resync
 from replay.pace import BURST_S
 from replay.session import FULL_WAIT_S, lead_rows_max
 from replay.topic_watch import ASK_EVERY_S, Identity
+from replay.watch.broker_statistics import BrokerStatistics
 from tests.unit.fakes import T0_US, Bench, Error, Row, run_options, trades
 
 if TYPE_CHECKING:

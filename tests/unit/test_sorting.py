@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay import sorting
 from replay.errors import ExitCode, InputError
+from replay.input import sorting
+from replay.input.order import by_event_time
+from replay.input.sorting import Read, sorted_stream, unsorted_rows
 from replay.model import FATE, ORDER_NS
-from replay.order import by_event_time
-from replay.sorting import Read, sorted_stream, unsorted_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

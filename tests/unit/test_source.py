@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay import source as source_module
 from replay.config import Columns, Order, SourceOptions
 from replay.errors import InputError
+from replay.input import source as source_module
+from replay.input.source import Source
 from replay.model import Position
-from replay.source import Source
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 US = pa.timestamp("us", "UTC")

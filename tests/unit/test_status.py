@@ -17,9 +17,9 @@ from rich.console import Console
 
 from replay import checkpoint as checkpoints
 from replay.checkpoint import dumps
-from replay.history import History
-from replay.status import Place, Stale, State, as_json, collect, older_than, status
-from replay.status_table import rough, table
+from replay.watch.history import History
+from replay.watch.status import Place, Stale, State, as_json, collect, older_than, status
+from replay.watch.status_table import rough, table
 from tests.unit.test_checkpoint import checkpoint_at
 from tests.unit.test_history import T0, run
 
@@ -206,6 +206,6 @@ def test_without_a_readable_history_the_checkpoints_are_shown_and_the_trouble_to
 
 def test_it_answers_without_arrays_and_kafka():
     """Broken: status would take a second, which a prompt or a watch loop pays each time."""
-    code = "import sys, replay.status, replay.status_table; print([m for m in sys.modules if '.' not in m])"
+    code = "import sys, replay.watch.status, replay.watch.status_table; print([m for m in sys.modules if '.' not in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "pyarrow", "confluent_kafka"} & set(json.loads(done.stdout.replace("'", '"')))

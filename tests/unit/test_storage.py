@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import InputError
-from replay.storage import InputPath, find, read_footer
+from replay.input.storage import InputPath, find, read_footer
 
 
 def make(path: Path, content: bytes = b"x") -> Path:

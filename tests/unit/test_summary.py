@@ -9,8 +9,8 @@ import os
 import pytest
 
 from replay.errors import BrokerUnavailable, UsageError
-from replay.runs import Outcome, RunInfo, figures, outcome_of
-from replay.summary import check, summary, write
+from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
+from replay.watch.summary import check, summary, write
 from tests.unit.fakes import Told
 from tests.unit.test_metrics import full_snapshot
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import UsageError
-from replay.symbol_pattern import symbol_pattern
+from replay.input.symbol_pattern import symbol_pattern
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from replay.input.unify import plain, unify, widen
 from replay.json_text import json_text
-from replay.unify import plain, unify, widen
 
 D = Decimal
 TEXT = pa.dictionary(pa.int32(), pa.string())

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import InputError, UsageError
-from replay.where import parse
+from replay.selection.where import parse
 
 TIME = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

@@ -1,0 +1,212 @@
+"""Times and prices as the files have them → those of the event, and what is wrong with each row. Column-wise. Pure.
+
+Accepted as times: timestamps of any unit and zone, integers of a known unit, ISO 8601 date-times as text; a bare date
+is no time of a trade. Accepted as prices: floats, decimals, integers (also with a number of decimal places), and text
+that is a number. It stays the text that it is, so that no digit is lost: `json_text.number_text` writes it bare.
+
+Both come with a `Fate` for each row; a bad row holds 0. No value of an accepted type raises.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from replay.input.kinds import with_scale
+from replay.input.unify import plain, unify, widen
+from replay.model import Bools, Bytes, Fate, Ints
+
+__all__ = ["infer_time_unit", "price_type", "time_type", "to_price", "to_time", "unify", "widen"]
+
+_NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+
+_LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
+_FIRST_NS = 1_000_000  # Kafka counts milliseconds, and takes 0 for "now"
+
+_DECIMAL128_DIGITS = 38
+
+_MAGNITUDE_S = (30_000_000, 9_223_372_036)
+"""1970-12-14 to 2262-04-11, in seconds: so the four units do not overlap, and no exchange is older."""
+
+_ISO_8601 = (
+    r"^(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ](?P<hour>\d\d)"
+    r"(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?)?"
+    r"(?:Z|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>\d\d))?)?$"
+)
+_LARGEST = {"month": 12, "hour": 23, "minute": 59, "second": 59, "zone_hour": 23, "zone_minute": 59}
+_BARE_DATE_BYTES = 10
+
+_JSON_NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # RFC 8259 section 6
+_NUMBER = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_TO_JSON_NUMBER = ((r"^(-?)0+(\d)", r"\1\2"), (r"^(-?)\.", r"\10."), (r"^(-?\d+)\.($|[eE])", r"\1\2"))
+"""What JSON does not allow of such numbers: zeros in front, nothing before the point, nothing behind it."""
+_NOT_FINITE = r"^(?i:[+-]?(?:s?nan\d*|inf(?:inity)?))$"
+
+
+# -- times ------------------------------------------------------------------------------------------------
+
+
+def infer_time_unit(smallest: int, largest: int) -> str | None:
+    """The unit of integer times, by their magnitude; None where they are not of one unit, or of no likely time."""
+    for unit, ns in _NS_PER_UNIT.items():
+        low, high = (bound * _NS_PER_UNIT["s"] // ns for bound in _MAGNITUDE_S)
+        if low <= smallest and largest <= high:
+            return unit
+    return None
+
+
+def time_type(kind: pa.DataType, unit: str | None) -> pa.DataType | None:
+    """The timestamp type that a column of times becomes; None if it cannot. `unit` is that of integers.
+
+    Text has microseconds, or nanoseconds where `unit` says so: nine digits would be written for all rows.
+    """
+    kind = plain(kind)
+    if types.is_timestamp(kind):
+        return kind
+    if types.is_integer(kind):
+        return None if unit is None else pa.timestamp(unit)
+    if types.is_string(kind):
+        return pa.timestamp("ns" if unit == "ns" else "us")
+    return pa.timestamp("s") if types.is_null(kind) else None  # a file without a value goes with all others
+
+
+def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Array, Bytes]:
+    """Times as `kind`, a timestamp type without zone. `unit` is that of integers (None: that of `kind`).
+
+    A time that `kind` has not enough digits for is not rounded but refused.
+    """
+    array = widen(array, plain(array.type))
+    if types.is_string(array.type):
+        missing = _mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
+        units, unit, fates = _parsed(array)
+    else:
+        missing = _mask(pc.is_null(array))
+        fates = np.zeros(len(array), dtype=np.int8)
+        if types.is_timestamp(array.type):
+            unit, array = array.type.unit, array.view(pa.int64())
+        elif types.is_null(array.type):
+            array = array.cast(pa.int64())
+        units = array.fill_null(0).to_numpy()
+    converted = _rescaled(units, unit or kind.unit, kind.unit, fates)
+    fates[missing] = Fate.TIME_MISSING
+    return pa.array(np.where(fates == Fate.SENT, converted, 0)).view(kind), fates
+
+
+def _rescaled(units: Ints, unit: str, target: str, fates: Bytes) -> Ints:
+    """From one unit to another; what is out of range or would be rounded is marked, where it is not already."""
+    ns, target_ns = _NS_PER_UNIT[unit], _NS_PER_UNIT[target]
+    judged = fates == Fate.SENT
+    fates[judged & (units < -(-_FIRST_NS // ns))] = Fate.TIME_TOO_EARLY
+    fates[judged & (units > _LAST_NS // ns)] = Fate.TIME_TOO_LATE
+    safe = np.where(fates == Fate.SENT, units, 0).astype(np.int64)  # nothing wraps: its nanoseconds fit
+    if ns >= target_ns:
+        return safe * (ns // target_ns)
+    converted, rest = np.divmod(safe, target_ns // ns)
+    fates[rest != 0] = Fate.TIME_NOT_A_TIME
+    return converted
+
+
+def _parsed(texts: pa.Array) -> tuple[Ints, str, Bytes]:
+    """ISO 8601 as integers, their unit, and what is wrong. At once where all look alike, else part by part."""
+    if len(texts) and (pc.min(pc.binary_length(texts)).as_py() or 0) > _BARE_DATE_BYTES:
+        for zone in ("UTC", None):
+            try:
+                times = texts.cast(pa.timestamp("us", zone))
+            except pa.ArrowInvalid:  # one has no zone, or has one; has more than six digits; or is no time
+                continue
+            return times.view(pa.int64()).fill_null(0).to_numpy(), "us", np.zeros(len(texts), dtype=np.int8)
+    return _parsed_by_parts(texts)
+
+
+def _parsed_by_parts(texts: pa.Array) -> tuple[Ints, str, Bytes]:
+    parts = pc.extract_regex(texts, _ISO_8601)
+    text = dict(zip((field.name for field in parts.type), parts.flatten(), strict=True))
+    number = {name: _integers(pc.ascii_lpad(text[name], 2, "0")) for name in text if name not in ("sign", "fraction")}
+    fraction_ns = _integers(pc.ascii_rpad(text["fraction"], 9, "0"))
+    months = ((number["year"] - 1970) * 12 + number["month"] - 1).astype("datetime64[M]")
+    first_day = months.astype("datetime64[D]").astype(np.int64)
+    days_in_month = (months + 1).astype("datetime64[D]").astype(np.int64) - first_day
+    possible = _mask(parts.is_valid()) & (number["month"] > 0) & (number["day"] > 0) & (number["day"] <= days_in_month)
+    for name, last in _LARGEST.items():
+        possible &= number[name] <= last
+    east: Ints = np.where(_mask(pc.equal(text["sign"], "-").fill_null(False)), -1, 1)
+    hours = number["hour"] - east * number["zone_hour"]
+    minutes = number["minute"] - east * number["zone_minute"]
+    seconds: Ints = (first_day + number["day"] - 1) * 86_400 + hours * 3_600 + minutes * 60 + number["second"]
+    last_s, last_ns = divmod(_LAST_NS, _NS_PER_UNIT["s"])
+    fates = np.zeros(len(texts), dtype=np.int8)
+    fates[(seconds > last_s) | ((seconds == last_s) & (fraction_ns > last_ns))] = Fate.TIME_TOO_LATE
+    fates[~possible] = Fate.TIME_NOT_A_TIME
+    seconds = np.where(fates == Fate.SENT, np.maximum(seconds, -1), 0)  # whatever is before 1970 is too early
+    nanoseconds: Ints = seconds * _NS_PER_UNIT["s"] + fraction_ns
+    return nanoseconds, "ns", fates
+
+
+def _integers(digits: pa.Array) -> Ints:
+    numbers: Ints = digits.cast(pa.int64()).fill_null(0).to_numpy()
+    return numbers
+
+
+# -- prices -----------------------------------------------------------------------------------------------
+
+
+def price_type(kind: pa.DataType, *, scale: int | None) -> pa.DataType | None:
+    """The type that a column of prices becomes; None if it cannot. Integers have `scale` decimal places."""
+    kind = plain(kind)
+    if types.is_integer(kind) and scale is not None:
+        return pa.decimal128(_DECIMAL128_DIGITS, scale)
+    if types.is_float16(kind):
+        return pa.float32()  # the same value, and Arrow can do more with it
+    is_price = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_string(kind)
+    return kind if is_price or types.is_null(kind) else None  # null: a file without a value goes with all others
+
+
+def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[pa.Array, Bytes]:
+    """Prices as `kind`: what `price_type` said of this column, unified with what it said of others."""
+    array = widen(array, plain(array.type))
+    if types.is_string(array.type):
+        array, fates = _number_texts(array)
+    else:
+        fates = np.where(_mask(pc.is_null(array)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+        if types.is_floating(array.type):
+            fates[_mask(pc.invert(pc.is_finite(array)).fill_null(False))] = Fate.PRICE_NOT_FINITE
+        elif types.is_integer(array.type) and scale is not None:
+            array = with_scale(array.cast(pa.decimal128(_DECIMAL128_DIGITS, 0)), scale)
+    array = widen(array, kind)
+    bad = fates != Fate.SENT
+    if bad.any() and not types.is_null(kind):
+        array = pc.if_else(pa.array(bad), _zero(kind), array)
+    return array, fates
+
+
+def _zero(kind: pa.DataType) -> pa.Scalar:
+    if types.is_string(kind):
+        return pa.scalar("0")
+    return pa.scalar(Decimal(0) if types.is_decimal(kind) else 0, kind)
+
+
+def _number_texts(texts: pa.Array) -> tuple[pa.Array, Bytes]:
+    """Text as JSON numbers: as it is where it is one, else with the same digits in JSON's form."""
+    fates = np.where(_mask(pc.is_null(texts)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+    fits = pc.match_substring_regex(texts, _JSON_NUMBER).fill_null(True)
+    if pc.all(fits).as_py():
+        return texts, fates
+    odd = pc.invert(fits)
+    rest = pc.replace_substring_regex(texts.filter(odd), r"^\s+|\s+$", "")
+    rest_fates = np.full(len(rest), Fate.PRICE_NOT_A_NUMBER, dtype=np.int8)
+    rest_fates[_mask(pc.match_substring_regex(rest, _NUMBER))] = Fate.SENT
+    rest_fates[_mask(pc.match_substring_regex(rest, _NOT_FINITE))] = Fate.PRICE_NOT_FINITE
+    rest_fates[_mask(pc.equal(pc.binary_length(rest), 0))] = Fate.PRICE_MISSING
+    rest = pc.if_else(pa.array(rest_fates == Fate.SENT), rest, "0")
+    for pattern, replacement in _TO_JSON_NUMBER:
+        rest = pc.replace_substring_regex(rest, pattern, replacement)
+    fates[_mask(odd)] = rest_fates
+    return pc.replace_with_mask(texts, odd, rest), fates
+
+
+def _mask(booleans: pa.Array) -> Bools:
+    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

@@ -1,0 +1,135 @@
+"""Bad rows put aside: one Parquet file beside the checkpoint, with place, reason and all their columns.
+
+It is written while every row is looked at, before the first one is sent, and appears as a whole: temporary file, fsync,
+rename. So a resume finds it complete, and nothing is ever put aside twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from replay.errors import CheckpointUnwritable
+from replay.input.files import InputFile
+from replay.input.reader import BadRows
+from replay.model import Fate
+
+_OF = b"replay.source"
+"""Key of the file's metadata: the label of the source whose bad rows it holds."""
+
+_OURS = (pa.field("_file", pa.string()), pa.field("_row", pa.int64()), pa.field("_reason", pa.string()))
+
+
+def place_beside(checkpoint: Path) -> Path:
+    return checkpoint.with_name(checkpoint.name + ".quarantine.parquet")
+
+
+def is_of(path: Path, label: str) -> bool:
+    """Whether the file is there and holds the bad rows of this very source."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return bool(metadata.get(_OF) == label.encode())
+
+
+class Quarantine:
+    """Collects bad rows in a temporary file; `finish` puts it in its place."""
+
+    def __init__(self, path: Path, files: Sequence[InputFile], label: str) -> None:
+        self._path, self._temporary = path, path.with_name(path.name + ".tmp")
+        schema = pa.schema([*_OURS, *_columns(files)])
+        self._schema = schema.with_metadata({_OF: label.encode()})
+        try:
+            self._writer = pq.ParquetWriter(self._temporary, self._schema)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unwritable(error) from None
+
+    def add(self, bad: BadRows) -> None:
+        raw = {name: bad.raw.column(name) for name in bad.raw.schema.names}
+        columns = {
+            "_file": pa.array([bad.file.shown] * len(bad.rows)),
+            "_row": pa.array(bad.rows),
+            "_reason": pa.array([Fate(fate).told for fate in bad.fates.tolist()]),
+        }
+        for field in self._schema:
+            if field.name not in columns:
+                array = raw.get(field.name, pa.nulls(len(bad.rows), field.type))
+                columns[field.name] = _as(array, field.type)
+        try:
+            self._writer.write_table(pa.table(columns, schema=self._schema))
+        except (OSError, pa.ArrowException) as error:
+            raise self._unwritable(error) from None
+
+    def finish(self) -> None:
+        try:
+            self._writer.close()
+            for path in (self._temporary, self._temporary.parent):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                if path == self._temporary:
+                    os.replace(self._temporary, self._path)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unwritable(error) from None
+
+    def discard(self) -> None:
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    def _unwritable(self, error: Exception) -> CheckpointUnwritable:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        return CheckpointUnwritable(
+            f"bad rows cannot be put aside: {reason}",
+            where=str(self._path),
+            todo="mend the folder, or leave bad rows out with --on-bad-row skip",
+        )
+
+
+def _columns(files: Sequence[InputFile]) -> list[pa.Field]:
+    """All columns of all files; where files contradict each other, as text."""
+    kinds: dict[str, pa.DataType] = {}
+    for file in files:
+        for field in file.schema:
+            kind = _plain(field.type)
+            if kinds.setdefault(field.name, kind) != kind:
+                kinds[field.name] = pa.string()
+    return [pa.field(name, kind) for name, kind in kinds.items()]
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Without dictionary: each row group would have another one."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """In the column's type; text that is not UTF-8 keeps its bytes as escapes, what has no text form is described."""
+    if array.type == kind and not pa.types.is_string(kind):
+        return array
+    try:
+        cast = array.cast(kind)
+        cast.validate(full=True)
+        return cast
+    except (pa.ArrowException, UnicodeError):
+        values = array.cast(pa.binary()).to_pylist() if _is_texty(array.type) else array.to_pylist()
+        return pa.array([_told(value) for value in values], pa.string()).cast(kind)
+
+
+def _is_texty(kind: pa.DataType) -> bool:
+    kind = _plain(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _told(value: object) -> str | None:
+    if value is None:
+        return None
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,183 @@
+"""Files in object stores and HDFS, through pyarrow's file systems: connected, listed, opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import pyarrow as pa
+
+from replay.errors import InputError, ReplayError, UsageError
+from replay.input import paths
+from replay.input.address import SCHEMES, Address, refusal, without_secrets
+
+S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
+S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
+S3_SILENCE_S = 10.0  # no byte for this long is a lost connection; the SDK's 3 s, S3 itself needs at bad times
+GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes, in which nobody knows what is wrong
+
+_S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
+
+# -- connections ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A connection. `base` is what pyarrow wants before every path: the bucket, the container, or / for hdfs.
+
+    What their names mean depends on the `endpoint`.
+    """
+
+    files: Any
+    base: str
+    endpoint: str
+
+    def full(self, path: str) -> str:
+        return f"/{path}" if self.base == "/" else "/".join(part for part in (self.base, path) if part)
+
+
+def connect(address: Address, environment: Mapping[str, str] = os.environ) -> Store:
+    """The store of this address; its path plays no part."""
+    try:
+        return _s3(address, environment) if SCHEMES[address.scheme] == "s3" else _other(address)
+    except ReplayError:
+        raise
+    except (ImportError, NotImplementedError):  # ArrowNotImplementedError is one
+        raise UsageError(
+            f"this pyarrow is built without {address.scheme}://",
+            where=address.root,
+            todo="install pyarrow from PyPI or conda-forge",
+        ) from None
+    except (ValueError, TypeError) as error:  # ArrowInvalid is one
+        reason = without_secrets(address, str(error).partition("\n")[0])
+        raise UsageError(reason, where=address.root, todo="check the URI and its parameters") from None
+    except OSError as error:
+        if "libjvm" in str(error) or "libhdfs" in str(error):
+            raise UsageError(
+                "Hadoop's client library cannot be loaded",
+                where=address.root,
+                todo="install Java and Hadoop, and set JAVA_HOME, HADOOP_HOME and CLASSPATH (hadoop classpath --glob)",
+            ) from None
+        raise refusal(address, error) from None
+
+
+def _s3(address: Address, environment: Mapping[str, str]) -> Store:
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region  # noqa: PLC0415  # 80 ms
+
+    given = dict(address.parameters)
+    if unknown := sorted(set(given) - set(_S3_PARAMETERS)):
+        raise UsageError(
+            f"an S3 URI has no parameter {unknown[0]!r}",
+            where=address.shown,
+            todo=f"parameters are {', '.join(_S3_PARAMETERS)}; for a wildcard write * or [a-z]",
+        )
+    endpoint = (given.get("endpoint_override") or endpoint_of(environment) or "").rstrip("/")
+    region = given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if not region and not endpoint:
+        region = resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
+    user, _, password = address.authority.rpartition("@")[0].partition(":")
+    files = S3FileSystem(
+        access_key=unquote(user) or None,
+        secret_key=unquote(password) or None,
+        anonymous=given.get("anonymous", "").lower() in {"1", "true", "yes"},
+        region=region or None,
+        scheme=given.get("scheme"),
+        endpoint_override=endpoint or None,
+        connect_timeout=S3_CONNECT_S,
+        request_timeout=S3_SILENCE_S,
+        # Without it a URI's file system retries connections only, not a 503 "slow down".
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+    )
+    return Store(files, address.host, endpoint.rpartition("://")[2])
+
+
+def endpoint_of(environment: Mapping[str, str]) -> str | None:
+    """The endpoint by AWS's own variables, which pyarrow heeds for URIs only."""
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+
+
+def _other(address: Address) -> Store:
+    from pyarrow.fs import FileSystem  # noqa: PLC0415  # as above
+
+    parameters = dict(address.parameters)
+    if SCHEMES[address.scheme] == "gs":
+        parameters.setdefault("retry_limit_seconds", GS_RETRY_S)
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    files, base = FileSystem.from_uri(f"{address.scheme}://{address.authority}/{query}")
+    endpoint = parameters.get("endpoint_override", "") if SCHEMES[address.scheme] == "gs" else address.host
+    return Store(files, "/" if SCHEMES[address.scheme] == "hdfs" else base.strip("/"), endpoint)
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a store, with its size as listed."""
+
+    address: Address
+    size_bytes: int
+    store: Store = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """The same however the file is named."""
+        return f"{SCHEMES[self.address.scheme]}://{self.store.endpoint}/{self.store.full(self.address.path)}"
+
+    def open(self) -> pa.NativeFile:
+        try:
+            return self.store.files.open_input_file(self.store.full(self.address.path))
+        except (OSError, pa.ArrowException) as error:
+            raise refusal(self.address, error) from None
+
+
+def find(address: Address, store: Store) -> list[RemoteFile]:
+    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches."""
+    try:
+        return list(_find(address, store))
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(address, error) from None
+
+
+def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
+    from pyarrow.fs import FileType  # noqa: PLC0415  # as above
+
+    info = store.files.get_file_info(store.full(address.path))
+    if info.type == FileType.File:
+        yield RemoteFile(address, info.size, store)
+    elif info.type == FileType.Directory:
+        yield from _below(address, store, paths.FOLDER)
+    elif paths.is_pattern(address.path):
+        fixed, steps = paths.split_pattern(address.path)
+        yield from _below(replace(address, path=fixed), store, steps)
+    elif store.files.get_file_info(store.full("")).type == FileType.NotFound:
+        raise InputError("there is no such bucket", where=address.shown, todo="check its name")
+    else:
+        raise FileNotFoundError
+
+
+def _below(folder: Address, store: Store, steps: paths.Steps) -> Iterator[RemoteFile]:
+    """Lists everything below, a page of 1,000 a request; where only names in this one folder count, only those."""
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
+
+    deep = len(steps) > 1
+    root = store.full(folder.path)
+    selects = paths.selector(steps)
+    for info in store.files.get_file_info(FileSelector(root, recursive=deep)):
+        below = info.path[info.path.index(root) + len(root) :].removeprefix("/")
+        if info.type == FileType.File and selects(below):
+            if "//" in f"/{below}":  # a bucket may hold a//b beside a/b, and pyarrow finds but cannot open it
+                todo = "copy the file to a key without //"
+                raise InputError("a folder of this key has no name", where=f"{folder.shown}/{below}", todo=todo)
+            yield RemoteFile(_inside(folder, below), info.size, store)
+        elif info.type == FileType.Directory and not deep and paths.into(steps, below):
+            yield from _below(_inside(folder, below), store, paths.FOLDER)
+
+
+def _inside(folder: Address, below: str) -> Address:
+    return replace(folder, path=f"{folder.path}/{below}" if folder.path else below)

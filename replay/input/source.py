@@ -1,0 +1,271 @@
+"""The inputs as one sequence of rows: which files and row groups, in which order, from any position on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
+from functools import cached_property, partial
+
+import numpy as np
+import pyarrow as pa
+
+from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
+from replay.encode import NS_PER_UNIT, Encoder, Partitioner
+from replay.errors import InputError
+from replay.input import sorting
+from replay.input.files import InputFile, RowGroup, Span, open_file, open_files
+from replay.input.order import BATCH_ROWS_MAX, Stream, broken_promise, by_event_time, one_after_the_other, times_ns
+from replay.input.reader import LAST_NS, BadRows, Reader, Wanted, cased
+from replay.input.schema import resolve, with_preset
+from replay.input.storage import find
+from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SymbolTable
+from replay.selection import select
+
+LABEL_DIGITS = 8
+"""Of a hash of inputs and options: few replays share a topic."""
+
+SpanNs = tuple[int, int] | None
+"""First and last event time in ns; None: unknown."""
+
+
+class Source:
+    """The inputs as one sequence of rows, each of which has its place for good.
+
+    Row groups that the selection rules out by their statistics are no part of it; all other rows are, whatever
+    becomes of them.
+    """
+
+    def __init__(self, options: SourceOptions) -> None:
+        self.options = options
+        self.symbols = SymbolTable()
+        paths = find(options.inputs)
+        columns = with_preset(options.columns, open_file(paths[0]) if options.columns.preset is not None else None)
+        self.columns = columns
+        with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
+        files = open_files(paths, with_statistics)
+        self.layout = resolve(files, columns, options.records)
+        selection = options.selection
+        if selection is not None and selection.where is not None:
+            for file in files:
+                selection.where.check(file.schema, file.shown)
+        self._wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
+        self.rows_all = sum(file.rows for file in files)
+        if not self.rows_all:
+            raise InputError(
+                "there are no rows in any input file", where=", ".join(options.inputs), todo="check the inputs"
+            )
+        self.files = tuple(self._pruned(index, file) for index, file in enumerate(files))
+        self._spans: list[list[SpanNs]] = []
+        for index in range(len(self.files)):
+            self._spans.append(self._group_spans(index))
+        self.rows = sum(file.rows for file in self.files)
+        self.unsorted: dict[
+            int, tuple[int, int]
+        ] = {}  # by `checked`: rows of a file that go back, and the first of them
+
+    def identity(self) -> dict[str, str]:
+        """What decides which bytes are sent in which order, beside the files themselves; "" is the default."""
+        options, columns, records = self.options, self.columns, self.options.records
+        told = {
+            "--order": str(options.order),
+            "--unsorted": "" if options.unsorted is Unsorted.FAIL else str(options.unsorted),
+            "--map": f"symbol={columns.symbol},price={columns.price},event_time={columns.event_time}",
+            "--fields": ",".join(columns.fields),
+            "--rename": ",".join(f"{old}={new}" for old, new in columns.rename),
+            "--symbol": columns.constant_symbol or "",
+            "--symbol-from": ",".join(columns.symbol_from),
+            "--symbol-case": "" if columns.symbol_case == "keep" else str(columns.symbol_case),
+            "--price-scale": "" if columns.price_scale is None else str(columns.price_scale),
+            "no price": "" if columns.price_undefined is None else str(columns.price_undefined),
+            "--decimal-as": "" if records.decimal_as == "number" else str(records.decimal_as),
+            "--key": "" if records.key == "symbol" else records.key,
+            "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
+            "--header": ",".join(f"{name}={value}" for name, value in records.headers),
+            "--row-header": records.row_header or "",
+            **(options.selection.identity() if options.selection is not None else {}),
+        }
+        return told | self.layout.identity()
+
+    def encoder(self, partitioner: Partitioner) -> Encoder:
+        """What makes records of this source's batches."""
+        names = [part.name for part in self.layout.fields]
+        return Encoder(self.symbols, names, partitioner, self.options.records, self.label)
+
+    @cached_property
+    def label(self) -> str:
+        """Tells the rows of one replay from those of another."""
+        parts = [self.identity(), [astuple(file.print) for file in self.files]]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:LABEL_DIGITS]
+
+    @property
+    def start(self) -> Position:
+        return Position(0, (0,) * len(self.files))
+
+    @property
+    def end(self) -> Position:
+        return Position(self.rows, tuple(file.rows for file in self.files))
+
+    def finished(self, position: Position) -> Position:
+        """The end of a replay whose last record lies before `position`: whatever rows follow are left out."""
+        return Position(self.rows, self.end.cursors, position.left_out + self.rows - position.row)
+
+    @property
+    def first_event_ns(self) -> int | None:
+        """The smallest event time, where every file's statistics tell."""
+        spans = [self.span_ns(index) for index, file in enumerate(self.files) if file.rows]
+        known = [span[0] for span in spans if span is not None]
+        return min(known) if known and len(known) == len(spans) else None
+
+    def span_ns(self, index: int, row: int = 0) -> SpanNs:
+        """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""
+        if self.options.unsorted is not Unsorted.FAIL or self.options.on_bad_row is not OnBadRow.FAIL:
+            row = 0  # a row may be ordered by the time of one before it in its file
+        spans = []
+        for group, span in zip(self.files[index].groups, self._spans[index], strict=True):
+            if row < group.rows:
+                if span is None:
+                    return None
+                spans.append(span)
+            row = max(0, row - group.rows)
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def last_event_ns(self, position: Position) -> int | None:
+        """The newest event time before the position; None at the start. Reads one row of each file."""
+        rows = [(index, cursor - 1) for index, cursor in enumerate(position.cursors) if cursor]
+        return max((self.event_ns(index, row) for index, row in rows), default=None)
+
+    def event_ns(self, index: int, row: int) -> int:
+        """What one row of a file is ordered by."""
+        return int(times_ns(next(self._opener(index, row)(1)))[0])
+
+    def times_ns(self, batch: Batch) -> Ints:
+        """The event times of a batch, whatever the rows are ordered by."""
+        times = batch.table.column("event_time")
+        return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
+
+    def batches(self, start: Position) -> Iterator[Batch]:
+        """Rows from `start` on, in replay order; the same rows in the same order on every run."""
+        arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
+        streams = [self._stream(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
+        limit = self.options.selection.limit if self.options.selection is not None else None
+        position = start
+        for table, files in arrange(streams):
+            if limit is not None and position.row - position.left_out >= limit:
+                return
+            batch = _batch(position, table, files)
+            if limit is not None:
+                batch = _up_to(batch, limit)
+            yield batch
+            position = batch.position_after(len(batch))
+
+    def checked(self, on_bad: Callable[[BadRows], None] | None = None) -> Iterator[Batch]:
+        """Every row once, file by file, to raise what `batches` would raise before anything is sent."""
+        before = 0
+        for index, file in enumerate(self.files):
+            at = 0
+            reader = self._reader(index, on_bad)
+            for table in reader.batches(0, BATCH_ROWS_MAX):
+                self._check_promise(index, at, table)
+                cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
+                yield _batch(Position(before + at, cursors), table, index)
+                at += table.num_rows
+            if reader.first_backwards is not None:
+                self.unsorted[index] = (reader.backwards, file.file_row(reader.first_backwards))
+            before += at
+
+    def where(self, batch: Batch, row: int) -> str:
+        """The place of a row of the batch, for people."""
+        index = batch.files if isinstance(batch.files, int) else int(batch.files[row])
+        at = batch.position_after(row).cursors[index]
+        if self.options.unsorted is Unsorted.SORT:
+            return f"{self.files[index].shown}, row {at:,} in order of event time (the first is 0)"
+        return f"{self.files[index].shown}, row {self.files[index].file_row(at):,} (the first is 0)"
+
+    # -- files and row groups -------------------------------------------------------------------------------
+
+    def _pruned(self, index: int, file: InputFile) -> InputFile:
+        """Without the row groups in which nothing can be selected."""
+        selection = self.options.selection
+        if selection is None or not file.rows:
+            return file
+        constant = self.layout.files[index].symbol or file.keys.get(self.layout.symbol_column)
+        if constant is not None and not selection.wants(cased(constant, self.columns)):
+            return replace(file, groups=())
+        same_case = self.columns.symbol_case is SymbolCase.KEEP
+        kept = []
+        for group in file.groups:
+            first, last = self._statistics_ns(index, file, group) or (None, None)
+            names = Span() if constant is not None else group.span(self.layout.symbol_column)
+            if select.can_match(selection, first, last, names.first, names.last, same_case=same_case):
+                kept.append(group)
+        return replace(file, groups=tuple(kept))
+
+    def _group_spans(self, index: int) -> list[SpanNs]:
+        """Event times of each row group; read from the column where statistics do not tell."""
+        file = self.files[index]
+        spans = [self._statistics_ns(index, file, group) for group in file.groups]
+        if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):
+            return self._reader(index).time_spans_ns()
+        return spans
+
+    def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:
+        column = self.layout.event_time.column
+        span, unit = group.span(column), file.time_units.get(column) or self.layout.files[index].time_unit
+        if span.first is None or unit is None or not isinstance(span.first, int):
+            return None
+        first, last = span.first * NS_PER_UNIT[unit], span.last * NS_PER_UNIT[unit]
+        return max(0, min(first, LAST_NS)), max(0, min(last, LAST_NS))
+
+    def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None) -> Reader:
+        span = self.span_ns(index) if len(self._spans) > index else None
+        return Reader(
+            self.files[index], self.layout, self.layout.files[index], self.options, self.columns,
+            self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
+        )  # fmt: skip
+
+    def _stream(self, index: int, row: int) -> Stream:
+        first_ns, last_ns = self.span_ns(index, row) or (None, None)
+        return Stream(index, self.files[index].shown, first_ns, self._opener(index, row), last_ns)
+
+    def _opener(self, index: int, row: int) -> Callable[[int], Iterator[pa.RecordBatch]]:
+        """Reads a file's rows from `row` on, in the order in which they are numbered."""
+        reader = self._reader(index)
+        if self.options.order is not Order.EVENT_TIME or self.options.unsorted is not Unsorted.SORT:
+            return lambda batch_rows: reader.batches(row, batch_rows)
+
+        def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
+            if reader.goes_back():
+                whole = partial(reader.batches, 0)
+                return sorting.sorted_stream(whole, self.options.sort_memory_bytes, None, row)(batch_rows)
+            return reader.batches(row, batch_rows)
+
+        return read
+
+    def _check_promise(self, index: int, row: int, table: pa.RecordBatch) -> None:
+        """Files are put in order by their statistics."""
+        promised = self.span_ns(index, row)
+        if self.options.order is not Order.EVENT_TIME or promised is None:
+            return
+        times = times_ns(table)
+        if int(times.min()) < promised[0] or int(times.max()) > promised[1]:
+            raise broken_promise(self.files[index].shown)
+
+
+def _batch(start: Position, table: pa.RecordBatch, files: Ints | int) -> Batch:
+    """The table as it leaves the source: fates beside it, no internal order."""
+    fates = None
+    if FATE in table.schema.names:
+        fates = table.column(FATE).to_numpy()
+    inner = [name for name in (FATE, ORDER_NS) if name in table.schema.names]
+    return Batch(start, table.drop_columns(inner) if inner else table, files, fates)
+
+
+def _up_to(batch: Batch, limit: int) -> Batch:
+    """The batch as far as the record that is the last one within the limit."""
+    left = limit - (batch.start.row - batch.start.left_out)
+    if batch.fates is None:
+        return batch.first(left) if left < len(batch) else batch
+    sent = np.flatnonzero(batch.fates == Fate.SENT)
+    return batch.first(int(sent[left - 1]) + 1) if left <= len(sent) else batch

@@ -1,0 +1,268 @@
+"""Input files, wherever they are: found, identified and opened. Nothing else knows file systems.
+
+A search is strict: what cannot be listed or vanishes meanwhile is an error, or the rest would pass for the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from replay.errors import InputError, NoInput
+from replay.input import address, paths, remote
+
+_FILE = "file://"
+_MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
+_END_BYTES = 8  # a Parquet file ends with its footer's length (4 bytes) and the magic (4)
+_TAIL_BYTES = 64 << 10  # what pyarrow itself reads first: one request for nearly every footer
+
+# -- what is found ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of this machine. `real` is its path without links; `linked`: it was reached through one."""
+
+    path: str
+    real: str
+    size_bytes: int
+    linked: bool = False
+
+    @property
+    def identity(self) -> str:
+        return self.real
+
+    def open(self) -> pa.NativeFile:
+        try:
+            return pa.OSFile(os.fsencode(self.path))  # by bytes: a path need not be UTF-8
+        except (OSError, pa.ArrowException) as error:
+            raise _refusal(self.path, error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class InputPath:
+    """An input file, not opened yet. `size_bytes` is as found."""
+
+    shown: str
+    """As the user would name it, for messages; without credentials."""
+    name: str
+    """What identifies it on any machine: its Hive folders and its file name."""
+    keys: paths.Keys
+    """Its Hive partition keys, outermost first, decoded; null is None."""
+    size_bytes: int
+    place: LocalFile | remote.RemoteFile = field(repr=False, compare=False)
+
+    def open(self) -> pa.NativeFile:
+        """For random access. A file that is no longer the one that was found is an InputError."""
+        file = self.place.open()
+        try:
+            size = file.size()
+        except (OSError, pa.ArrowException) as error:
+            raise self.refusal(error) from None
+        if size != self.size_bytes:
+            file.close()
+            raise InputError(
+                f"the file changed since it was found: it had {self.size_bytes:,} bytes and now has {size:,}",
+                where=self.shown,
+                todo="if it is still being written, wait until it is whole; if it was replaced, put the old file back",
+            )
+        return file
+
+    def refusal(self, error: Exception) -> InputError:
+        """What a read of this file failed with, as an error for the operator."""
+        if isinstance(self.place, remote.RemoteFile):
+            return address.refusal(self.place.address, error)
+        return _refusal(self.shown, error)
+
+
+def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
+    """The last bytes of a whole Parquet file, from its metadata to the magic; any other file is an InputError.
+
+    Remotely it costs one request, and a second one for a footer of more than 64 KiB.
+    """
+    size = path.size_bytes
+    if size == 0:
+        todo = "if it is still being written, wait until it is whole; else remove it, or write it again"
+        raise InputError("the file is empty", where=path.shown, todo=todo)
+    try:
+        tail = file.read_at(min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
+        if tail.endswith(_ENCRYPTED):
+            raise InputError("this Parquet file is encrypted", where=path.shown, todo="name a decrypted copy")
+        if size <= _END_BYTES + len(_MAGIC) or not tail.endswith(_MAGIC):
+            raise _not_whole(path, file.read_at(len(_MAGIC), 0))
+        footer_bytes = int.from_bytes(tail[-_END_BYTES : -len(_MAGIC)], "little") + _END_BYTES
+        if not _END_BYTES < footer_bytes <= size - len(_MAGIC):
+            raise _not_whole(path, b"")
+        return bytes(
+            tail[-footer_bytes:] if footer_bytes <= len(tail) else file.read_at(footer_bytes, size - footer_bytes)
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise path.refusal(error) from None
+
+
+def _not_whole(path: InputPath, head: bytes) -> InputError:
+    if head == _MAGIC:
+        reason = "it begins like one, but its end is missing"
+    else:
+        reason = "its end contradicts itself" if not head else "it neither begins nor ends like one"
+    return InputError(
+        f"this is not a whole Parquet file: {reason}",
+        where=path.shown,
+        todo="it may be still being written, truncated or damaged: wait until it is whole, or write or fetch it again",
+    )
+
+
+_Stores = dict[tuple[object, ...], remote.Store]
+
+# -- finding ----------------------------------------------------------------------------------------------
+
+
+def find(inputs: Sequence[str]) -> list[InputPath]:
+    """The files that files, folders, patterns and URIs name, in natural order, each once however it is named."""
+    found: dict[str, InputPath] = {}
+    stores: _Stores = {}
+    for given in inputs:
+        files = _remote(given, stores) if address.is_uri(given) and not given.startswith(_FILE) else _local(given)
+        for file in files:
+            if file.identity not in found:
+                found[file.identity] = _input_path(file)
+    return sorted(found.values(), key=lambda path: (paths.natural_key(path.shown), path.shown))
+
+
+def _input_path(file: LocalFile | remote.RemoteFile) -> InputPath:
+    if isinstance(file, LocalFile):
+        shown, full = file.path, os.path.abspath(file.path)  # by its links: they may be what gives it its keys
+    else:
+        shown, full = file.address.shown, file.address.path
+    try:
+        name, keys = paths.identify(full)
+    except InputError as error:
+        raise InputError(error.what, where=shown, todo=error.todo) from None
+    return InputPath(shown, name, keys, file.size_bytes, file)
+
+
+def _nothing(where: str) -> InputError:
+    todo = "name a .parquet file, a folder that holds some, or a glob"
+    return NoInput("no Parquet file here", where=where, todo=todo)
+
+
+def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
+    place = address.parse(given)
+    store = (place.scheme, place.authority, place.parameters)
+    if store not in stores:  # many URIs of one bucket share a connection
+        stores[store] = remote.connect(place)
+    found = remote.find(place, stores[store])
+    if not found:
+        raise _nothing(place.shown)
+    return found
+
+
+# -- finding local files ----------------------------------------------------------------------------------
+
+
+def _refusal(path: str, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NoInput("there is no such file or folder", where=path, todo="check the path")
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error).partition("\n")[0]
+    return InputError(reason, where=path, todo="check path and rights")
+
+
+def _local(given: str) -> list[LocalFile]:
+    if not given:
+        raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
+    path = _path_of_url(given) if given.startswith(_FILE) else given
+    path = path.rstrip("/") or "/"
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a null byte
+        if not (isinstance(error, FileNotFoundError | NotADirectoryError) and paths.is_pattern(path)):
+            raise _refusal(path, error) from None
+        found = _search(*paths.split_pattern(path))
+    else:
+        if stat.S_ISREG(status.st_mode):
+            return [LocalFile(path, os.path.realpath(path), status.st_size)]
+        if not stat.S_ISDIR(status.st_mode):
+            raise InputError("this is not a file that can be read twice", where=path, todo="save it as a file first")
+        found = _search(path, paths.FOLDER)
+    files = sorted(found, key=lambda file: file.linked)  # a file is named as itself, not as a link to it
+    if not files:
+        raise _nothing(path)
+    return files
+
+
+def _path_of_url(url: str) -> str:
+    host, slash, rest = url.removeprefix(_FILE).partition("/")
+    if host not in {"", "localhost"} or not slash:
+        raise InputError("this URL names no file of this machine", where=url, todo="write file:///folder/file.parquet")
+    return slash + unquote(rest, errors="surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str
+    real: str
+    steps: paths.Steps
+    linked: bool
+
+
+def _search(start: str, steps: paths.Steps) -> Iterator[LocalFile]:
+    """Links to folders are followed, after all real folders, and no folder is searched twice: a loop ends."""
+    near = deque([_Folder(start, os.path.realpath(start), steps, False)])
+    linked: deque[_Folder] = deque()
+    seen: set[tuple[str, paths.Steps]] = set()
+    while near or linked:
+        folder = (near or linked).popleft()
+        if (folder.real, folder.steps) in seen:
+            continue
+        seen.add((folder.real, folder.steps))
+        try:
+            with os.scandir(folder.path or ".") as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)  # which of two links counts is no accident
+        except OSError as error:
+            raise _refusal(folder.path, error) from None
+        for entry in ordered:
+            below = _folders(folder, entry)
+            for each in below:
+                (linked if each.linked else near).append(each)
+            if not below and paths.takes(folder.steps, entry.name):
+                yield from _file(folder, entry)
+
+
+def _place(folder: _Folder, entry: os.DirEntry[str]) -> tuple[str, str, bool]:
+    """Path, real path, and whether a link leads there. Only links are looked up: that costs a call a folder."""
+    path = os.path.join(folder.path, entry.name)
+    if entry.is_symlink():
+        return path, os.path.realpath(path), True
+    return path, os.path.join(folder.real, entry.name), folder.linked
+
+
+def _folders(folder: _Folder, entry: os.DirEntry[str]) -> list[_Folder]:
+    ways = paths.into(folder.steps, entry.name)
+    try:
+        if not ways or not entry.is_dir():
+            return []
+    except OSError:  # a link to itself: no folder; where it is named like a file, opening it says so
+        return []
+    path, real, linked = _place(folder, entry)
+    return [_Folder(path, real, steps, linked) for steps in ways]
+
+
+def _file(folder: _Folder, entry: os.DirEntry[str]) -> Iterator[LocalFile]:
+    path, real, linked = _place(folder, entry)
+    try:
+        status = entry.stat()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            todo = "if files are being moved or written here, wait until that is done; then run again"
+            raise InputError(
+                "it vanished while it was looked for, or is a link to nothing", where=path, todo=todo
+            ) from None
+        raise _refusal(path, error) from None
+    if stat.S_ISREG(status.st_mode):
+        yield LocalFile(path, real, status.st_size, linked)

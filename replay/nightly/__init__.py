@@ -1,0 +1,1 @@
+"""Many replays: job files, logical dates, backfills, the schedule."""

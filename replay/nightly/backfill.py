@@ -1,0 +1,124 @@
+"""`replay backfill`: one replay a day, each with its own checkpoint; days that are done are skipped.
+
+Days of one topic go one after another, and nothing comes after a day that failed: whatever is missing is at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from replay.checkpoint import CheckpointFile, State
+from replay.errors import ExitCode
+from replay.nightly.children import Children, told
+from replay.nightly.due import after_failure
+from replay.report import Reporter
+
+
+class DayState(StrEnum):
+    DONE = "done"
+    SKIPPED = "was done"
+    MISSING = "no input"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    WAITING = "not begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How one day ended. `rows` of its checkpoint; `code` of its last attempt."""
+
+    day: date
+    state: DayState
+    code: int = 0
+    attempts: int = 0
+    rows: int = 0
+    rows_all: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What to do for each day. `args` gives the arguments of `replay` for a day, `has_input` looks for its files."""
+
+    args: Callable[[date], Sequence[str]]
+    checkpoint: Callable[[date], Path]
+    has_input: Callable[[date], bool]
+    retries: int
+    skip_missing: bool
+    go_on: bool
+    parallel: int = 1
+
+
+def run_days(plan: Backfill, days: Sequence[date], children: Children, report: Reporter) -> list[Day]:
+    """The days in the order given; after one that failed, no further one begins, unless the plan says so."""
+    failed = False
+
+    def one(day: date) -> Day:
+        nonlocal failed
+        if failed or children.stopped_by is not None:
+            return Day(day, DayState.WAITING)
+        result = _run_day(plan, day, children, report)
+        failed = failed or (result.state is DayState.FAILED and not plan.go_on)
+        return result
+
+    with ThreadPoolExecutor(plan.parallel) as pool:
+        return list(pool.map(one, days))
+
+
+def exit_code(days: Sequence[Day], children: Children) -> int:
+    """That of the first day that failed; else of the stop; else 0."""
+    if children.stopped_by is not None:
+        return 128 + children.stopped_by
+    return next((day.code for day in days if day.state is DayState.FAILED), int(ExitCode.DONE))
+
+
+def is_done(path: Path) -> bool:
+    """Whether the checkpoint says so; a damaged one does not: the day's own run will tell."""
+    found = _rows(path)
+    return found is not None and found[2]
+
+
+def _rows(path: Path) -> tuple[int, int, bool] | None:
+    try:
+        saved = CheckpointFile(path).load()
+    except Exception:  # whatever is wrong with it: the replay itself says so, in its own words
+        return None
+    if saved is None:
+        return None
+    return saved.progress.position.row, saved.job.rows, saved.state is State.DONE
+
+
+def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) -> Day:
+    path = plan.checkpoint(day)
+    if is_done(path):
+        return _day(day, DayState.SKIPPED, path)
+    if not plan.has_input(day):
+        if plan.skip_missing:
+            report.warning(f"{day}: no input, skipped")
+            return Day(day, DayState.MISSING)
+        report.warning(f"{day}: no input; --missing skip goes on without it")
+        return Day(day, DayState.FAILED, int(ExitCode.INPUT))
+    attempt = 1
+    while True:
+        report.info(f"{day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
+        code = children.run(plan.args(day))
+        if code == ExitCode.DONE:
+            return _day(day, DayState.DONE, path, code, attempt)
+        if children.stopped_by is not None:
+            return _day(day, DayState.STOPPED, path, code, attempt)
+        again = after_failure(code, attempt, plan.retries)
+        if again is None:
+            report.warning(f"{day}: {told(code)}")
+            return _day(day, DayState.FAILED, path, code, attempt)
+        report.warning(f"{day}: {told(code)}, trying again in {again.seconds:.0f} s")
+        children.sleep(again.seconds)
+        attempt += 1
+
+
+def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:
+    row, rows, _ = _rows(path) or (0, 0, False)
+    return Day(day, state, code, attempts, row, rows)

@@ -1,0 +1,79 @@
+"""Which logical dates are due, and what to do when one fails: decided from times and exit codes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from replay.errors import ExitCode
+from replay.nightly import dates
+
+RETRIED = frozenset({ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED})
+"""Exit codes that time may mend; any other end would only come again."""
+
+BACKOFF_S = 10.0  # before the first retry: a broker restarts within about as long
+BACKOFF_MAX_S = 600.0  # an outage of a night is looked at every ten minutes
+
+FIRINGS_MAX = 100_000
+"""Firings looked at in one go: more would be a schedule of seconds that was off for days."""
+
+NextFiring = Callable[[datetime], "datetime | None"]
+"""The first firing after a moment; None if there is none any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again after so many seconds."""
+
+    seconds: float
+
+
+def after_failure(code: int, attempt: int, retries: int) -> Again | None:
+    """What to do once attempt number `attempt` (from 1 on) has ended with `code`; None: give up."""
+    if code not in RETRIED or attempt > retries:
+        return None
+    return Again(min(BACKOFF_MAX_S, BACKOFF_S * 2 ** (attempt - 1)))
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """`[first, last)`, oldest first."""
+    return [first + timedelta(days=n) for n in range((last - first).days)]
+
+
+def logical_date(firing: datetime, told: str) -> date:
+    """The date a firing is about: `told` is as for `--date`, seen from the firing's day."""
+    return dates.parse_date(told, firing.date())
+
+
+def missed(
+    next_firing: NextFiring, told: str, known: Collection[date], done: Collection[date], now: datetime
+) -> list[date]:
+    """Logical dates whose firing has passed and that are not done, oldest first.
+
+    `known` are the dates of which there is a trace (a checkpoint). The oldest of them is where the job began: what
+    lies before it was never its business. Without any, nothing was missed.
+    """
+    if not known:
+        return []
+    began = min(known)
+    firings = _firings(next_firing, began, now)
+    due = {day for day in (logical_date(firing, told) for firing in firings) if day >= began} | set(known)
+    return sorted(due - set(done))
+
+
+def _firings(next_firing: NextFiring, began: date, now: datetime) -> Iterator[datetime]:
+    """Firings up to now, from a day before `began` on: a firing's date may lie before its logical date."""
+    at: datetime | None = datetime.combine(began, datetime.min.time(), now.tzinfo) - timedelta(days=1)
+    for _ in range(FIRINGS_MAX):
+        at = next_firing(at) if at is not None else None
+        if at is None or at > now:
+            return
+        yield at
+
+
+def newest(missed_dates: list[date], limit: int) -> tuple[list[date], list[date]]:
+    """The dates to catch up, and the older ones that the limit gives up."""
+    if len(missed_dates) <= limit:
+        return missed_dates, []
+    return missed_dates[len(missed_dates) - limit :], missed_dates[: len(missed_dates) - limit]

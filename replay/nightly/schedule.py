@@ -1,0 +1,136 @@
+"""`replay schedule`: a resident process that replays each logical date when its time comes, and what was missed.
+
+APScheduler says when; `due.py` says which dates; each replay is a process of its own. The state is the checkpoints:
+a kill -9 at any moment loses nothing that the next start does not find.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from replay.errors import ExitCode, UsageError
+from replay.nightly import due
+from replay.nightly.backfill import is_done
+from replay.nightly.children import LOOK_S, Children, told
+from replay.report import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """One job. `told` is its logical date, seen from the day of a firing (`yesterday`); `args` gives the arguments of
+    `replay` for a date; `state_dir` holds a checkpoint a date."""
+
+    name: str
+    trigger: CronTrigger
+    told: str
+    args: Callable[[date], Sequence[str]]
+    state_dir: Path
+    catch_up: int
+    retries: int
+    go_on: bool
+
+    def next_firing(self, after: datetime) -> datetime | None:
+        firing: datetime | None = self.trigger.get_next_fire_time(after, after)
+        return firing
+
+
+def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = "--cron") -> CronTrigger:
+    """Five fields, as in a crontab; `UsageError` says what is wrong."""
+    try:
+        trigger = CronTrigger.from_crontab(text, ZoneInfo(timezone))
+    except (ValueError, KeyError) as error:
+        raise UsageError(
+            f"{text!r} is no schedule: {error}",
+            where=option,
+            todo='write it like "0 2 * * *" (minute hour day month weekday)',
+        ) from None
+    trigger.jitter = round(jitter_s) or None
+    return trigger
+
+
+def dates_known(state_dir: Path) -> dict[date, bool]:
+    """The dates with a checkpoint, and whether each is done."""
+    found = {}
+    for path in state_dir.glob("????-??-??.json") if state_dir.is_dir() else ():
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", path.stem):
+            found[date.fromisoformat(path.stem)] = is_done(path)
+    return found
+
+
+class Scheduler:
+    """All jobs: each one at a time, the others beside it."""
+
+    def __init__(self, jobs: Sequence[ScheduledJob], children: Children, report: Reporter) -> None:
+        self._jobs, self._children, self._report = jobs, children, report
+        self._ended = threading.Event()
+        self._one_at_a_time = {job.name: threading.Lock() for job in jobs}
+        self._scheduler = BackgroundScheduler(
+            executors={"default": {"type": "threadpool", "max_workers": 2 * len(jobs)}},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def run(self) -> int:
+        """Until a stop; then the running replays drain, and the exit code is the signal's."""
+        for job in self._jobs:
+            self._scheduler.add_job(self._fire, job.trigger, args=[job], id=job.name, name=job.name)
+            # What was missed, at once; a firing that comes meanwhile finds its date done, or does it then.
+            self._scheduler.add_job(self._fire, args=[job], kwargs={"is_start": True}, id=f"{job.name}, missed dates")
+            self._report.info(f"{job.name}: next at {job.next_firing(datetime.now(job.trigger.timezone))}")
+        self._scheduler.start()
+        while not self._ended.wait(LOOK_S):  # in short steps: signal handlers run between them
+            pass
+        self._scheduler.shutdown(wait=True)
+        return 128 + (self._children.stopped_by or 0)
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _fire(self, job: ScheduledJob, *, is_start: bool = False) -> None:
+        """Whatever goes wrong with one job is told, and stops no other."""
+        try:
+            with self._one_at_a_time[job.name]:
+                for day in self._due(job, is_start=is_start):
+                    done = self._replay(job, day)
+                    if self._children.stopped_by is not None or not (done or job.go_on):
+                        return
+        except Exception as error:
+            self._report.warning(f"{job.name}: {type(error).__name__}: {error}")
+
+    def _due(self, job: ScheduledJob, *, is_start: bool) -> list[date]:
+        now = datetime.now(job.trigger.timezone)
+        known = dates_known(job.state_dir)
+        if not is_start:
+            known.setdefault(due.logical_date(now, job.told), False)
+        done = {day for day, ended in known.items() if ended}
+        days, given_up = due.newest(due.missed(job.next_firing, job.told, known, done, now), job.catch_up)
+        if given_up:
+            self._report.warning(
+                f"{job.name}: {len(given_up)} missed dates are given up, {given_up[0]} to {given_up[-1]} (--catch-up)"
+            )
+        return days
+
+    def _replay(self, job: ScheduledJob, day: date) -> bool:
+        """True if the day is done. A later one comes before it only where that was asked for."""
+        attempt = 1
+        while True:
+            self._report.info(f"{job.name} {day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
+            code = self._children.run(job.args(day))
+            if code == ExitCode.DONE:
+                self._report.info(f"{job.name} {day}: done")
+                return True
+            again = due.after_failure(code, attempt, job.retries)
+            if again is None or self._children.stopped_by is not None:
+                self._report.warning(f"{job.name} {day}: {told(code)}; the next firing tries again")
+                return False
+            self._report.warning(f"{job.name} {day}: {told(code)}, trying again in {again.seconds:.0f} s")
+            self._children.sleep(again.seconds)
+            attempt += 1

@@ -1,0 +1,255 @@
+"""A replay as one page of HTML that needs nothing else: `ReportData` in, text out. No I/O.
+
+The page loads nothing and runs no script, and says so to the browser (Content-Security-Policy). Everything that comes
+from outside (symbols, paths, what brokers say) is escaped by the template engine, and plots hold no such text.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from replay import __version__
+from replay.errors import ExitCode, UsageError, printable
+from replay.terminal import duration
+from replay.watch.report_data import Delays, Mark, Outcome, ReportData, Run, Span
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TOP = 20
+"""So many symbols and partitions have a line of their own: more would be a list to search, not to read."""
+
+INPUTS_TOP = 10
+RUNS_MAX = 50
+EVENTS_MAX = 100
+"""So many runs, outages and resumes are listed and drawn, the latest: restarts every minute of a night must not make a
+page of megabytes."""
+
+VERDICT_KINDS = ("found", "lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
+"""As `replay verify` lists them; its module is not imported for their names, since it brings the Kafka client."""
+
+TODO: Mapping[int, str] = {
+    ExitCode.DIFFERENT: "Look at where the topic differs, below.",
+    ExitCode.USAGE: "Mend the option it names.",
+    ExitCode.INPUT: "Mend the file it names.",
+    ExitCode.STATE_CONFLICT: "Put back what changed, or start over with --restart, which sends all rows again.",
+    ExitCode.BROKER_UNAVAILABLE: "Run the same command again once the broker is back: it resumes without duplicates.",
+    ExitCode.LOCKED: "Wait for the other instance.",
+    ExitCode.PRODUCER_FATAL: "Mend what the broker complains about, then run again: it resumes.",
+    ExitCode.CHECKPOINT_UNWRITABLE: "Mend the folder, then run again: it resumes.",
+    ExitCode.BUG: "This is a bug in replay: report it with the output of --debug. Progress is safe.",
+}
+"""What helps, as in the README's table, where the error itself did not say."""
+
+_AGAIN = "Run the same command again: it resumes without duplicates."
+
+_SAYS: Mapping[Outcome, str] = {
+    Outcome.DONE: "Every row is acknowledged.",
+    Outcome.STOPPED: "It was stopped by a signal, and what was in flight was waited for.",
+    Outcome.INTERRUPTED: "The process ended without a word: it was killed, or the machine went off.",
+    Outcome.RUNNING: "It is under way; this page is how it was at the time below.",
+    Outcome.UNKNOWN: "No run is on record: the history of runs was lost, or there was none.",
+}
+
+_MARKS: Mapping[Mark, str] = {Mark.OUTAGE: "Broker unavailable", Mark.RESUME: "Resumed", Mark.PAUSE: "Not running"}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One line of a table of counts. `rest` stands for so many that have no line of their own."""
+
+    name: str
+    rows: int
+    share: float
+    rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A plot in both widths, and in words."""
+
+    title: str
+    words: str
+    wide: str
+    narrow: str
+
+
+def check_installed() -> None:
+    """Raises `UsageError` where the extra is missing: better before a replay of hours than behind it."""
+    for library in ("jinja2", "matplotlib"):
+        if importlib.util.find_spec(library) is None:
+            raise UsageError(
+                f"the report needs {library}, which is not installed",
+                where="--report",
+                todo="install the extra: pip install 'trade-replay[report]'",
+            )
+
+
+def render(data: ReportData, zone: tzinfo = UTC) -> str:
+    """The page. Raises `UsageError` where the libraries for it are not installed."""
+    check_installed()
+    environment = _environment(zone)
+    return environment.get_template("report.html.jinja").render(
+        data=data,
+        zone=_zone_name(zone, data.made_s),
+        says=_says(data),
+        todo=_todo(data),
+        took_s=sum(run.lasted_s for run in data.runs),
+        sent_rows=sum(run.sent_rows for run in data.runs),
+        already_there_rows=sum(run.already_there_rows for run in data.runs),
+        bad_rows=sum(data.bad_rows.values()),
+        outages=sum(run.outages for run in data.runs),
+        outages_s=sum(run.outages_s for run in data.runs),
+        runs=data.runs[-RUNS_MAX:],
+        runs_before=max(0, len(data.runs) - RUNS_MAX),
+        inputs=data.inputs[:INPUTS_TOP],
+        plots=_plots(data, zone),
+        marks=_marks(data),
+        marks_before=len(data.marks()) - len(_marks(data)),
+        mark_names=_MARKS,
+        symbols=_counts(data.replayed.symbols.items()) if data.replayed else [],
+        partitions=_counts((f"{number}", rows) for number, rows in data.replayed.partitions.items())
+        if data.replayed
+        else [],
+        kinds=VERDICT_KINDS,
+        version=__version__,
+    )
+
+
+def _environment(zone: tzinfo) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra, and only for this
+
+    environment = Environment(
+        loader=PackageLoader("replay.watch"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(
+        count=lambda number: f"{number:,}",
+        count_of=_count_of,
+        percent=_percent,
+        lasting=duration,
+        moment=lambda at_s: datetime.fromtimestamp(at_s, zone).strftime("%Y-%m-%d %H:%M:%S"),
+        iso=lambda at_s: datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds"),
+        outcome=_outcome,
+    )
+    return environment
+
+
+def _shown(value: object) -> object:
+    """Texts without control characters, of which HTML allows few; what is markup already is our own."""
+    return printable(value) if type(value) is str else value
+
+
+# -- in words ---------------------------------------------------------------------------------------------
+
+
+def _zone_name(zone: tzinfo, at_s: float) -> str:
+    return getattr(zone, "key", None) or datetime.fromtimestamp(at_s, zone).tzname() or "local time"
+
+
+def _outcome(run: Run) -> str:
+    """`Failed, exit 5`."""
+    word = run.outcome.word
+    return word if run.exit_code in (None, ExitCode.DONE) else f"{word}, exit {run.exit_code}"
+
+
+def _says(data: ReportData) -> str:
+    if data.outcome is Outcome.FAILED:
+        return _sentence(data.runs[-1].reason) or "It gave no reason."
+    return _SAYS[data.outcome]
+
+
+def _todo(data: ReportData) -> str:
+    if data.outcome in (Outcome.STOPPED, Outcome.INTERRUPTED):
+        return _AGAIN
+    if data.outcome is not Outcome.FAILED:
+        return ""
+    last = data.runs[-1]
+    return _sentence(last.todo) or TODO.get(last.exit_code or 0, _AGAIN)
+
+
+def _sentence(text: str) -> str:
+    """Errors begin small and have no stop: they follow a place there."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+
+
+def _count_of(things: Sized, name: str) -> str:
+    """`1 run`, `12 runs`."""
+    return f"{len(things):,} {name}" + ("" if len(things) == 1 else "s")
+
+
+def _percent(share: float) -> str:
+    """Never 100 % of what is not complete, never 0 % of what is there."""
+    if 0.0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1.0:
+        return "> 99.9 %"
+    return f"{share:.1%}".replace("%", " %").replace(".0 ", " ")
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> list[Count]:
+    """The largest first, and what is left as one line."""
+    largest = sorted(counts, key=lambda item: -item[1])
+    rows = sum(number for _, number in largest) or 1
+    top, rest = largest[:TOP], largest[TOP:]
+    lines = [Count(name, number, number / rows) for name, number in top]
+    if rest:
+        left = sum(number for _, number in rest)
+        lines.append(Count("", left, left / rows, len(rest)))
+    return lines
+
+
+# -- over time --------------------------------------------------------------------------------------------
+
+
+def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
+    if not any(run.samples for run in data.runs[-RUNS_MAX:]):
+        return []
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    from replay.watch import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
+    from replay.watch.report_series import time_axis  # noqa: PLC0415
+
+    runs, marks = data.runs[-RUNS_MAX:], _marks(data)
+    axis = time_axis(runs)
+
+    def drawn(plot: Any, title: str, words: str) -> Drawn:
+        both = (drawing.svg(plot, width, runs, axis, marks, zone) for width in drawing.Width)
+        return Drawn(title, words, *map(Markup, both))  # it holds numbers only, drawn here
+
+    plots = [drawn(drawing.RATE, "Throughput, rows a second", _rate_words(runs))]
+    samples = [sample for run in runs for sample in run.samples]
+    for plot, title, what, values in (
+        (drawing.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
+        (drawing.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
+    ):
+        if known := [each for each in values if each is not None]:
+            plots.append(drawn(plot, title, _delay_words(what, known)))
+    return plots
+
+
+def _marks(data: ReportData) -> list[Span]:
+    """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
+    first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
+    return [span for span in data.marks() if span.from_s >= first_s][-EVENTS_MAX:]
+
+
+def _rate_words(runs: Sequence[Run]) -> str:
+    took_s, rows = sum(run.lasted_s for run in runs), sum(max(0, run.done_rows - run.first_row) for run in runs)
+    average = f"{rows / took_s:,.0f} rows a second on average, " if took_s else ""
+    return f"{average}{rows:,} rows in {duration(took_s)} of running."
+
+
+def _delay_words(what: str, known: Sequence[Delays]) -> str:
+    """Of the moments that were sampled, the worst: an average over a night would hide it."""
+    highest = max((each.max_s for each in known if each.max_s is not None), default=None)
+    worst = f"At the worst moment 99 % were below {duration(max(each.p99_s for each in known))}"
+    return f"{worst}, and the highest {what} was {duration(highest)}." if highest is not None else f"{worst}."

@@ -1,0 +1,215 @@
+"""Metrics of a run: a port to scrape, a file for node_exporter, a push gateway. None of them ever ends a replay.
+
+Labels are `replay_job` and `date`. Not `job`: Prometheus puts its own `job` on whatever it scrapes, so that ours would
+be renamed, and every alert that groups by it would take all replays for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from replay.errors import ExitCode, UsageError
+from replay.model import Clock, SystemClock
+from replay.pace import Lateness
+from replay.report import Reporter, Snapshot
+from replay.watch.beside import Beside, replace_file
+from replay.watch.broker_statistics import BrokerStatistics
+from replay.watch.relay import Relay
+from replay.watch.runs import Figures, Outcome, RunInfo, figures, outcome_of
+
+READ_S = 0.5  # how old a scraped value may be: scrapes are seconds apart
+TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
+PUSH_S = 15.0
+END_WAIT_S = 10.0  # how long the last values may take to get out
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """Where metrics go; None: not there. `push` is a gateway's address, and may hold user and password."""
+
+    port: int | None = None
+    address: str = "127.0.0.1"
+    textfile: Path | None = None
+    push: str | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return self.port is not None or self.textfile is not None or self.push is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known at one moment. It stands still, so that other threads may read it; None: nothing yet."""
+
+    running: bool
+    figures: Figures | None = None
+    lateness: Lateness | None = None
+    ack_latency: Lateness | None = None
+    statistics: BrokerStatistics | None = None
+    outage: bool = False
+    exit_code: int | None = None
+    success_s: float | None = None
+
+
+def check(options: MetricsOptions) -> None:
+    """Raises `UsageError` for what cannot work at all, before anything is begun."""
+    if not options.wanted:
+        return
+    prometheus = _prometheus()
+    if options.push is not None:
+        prometheus.gateway_address(options.push)
+    if options.textfile is not None and options.textfile.suffix != ".prom":
+        raise UsageError(
+            f"node_exporter reads *.prom only, not {options.textfile.name!r}",
+            where="--metrics-textfile",
+            todo="name it like /var/lib/node_exporter/replay-nightly.prom",
+        )
+
+
+def _prometheus() -> Any:
+    try:
+        from replay.watch import prometheus  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        raise UsageError(
+            "metrics need the package prometheus-client, which is not installed",
+            where="--metrics-port, --metrics-textfile, --metrics-push",
+            todo="install the extra: pip install 'trade-replay[metrics]'",
+        ) from None
+    return prometheus
+
+
+@contextmanager
+def exporting(
+    options: MetricsOptions,
+    info: RunInfo,
+    to: Reporter,
+    *,
+    last_success_s: float | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Metrics]:
+    """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
+    must not vanish while the next run is under way."""
+    metrics = Metrics(to, last_success_s, clock or SystemClock())
+    if not options.wanted:
+        yield metrics
+        return
+    exporter = _prometheus().Exporter(info, metrics)
+    outputs = _outputs(options, exporter, to)
+    close = _served(options, exporter, to)
+    error: BaseException | None = None
+    try:
+        yield metrics
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        metrics.close(outcome_of(error))
+        for name, output in outputs.items():
+            if not output.finish(END_WAIT_S):
+                to.warning(f"the last metrics are not out yet, and not waited for any longer ({name})")
+        close()
+
+
+def _served(options: MetricsOptions, exporter: Any, to: Reporter) -> Any:
+    if options.port is None:
+        return lambda: None
+    try:
+        close, port = exporter.serve(options.port, options.address)
+    except (OSError, OverflowError) as error:
+        to.warning(f"no metrics on {options.address}:{options.port} (--metrics-port): {error}; the replay goes on")
+        return lambda: None
+    to.info(f"metrics on http://{options.address}:{port}/metrics")
+    return close
+
+
+def _outputs(options: MetricsOptions, exporter: Any, to: Reporter) -> dict[str, Beside]:
+    works = {}
+    if options.textfile is not None:
+        path = options.textfile
+        textfile = _Once(to, f"--metrics-textfile {path}", lambda: replace_file(path, exporter.text()))
+        works[str(path)] = Beside("metrics file", TEXTFILE_S, textfile)
+    if options.push is not None:
+        gateway = exporter.gateway(options.push)
+        works[gateway.name] = Beside("metrics push", PUSH_S, _Once(to, f"--metrics-push {gateway.name}", gateway.push))
+    for work in works.values():
+        work.start()
+    return works
+
+
+class _Once:
+    """Work whose failure is a warning, once."""
+
+    def __init__(self, to: Reporter, name: str, work: Any) -> None:
+        self._to, self._name, self._work = to, name, work
+        self._warned = False
+
+    def __call__(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # whatever it is, rows are not to suffer from it
+            if not self._warned:
+                self._warned = True
+                self._to.warning(f"metrics cannot be written ({self._name}): {error}; the replay goes on")
+
+
+class Metrics(Relay):
+    """Watches one run; `reading` is what others may look at."""
+
+    def __init__(self, to: Reporter, last_success_s: float | None, clock: Clock) -> None:
+        super().__init__(to)
+        self._clock = clock
+        self._shown: Snapshot | None = None
+        self._outcome: Outcome | None = None
+        self._done_rows = -1
+        self._moved_s = self._read_s = float("-inf")
+        self.reading = Reading(running=True, success_s=last_success_s)
+
+    def progress(self, snapshot: Snapshot) -> None:
+        super().progress(snapshot)
+        self._shown, now_s = snapshot, self._clock.monotonic()
+        if snapshot.done_rows != self._done_rows or not snapshot.in_flight_rows:
+            self._done_rows, self._moved_s = snapshot.done_rows, now_s
+        if now_s - self._read_s >= READ_S:
+            self._read_s = now_s
+            self._read(snapshot)
+
+    def ended(self, exit_code: int, reason: str) -> None:
+        """How the run ended, where no error says it."""
+        self._outcome = Outcome(exit_code, reason)
+
+    def close(self, outcome: Outcome) -> None:
+        """The last figures, and how it ended, unless `ended` was told."""
+        if self._shown is not None:
+            self._read(self._shown)
+        code = (self._outcome or outcome).exit_code
+        success_s = self.now_s() if code == ExitCode.DONE else self.reading.success_s
+        # The producer is gone, and its queues with it.
+        self.reading = replace(self.reading, running=False, exit_code=code, success_s=success_s, statistics=None)
+
+    def now_s(self) -> float:
+        return self._clock.now()
+
+    def frontier_age_s(self) -> float:
+        """How long the oldest row in flight has waited at most; 0 where none is."""
+        seen = self.reading.figures
+        return self._clock.monotonic() - self._moved_s if seen is not None and seen.in_flight_rows else 0.0
+
+    def _read(self, shown: Snapshot) -> None:
+        seen, before = figures(shown), self.reading.figures
+        if before is not None and before.acked_rows > seen.acked_rows:
+            # Rows found in the topic after a resync are counted at once, and acknowledged ones never become fewer.
+            seen = replace(seen, acked_rows=before.acked_rows)
+        self.reading = replace(
+            self.reading,
+            figures=seen,
+            lateness=Lateness(shown.lateness.counts.copy(), shown.lateness.max_s),
+            ack_latency=Lateness(shown.ack_latency.counts.copy(), shown.ack_latency.max_s),
+            statistics=shown.statistics,
+            outage=shown.outage_since_s is not None,
+        )

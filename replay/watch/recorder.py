@@ -1,0 +1,252 @@
+"""Writes a run into the history while it goes on. A history that cannot be written is a warning, once, and no more."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from replay.model import Clock, SystemClock
+from replay.pace import Lateness
+from replay.report import Reporter, Snapshot
+from replay.watch.beside import Beside
+from replay.watch.history import Damaged, History
+from replay.watch.process import this_process
+from replay.watch.relay import Relay
+from replay.watch.runs import Figures, Outcome, Quantiles, Run, RunInfo, Sample, Span, figures, outcome_of
+
+WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
+BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
+END_WAIT_S = 10.0  # how long its end may take to be written
+RATE_S = 10.0  # the rate kept is over about this long
+
+SAMPLE_S = 0.2
+SAMPLE_SHARE = 1 / 500
+"""Samples are `SAMPLE_S` apart at first, and never closer than this share of the time gone by: a plot of a minute and
+one of a day both have a few thousand points at most."""
+
+OUTAGE, RESUME = "outage", "resume"
+
+
+@contextmanager
+def recording(history: History, info: RunInfo, to: Reporter, clock: Clock | None = None) -> Iterator[Recorder]:
+    """The run is in the history from here on, and its end once this is left: as `ended` said, or as the error says
+    that passes through."""
+    recorder = Recorder(history, info, to, clock or SystemClock())
+    writer = Beside("history", WRITE_S, recorder.write)
+    writer.start(BEGIN_WAIT_S)
+    error: BaseException | None = None
+    try:
+        yield recorder
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        recorder.close(outcome_of(error))
+        if not writer.finish(END_WAIT_S):
+            to.warning(f"the end of this run may be missing in the history, which is slow ({history.path})")
+
+
+class Recorder(Relay):
+    """Watches one run. On the replay's own thread it does arithmetic and nothing else."""
+
+    def __init__(self, history: History, info: RunInfo, to: Reporter, clock: Clock) -> None:
+        super().__init__(to)
+        self._history, self._info, self._clock = history, info, clock
+        self._process = this_process()
+        # Whoever asks later does so from another folder, or by another link: one file, one name.
+        self._checkpoint = os.path.realpath(info.checkpoint)
+        self._started_s, self._begun_s = clock.now(), clock.monotonic()
+        self._shown: Snapshot | None = None
+        self._outcome: Outcome | None = None
+        self._sampled_s: float | None = None
+        self._before = (Lateness(), Lateness())  # of rows and of acknowledgements, at the sample before
+        self._window: deque[tuple[float, int]] = deque()
+        self._warned = self._tidied = False
+        self._lock = threading.Lock()  # around what both threads use:
+        self._figures: Figures | None = None
+        self._rows_per_s: float | None = None
+        self._acked_s: float | None = None
+        self._ended: tuple[float, Outcome] | None = None
+        self._samples: list[Sample] = []
+        self._open: dict[str, Span] = {}  # by kind
+        self._closed: list[Span] = []
+
+    # -- on the replay's thread ----------------------------------------------------------------------------
+
+    def phase(self, name: str, done_rows: int, rows: int) -> None:
+        super().phase(name, done_rows, rows)
+        if self._shown is not None and self._shown.done_rows < self._shown.rows:
+            # Rows had gone out already: a new producer has to find out where to go on.
+            self._begin(RESUME, self._sampled_s or self._begun_s, name)
+        self._sample(name)
+
+    def progress(self, snapshot: Snapshot) -> None:
+        super().progress(snapshot)
+        if self._shown is None and 0 < snapshot.first_row < snapshot.rows:
+            self._begin(RESUME, self._begun_s, f"at row {snapshot.first_row:,}")
+        if snapshot.outage_since_s is None:
+            self._finish(OUTAGE)
+            self._finish(RESUME)
+        else:
+            since_s = self._clock.now() - snapshot.outage_since_s
+            self._begin(OUTAGE, self._clock.monotonic() - since_s, snapshot.outage_reason)
+        self._shown = snapshot
+        self._sample("replaying")
+
+    def ended(self, exit_code: int, reason: str) -> None:
+        """How the run ended, where no error says it."""
+        self._outcome = Outcome(exit_code, reason)
+
+    def close(self, outcome: Outcome) -> None:
+        """The last figures, and how it ended, unless `ended` was told."""
+        self._finish(OUTAGE)
+        self._finish(RESUME)
+        if self._shown is not None:
+            self._sample("ended", at_once=True)
+        with self._lock:
+            self._ended = (self._clock.now(), self._outcome or outcome)
+
+    def _begin(self, kind: str, at_s: float, what: str) -> None:
+        if kind not in self._open:
+            with self._lock:
+                self._open[kind] = Span(kind, max(0.0, at_s - self._begun_s), None, what)
+
+    def _finish(self, kind: str) -> None:
+        if kind in self._open:
+            with self._lock:
+                span = self._open.pop(kind)
+                self._closed.append(Span(kind, span.begin_s, self._clock.monotonic() - self._begun_s, span.what))
+
+    def _sample(self, phase: str, *, at_once: bool = False) -> None:
+        now_s = self._clock.monotonic()
+        gap_s = max(SAMPLE_S, (now_s - self._begun_s) * SAMPLE_SHARE)
+        if self._sampled_s is not None and now_s - self._sampled_s < gap_s and not at_once:
+            return
+        self._sampled_s, shown = now_s, self._shown
+        seen = figures(shown) if shown is not None else None
+        late, latency = self._since_before(shown) if shown is not None else (Quantiles(), Quantiles())
+        with self._lock:
+            if seen is not None:
+                if self._figures is not None and seen.done_row > self._figures.done_row:
+                    self._acked_s = self._clock.now()
+                self._figures, self._rows_per_s = seen, self._rate(now_s, seen.done_row)
+            self._samples.append(
+                Sample(
+                    at_s=now_s - self._begun_s,
+                    phase=phase,
+                    done_row=seen.done_row if seen is not None else 0,
+                    in_flight_rows=seen.in_flight_rows if seen is not None else 0,
+                    lateness_p50_s=late.p50_s,
+                    lateness_p99_s=late.p99_s,
+                    lateness_max_s=late.max_s,
+                    ack_p50_s=latency.p50_s,
+                    ack_p99_s=latency.p99_s,
+                    outage=OUTAGE in self._open,
+                )
+            )
+
+    def _since_before(self, shown: Snapshot) -> tuple[Quantiles, Quantiles]:
+        before, now = self._before, (_copy(shown.lateness), _copy(shown.ack_latency))
+        self._before = now
+        return _between(before[0], now[0]), _between(before[1], now[1])
+
+    def _rate(self, now_s: float, row: int) -> float | None:
+        self._window.append((now_s, row))
+        while now_s - self._window[0][0] > RATE_S and len(self._window) > 2:
+            self._window.popleft()
+        then_s, before = self._window[0]
+        return max(0, row - before) / (now_s - then_s) if now_s > then_s else None
+
+    # -- on the other one ----------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Everything that is new. What cannot be written goes out with a later attempt."""
+        with self._lock:
+            run, samples, closed = self._as_run(), self._samples, self._closed
+            spans = [*closed, *self._open.values()]
+            self._samples, self._closed = [], []
+        try:
+            self._write(run, samples, spans)
+        except (sqlite3.Error, Damaged, OSError) as error:
+            with self._lock:
+                self._samples, self._closed = samples + self._samples, closed + self._closed
+            self._warn(f"the history cannot be written ({self._history.path}: {error}); the replay goes on without")
+
+    def _write(self, run: Run, samples: list[Sample], spans: list[Span]) -> None:
+        try:
+            self._history.write(run, samples, spans)
+        except Damaged as error:
+            aside = self._history.move_aside()
+            if aside is not None:
+                self._to.warning(f"the history was damaged ({error}): it is begun anew, the old one is {aside}")
+            self._history.write(run, samples, spans)
+        if not self._tidied:
+            self._tidied = True
+            self._history.forget_old_samples(run.alive_s)
+
+    def _warn(self, message: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._to.warning(message)
+
+    def _as_run(self) -> Run:
+        info, process = self._info, self._process
+        ended_s, outcome = self._ended or (None, None)
+        return Run(
+            run_id=info.run_id,
+            job=info.job,
+            date=info.date,
+            command=info.command,
+            topic=info.topic,
+            checkpoint=self._checkpoint,
+            options=info.options,
+            host=process.host,
+            pid=process.pid,
+            process_start=process.start,
+            started_s=self._started_s,
+            alive_s=self._clock.now(),
+            acked_s=self._acked_s,
+            ended_s=ended_s,
+            exit_code=outcome.exit_code if outcome is not None else None,
+            reason=outcome.reason if outcome is not None else None,
+            rows_per_s=self._rows_per_s,
+            **(_columns(self._figures) if self._figures is not None else {}),
+        )
+
+
+def _columns(seen: Figures) -> dict[str, Any]:
+    return {
+        "rows": seen.rows,
+        "start_row": seen.start_row,
+        "done_row": seen.done_row,
+        "sent_rows": seen.sent_rows,
+        "already_there_rows": seen.already_there_rows,
+        "left_out": seen.left_out,
+        "bad": seen.bad,
+        "outages": seen.outages,
+        "outages_s": seen.outages_s,
+        "shifted_s": seen.shifted_s,
+        "lateness_p50_s": seen.lateness.p50_s,
+        "lateness_p99_s": seen.lateness.p99_s,
+        "lateness_max_s": seen.lateness.max_s,
+        "ack_p50_s": seen.ack_latency.p50_s,
+        "ack_p99_s": seen.ack_latency.p99_s,
+        "ack_max_s": seen.ack_latency.max_s,
+    }
+
+
+def _copy(measured: Lateness) -> Lateness:
+    return Lateness(measured.counts.copy(), measured.max_s)
+
+
+def _between(before: Lateness, now: Lateness) -> Quantiles:
+    """Of what was measured between the two. Their greatest is known to the bucket, never above the greatest of all."""
+    passed = Lateness(now.counts - before.counts, now.max_s)
+    if not passed.counts.any():
+        return Quantiles()
+    return Quantiles(passed.quantile_s(0.5), passed.quantile_s(0.99), passed.quantile_s(1.0))

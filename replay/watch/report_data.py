@@ -1,0 +1,164 @@
+"""What a report tells of one replay (a job, or a job and its date): all that its page is made of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any
+
+from replay.errors import ExitCode
+from replay.watch.masking import masked
+
+
+class Outcome(Enum):
+    """How a run ended: a sign for the eye, a word for everybody."""
+
+    DONE = ("✓", "Done")
+    FAILED = ("✗", "Failed")
+    STOPPED = ("■", "Stopped")
+    INTERRUPTED = ("!", "Interrupted")
+    RUNNING = ("▶", "Running")
+    UNKNOWN = ("?", "Unknown")
+
+    @property
+    def sign(self) -> str:
+        return self.value[0]
+
+    @property
+    def word(self) -> str:
+        return self.value[1]
+
+
+class Mark(StrEnum):
+    """What is marked in the plots."""
+
+    OUTAGE = "outage"
+    RESUME = "resume"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time with a name. A resume may be a moment: both times are the same."""
+
+    mark: Mark
+    from_s: float  # seconds since 1970, as all times here
+    to_s: float
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Quantiles in seconds: of lateness, or from handing rows over to their last ACK. The highest may be unknown."""
+
+    p50_s: float
+    p99_s: float
+    max_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A run at one moment. The delays are those since the sample before, None where there were none."""
+
+    at_s: float
+    done_rows: int
+    lateness: Delays | None = None
+    ack_latency: Delays | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process that worked on the replay. `last_s`: when it ended, or was last heard of."""
+
+    begun_s: float
+    last_s: float
+    first_row: int
+    done_rows: int
+    sent_rows: int
+    already_there_rows: int = 0
+    exit_code: int | None = None  # None: it has not ended, or could not say so
+    is_alive: bool = False
+    reason: str = ""
+    todo: str = ""
+    process: str = ""  # host and pid
+    outages: int = 0
+    outages_s: float = 0.0
+    samples: Sequence[Sample] = ()
+
+    @property
+    def lasted_s(self) -> float:
+        return max(0.0, self.last_s - self.begun_s)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.exit_code is None:
+            return Outcome.RUNNING if self.is_alive else Outcome.INTERRUPTED
+        if self.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+            return Outcome.STOPPED
+        return Outcome.DONE if self.exit_code == ExitCode.DONE else Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Acknowledged rows by symbol and by partition."""
+
+    symbols: Mapping[str, int]
+    partitions: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the configuration. Its secrets are gone as soon as it exists."""
+
+    name: str
+    value: object
+    origin: str = ""  # command line, variable, job file, default
+    secret: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", masked(self.name, self.value, secret=self.secret))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything; what is not known is empty, and its part of the page is left out."""
+
+    job: str
+    date: str
+    topic: str
+    cluster: str
+    delivery: str
+    pace: str
+    inputs: Sequence[str]
+    rows: int
+    made_s: float
+    first_event_s: float | None = None
+    last_event_s: float | None = None
+    runs: Sequence[Run] = ()  # the oldest first
+    spans: Sequence[Span] = ()  # outages and resumes; pauses between runs are found here
+    replayed: Replayed | None = None
+    not_selected_rows: int = 0
+    bad_rows: Mapping[str, int] = field(default_factory=dict)  # reason to rows
+    verdict: Mapping[str, Any] | None = None  # verify's, `Verdict.as_json()`
+    settings: Sequence[Setting] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The last run speaks for the replay."""
+        return self.runs[-1].outcome if self.runs else Outcome.UNKNOWN
+
+    @property
+    def done_rows(self) -> int:
+        return max((run.done_rows for run in self.runs), default=0)
+
+    def marks(self) -> list[Span]:
+        """Everything that is marked, in order of time."""
+        pauses = [
+            Span(Mark.PAUSE, before.last_s, after.begun_s, "no process was running")
+            for before, after in zip(self.runs, self.runs[1:], strict=False)
+            if after.begun_s > before.last_s
+        ]
+        return sorted([*self.spans, *pauses], key=lambda span: (span.from_s, span.to_s))

@@ -1,0 +1,199 @@
+"""Plots over time as SVG text, drawn by matplotlib. Colours are CSS variables, so that one drawing serves both themes.
+
+Each plot is drawn twice, for a wide and for a narrow page: text that is scaled down to a phone cannot be read.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import Enum
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.dates import AutoDateLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullLocator
+
+from replay.model import Floats
+from replay.watch.report_data import Mark, Run, Span
+from replay.watch.report_series import Line, TimeAxis, line
+
+_DAY_S = 86_400.0  # matplotlib counts time in days since 1970
+
+# Colours that matplotlib writes and the page replaces by its own.
+_INK, _GRID, _OUTAGE, _PAUSE, _RESUME = "#010101", "#020202", "#030303", "#040404", "#050505"
+_LINES = ("#060606", "#070707", "#080808")
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _GRID: "var(--plot-grid)",
+    _OUTAGE: "var(--plot-outage)",
+    _PAUSE: "var(--plot-pause)",
+    _RESUME: "var(--plot-resume)",
+    **{colour: f"var(--plot-{number})" for number, colour in enumerate(_LINES, 1)},
+}
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))  # lines differ also without colour
+_HATCHES = {Mark.OUTAGE: "////", Mark.PAUSE: "--"}
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text: small, searchable, and in the page's font
+    "text.parse_math": False,
+    "hatch.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "text.color": _INK,
+}
+
+_LOWEST_S, _HIGHEST_S = 1e-5, 1e4  # what `Lateness` can tell apart
+
+
+class Width(Enum):
+    """Width and height in CSS pixels, size of text, ticks of time at most, points at most."""
+
+    WIDE = (880, 250, 12, 9, 320)
+    NARROW = (340, 230, 11, 4, 130)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """`lines` picks the rows of a `Line` that are drawn, the first as many as there are `labels`."""
+
+    name: str
+    labels: tuple[str, ...]
+    lines: Callable[[Line], Floats]
+    is_delay: bool
+
+
+RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], is_delay=False)
+LATENESS = Plot("lateness", ("median", "99 %", "highest"), lambda each: each.lateness_s, is_delay=True)
+ACK_LATENCY = Plot("ack-latency", ("median", "99 %"), lambda each: each.ack_latency_s, is_delay=True)
+
+
+def svg(plot: Plot, width: Width, runs: Sequence[Run], axis: TimeAxis, marks: Sequence[Span], zone: tzinfo) -> str:
+    """One plot as an `<svg>` element."""
+    across, down, text_px, ticks_max, points_max = width.value
+    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": f"{plot.name}-{width.name}", "font.size": text_px}
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a matplotlibrc of this machine's user has no say
+        mpl.rcParams.update(style)
+        figure = Figure(figsize=(across / 72, down / 72), layout="constrained")
+        axes = figure.add_subplot()
+        highest = _draw_lines(axes, plot, [line(run, axis, points_max) for run in runs])
+        _draw_marks(axes, axis, marks, across)
+        _lay_out_time(axes, axis, ticks_max, zone)
+        _lay_out_values(axes, plot, highest)
+        if len(plot.labels) > 1:
+            figure.legend(loc="outside upper left", ncols=len(plot.labels), frameon=False, handlelength=2.6)
+        written = io.StringIO()
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _for_page(written.getvalue())
+
+
+def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
+    """The runs one behind the other, with gaps between them. Returns all values drawn, to choose the axis by."""
+    gap = np.full((3, 1), np.nan)
+    places = np.concatenate([part for each in lines for part in (each.place_s / _DAY_S, [np.nan])])
+    parts = [part for each in lines for part in (plot.lines(each), gap)]
+    drawn = []
+    for number, (label, colour, dashes) in enumerate(zip(plot.labels, _LINES, _DASHES, strict=False)):
+        values = np.concatenate([part[number] for part in parts])
+        shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.is_delay else values
+        # A line of one point is invisible without a dot.
+        marker = "o" if any(np.count_nonzero(~np.isnan(part[number])) == 1 for part in parts) else ""
+        axes.plot(places, shown, color=colour, linestyle=dashes, marker=marker, markersize=3, lw=1.6, label=label)
+        if not plot.is_delay:
+            axes.fill_between(places, shown, color=colour, alpha=0.15, linewidth=0)
+        drawn.append(shown[~np.isnan(shown)])
+    return np.concatenate(drawn)
+
+
+def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Span], across: int) -> None:
+    """Spans as hatched bands, resumes as lines; their numbers on top, as long as those do not collide."""
+    colours = {Mark.OUTAGE: _OUTAGE, Mark.PAUSE: _PAUSE, Mark.RESUME: _RESUME}
+    free_from = -math.inf
+    for number, span in enumerate(marks, 1):
+        begin, end = axis.place(np.array([span.from_s, span.to_s])) / _DAY_S
+        colour = colours[span.mark]
+        if span.mark in _HATCHES:
+            axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=_HATCHES[span.mark], linewidth=0.7)
+        else:
+            axes.axvline(begin, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
+        at = begin if span.mark is Mark.RESUME else (begin + end) / 2
+        if at >= free_from:
+            on_top = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+            axes.text(at, 1.01, str(number), color=colour, fontweight="bold", **on_top)
+            digits_px = 8 * len(str(number)) + 6
+            free_from = at + digits_px / across * axis.span_s / _DAY_S
+
+
+def _lay_out_time(axes: Any, axis: TimeAxis, ticks_max: int, zone: tzinfo) -> None:
+    form = "%H:%M:%S" if axis.span_s < 600 else "%H:%M" if axis.span_s < 1.5 * _DAY_S else "%m-%d %H:%M"
+
+    def clock(place_days: float, _: int) -> str:
+        return datetime.fromtimestamp(axis.clock(place_days * _DAY_S), zone).strftime(form)
+
+    begin, end = axis.place_s[0] / _DAY_S, axis.place_s[-1] / _DAY_S
+    margin = 0.01 * (end - begin)
+    axes.set_xlim(begin - margin, end + margin)
+    axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=2, maxticks=ticks_max))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(FuncFormatter(clock))
+
+
+def _lay_out_values(axes: Any, plot: Plot, drawn: Floats) -> None:
+    """Rates from 0 on; delays in decades, since a good millisecond and a bad minute belong into one picture."""
+    axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.5, alpha=0.6)
+    axes.set_axisbelow(True)
+    if not plot.is_delay:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set_ylim(0, 1.08 * max(1.0, float(drawn.max(initial=0.0))))
+        return
+    axes.set_yscale("log")  # which sets a formatter of its own
+    axes.yaxis.set_major_formatter(FuncFormatter(_delay))
+    axes.yaxis.set_minor_locator(NullLocator())
+    low, high = (drawn.min(), drawn.max()) if len(drawn) else (1e-3, 1e-3)
+    first = math.floor(math.log10(low))
+    axes.set_ylim(10.0**first, 10.0 ** max(first + 1, math.ceil(math.log10(high))))
+
+
+def _delay(seconds: float, _: int) -> str:
+    return f"{seconds * 1e3:g} ms" if seconds < 0.9 else f"{seconds:g} s"
+
+
+def _for_page(written: str) -> str:
+    """Only the `<svg>` element, with colours as variables, the page's font, and no id that nothing refers to.
+
+    Matplotlib numbers its ids from 1 in each drawing; those that are referred to are hashes, different in each.
+    """
+    root = ET.fromstring(written)
+    used = set(re.findall(r"(?:url\(|href=\")#([\w.-]+)", written))
+    for parent in root.iter():
+        for child in [each for each in parent if each.tag.endswith(("}metadata", "}style"))]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        for name in list(element.attrib):
+            value = element.attrib.pop(name)
+            if name != "id" or value in used:
+                element.set(name.rpartition("}")[2], _styled(value) if name == "style" else value)
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("aria-hidden", "true")  # what stands around it tells the same in words
+    root.set("focusable", "false")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _styled(style: str) -> str:
+    plain = re.sub(r"font-family: [^;]*; ", "", style)
+    return re.sub("|".join(_VARIABLES), lambda found: _VARIABLES[found[0]], plain)

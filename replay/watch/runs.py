@@ -1,0 +1,214 @@
+"""A run as its surroundings see it: what it is, how far it came, how it ended. Pure and light.
+
+History, metrics, notifications and the machine-readable summary all tell of these.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from replay.errors import ExitCode, ReplayError, exit_code, printable
+from replay.watch.process import Process, is_there
+
+if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
+    from replay.pace import Lateness
+    from replay.report import Snapshot
+
+_LIFE_S = 120.0
+"""A run on another host counts as running this long after its last sign of life. Signs come every few seconds; this
+leaves room for a history that is locked for a while, and for clocks that differ."""
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a run is. `date` is its logical date (2026-11-22), `options` are as given, their secrets masked."""
+
+    job: str
+    date: str | None
+    command: str
+    topic: str
+    checkpoint: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = field(default_factory=_new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; the reason is one sentence."""
+
+    exit_code: int
+    reason: str
+
+    @property
+    def word(self) -> str:
+        """`done`, `stopped` (by a signal) or `failed`."""
+        if self.exit_code == ExitCode.DONE:
+            return "done"
+        return "stopped" if self.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM) else "failed"
+
+
+def utf8(text: str) -> str:
+    """Paths may hold any bytes; what is written down is text."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """The outcome of a run that this error ended; None: it came to its end."""
+    code = exit_code(error)
+    if error is None:
+        return Outcome(code, "done")
+    if isinstance(error, ReplayError):
+        return Outcome(code, printable(f"{error.where}: {error.what}" if error.where else error.what))
+    if isinstance(error, KeyboardInterrupt):
+        return Outcome(code, "stopped by SIGINT")
+    return Outcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Of how late rows went out, or how long their acknowledgements took; None where nothing was measured."""
+
+    p50_s: float | None = None
+    p99_s: float | None = None
+    max_s: float | None = None
+
+
+def quantiles(measured: Lateness) -> Quantiles:
+    if not measured.counts.any():
+        return Quantiles()
+    return Quantiles(measured.quantile_s(0.5), measured.quantile_s(0.99), measured.max_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a run has come. Unlike a `Snapshot` they stand still, so that another thread may read them.
+
+    `done_row` is the next row: those before it are done. `left_out` counts by the name of the `Fate`, `bad` those of
+    them that are bad. Rows are `acked` when this run has sent them and Kafka has acknowledged them.
+    """
+
+    rows: int
+    start_row: int
+    done_row: int
+    sent_rows: int
+    acked_rows: int
+    already_there_rows: int
+    in_flight_rows: int
+    left_out: Mapping[str, int]
+    bad: Mapping[str, int]
+    lateness: Quantiles
+    ack_latency: Quantiles
+    shifted_s: float
+    outages: int
+    outages_s: float
+    elapsed_s: float
+
+
+def figures(shown: Snapshot) -> Figures:
+    done_row = shown.done_rows if shown.committed_row is None else shown.committed_row
+    settled = shown.first_row + shown.already_there_rows + shown.left_out.total()
+    return Figures(
+        rows=shown.rows,
+        start_row=shown.first_row,
+        done_row=done_row,
+        sent_rows=shown.sent_rows,
+        # Rows found in the topic and rows left out are counted before the frontier passes them: never below zero.
+        acked_rows=max(0, shown.done_rows - settled),
+        already_there_rows=shown.already_there_rows,
+        in_flight_rows=shown.in_flight_rows,
+        left_out={fate.name.lower(): rows for fate, rows in sorted(shown.left_out.items())},
+        bad={fate.name.lower(): rows for fate, rows in sorted(shown.bad_rows.items())},
+        lateness=quantiles(shown.lateness),
+        ack_latency=quantiles(shown.ack_latency),
+        shifted_s=shown.shifted_s,
+        outages=shown.outages,
+        outages_s=shown.outages_s,
+        elapsed_s=shown.elapsed_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as it is known. Times are seconds since 1970; what is not known (yet) is None.
+
+    `alive_s` is its last sign of life, `acked_s` when the position last moved, `rows_per_s` how fast it moved in the
+    last seconds.
+    """
+
+    run_id: str
+    job: str
+    date: str | None
+    command: str
+    topic: str
+    checkpoint: str
+    options: Mapping[str, str]
+    host: str
+    pid: int
+    process_start: str
+    started_s: float
+    alive_s: float
+    acked_s: float | None = None
+    ended_s: float | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    rows: int | None = None
+    start_row: int | None = None
+    done_row: int | None = None
+    sent_rows: int | None = None
+    already_there_rows: int | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    bad: Mapping[str, int] = field(default_factory=dict)
+    outages: int | None = None
+    outages_s: float | None = None
+    shifted_s: float | None = None
+    rows_per_s: float | None = None
+    lateness_p50_s: float | None = None
+    lateness_p99_s: float | None = None
+    lateness_max_s: float | None = None
+    ack_p50_s: float | None = None
+    ack_p99_s: float | None = None
+    ack_max_s: float | None = None
+
+    def is_running(self, now_s: float) -> bool:
+        """It has not ended, and its process is still there. Where that cannot be told, a recent sign of life counts."""
+        if self.ended_s is not None:
+            return False
+        there = is_there(Process(self.host, self.pid, self.process_start))
+        return now_s - self.alive_s <= _LIFE_S if there is None else there
+
+    def is_interrupted(self, now_s: float) -> bool:
+        """It is gone without a word: kill -9, power, a crash of the machine."""
+        return self.ended_s is None and not self.is_running(now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before."""
+
+    at_s: float
+    phase: str
+    done_row: int
+    in_flight_rows: int
+    lateness_p50_s: float | None
+    lateness_p99_s: float | None
+    lateness_max_s: float | None
+    ack_p50_s: float | None
+    ack_p99_s: float | None
+    outage: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a run that stands out: an `outage` or a `resume`. Seconds after the start; an open one has no end."""
+
+    kind: str
+    begin_s: float
+    end_s: float | None
+    what: str

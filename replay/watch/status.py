@@ -1,0 +1,217 @@
+"""What `replay status` shows: each checkpoint joined with its last run. Pure, but for `collect`; and light.
+
+The checkpoint says what is in the topic, the history who worked on it last and how that ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from replay import checkpoint as checkpoints
+from replay.checkpoint import Checkpoint, CheckpointFile
+from replay.errors import ExitCode, StateConflict
+from replay.watch.history import History, HistoryUnreadable
+from replay.watch.process import Process, was_there
+from replay.watch.runs import Run, utf8
+
+
+class State(StrEnum):
+    """How a replay stands. STOPPED: by a signal, after a clean drain. GONE: it was done, and its checkpoint is away."""
+
+    DONE = "done"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DAMAGED = "damaged"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A checkpoint's path, and the job and date that its path stands for."""
+
+    path: Path
+    job: str
+    date: str | None
+
+    @property
+    def key(self) -> str:
+        """As the history knows the checkpoint."""
+        return utf8(os.path.realpath(self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One replay. What is not known is None; times are seconds since 1970.
+
+    `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date last came to its end.
+    """
+
+    job: str
+    date: str | None
+    state: State
+    detail: str
+    checkpoint: str
+    topic: str | None = None
+    done_rows: int | None = None
+    rows: int | None = None
+    rows_per_s: float | None = None
+    left_s: float | None = None
+    ack_age_s: float | None = None
+    saved_s: float | None = None
+    succeeded_s: float | None = None
+    exit_code: int | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A job without a success that is young enough; None: without any."""
+
+    job: str
+    age_s: float | None
+
+
+# -- pure -------------------------------------------------------------------------------------------------
+
+
+def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s: float) -> Status:
+    """`found` is the checkpoint, or why it cannot be read; `last` the newest run on it."""
+    job, date = (last.job, last.date) if last is not None else (place.job, place.date)
+    base = Status(job, date, State.DAMAGED, "", utf8(str(place.path)))
+    if last is not None:
+        base = replace(
+            base,
+            topic=last.topic,
+            done_rows=last.done_row,
+            rows=last.rows,
+            exit_code=last.exit_code,
+            run_id=last.run_id,
+            ack_age_s=_age(last.acked_s, now_s),
+            succeeded_s=last.ended_s if last.exit_code == ExitCode.DONE else None,
+        )
+    if isinstance(found, Checkpoint):
+        base = replace(
+            base,
+            topic=found.job.topic,
+            done_rows=found.progress.position.row,
+            rows=found.job.rows,
+            saved_s=found.saved_at_s,
+        )
+        if found.state is checkpoints.State.DONE:
+            base = replace(base, succeeded_s=max(base.succeeded_s or 0.0, found.saved_at_s))
+    state, detail = _state(found, last, now_s)
+    made = replace(base, state=state, detail=detail)
+    return _with_rate(made, last) if state is State.RUNNING and last is not None else made
+
+
+def _state(found: Checkpoint | str | None, last: Run | None, now_s: float) -> tuple[State, str]:
+    if isinstance(found, str):
+        return State.DAMAGED, found
+    if last is not None and last.is_running(now_s):
+        return State.RUNNING, f"by {last.host}:{last.pid}"
+    if last is None or last.ended_s is None or (found is not None and found.saved_at_s > last.ended_s):
+        # No run that ended has the last word: what the checkpoint says counts.
+        return _by_checkpoint(found, last)
+    return _by_end(last, there=found is not None)
+
+
+def _by_end(last: Run, *, there: bool) -> tuple[State, str]:
+    if last.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+        return State.STOPPED, last.reason or ""
+    if last.exit_code != ExitCode.DONE:
+        return State.FAILED, f"exit {last.exit_code}: {last.reason}"
+    if not there:
+        return State.GONE, "it was done; its checkpoint is away, so that the next run sends all rows again"
+    return State.DONE, ""
+
+
+def _by_checkpoint(found: Checkpoint | None, last: Run | None) -> tuple[State, str]:
+    if found is None:
+        where = f"on {last.host}" if last is not None else ""
+        return State.INTERRUPTED, f"{where}, before its first checkpoint"
+    if found.state is checkpoints.State.DONE:
+        return State.DONE, ""
+    host, _, pid = found.instance.rpartition(":")
+    if found.state is checkpoints.State.CLEAN:
+        return State.STOPPED, f"on {host}"
+    if last is None and pid.isdecimal() and was_there(Process(host, int(pid)), found.saved_at_s):
+        return State.RUNNING, f"by {found.instance}"
+    return State.INTERRUPTED, f"on {host}: the next run looks into the topic first"
+
+
+def _with_rate(made: Status, last: Run) -> Status:
+    rate = last.rows_per_s
+    if not rate or made.rows is None or made.done_rows is None:
+        return replace(made, rows_per_s=rate)
+    return replace(made, rows_per_s=rate, left_s=(made.rows - made.done_rows) / rate)
+
+
+def _age(at_s: float | None, now_s: float) -> float | None:
+    return None if at_s is None else max(0.0, now_s - at_s)
+
+
+def older_than(
+    statuses: Iterable[Status], age_s: float, now_s: float, successes: Mapping[str, float] | None = None
+) -> list[Stale]:
+    """Jobs whose last success, of whatever date, is older than this or missing: what a monitor asks for.
+
+    `successes` are those that the history knows; a later failure of the same date hides them in its status.
+    """
+    newest: dict[str, float | None] = {}
+    for each in statuses:
+        ends = (newest.get(each.job), each.succeeded_s, (successes or {}).get(each.job))
+        newest[each.job] = max((end for end in ends if end is not None), default=None)
+    ages = {job: _age(end, now_s) for job, end in newest.items()}
+    return [Stale(job, age) for job, age in sorted(ages.items()) if age is None or age > age_s]
+
+
+def as_json(statuses: Iterable[Status]) -> list[dict[str, Any]]:
+    """Field names are part of the interface: scripts read them."""
+    return [asdict(each) for each in statuses]
+
+
+# -- the state folder ---------------------------------------------------------------------------------------
+
+
+def collect(
+    state_dir: Path, history: History, now_s: float, named: Sequence[Path] = ()
+) -> tuple[list[Status], list[str]]:
+    """Every replay that the state folder, the history or the caller knows; and what could not be looked at."""
+    troubles: list[str] = []
+    last: dict[str, Run] = {}
+    try:
+        last = {run.checkpoint: run for run in history.last_of_each()}
+    except HistoryUnreadable as error:
+        troubles.append(str(error))
+    places = {place.key: place for place in (*_places(state_dir), *(Place(path, path.stem, None) for path in named))}
+    for key, run in last.items():
+        places.setdefault(key, Place(Path(run.checkpoint), run.job, run.date))
+    statuses = [status(place, _load(place.path), last.get(key), now_s) for key, place in places.items()]
+    return sorted(statuses, key=lambda each: (each.job, each.date or "", each.checkpoint)), troubles
+
+
+def _places(state_dir: Path) -> Iterator[Place]:
+    """`JOB.json`, and `JOB/DATE.json`; also where only the generation before it is left."""
+    for pattern in ("*.json", "*.json.prev", "*/*.json", "*/*.json.prev"):
+        for path in state_dir.glob(pattern):
+            whole = path.with_suffix("") if path.suffix == ".prev" else path
+            if whole.name.startswith(".") or (whole != path and whole.exists()):
+                continue
+            if whole.parent == state_dir:
+                yield Place(whole, whole.stem, None)
+            else:
+                yield Place(whole, whole.parent.name, whole.stem)
+
+
+def _load(path: Path) -> Checkpoint | str | None:
+    try:
+        return CheckpointFile(path).load()
+    except StateConflict as error:
+        return error.what

@@ -1,0 +1,99 @@
+"""The end of a run for machines: one JSON object with stable names, to a file or to standard output.
+
+Names are only ever added. Times are seconds; what was not measured, or is not known, is null.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replay import __version__
+from replay.errors import UsageError
+from replay.watch.beside import replace_file
+from replay.watch.runs import Figures, Outcome, RunInfo, utf8
+
+if TYPE_CHECKING:
+    from replay.report import Reporter
+
+STANDARD_OUTPUT = "-"
+
+
+def summary(info: RunInfo, outcome: Outcome, seen: Figures | None, started_s: float, ended_s: float) -> dict[str, Any]:
+    """`seen` is None where the run ended before anything was known of its rows. Options are left out: they are in the
+    history, and what notifications carry should be small."""
+    return {
+        "replay_version": __version__,
+        "run_id": info.run_id,
+        "job": info.job,
+        "date": info.date,
+        "command": info.command,
+        "topic": info.topic,
+        "checkpoint": utf8(info.checkpoint),
+        "outcome": outcome.word,
+        "exit_code": int(outcome.exit_code),
+        "reason": outcome.reason,
+        "started_s": started_s,
+        "ended_s": ended_s,
+        **_of_rows(seen),
+    }
+
+
+def _of_rows(seen: Figures | None) -> dict[str, Any]:
+    if seen is None:
+        return dict.fromkeys(_NAMES)
+    return {
+        "rows": seen.rows,
+        "start_row": seen.start_row,
+        "done_row": seen.done_row,
+        "sent_rows": seen.sent_rows,
+        "acked_rows": seen.acked_rows,
+        "already_there_rows": seen.already_there_rows,
+        "left_out": dict(seen.left_out),
+        "bad": dict(seen.bad),
+        "lateness": asdict(seen.lateness),
+        "ack_latency": asdict(seen.ack_latency),
+        "shifted_s": seen.shifted_s,
+        "outages": seen.outages,
+        "outages_s": seen.outages_s,
+        "elapsed_s": seen.elapsed_s,
+        "rows_per_s": seen.sent_rows / seen.elapsed_s if seen.elapsed_s else None,
+    }
+
+
+_NAMES = (
+    "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "left_out", "bad", "lateness",
+    "ack_latency", "shifted_s", "outages", "outages_s", "elapsed_s", "rows_per_s",
+)  # fmt: skip
+
+
+def check(target: str) -> None:
+    """Raises `UsageError` before the run where its end could not be written."""
+    if target == STANDARD_OUTPUT:
+        return
+    path = Path(target)
+    if not path.name or path.is_dir() or not path.parent.is_dir():
+        raise UsageError(
+            "no file can be written there" if path.parent.is_dir() else f"there is no folder {path.parent}",
+            where=f"--summary-json {target}",
+            todo="name a file in a folder that exists, or - for standard output",
+        )
+
+
+def write(target: str, document: dict[str, Any], to: Reporter) -> None:
+    """All of it or nothing. The replay is over, and its exit code stands: what goes wrong here is a warning."""
+    data = (json.dumps(document, indent=1) + "\n").encode()
+    try:
+        if target == STANDARD_OUTPUT:
+            sys.stdout.write(data.decode())
+            sys.stdout.flush()
+        else:
+            replace_file(Path(target), data)
+    except OSError as error:
+        if target == STANDARD_OUTPUT:  # nobody reads it; Python must not try again when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        to.warning(f"the summary is not written (--summary-json {target}): {error.strerror or error}")
