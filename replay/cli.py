@@ -102,6 +102,7 @@ def run(
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
+            name = replace(name, state_dir=options.checkpoint.parent)  # no history outlives it either
         _replay(options, name, context, watching, console, quiet=logging.quiet)
         if verify_after:
             from replay import admin  # noqa: PLC0415

@@ -176,7 +176,8 @@ class Cluster:
 
     def __init__(self, options: KafkaOptions, patience: Patience) -> None:
         self._options, self._patience = options, patience
-        self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s))
+        # A part of the deadline: whoever waits is told in between.
+        self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
         self.news = BrokerNews()
         try:
             self._admin = AdminClient(

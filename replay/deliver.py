@@ -243,5 +243,7 @@ class TransactionalSink(KafkaSink):
         """Epochs change with transactions; a lost one raises by itself."""
 
     def _lost(self, reason: str) -> Exception:
-        kind = Fenced if self.news.fatal_code in FENCED else Resync
-        return kind(f"the producer cannot go on: {reason}")
+        # The error callback may not have run yet, and what is raised here is often no more than "fatal": only the
+        # text tells the cause then.
+        is_fenced = self.news.fatal_code in FENCED or "fenced" in reason
+        return (Fenced if is_fenced else Resync)(f"the producer cannot go on: {reason}")

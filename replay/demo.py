@@ -89,6 +89,7 @@ def _run_and_kill(inputs: tuple[str, ...], broker: EmbeddedBroker, checkpoint: P
     """A replay in a child process, killed without warning; the row its last checkpoint knows."""
     command = [sys.executable, "-m", "replay", "run", *inputs, "--topic", TOPIC, "--checkpoint", str(checkpoint)]
     command += ["--bootstrap-servers", broker.bootstrap_servers, "--rate", f"{RATE:.0f}/s", "--progress-seconds", "1"]
+    command += ["--state-dir", str(checkpoint.parent)]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline_s = time.monotonic() + CHILD_TIMEOUT_S

@@ -245,7 +245,7 @@ FILES = [
     Bad("folder-empty", "an empty folder counts as done", lambda f: f, ("no Parquet file here", "glob")),
     Bad("folder-hidden-only", "Spark's _temporary files are replayed", only_hidden, ("no Parquet file here",)),
     Bad("glob-nothing", "a glob that finds nothing is done", given("/nowhere/*.parquet"), ("no Parquet file here",)),
-    Bad("remote-uri", "ftp:// is looked up as a local path", given("ftp://b/x.parquet"), ("ftp://b/x.parquet", "->")),
+    Bad("remote-uri", "ftp:// is looked up as a local path", given("ftp://b/x.parquet"), ("ftp://b", "s3://", "->")),
     Bad("zero-length", "an empty file counts as done", content(b""), ("bad.parquet", "is empty", "write it again")),
     Bad("csv", "text is read as Parquet", content(b"symbol,price\nA,1\n"), WHOLE),
     Bad("magic-only", "four bytes of magic pass", content(b"PAR1"), WHOLE),

@@ -118,7 +118,7 @@ def test_debug_shows_the_traceback_and_still_the_message() -> None:
     done = replay("run", "/no/such.parquet", "--topic", "t", "--embedded", "--debug")
     assert done.returncode == 3
     assert "Traceback" in done.stderr
-    assert "InputError" in done.stderr
+    assert "NoInput" in done.stderr
     assert "  -> check the path" in done.stderr.splitlines()[-1]
 
 
