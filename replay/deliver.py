@@ -236,14 +236,18 @@ class TransactionalSink(KafkaSink):
         except (KafkaException, BufferError) as error:
             if isinstance(error, BufferError):
                 raise Resync(f"cannot {what}: {error}") from None
-            kind = Fenced if error.args[0].code() in FENCED else Resync
-            raise kind(f"cannot {what}: {error.args[0].str()}") from None
+            code, text = error.args[0].code(), error.args[0].str()
+            kind = Fenced if _is_fenced(code, text) else Resync
+            raise kind(f"cannot {what}: {text}") from None
 
     def _watch_epoch(self, statistics: str) -> None:
         """Epochs change with transactions; a lost one raises by itself."""
 
     def _lost(self, reason: str) -> Exception:
-        # The error callback may not have run yet, and what is raised here is often no more than "fatal": only the
-        # text tells the cause then.
-        is_fenced = self.news.fatal_code in FENCED or "fenced" in reason
-        return (Fenced if is_fenced else Resync)(f"the producer cannot go on: {reason}")
+        kind = Fenced if _is_fenced(self.news.fatal_code, reason) else Resync
+        return kind(f"the producer cannot go on: {reason}")
+
+
+def _is_fenced(code: int, text: str) -> bool:
+    """What is raised is often no more than "fatal", before the error callback has run: then only the text tells."""
+    return code in FENCED or "fenced" in text
