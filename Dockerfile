@@ -1,0 +1,46 @@
+# replay as an image: small, not root, fit for a read-only root filesystem.
+#
+# Build: docker build --tag trade-replay:0.1.0 .
+# Run:   docker run --rm --read-only --tmpfs /tmp --volume replay-state:/var/lib/replay \
+#          --volume /srv/trades:/srv/trades:ro trade-replay:0.1.0 \
+#          run /srv/trades --topic trades --bootstrap-servers kafka:9092 --rate 5000/s
+# State: the volume /var/lib/replay. Without a named volume there the checkpoint goes with the container.
+#
+# The base is the Python and the Debian that the tests run on, pinned by tag. Pin it by digest where you build: a digest
+# could not be looked up where this file was written.
+ARG PYTHON=3.11.14-slim-bookworm
+
+FROM python:${PYTHON} AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY data data
+COPY replay replay
+# The environment gets no pip of its own: nothing is installed there later.
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
+    && python -m venv --without-pip /opt/replay \
+    && pip --python /opt/replay/bin/python install --no-cache-dir /dist/*.whl
+
+FROM python:${PYTHON}
+LABEL org.opencontainers.image.title="trade-replay" \
+      org.opencontainers.image.description="Replays historical trades from Parquet into Kafka, exactly once" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11.14-slim-bookworm"
+# A fixed number, so that volumes and runAsUser can name it.
+RUN groupadd --gid 10001 replay \
+    && useradd --uid 10001 --gid 10001 --home-dir /var/lib/replay --no-create-home --shell /usr/sbin/nologin replay \
+    && install --directory --owner=replay --group=replay --mode=0750 /var/lib/replay
+COPY --from=build /opt/replay /opt/replay
+# The default state folder is XDG_STATE_HOME/replay: the volume below. Nothing can be compiled into a read-only /opt.
+ENV PATH=/opt/replay/bin:$PATH \
+    XDG_STATE_HOME=/var/lib \
+    PYTHONDONTWRITEBYTECODE=1
+VOLUME /var/lib/replay
+WORKDIR /var/lib/replay
+USER 10001:10001
+# Resident: a job that has not succeeded for a night and two hours is ill. One-shot: over before this matters, or a long
+# backfill, where the answer is about the jobs in its state folder.
+HEALTHCHECK --interval=5m --timeout=10s CMD ["replay", "status", "--fail-if-older-than", "26h"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["replay"]
+CMD ["--help"]

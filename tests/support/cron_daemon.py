@@ -1,0 +1,93 @@
+"""Debian's cron daemon on a whole crontab, at a moment of the test's choice.
+
+The daemon is the real one: it parses the file, waits for the minute, starts the shell with its own bare environment,
+and mails what is printed. Only its clock is set (libfaketime, which the jobs do not inherit), and in a mount
+namespace of its own it sees no other crontab, and `sendmail` is a script that keeps the mail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+DAEMON = Path("/usr/sbin/cron")
+BEFORE_S = 3
+"""The daemon is started so long before the minute: it must be up by then, and it was so within 0.1 s."""
+
+MOUNTS = """\
+set -eu
+mount --bind "$1/sbin" /usr/sbin
+mount --bind "$1/spool" /var/spool/cron/crontabs
+mount --bind "$1/empty" /etc/cron.d
+mount --bind /dev/null /etc/crontab
+mount --bind "$1/run" /run
+exec faketime "$2" /usr/sbin/cron -f
+"""
+SENDMAIL = """\
+#!/bin/sh
+cat >"{folder}/mail.part" && mv "{folder}/mail.part" "{folder}/mail"
+"""
+SHELL = """\
+#!/bin/sh
+/bin/sh "$@"
+echo $? >"{folder}/code.part" && mv "{folder}/code.part" "{folder}/code"
+"""
+"""The crontab's shell, which also notes how the line ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What came of a line: its exit code, and the mail (headers and text), empty if none was sent."""
+
+    code: int
+    mail: str
+
+
+def fire(crontab: str, minute: str, folder: Path, timeout_s: float = 40) -> Fired:
+    """Let the daemon come to `minute` (`02:30`) with this crontab, and wait for the end of the line that fires."""
+    for name in ("sbin", "spool", "empty", "run"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy2(DAEMON, folder / "sbin")
+    _program(folder / "sbin" / "sendmail", SENDMAIL.format(folder=folder))
+    _program(folder / "shell", SHELL.format(folder=folder))
+    table = folder / "spool" / "root"
+    table.write_text(crontab.replace("SHELL=/bin/sh", f"SHELL={folder}/shell"))
+    table.chmod(0o600)
+    hour, _, minutes = minute.partition(":")
+    started = f"2026-11-24 {int(hour):02}:{int(minutes) - 1:02}:{60 - BEFORE_S:02}"
+    daemon = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTS, "mounts", str(folder), started],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        start_new_session=True,
+    )
+    try:
+        _wait_over(folder, daemon, time.monotonic() + timeout_s)
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.communicate()
+    mail = folder / "mail"
+    return Fired(int((folder / "code").read_text()), mail.read_text() if mail.exists() else "")
+
+
+def _wait_over(folder: Path, daemon: subprocess.Popen[bytes], deadline: float) -> None:
+    """Until the line has ended and the daemon has no child any more: then a mail, if any, is sent."""
+    while not (folder / "code").exists() or _children(int((folder / "run/crond.pid").read_text())):
+        assert daemon.poll() is None, f"cron ended: {daemon.communicate()[1].decode()}"
+        assert time.monotonic() < deadline, f"no line fired, or it has not ended: {sorted(folder.iterdir())}"
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
