@@ -33,9 +33,6 @@ from tests.support.kafka_cluster import JVM, KafkaCluster, KafkaUnavailable, jar
 from tests.support.need import need, need_file, need_root, without
 from tests.support.readback import compare, expected_records, read_topic
 
-NOT_YET = {"config", "schedule", "status"}
-"""Commands that the files use and the tool does not have yet: delete the name of each that comes."""
-
 TRY_AGAIN = {ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED, ExitCode.CHECKPOINT_UNWRITABLE}
 """What time mends, or may; with the signals, which say nothing about the job. The rest needs somebody."""
 
@@ -52,7 +49,6 @@ def lines() -> list[Any]:
         pytest.param(
             arguments,
             id=f"{name}-{arguments[0]}",
-            marks=[pytest.mark.xfail(strict=True, reason=f"no command {arguments[0]} yet")] * (arguments[0] in NOT_YET),
         )
         for name, arguments in all_lines()
     ]
@@ -69,7 +65,6 @@ def test_the_tool_understands_every_command_line(arguments: list[str]) -> None:
     command.make_context(name, rest)
 
 
-@pytest.mark.xfail("schedule" in NOT_YET, strict=True, reason="no command schedule yet: its option cron is not known")
 def test_every_key_of_the_job_file_is_an_option() -> None:
     """Broken: the example job file is refused."""
     jobs = job_tables()
@@ -118,8 +113,6 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
     for folder in ("state", "logs"):
         (tmp_path / folder).mkdir()
     text = (CRON / "nightly.toml").read_text().replace("/srv/trades", str(tmp_path))
-    if "schedule" in NOT_YET:
-        text = text.replace('cron = "30 2 * * *"', "")
     (tmp_path / "nightly.toml").write_text(text)
     return {
         "REPLAY": str(PROGRAMS / "replay"),

@@ -45,7 +45,14 @@ def test_the_context_is_small_and_holds_nothing_private(context: Path) -> None:
     top = {path.name for path in context.iterdir()}
     assert top == {".dockerignore", "Dockerfile", "LICENSE", "README.md", "data", "pyproject.toml", "replay"}
     files = [path for path in context.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files if path.parent != context} <= {".py", ".typed", ".parquet", ".md"}
+    assert {path.suffix for path in files if path.parent != context} <= {
+        ".py",
+        ".typed",
+        ".parquet",
+        ".md",
+        ".css",
+        ".jinja",
+    }
     assert sum(path.stat().st_size for path in files) < CONTEXT_BYTES_MAX
 
 
