@@ -39,6 +39,7 @@ from pyarrow import types
 
 from replay.input.kinds import (
     Predicate,
+    entries,
     is_binary,
     is_extension,
     is_list,
@@ -249,7 +250,7 @@ def _lists(column: pa.Array, write: Write) -> Texts:
 
 
 def _maps(column: pa.Array, write: Write) -> Texts:
-    lists = column.cast(pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])))
+    lists = entries(column)
     keys, values = (_whole(*write(child)) for child in pc.list_flatten(lists).flatten())
     if is_text(column.type.key_type):
         texts = pc.binary_join_element_wise(keys, values, b": ")

@@ -48,3 +48,11 @@ def run_of_each_row(column: pa.Array) -> pa.Array:
     """Which of its values each row of a run-end encoded column has. (Arrow's run_end_decode knows few types.)"""
     rows = np.arange(column.offset, column.offset + len(column))
     return pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"))
+
+
+def entries(maps: pa.Array) -> pa.Array:
+    """The same as lists of {key, value}. (Arrow's cast to such a list makes an invalid array where a map of nulls is a
+    value, pyarrow 26.)"""
+    pairs = pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
+    offsets = pa.array(maps.offsets.to_numpy(), pa.int32())  # a copy: a mask goes with no slice
+    return pa.ListArray.from_arrays(offsets, pairs, mask=maps.is_null())

@@ -27,7 +27,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.input.kinds import Predicate, is_binary, is_extension, is_list, is_string, is_uuid, run_of_each_row
+from replay.input.kinds import (
+    Predicate,
+    entries,
+    is_binary,
+    is_extension,
+    is_list,
+    is_string,
+    is_uuid,
+    run_of_each_row,
+)
 
 _FINEST = ("s", "ms", "us", "ns")
 
@@ -221,7 +230,7 @@ def _widen_list(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _widen_map(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    lists = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
+    lists = entries(array)
     keys, items = pc.list_flatten(lists).flatten()
     return pa.MapArray.from_arrays(
         _offsets(lists), widen(keys, kind.key_type), widen(items, kind.item_type), type=kind, mask=array.is_null()

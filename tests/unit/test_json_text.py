@@ -95,6 +95,8 @@ NESTED = [
     (pa.array([[("a", 1), ("b\n", None)], None, []], pa.map_(pa.string(), pa.int8())),
      ['{"a": 1, "b\\n": null}', "null", "{}"]),
     (pa.array([[("a", 1)]], pa.map_(pa.dictionary(pa.int8(), pa.string()), pa.int8())), ['{"a": 1}']),
+    (pa.array([None, [(0, [("a", None), ("b", None)])]], pa.map_(pa.int8(), pa.map_(pa.string(), pa.null()))),
+     ["null", '[[0, {"a": null, "b": null}]]']),
     (pa.array([[(1, "x")], None, []], pa.map_(pa.int8(), pa.string())), ['[[1, "x"]]', "null", "[]"]),
     (pa.array([[[[1], []], None], []], pa.list_(pa.list_(pa.list_(pa.int8())))), ["[[[1], []], null]", "[]"]),
     (pa.DictionaryArray.from_arrays(pa.array([1, None, 0]), pa.array([{"a": 1}, None])), ["null", "null", '{"a": 1}']),

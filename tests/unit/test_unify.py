@@ -146,6 +146,8 @@ EXACT = [
     (pa.array([[0.1], None, [None]], pa.large_list(pa.float32())), pa.list_(pa.float64()), [[0.1], None, [None]]),
     (pa.array([[1, 2], None], pa.list_(pa.int8(), 2)), pa.list_(pa.int64()), [[1, 2], None]),
     (pa.array([["a"], []], pa.list_view(TEXT)), pa.list_(pa.string()), [["a"], []]),
+    (pa.array([None, [(0, [("a", None), ("b", None)])]], pa.map_(pa.int8(), pa.map_(pa.string(), pa.null()))),
+     pa.map_(pa.int8(), pa.map_(pa.string(), pa.bool_())), [None, [(0, [("a", None), ("b", None)])]]),
     (pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int8())), pa.map_(pa.string(), pa.int64()),
      [[("a", 1)], None, []]),
 ]  # fmt: skip
