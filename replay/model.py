@@ -82,10 +82,10 @@ class Fate(IntEnum):
 _REASONS = {
     Fate.SYMBOL_MISSING: "is null or empty",
     Fate.SYMBOL_NOT_TEXT: "is not valid UTF-8",
-    Fate.PRICE_MISSING: "is null",
+    Fate.PRICE_MISSING: "is null or empty",
     Fate.PRICE_NOT_FINITE: "is not finite",
     Fate.PRICE_NOT_A_NUMBER: "is not a number",
-    Fate.TIME_MISSING: "is null",
+    Fate.TIME_MISSING: "is null or empty",
     Fate.TIME_NOT_A_TIME: "is not an ISO 8601 date and time",
     Fate.TIME_TOO_EARLY: "is not after 1970-01-01T00:00:00.000Z",
     Fate.TIME_TOO_LATE: "is beyond the year 2262",

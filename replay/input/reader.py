@@ -22,7 +22,7 @@ from replay.errors import InputError
 from replay.input import convert
 from replay.input.files import InputFile, open_parquet, unreadable
 from replay.input.schema import FileLayout, Layout, Part
-from replay.input.unify import widen
+from replay.input.unify import decoded, widen
 from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
 
 LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
@@ -282,17 +282,23 @@ class Reader:
         fates = _all_sent(raw)
         if part.column not in raw.schema.names:
             return pa.nulls(raw.num_rows, part.kind), fates
-        array = widen(raw.column(part.column), part.kind)
-        if pa.types.is_string(part.kind):
-            array, fates = _readable(array)
-        elif pa.types.is_timestamp(part.kind):
-            array, fates = _with_four_digit_years(array)
+        if name == PARTITION:
+            return _partitions(raw.column(part.column))
+        array, fates = _readable(raw.column(part.column))
+        try:
+            array = widen(array, part.kind)
+        except pa.ArrowInvalid as error:  # such as a time that the finer unit of another file cannot hold
+            raise InputError(
+                f"column {part.column!r} holds what does not fit {part.kind}, its type over all files: {error}",
+                where=self._file.shown,
+                todo="leave it out of --fields, or replay the files as separate jobs",
+            ) from None
+        if pa.types.is_timestamp(part.kind):
+            array, beyond = _with_four_digit_years(array)
+            fates = np.where(fates == Fate.SENT, beyond, fates)
         if name == KEY and array.null_count:
             missing = _mask(pc.is_null(array)) & (fates == Fate.SENT)
-            return array, np.where(missing, np.int8(Fate.KEY_MISSING), fates)
-        if name == PARTITION:
-            array = array.fill_null(-1)
-            return array, np.where(array.to_numpy() < 0, np.int8(Fate.PARTITION_WRONG), fates)
+            fates = np.where(missing, np.int8(Fate.KEY_MISSING), fates)
         return array, fates
 
     # -- what becomes of the rows ---------------------------------------------------------------------------
@@ -412,25 +418,37 @@ def _mask(booleans: pa.Array) -> Bools:
     return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)
 
 
+PARTITIONS_MAX = 2**31  # Kafka numbers partitions in 32 bits
+
+
+def _partitions(array: pa.Array) -> tuple[pa.Array, Bytes]:
+    """Partition numbers; whatever cannot be one is bad."""
+    array = decoded(array)
+    numbers = array.fill_null(0).to_numpy()
+    wrong = _mask(pc.is_null(array)) | (numbers < 0) | (numbers >= PARTITIONS_MAX)
+    fates = np.where(wrong, np.int8(Fate.PARTITION_WRONG), np.int8(Fate.SENT))
+    return pa.array(np.where(wrong, 0, numbers).astype(np.int64)), fates
+
+
 def _readable(array: pa.Array) -> tuple[pa.Array, Bytes]:
-    """Text that is valid UTF-8; the rest is null and bad."""
+    """With text that is valid UTF-8, also inside nested values; the rest is null and bad."""
     fates = np.zeros(len(array), dtype=np.int8)
     try:
         array.validate(full=True)
+        return array, fates
     except pa.ArrowInvalid:
-        texts = [_text_or_none(value) for value in array.cast(pa.binary()).to_pylist()]
-        fates[[value is None and was for value, was in zip(texts, _mask(pc.is_valid(array)), strict=True)]] = (
-            Fate.FIELD_NOT_TEXT
-        )
-        array = pa.array(texts, pa.string())
-    return array, fates
+        array = decoded(array)  # a bad entry of a dictionary is bad only where it is used
+        unreadable_rows = np.array([not _is_readable(array[at : at + 1]) for at in range(len(array))])
+    fates[unreadable_rows] = Fate.FIELD_NOT_TEXT
+    return pc.if_else(pa.array(unreadable_rows), pa.scalar(None, array.type), array), fates
 
 
-def _text_or_none(value: bytes | None) -> str | None:
+def _is_readable(value: pa.Array) -> bool:
     try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return None
+        pa.concat_arrays([value]).validate(full=True)  # a copy: a slice is validated with all that it was cut from
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _with_four_digit_years(times: pa.Array) -> tuple[pa.Array, Bytes]:

@@ -209,10 +209,10 @@ def _symbol_from(pattern: str, file: InputFile) -> str | None:
 
 def _time_unit(file: InputFile, columns: Columns) -> str | None:
     """Of integer times: given, or inferred from the statistics; None if there is nothing to decide."""
-    if not pa.types.is_integer(file.schema.field(columns.event_time).type) or not file.rows:
+    if not pa.types.is_integer(file.schema.field(columns.event_time).type):
         return None
-    if columns.time_unit is not None:
-        return columns.time_unit
+    if columns.time_unit is not None or not file.rows:
+        return columns.time_unit or "us"  # of a file without rows nothing depends on it
     span = file.span(columns.event_time)
     unit: str | None = convert.infer_time_unit(span.first, span.last) if span.first is not None else None
     if unit is None:
@@ -267,7 +267,7 @@ def _check_names(file: InputFile, columns: Columns, records: Records) -> None:
         count = file.schema.names.count(column)
         if count != 1:
             _refuse_name(file, part, column, count)
-        if part == "symbol" and not is_text(file.schema.field(column).type):
+        if part == "symbol" and file.rows and not is_text(file.schema.field(column).type):
             raise InputError(
                 f"column {column!r} has type {file.schema.field(column).type}, and symbol needs text",
                 where=file.shown,

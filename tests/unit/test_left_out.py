@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.config import OnBadRow, Order, SourceOptions, Unsorted
+from replay.config import Columns, OnBadRow, Order, Records, SourceOptions, Unsorted
 from replay.errors import InputError
 from replay.input.reader import BadRows
 from replay.input.source import Source
@@ -176,3 +176,49 @@ def test_row_groups_that_cannot_match_are_not_read(tmp_path: Path) -> None:
     assert [(time - T0_US, fate) for _, fate, _, time, _ in rows if fate == Fate.SENT] == [(4, 0), (5, 0)]
     batch = next(iter(source.batches(source.start)))
     assert source.where(batch, 1) == f"{path}, row 4 (the first is 0)"
+
+
+def with_note(path: Path, note: pa.Array, **options: Any) -> Source:
+    columns = {"symbol": ["A"] * len(note), "price": [1.0] * len(note)}
+    times = pa.array([T0_US + n for n in range(len(note))], US)
+    pq.write_table(pa.table({**columns, "event_time": times, "note": note}), path)
+    return source_of(path, on_bad_row=OnBadRow.SKIP, **options)
+
+
+def broken_text() -> pa.Array:
+    return pa.Array.from_buffers(pa.string(), 3, pa.array([b"ok", b"\xff", b"x"], pa.binary()).buffers())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        broken_text(),
+        pa.StructArray.from_arrays([broken_text()], names=["a"]),
+        pa.ListArray.from_arrays([0, 1, 2, 3], broken_text()),
+    ],
+    ids=["text", "struct", "list"],
+)
+def test_text_that_is_none_is_found_wherever_it_is(tmp_path: Path, note: pa.Array) -> None:
+    """Broken: bytes that no JSON reader takes would be sent, or end the run as a bug."""
+    source = with_note(tmp_path / "a.parquet", note, columns=Columns(fields=("note",)))
+    assert [fate for _, fate, *_ in seen(source)] == [Fate.SENT, Fate.FIELD_NOT_TEXT, Fate.SENT]
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.int8(), pa.int64()], ids=str)
+def test_a_partition_of_any_integer_type(tmp_path: Path, kind: pa.DataType) -> None:
+    """Broken: a column of unsigned numbers would end the run as a bug, or a wrong number would."""
+    wrong = {pa.uint64(): 2**63 + 5, pa.int8(): -1, pa.int64(): 2**31}[kind]
+    source = with_note(
+        tmp_path / "a.parquet", pa.array([3, wrong, None], kind), records=Records(partitioner="column:note")
+    )
+    assert [fate for _, fate, *_ in seen(source)] == [Fate.SENT, Fate.PARTITION_WRONG, Fate.PARTITION_WRONG]
+
+
+def test_files_without_rows_contradict_nobody(tmp_path: Path) -> None:
+    """Broken: an empty file, as some writers leave it for a day without trades, would refuse a year."""
+    write(tmp_path / "a.parquet", ["A"], [1.0], [T0_US])
+    nothing = {name: pa.nulls(0) for name in ("symbol", "price", "event_time")}
+    pq.write_table(pa.table(nothing), tmp_path / "b.parquet")
+    integers = {**nothing, "event_time": pa.array([], pa.int64())}
+    pq.write_table(pa.table(integers), tmp_path / "c.parquet")
+    assert len(seen(source_of(tmp_path))) == 1
