@@ -586,8 +586,10 @@ def _replay(
         outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
         raise
     finally:
-        if terminal.last is not None and not quiet and watch.summary_json != "-":
-            _print_pairs(summary_lines(terminal.last, options.kafka.topic, str(options.checkpoint), outcome))
+        last = terminal.last
+        has_begun = last is not None and (last.elapsed_s or last.done_rows)
+        if last is not None and has_begun and not quiet and watch.summary_json != "-":
+            _print_pairs(summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome))
 
 
 def _verify(
