@@ -10,6 +10,8 @@ A SPEC is [HOW] WHEN PLACE NUMBER: before or after the NUMBER-th call of PLACE. 
     report          a delivery report is taken in
     read            the topic's tail (transactional: the job's progress record) is read; `amid read 1` is between two
                     portions of it
+    aside           bad rows of a batch are put aside (--on-bad-row quarantine)
+    finish          the file with them gets its name
     init            transactional: the producer is registered, and older instances are fenced
     commit          transactional: a transaction is committed, the first of a run being the claim. Before it, the
                     progress record is in Kafka's log already: nothing but the commit is missing
@@ -45,6 +47,7 @@ from replay.acks import Chunk
 from replay.checkpoint import CheckpointFile
 from replay.cluster import Cluster
 from replay.deliver import KafkaSink, TransactionalSink
+from replay.quarantine import Quarantine
 from tests.support.process import BREAK
 
 if TYPE_CHECKING:
@@ -141,6 +144,7 @@ def plant(spec: str, checkpoint: Path) -> None:
     _plant_send(crash)
     _plant_report(crash)
     _plant_read(crash)
+    _plant_aside(crash)
     _plant_init(crash)
     _plant_commit(crash)
 
@@ -225,6 +229,12 @@ def _plant_read(crash: Crash) -> None:
             crash.happen()
 
     replace(Cluster, "read", read)
+
+
+def _plant_aside(crash: Crash) -> None:
+    add, finish = Quarantine.add, Quarantine.finish
+    replace(Quarantine, "add", lambda self, bad: crash.around("aside", lambda: add(self, bad)))
+    replace(Quarantine, "finish", lambda self: crash.around("finish", lambda: finish(self)))
 
 
 def _plant_init(crash: Crash) -> None:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -44,12 +45,12 @@ class Trade:
         return iso(self.ns, 6)[:10]
 
 
-def trades(unit: str, rows: int = 120) -> list[Trade]:
+def trades(unit: str, rows: int = 120, step_ns: int = STEP_NS) -> list[Trade]:
     """In order of time, with ties; no time has more digits than the unit holds."""
     made = []
     for at in range(rows):
         steps = at - 1 if at % 5 == 4 else at
-        ns = FIRST_S * NS_PER["s"] + steps * STEP_NS
+        ns = FIRST_S * NS_PER["s"] + steps * step_ns
         side = "sell" if at % 3 else "buy"
         made.append(
             Trade(SYMBOLS[at * 7 % len(SYMBOLS)], 5_003_400 + at * 37, ns - ns % NS_PER[unit], 900_000 + at, side)
@@ -206,7 +207,7 @@ def merged(files: Sequence[Sequence[Trade]]) -> list[Trade]:
 
 def merged_as_they_stand(files: Sequence[Sequence[Trade]]) -> list[Trade]:
     """By (the largest time up to this row of its file, file, row): no file's own order is changed."""
-    highs = [max(trade.ns for trade in file[: at + 1]) for file in files for at in range(len(file))]
+    highs = [high for file in files for high in accumulate((trade.ns for trade in file), max)]
     rows = [(high, *row[1:]) for high, row in zip(highs, _placed(files), strict=True)]
     return [trade for *_, trade in sorted(rows, key=lambda row: row[:3])]
 
