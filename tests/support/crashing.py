@@ -47,7 +47,7 @@ from replay.acks import Chunk
 from replay.checkpoint import CheckpointFile
 from replay.cluster import Cluster
 from replay.deliver import KafkaSink, TransactionalSink
-from replay.quarantine import Quarantine
+from replay.input.quarantine import Quarantine
 from tests.support.process import BREAK
 
 if TYPE_CHECKING:
