@@ -37,9 +37,9 @@ LATE = [jittered(file) for file in SORTED]
 FROM_NS, TO_NS = SORTED[0][500].ns, SORTED[0][2_500].ns
 SELECT = ["--symbols", "BTC*,SOLUSDT", "--from", iso(FROM_NS, 6), "--to", iso(TO_NS, 6)]
 
-NO_TIME = ("event_time", None, "time is null")
+NO_TIME = ("event_time", None, "time is null or empty")
 BAD: Sequence[tuple[str, Any, str]] = (
-    ("price", None, "price is null"),
+    ("price", None, "price is null or empty"),
     ("symbol", None, "symbol is null or empty"),
     ("price", float("nan"), "price is not finite"),
     NO_TIME,

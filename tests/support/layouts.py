@@ -207,11 +207,11 @@ def sample_of_nautilus(path: Path) -> list[Sent]:
 # -- bad rows ---------------------------------------------------------------------------------------------
 
 BAD = [
-    Bad(3, "price is null", "price", None),
+    Bad(3, "price is null or empty", "price", None),
     Bad(10, "price is not finite", "price", float("inf")),
     Bad(11, "symbol is null or empty", "symbol", ""),
     Bad(50, "symbol is null or empty", "symbol", None),
-    Bad(51, "time is null", "event_time", None),
+    Bad(51, "time is null or empty", "event_time", None),
     Bad(119, "price is not finite", "price", float("-inf")),
 ]
 

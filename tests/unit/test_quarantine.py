@@ -38,7 +38,7 @@ def test_what_is_put_aside(tmp_path: Path) -> None:
     assert [(Path(row["_file"]).name, row["_row"], row["_reason"]) for row in rows] == [
         ("a.parquet", 1, "symbol is null or empty"),
         ("a.parquet", 2, "price is not finite"),
-        ("b.parquet", 1, "time is null"),
+        ("b.parquet", 1, "time is null or empty"),
     ]
     assert [row["row"] for row in rows] == [1, 2, 1]
     assert [row["symbol"] for row in rows] == ["", "A", "A"]
