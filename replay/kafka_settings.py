@@ -134,6 +134,9 @@ def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict
     """The same with transactions. Their timeout bounds how long a dead instance holds read_committed readers back."""
     return {
         **producer_settings(options),
+        # Its retries are safe (see deliver.py), and a new instance asks the coordinator again until the old one is out.
+        "retry.backoff.ms": 100,
+        "retry.backoff.max.ms": 1_000,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": int(min(60.0, max(10.0, options.broker_timeout_s)) * 1_000),
     }
