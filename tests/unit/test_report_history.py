@@ -76,7 +76,7 @@ def test_what_went_wrong_is_told(history):
     data = collect(history, "nightly", "2026-11-22", NOW_S)
     assert data.not_selected_rows == 4
     assert [run.outages_s for run in data.runs] == [58.0, 0.0, 0.0]
-    assert data.bad_rows == {"price is null": 2}
+    assert data.bad_rows == {"price is null or empty": 2}
     marks = [(span.mark, span.from_s - NOW_S, span.to_s - NOW_S) for span in data.marks()]
     assert marks[0] == (Mark.OUTAGE, -4_998, -4_940)
     assert [mark for mark, _, _ in marks] == [Mark.OUTAGE, Mark.PAUSE, Mark.PAUSE, Mark.RESUME]
