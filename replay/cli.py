@@ -303,7 +303,7 @@ def presets(logging: Logging) -> None:
         table = Table("name", "what", "columns", "source")
         for row in known.rows():
             table.add_row(*row)
-        type(console)().print(table)
+        _results(console).print(table)
 
 
 StateDir = Annotated[str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")]
@@ -336,7 +336,7 @@ def status(
             Path(state_dir) if state_dir else default_state_dir(),
             [Path(each) for each in checkpoint or []],
             job,
-            type(console)(),
+            _results(console),
             as_json=table_format is TableFormat.JSON,
             interval_s=interval_s,
             age_s=age_s,
@@ -357,7 +357,7 @@ def history(
         from replay.watch import looking  # noqa: PLC0415
 
         folder = Path(state_dir) if state_dir else default_state_dir()
-        looking.show_history(folder, job, limit, type(console)(), as_json=table_format is TableFormat.JSON)
+        looking.show_history(folder, job, limit, _results(console), as_json=table_format is TableFormat.JSON)
 
 
 @app.command(epilog="Example:  replay report nightly --date 2026-11-22 --out nightly.html")
@@ -625,7 +625,7 @@ def _verify(
     if table_format is TableFormat.JSON:
         typer.echo(json.dumps(verdict.as_json(), indent=1))
     else:
-        type(console)().print(verifier.verdict_table(verdict))
+        _results(console).print(verifier.verdict_table(verdict))
     raise typer.Exit(verdict.exit_code)
 
 
@@ -667,7 +667,7 @@ def _plan(
     if table_format is TableFormat.JSON:
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:
-        type(console)().print(planner.plan_text(made, duration))
+        _results(console).print(planner.plan_text(made, duration))
 
 
 def _reporter() -> Any:
@@ -708,6 +708,15 @@ def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> 
         checkpoint=Path(folder) / "checkpoint.json",
         kafka=replace(options.kafka, bootstrap_servers=broker.bootstrap_servers, create_topic=None),
     )
+
+
+PIPE_COLUMNS = 160  # of tables that go into a file or a pipe: 80, the default there, would cut every path
+
+
+def _results(console: Any) -> Any:
+    """Where tables go: standard output."""
+    made = type(console)(no_color=console.no_color or None)
+    return made if made.is_terminal else type(console)(width=PIPE_COLUMNS, no_color=console.no_color or None)
 
 
 def _print_pairs(lines: list[tuple[str, str]]) -> None:
