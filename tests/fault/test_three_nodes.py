@@ -231,6 +231,7 @@ def move_leaders(kafka3: KafkaCluster, bootstrap_servers: str, rng: random.Rando
     admin.elect_leaders(ElectionType.PREFERRED).result(20)
 
 
+@pytest.mark.soak
 def test_leaders_of_many_partitions_move(kafka3: KafkaCluster, both: MakeBoth, scattered_trades: Trades) -> None:
     """Broken: what one partition's recovery does to the numbers of another's retries would leave copies."""
     options = ("--rate", "4k/s", *SLOW[2:])  # long enough that both are under way on a busy machine
@@ -269,6 +270,7 @@ def test_leaders_of_many_partitions_move_many_times(
 # --- they do not --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_all_nodes_down_for_too_long(kafka3: KafkaCluster, make: Callable[..., list[Scenario]]) -> None:
     """Broken: a cluster that lost its power would be waited for without end, or what its nodes had on disk before it
     went down would be sent again."""
@@ -286,7 +288,7 @@ def test_all_nodes_down_for_too_long(kafka3: KafkaCluster, make: Callable[..., l
 
 # Fails now and then (exit 4, "the high watermark is -1,001") while `Cluster._offsets` takes OFFSET_INVALID (-1001),
 # which list_offsets gives for a partition without an answer, for a watermark.
-@pytest.mark.parametrize("who", ["leader", "follower"])
+@pytest.mark.parametrize("who", [pytest.param("leader", marks=pytest.mark.soak), "follower"])
 def test_jobs_killed_and_resumed_while_a_node_hangs(
     kafka3: KafkaCluster, make: Callable[..., list[Scenario]], who: str
 ) -> None:
