@@ -38,9 +38,9 @@ ENV PATH=/opt/replay/bin:$PATH \
 VOLUME /var/lib/replay
 WORKDIR /var/lib/replay
 USER 10001:10001
-# Resident: a job that has not succeeded for a night and two hours is ill. One-shot: over before this matters, or a long
-# backfill, where the answer is about the jobs in its state folder.
-HEALTHCHECK --interval=5m --timeout=10s CMD ["replay", "status", "--fail-if-older-than", "26h"]
+# Resident: ill when a job in the state folder has not succeeded for a day and two hours, the first of which do not count
+# (--start-period): no night has come yet. One-shot: over by then, and its exit code is the answer.
+HEALTHCHECK --interval=5m --timeout=10s --start-period=26h CMD ["replay", "status", "--fail-if-older-than", "26h"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["replay"]
 CMD ["--help"]

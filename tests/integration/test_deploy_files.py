@@ -45,13 +45,7 @@ ROWS = 2_000
 
 
 def lines() -> list[Any]:
-    return [
-        pytest.param(
-            arguments,
-            id=f"{name}-{arguments[0]}",
-        )
-        for name, arguments in all_lines()
-    ]
+    return [pytest.param(arguments, id=f"{name}-{arguments[0]}") for name, arguments in all_lines()]
 
 
 @pytest.mark.parametrize("arguments", lines())
@@ -65,10 +59,13 @@ def test_the_tool_understands_every_command_line(arguments: list[str]) -> None:
     command.make_context(name, rest)
 
 
-def test_every_key_of_the_job_file_is_an_option() -> None:
-    """Broken: the example job file is refused."""
-    jobs = job_tables()
-    assert {key.replace("-", "_") for table in jobs.values() for key in table} <= set(ALL_OPTIONS)
+def test_the_tool_takes_the_job_file() -> None:
+    """Broken: the example job file is refused, or a key of it is of no use."""
+    (arguments,) = [arguments for name, arguments in all_lines() if name == "nightly.toml"]
+    here = [each.replace("/etc/replay", str(CRON)) for each in arguments]
+    done = subprocess.run([str(PROGRAMS / "replay"), *here], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {key.replace("-", "_") for table in job_tables().values() for key in table} <= set(ALL_OPTIONS)
 
 
 def test_the_job_file_of_the_container_sample_finds_the_sample() -> None:
@@ -124,11 +121,11 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
     }
 
 
-def at_half_past_two(variables: dict[str, str], folder: Path) -> Fired:
-    """Cron itself on the crontab with these variables at its top."""
+def by_cron(variables: dict[str, str], minute: str, folder: Path) -> Fired:
+    """Cron itself, at this minute, on the crontab with these variables at its top."""
     text = "".join(line for line in CRONTAB.splitlines(keepends=True) if line.partition("=")[0] not in variables)
     table = "".join(f"{name}={value}\n" for name, value in variables.items()) + text
-    return fire(table, "02:30", folder)
+    return fire(table, minute, folder / f"cron-{minute}")
 
 
 def only_log(variables: dict[str, str]) -> str:
@@ -142,7 +139,7 @@ def test_cron_replays_the_night_and_mails_nothing(
 ) -> None:
     """Broken: the line does not survive cron's bare environment, replays another day, or mails success."""
     nightly["REPLAY_BOOTSTRAP_SERVERS"] = kafka.bootstrap_servers
-    fired = at_half_past_two(nightly, tmp_path / "cron")
+    fired = by_cron(nightly, "02:30", tmp_path)
     assert (fired.code, fired.mail) == (0, ""), only_log(nightly)
     assert "outcome" in only_log(nightly)
     rows = expected_records(pq.read_table(next((tmp_path / "made").iterdir())))
@@ -150,21 +147,27 @@ def test_cron_replays_the_night_and_mails_nothing(
     assert verdict.exact, str(verdict)
     (checkpoint,) = Path(nightly["STATE"]).glob("trades/????-??-??.json")
     assert json.loads(checkpoint.read_bytes())["state"] == "done"
+    assert by_cron(nightly, "06:30", tmp_path) == Fired(0, "")
 
 
-def test_cron_leaves_an_absent_broker_to_the_next_chance(nightly: dict[str, str], tmp_path: Path) -> None:
-    """Broken: each try of a night without a broker is a mail, or the exit code or the log of it is lost."""
+def test_cron_leaves_an_absent_broker_to_the_next_chance_and_mails_in_the_morning(
+    nightly: dict[str, str], tmp_path: Path
+) -> None:
+    """Broken: each try of a night without a broker is a mail, its log is lost, or nobody ever hears of it."""
     nightly["REPLAY_BROKER_TIMEOUT"] = "1s"
-    fired = at_half_past_two(nightly, tmp_path / "cron")
+    fired = by_cron(nightly, "02:30", tmp_path)
     assert (fired.code, fired.mail) == (ExitCode.BROKER_UNAVAILABLE, "")
     assert "run again once the broker is there" in only_log(nightly)
+    morning = by_cron(nightly, "06:30", tmp_path)
+    assert morning.code == ExitCode.DIFFERENT
+    assert "trades" in morning.mail.partition("\n\n")[2], morning.mail
 
 
 def test_cron_mails_what_only_somebody_can_mend(nightly: dict[str, str], tmp_path: Path) -> None:
     """Broken: a failure is silent, or the mail does not say which job, how, why, and where the whole log is."""
     for trades in tmp_path.glob("trades-*.parquet"):
         trades.unlink()
-    fired = at_half_past_two(nightly, tmp_path / "cron")
+    fired = by_cron(nightly, "02:30", tmp_path)
     assert fired.code == ExitCode.INPUT
     head, _, body = fired.mail.partition("\n\n")
     assert "To: ops@example.com" in head
