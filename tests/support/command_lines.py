@@ -91,7 +91,7 @@ def _in_crontab(text: str) -> list[list[str]]:
         words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
         while "REPLAY" in words:
             words = words[words.index("REPLAY") + 1 :]
-            end = next(i for i, word in enumerate(words) if word[0] in "<>|&;()" or word == "2")
+            end = next((i for i, word in enumerate(words) if word[0] in "<>|&;()" or word == "2"), len(words))
             found.append(words[:end])
     return found
 
