@@ -206,8 +206,8 @@ class Cluster:
             replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
         )
 
-    def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> None:
-        """Create a topic, and wait until it is there."""
+    def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> Topic:
+        """Create a topic, and wait until it is there: a node that is asked next may not have heard of it yet."""
         new = NewTopic(
             name,
             num_partitions=spec.partitions,
@@ -239,6 +239,7 @@ class Cluster:
 
         self._retry(f"create topic {name}", attempt)
         self._retry(f"find the new topic {name}", lambda: self._all_led(name))
+        return self._retry(f"find the new topic {name}", lambda: self.topic(name))
 
     def ask(self, topic: str) -> Description:
         """Asks which topic the name stands for, and does not wait for the answer."""

@@ -83,9 +83,8 @@ def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
     kafka, cluster = context.options.kafka, context.cluster
     topic = cluster.topic()
     if topic is None and kafka.create_topic is not None and saved is None:
-        cluster.create_topic(kafka.topic, kafka.create_topic, kafka.topic_config)
+        topic = cluster.create_topic(kafka.topic, kafka.create_topic, kafka.topic_config)
         context.report.info(f"created topic {kafka.topic} with {dict(kafka.topic_config)}")
-        topic = cluster.topic()
     if topic is None and saved is not None:
         raise StateConflict(
             f"topic {kafka.topic} was deleted: the rows that this checkpoint has sent are gone with it",

@@ -200,10 +200,9 @@ def _find_progress_topic(ready: Ready) -> Topic:
     name, cluster = ready.options.transactions.progress_topic, ready.cluster
     topic = cluster.topic(name)
     if topic is None:
-        cluster.create_topic(name, TopicSpec(1, ready.topic.replication), _PROGRESS_CONFIG)
+        topic = cluster.create_topic(name, TopicSpec(1, ready.topic.replication), _PROGRESS_CONFIG)
         ready.report.info(f"created progress topic {name} with {_PROGRESS_CONFIG}")
-        topic = cluster.topic(name)
-    if topic is None or topic.partitions != 1:
+    if topic.partitions != 1:
         raise UsageError(
             "a progress topic has exactly one partition",
             where=f"--progress-topic {name}",
