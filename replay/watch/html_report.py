@@ -163,7 +163,7 @@ def _outcome(run: Run) -> str:
 
 def _says(data: ReportData) -> str:
     if data.outcome is Outcome.FAILED:
-        return _sentence(data.runs[-1].reason) or "It gave no reason."
+        return _stopped(data.runs[-1].reason) or "It gave no reason."
     return _SAYS[data.outcome]
 
 
@@ -173,12 +173,12 @@ def _todo(data: ReportData) -> str:
     if data.outcome is not Outcome.FAILED:
         return ""
     last = data.runs[-1]
-    return _sentence(last.todo) or TODO.get(last.exit_code or 0, _AGAIN)
+    return _stopped(last.todo[:1].upper() + last.todo[1:]) or TODO.get(last.exit_code or 0, _AGAIN)
 
 
-def _sentence(text: str) -> str:
-    """Errors begin small and have no stop: they follow a place there."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+def _stopped(text: str) -> str:
+    """With a full stop. A reason keeps its first letter: it begins with a place, as `kafka-1:9092: no answer`."""
+    return f"{text}." if text and not text.endswith((".", "!", "?")) else text
 
 
 def _count_of(things: Sized, name: str) -> str:

@@ -117,10 +117,10 @@ def test_the_verdict_is_the_last_runs(exit_code, alive, outcome, words):
 
 def test_a_failure_says_why_and_what_to_do():
     """Broken: the page names an exit code and leaves the operator alone with it."""
-    failed = quiet(BEGUN_S, 0, 30, exit_code=8, reason="/state: no space left on device")
+    failed = quiet(BEGUN_S, 0, 30, exit_code=8, reason="kafka-1:9092: no space left on device")
     assert "What to do: Mend the folder" in told(replace(plain(), runs=[failed])).replace(" :", ":")
     text = told(replace(plain(), runs=[replace(failed, todo="free some space")]))
-    assert "/state: no space left on device. What to do: Free some space." in text
+    assert "kafka-1:9092: no space left on device. What to do: Free some space." in text
 
 
 def test_every_exit_code_has_something_to_do():
