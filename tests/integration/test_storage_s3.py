@@ -292,7 +292,7 @@ def test_faults_that_stay_are_one_error(server, fault):
     started = time.monotonic()
     with pytest.raises(InputError, match="the service is not available") as caught:
         read_footer(path, file)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
     assert caught.value.where == "s3://trades/big.parquet"
     assert "run the same command again" in caught.value.todo
     assert "\n" not in caught.value.what
