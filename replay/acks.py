@@ -3,6 +3,9 @@
 Rows are handed over in chunks; a chunk counts once each of its rows has been reported, whatever the order of
 the reports: a retry after NOT_ENOUGH_REPLICAS_AFTER_APPEND can be acknowledged after its successors, so counting
 reports a partition would credit the wrong rows. The frontier moves over whole chunks, oldest first.
+
+A report costs as much as the record's way out if Python has to run for it. So it only falls into the chunk's queue,
+which is C; Python runs for the last record of each partition, whose offset is the one that matters.
 """
 
 from __future__ import annotations
@@ -10,54 +13,71 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import repeat
+from queue import SimpleQueue
 from typing import Any
 
-from replay.model import DeliveryCallback, PartitionMark, Position, Progress
+import numpy as np
 
-FailureHandler = Callable[[Any, Any, "Chunk"], None]
+from replay.model import DeliveryCallback, Ints, PartitionMark, Position, Progress
 
 
 def _nowhere() -> Position:
     raise ValueError("a chunk that stands for no rows yet")
 
 
+def last_of_each(partitions: Ints) -> dict[int, int]:
+    """The last record of each partition that occurs."""
+    last = np.full(int(partitions.max(initial=-1)) + 1, -1, dtype=np.int64)
+    last[partitions] = np.arange(len(partitions))  # of those with one index, the last one stays
+    return {int(partition): int(last[partition]) for partition in np.flatnonzero(last >= 0)}
+
+
 @dataclass(slots=True, eq=False)
 class Chunk:
     """Rows that were handed over together.
 
-    `rows` counts the positions it covers, skipped and left-out rows included; `records` what was sent of them,
-    `waiting` the reports still to come;
-    `skipped` the rows a partition had already (see `PartitionMark.ahead_rows`); `next_offsets` is what the
-    reports so far say; a partition is `unplaced` where a report came without offset (a duplicate sequence).
+    `rows` counts the positions it covers, skipped and left-out rows included; `records` what was sent of them, to
+    `partitions`; `skipped` the rows a partition had already (see `PartitionMark.ahead_rows`); `next_offsets` is what
+    the reports so far say: a partition is missing where its last report has not come, or came without offset (a
+    duplicate sequence). `reports` holds None, or the error, for each record that was reported; `errors` those, once
+    all have come.
     """
 
     bytes: int
     sent_at_s: float
-    waiting: int = 0
     records: int = 0
     first_row: int = 0
     rows: int = 0
     end: Callable[[], Position] = _nowhere
+    partitions: tuple[int, ...] = ()
     skipped: dict[int, int] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
-    unplaced: set[int] = field(default_factory=set)
+    reports: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    errors: list[Any] = field(default_factory=list)
 
-    def on_delivery(self, failed: FailureHandler) -> DeliveryCallback:
-        """The callback for each record of this chunk. A failed record never counts: the frontier stays."""
-        next_offsets, unplaced = self.next_offsets, self.unplaced
+    def callbacks(self, partitions: Ints) -> list[DeliveryCallback]:
+        """What is called with the report of each record, given their partitions."""
+        last = last_of_each(partitions)
+        self.partitions = tuple(last)
+        callbacks: list[DeliveryCallback] = [self.reports.put] * len(partitions)  # put(error, message): no time-out
+        for record in last.values():
+            callbacks[record] = self._reported_last
+        return callbacks
 
-        def report(error: Any, message: Any) -> None:
-            if error is not None:
-                failed(error, message, self)
-                return
-            partition, offset = message.partition(), message.offset()
-            if offset is None or offset < 0:
-                unplaced.add(partition)
-            elif offset >= next_offsets.get(partition, 0):
-                next_offsets[partition] = offset + 1
-            self.waiting -= 1  # last: where memory runs out before, the row is not counted without its offset
+    def _reported_last(self, error: Any, message: Any) -> None:
+        if error is None:
+            offset = message.offset()
+            if offset is not None and offset >= 0:
+                self.next_offsets[message.partition()] = offset + 1
+        self.reports.put(error)  # last: where memory runs out before, the row is not counted without its offset
 
-        return report
+    def is_delivered(self) -> bool:
+        """Whether every record was reported, and none of them has failed: a failed one never counts."""
+        if self.errors or self.reports.qsize() < self.records:
+            return False
+        self.errors = list(filter(None, map(self.reports.get, repeat(False, self.records))))
+        return not self.errors
 
 
 class Frontier:
@@ -86,16 +106,20 @@ class Frontier:
     def oldest(self) -> Chunk | None:
         return self._chunks[0] if self._chunks else None
 
+    @property
+    def failed(self) -> Chunk | None:
+        """The oldest chunk, where `advance` found that records of it have failed: it stops there for good."""
+        return self._chunks[0] if self._chunks and self._chunks[0].errors else None
+
     def sent(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
-        chunk.records = chunk.waiting  # no report is served between handing over and this
         self.in_flight_rows += chunk.records
         self.in_flight_bytes += chunk.bytes
 
     def advance(self) -> bool:
         """Take completed chunks off the front; True if there were any."""
         last: Chunk | None = None
-        while self._chunks and self._chunks[0].waiting == 0:
+        while self._chunks and self._chunks[0].is_delivered():
             last = self._chunks.popleft()
             self.in_flight_rows -= last.records
             self.in_flight_bytes -= last.bytes
@@ -117,9 +141,10 @@ class Frontier:
         for partition, rows in chunk.skipped.items():
             mark = self._marks[partition]
             self._marks[partition] = PartitionMark(mark.next_offset, mark.ahead_rows - rows)
-        for partition in chunk.unplaced:
-            self._unplaced.add(partition)
-        for partition, offset in chunk.next_offsets.items():
-            if partition not in chunk.unplaced:
+        for partition in chunk.partitions:
+            offset = chunk.next_offsets.get(partition)
+            if offset is None:
+                self._unplaced.add(partition)
+            else:
                 self._unplaced.discard(partition)
                 self._marks[partition] = PartitionMark(offset, self._marks[partition].ahead_rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -117,7 +117,7 @@ class KafkaSink:
         except KafkaException as error:
             raise bad_setting(error) from None
 
-    def send(self, encoded: Encoded, rows: slice, on_delivery: DeliveryCallback) -> int:
+    def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
         produce, topic = self._producer.produce, self._topic
         accepted = 0
         columns = zip(
@@ -125,15 +125,18 @@ class KafkaSink:
             encoded.keys[rows],
             encoded.partitions[rows].tolist(),
             encoded.timestamps_ms[rows],
+            callbacks,
             strict=True,
         )
         try:
             if encoded.headers is not None:
-                for (value, key, partition, timestamp_ms), headers in zip(columns, encoded.headers[rows], strict=True):
+                for (value, key, partition, timestamp_ms, on_delivery), headers in zip(
+                    columns, encoded.headers[rows], strict=True
+                ):
                     produce(topic, value, key, partition, on_delivery, None, timestamp_ms, headers)
                     accepted += 1
                 return accepted
-            for value, key, partition, timestamp_ms in columns:
+            for value, key, partition, timestamp_ms, on_delivery in columns:
                 # by position (keywords cost half as much again): …, callback, its alias on_delivery, timestamp
                 produce(topic, value, key, partition, on_delivery, None, timestamp_ms)
                 accepted += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
@@ -229,8 +229,9 @@ class SystemClock:
 class Sink(Protocol):
     """Where encoded rows go. `send` promises nothing; only the delivery callback does."""
 
-    def send(self, encoded: Encoded, rows: slice, on_delivery: DeliveryCallback) -> int:
-        """Hand over these rows in order; returns how many were accepted (fewer when the queue is full)."""
+    def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
+        """Hand over these rows in order, each with its callback; returns how many were accepted (fewer when the queue
+        is full)."""
 
     def poll(self, seconds: float = 0.0) -> None:
         """Serve delivery reports, waiting for one up to `seconds`; raises where the producer cannot go on."""

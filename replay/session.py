@@ -178,12 +178,12 @@ class Session:
                 continue
             self._before_chunk(records.rows_through(stop) - covered, stop - sent)
             chunk = self._hand_over(records, sent, stop, int(bytes_before[stop] - bytes_before[sent]))
-            if not chunk.waiting:
+            if not chunk.records:
                 self._turn(FULL_WAIT_S)
                 continue
             if due_s is not None and self._anchor_s is not None:
-                self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.waiting])
-            sent += chunk.waiting
+                self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.records])
+            sent += chunk.records
             through = records.rows_through(sent)
             self._register(chunk, batch, first, covered, through, there)
             covered = through
@@ -249,9 +249,10 @@ class Session:
     def _hand_over(self, records: Encoded, sent: int, stop: int, size: int) -> Chunk:
         chunk = Chunk(bytes=size, sent_at_s=self._clock.monotonic())
         if stop > sent:
-            chunk.waiting = self._sink.send(records, slice(sent, stop), chunk.on_delivery(self._failed))
-            self._shown.sent_rows += chunk.waiting
-            out = slice(sent, sent + chunk.waiting)
+            callbacks = chunk.callbacks(records.partitions[sent:stop])
+            chunk.records = self._sink.send(records, slice(sent, stop), callbacks)
+            self._shown.sent_rows += chunk.records
+            out = slice(sent, sent + chunk.records)
             self._shown.count_sent(records.symbols[out], records.partitions[out])
         return chunk
 
@@ -296,12 +297,12 @@ class Session:
 
     # -- acknowledgements in -------------------------------------------------------------------------------
 
-    def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
+    def _failed(self, error: Any, chunk: Chunk) -> None:
         if error.code() not in UNKNOWN_OUTCOMES and not self._failure:
             self._sink.news.note_denied(error)
             self._failure = (
                 f"a record among rows {chunk.first_row:,} to {chunk.first_row + chunk.rows - 1:,}"
-                f" (partition {message.partition()}) failed for good: {error.str()}"
+                f" failed for good: {error.str()}"
             )
 
     def _turn(self, poll_s: float = 0.0, sleep_s: float = 0.0) -> None:
@@ -316,6 +317,9 @@ class Session:
             self._errors_seen = self._sink.news.errors
             if self._shown.first_ack_s is None:
                 self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
+        if (failed := self._frontier.failed) is not None:
+            for error in failed.errors:
+                self._failed(error, failed)
         if self._failure:
             self._give_up()
         self._stop.check()

@@ -332,8 +332,8 @@ class TransactionalSession(Session):
         clean = self._committed.position.row == self._sent_row
         self._save(self._committed, State.CLEAN if clean else State.RUNNING)
 
-    def _failed(self, error: Any, message: Any, chunk: Chunk) -> None:
-        super()._failed(error, message, chunk)
+    def _failed(self, error: Any, chunk: Chunk) -> None:
+        super()._failed(error, chunk)
         self._permanent = self._permanent or error.code() in PERMANENT_FAILURES
         self._fenced = self._fenced or error.code() in FENCED
 

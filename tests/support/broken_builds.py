@@ -186,8 +186,12 @@ def save_before_ack(patch: pytest.MonkeyPatch) -> None:
 
 def ignore_failed_report(patch: pytest.MonkeyPatch) -> None:
     """a delivery report that tells of a failure counts like any other, and so does librdkafka's fatal error"""
-    real = Chunk.on_delivery
-    patch.setattr(Chunk, "on_delivery", lambda self, failed: lambda _, message: real(self, failed)(None, message))
+    real = Chunk.callbacks
+
+    def deaf(report: Any) -> Any:
+        return lambda _, message: report(None, message)
+
+    patch.setattr(Chunk, "callbacks", lambda self, partitions: [deaf(report) for report in real(self, partitions)])
     patch.setattr(KafkaSink, "_lost", lambda *_: Resync("nothing happened"))
 
 

@@ -205,13 +205,12 @@ def _plant_send(crash: Crash) -> None:
 
 
 def _plant_report(crash: Crash) -> None:
-    real = Chunk.on_delivery
+    real = Chunk.callbacks
 
-    def on_delivery(self: Chunk, failed: Any) -> Any:
-        report = real(self, failed)
+    def watched(report: Any) -> Any:
         return lambda error, message: crash.around("report", lambda: report(error, message))
 
-    replace(Chunk, "on_delivery", on_delivery)
+    replace(Chunk, "callbacks", lambda self, partitions: [watched(report) for report in real(self, partitions)])
 
 
 def _plant_read(crash: Crash) -> None:

@@ -216,10 +216,10 @@ class FakeSink:
     polls: int = 0
     closed: bool = False
 
-    def send(self, encoded: Encoded, rows: slice, on_delivery: DeliveryCallback) -> int:
+    def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
         assert not self.closed
         accepted = 0
-        for partition, record in each_record(encoded, rows):
+        for (partition, record), on_delivery in zip(each_record(encoded, rows), callbacks, strict=True):
             if len(self.waiting) >= self.queue_max:
                 break
             self.on_send(len(self.sent))

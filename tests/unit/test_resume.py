@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from replay import session as session_module
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import Checkpoint, InputPrint, JobPrint, State
 from replay.errors import StateConflict
-from replay.model import PartitionMark, Position, Progress, Resync
+from replay.model import DeliveryCallback, PartitionMark, Position, Progress, Resync
 from replay.resume import (
     TailMatch,
     check_same_job,
@@ -165,21 +166,25 @@ class ModelProducer:
             for encoded in self.source.encoded(len(self.log), start.position)
             for one in each_record(encoded, slice(None))
         ]
-        unsent: list[list[tuple[Chunk, Record]]] = [[] for _ in self.log]  # handed over, not appended
-        unreported: list[tuple[Chunk, int, int]] = []
+        unsent: list[list[tuple[DeliveryCallback, Record]]] = [[] for _ in self.log]  # handed over, not appended
+        unreported: list[tuple[DeliveryCallback, int, int]] = []
         end = self.rows if until_row is None else min(until_row, self.rows)
         row = start.position.row
         while row < end:
             to = min(self.rows, row + random.randint(1, 8))
             end_of_chunk = partial(self.source.position, to)
             chunk = Chunk(bytes=1, sent_at_s=0.0, first_row=row, rows=to - row, end=end_of_chunk)
+            sent: list[tuple[int, Record]] = []
             for p, record in everything[row - start.position.row : to - start.position.row]:
                 if ahead[p]:
                     ahead[p] -= 1
                     chunk.skipped[p] = chunk.skipped.get(p, 0) + 1
                 else:
-                    chunk.waiting += 1
-                    unsent[p].append((chunk, record))
+                    sent.append((p, record))
+            chunk.records = len(sent)
+            callbacks = chunk.callbacks(np.array([p for p, _ in sent], dtype=np.int64))
+            for (p, record), callback in zip(sent, callbacks, strict=True):
+                unsent[p].append((callback, record))
             frontier.sent(chunk)
             row = to
             self._append_some(unsent, unreported)
@@ -192,21 +197,23 @@ class ModelProducer:
         else:
             self._append_some(unsent, unreported)  # late: nobody was told
 
-    def _append_some(self, unsent: list[list[tuple[Chunk, Record]]], unreported: list[tuple[Chunk, int, int]]) -> None:
+    def _append_some(
+        self, unsent: list[list[tuple[DeliveryCallback, Record]]], unreported: list[tuple[DeliveryCallback, int, int]]
+    ) -> None:
         for p, waiting in enumerate(unsent):
             for _ in range(self.random.randint(0, len(waiting))):
                 if self.random.random() < 0.2:
                     self.log[p].append(FOREIGN)
-                chunk, record = waiting.pop(0)
+                callback, record = waiting.pop(0)
                 self.log[p].append(record)
-                unreported.append((chunk, p, len(self.log[p]) - 1))
+                unreported.append((callback, p, len(self.log[p]) - 1))
 
-    def _report_some(self, unreported: list[tuple[Chunk, int, int]]) -> None:
+    def _report_some(self, unreported: list[tuple[DeliveryCallback, int, int]]) -> None:
         self.random.shuffle(unreported)
         for _ in range(self.random.randint(0, len(unreported))):
-            chunk, p, offset = unreported.pop()
+            callback, p, offset = unreported.pop()
             known = self.random.random() < 0.8
-            chunk.on_delivery(lambda *_: None)(None, Message(p, offset if known else None))
+            callback(None, Message(p, offset if known else None))
 
 
 SYMBOLS, PRICES = st.sampled_from(["S0", "S1", "S2", "S3"]), st.sampled_from([1.0, 2.0])
