@@ -661,7 +661,10 @@ def _plan(
             check_stop=stop.check,
         )
         if found is not None:
-            made = replace(made, problems=(*made.problems, *topic_problems(found, made.first_ns, time.time())))
+            span_ns = None
+            if source.records.timestamp is config.Timestamp.EVENT and made.first_ns is not None:
+                span_ns = (made.first_ns, made.last_ns or made.first_ns)
+            made = replace(made, problems=(*made.problems, *topic_problems(found, span_ns, time.time())))
         if checkpoint is not None and (saved := admin.load(checkpoint)) is not None:
             made = replace(made, checkpoint=f"{checkpoint}: {admin.standing(saved)}")
     if table_format is TableFormat.JSON:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions
+from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions, Timestamp
 from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
 from replay.input import quarantine
@@ -24,7 +24,7 @@ from replay.input.source import Source
 from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SymbolTable
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
-from replay.topic_check import check_topic, topic_warnings
+from replay.topic_check import SpanNs, check_topic, limits_times, topic_warnings
 from replay.topic_watch import TopicWatch
 
 _UTF8_BYTES_MAX = 4  # of one character
@@ -179,9 +179,10 @@ def _check_new(ready: Ready) -> None:
             f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
             f" {ready.source.rows:,} rows are sent (again)"
         )
-    first_ns, now_s = ready.source.first_event_ns, ready.clock.now()
-    check_topic(ready.topic, first_ns, now_s)
-    for warning in topic_warnings(ready.topic, first_ns, now_s, ready.options.kafka.batch_bytes):
+    dated = ready.options.source.records.timestamp is Timestamp.EVENT
+    span_ns, now_s = ready.source.event_span_ns if dated else None, ready.clock.now()
+    check_topic(ready.topic, span_ns if ready.source.sends_all else None, now_s)
+    for warning in topic_warnings(ready.topic, span_ns, now_s, ready.options.kafka.batch_bytes):
         ready.report.warning(warning)
     if ready.options.check:
         _check_rows(ready)
@@ -214,7 +215,11 @@ def _check_rows(ready: Ready) -> None:
 def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
     told = Counter[Fate]()
+    dated = ready.options.source.records.timestamp is Timestamp.EVENT
+    look_at_times, now_s = dated and limits_times(ready.topic), ready.clock.now()
     for batch in source.checked(on_bad):
+        if look_at_times:
+            check_topic(ready.topic, _sent_span_ns(source, batch), now_s)
         if _may_be_refused(batch, source.symbols, bytes_max):
             refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
         if batch.fates is not None:
@@ -222,6 +227,13 @@ def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Cou
         ready.stop.check()
         ready.report.phase("checking", batch.start.row + len(batch), source.rows)
     return told
+
+
+def _sent_span_ns(source: Source, batch: Batch) -> SpanNs:
+    times_ns = source.times_ns(batch)
+    if batch.fates is not None:
+        times_ns = times_ns[batch.fates == Fate.SENT]
+    return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else None
 
 
 def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:

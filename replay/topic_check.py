@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 _NO_LIMIT = 2**63 - 1  # Kafka's "none" for a limit in milliseconds
 _DAY_MS = 86_400_000
+_BEFORE, _AFTER = "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"
+
+SpanNs = tuple[int, int] | None
+"""First and last event time in ns since 1970; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the checks go by. `first_ns` is the smallest event time, where it is known without reading all rows."""
+    """What the checks go by. `span_ns` are the smallest and the largest event time, where they are known."""
 
     topic: Topic
-    first_ns: int | None
+    span_ns: SpanNs
     now_s: float
     batch_bytes: int
 
@@ -38,8 +42,13 @@ class Look:
 
     @property
     def age_ms(self) -> float | None:
-        """Of the first trade; below zero for one in the future."""
-        return None if self.first_ns is None else self.now_s * 1_000 - self.first_ns / 1e6
+        """Of the oldest trade; below zero for one in the future."""
+        return None if self.span_ns is None else self.now_s * 1_000 - self.span_ns[0] / 1e6
+
+    @property
+    def ahead_ms(self) -> float | None:
+        """How far the newest trade is in the future; below zero for one in the past."""
+        return None if self.span_ns is None else self.span_ns[1] / 1e6 - self.now_s * 1_000
 
     @property
     def keeps_event_times(self) -> bool:
@@ -57,22 +66,22 @@ def _days(ms: float) -> str:
 
 
 def _too_old(look: Look) -> str | None:
-    limit_ms, age_ms = look.limit_ms("message.timestamp.before.max.ms"), look.age_ms
+    limit_ms, age_ms = look.limit_ms(_BEFORE), look.age_ms
     if not look.keeps_event_times or age_ms is None or age_ms <= limit_ms:
         return None
     return (
-        f"refuses records older than {_days(limit_ms)}, and the first trade is {_days(age_ms)} old: set its"
+        f"refuses records older than {_days(limit_ms)}, and the oldest trade is {_days(age_ms)} old: set its"
         " message.timestamp.before.max.ms (before Kafka 3.6: message.timestamp.difference.max.ms) to more"
     )
 
 
 def _too_new(look: Look) -> str | None:
-    limit_ms, age_ms = look.limit_ms("message.timestamp.after.max.ms"), look.age_ms
-    if not look.keeps_event_times or age_ms is None or -age_ms <= limit_ms:
+    limit_ms, ahead_ms = look.limit_ms(_AFTER), look.ahead_ms
+    if not look.keeps_event_times or ahead_ms is None or ahead_ms <= limit_ms:
         return None
     return (
-        f"refuses records more than {_days(limit_ms)} in the future, and the first trade is {_days(-age_ms)} ahead: set"
-        " its message.timestamp.after.max.ms (before Kafka 3.6: message.timestamp.difference.max.ms) to more"
+        f"refuses records more than {_days(limit_ms)} in the future, and the newest trade is {_days(ahead_ms)} ahead:"
+        " set its message.timestamp.after.max.ms (before Kafka 3.6: message.timestamp.difference.max.ms) to more"
     )
 
 
@@ -95,7 +104,7 @@ def _retention(look: Look) -> str | None:
     if not by_delete or retention_ms < 0 or age_ms is None or age_ms <= retention_ms:
         return None
     return (
-        f"keeps records for {retention_ms / _DAY_MS:g} days by event time, and the first trade is"
+        f"keeps records for {retention_ms / _DAY_MS:g} days by event time, and the oldest trade is"
         f" {age_ms / _DAY_MS:,.0f} days old: Kafka will delete it within minutes; set the topic's retention.ms=-1"
     )
 
@@ -145,21 +154,27 @@ _WARNINGS: tuple[Check, ...] = (
 )  # fmt: skip
 
 
-def topic_problems(topic: Topic, first_ns: int | None, now_s: float, batch_bytes: int = 0) -> Iterator[str]:
+def topic_problems(topic: Topic, span_ns: SpanNs, now_s: float, batch_bytes: int = 0) -> Iterator[str]:
     """All of them, as sentences."""
-    return _found(_REFUSALS + _WARNINGS, Look(topic, first_ns, now_s, batch_bytes))
+    return _found(_REFUSALS + _WARNINGS, Look(topic, span_ns, now_s, batch_bytes))
 
 
-def topic_warnings(topic: Topic, first_ns: int | None, now_s: float, batch_bytes: int) -> Iterator[str]:
+def topic_warnings(topic: Topic, span_ns: SpanNs, now_s: float, batch_bytes: int) -> Iterator[str]:
     """What a replay can go on with."""
-    return _found(_WARNINGS, Look(topic, first_ns, now_s, batch_bytes))
+    return _found(_WARNINGS, Look(topic, span_ns, now_s, batch_bytes))
 
 
-def check_topic(topic: Topic, first_ns: int | None, now_s: float) -> None:
-    """Raises `UsageError` where the broker is sure to refuse the first trade: with a warning instead, the run would end
-    in a moment, with rows of some partitions sent and others not, and a code that does not name the setting."""
-    for problem in _found(_REFUSALS, Look(topic, first_ns, now_s, 0)):
+def check_topic(topic: Topic, span_ns: SpanNs, now_s: float) -> None:
+    """Raises `UsageError` where the broker is sure to refuse a trade that is going to be sent: with a warning instead,
+    the run would end half-way, with a code that does not name the setting."""
+    for problem in _found(_REFUSALS, Look(topic, span_ns, now_s, 0)):
         raise UsageError(problem, where="--topic", todo="change the topic's configuration, or choose another topic")
+
+
+def limits_times(topic: Topic) -> bool:
+    """Whether there are event times that the topic refuses."""
+    look = Look(topic, None, 0.0, 0)
+    return look.keeps_event_times and any(look.limit_ms(name) != _NO_LIMIT for name in (_BEFORE, _AFTER))
 
 
 def _found(checks: tuple[Check, ...], look: Look) -> Iterator[str]:

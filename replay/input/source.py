@@ -112,11 +112,18 @@ class Source:
         return Position(self.rows, self.end.cursors, position.left_out + self.rows - position.row)
 
     @property
-    def first_event_ns(self) -> int | None:
-        """The smallest event time, where every file's statistics tell."""
+    def event_span_ns(self) -> SpanNs:
+        """The smallest and the largest event time of all rows, sent or not, where every file's statistics tell."""
         spans = [self.span_ns(index) for index, file in enumerate(self.files) if file.rows]
-        known = [span[0] for span in spans if span is not None]
-        return min(known) if known and len(known) == len(spans) else None
+        known = [span for span in spans if span is not None]
+        if not known or len(known) < len(spans):
+            return None
+        return min(first for first, _ in known), max(last for _, last in known)
+
+    @property
+    def sends_all(self) -> bool:
+        """Whether no row can be left out."""
+        return self.options.selection in (None, select.Selection()) and self.options.on_bad_row is OnBadRow.FAIL
 
     def span_ns(self, index: int, row: int = 0) -> SpanNs:
         """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""

@@ -318,9 +318,11 @@ def test_symbols_of_any_encoding(tmp_path, encoding):
 def test_the_first_event_is_known_without_statistics_too(tmp_path):
     """The warning about retention depends on it, and whether files that follow each other are chained."""
     path = write(tmp_path / "a.parquet")
-    assert source_of(path).first_event_ns == int(T0.timestamp()) * 10**9
+    span_ns = source_of(path).event_span_ns
+    assert span_ns is not None
+    assert span_ns[0] == int(T0.timestamp()) * 10**9
     pq.write_table(pq.read_table(path), tmp_path / "b.parquet", write_statistics=False)
-    assert source_of(tmp_path).first_event_ns == int(T0.timestamp()) * 10**9
+    assert source_of(tmp_path).event_span_ns == span_ns
 
 
 def test_the_print_of_a_file_changes_with_its_content_and_not_with_its_folder(tmp_path):
