@@ -32,6 +32,7 @@ from replay.options import (
     Logging,
     Naming,
     Pacing,
+    Retrying,
     Sending,
     TableFormat,
     TopicName,
@@ -193,6 +194,7 @@ def backfill(
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    retrying: Retrying,
     watching: Watching,
     logging: Logging,
     topic: TopicName = None,
@@ -215,7 +217,7 @@ def backfill(
             source,
             naming,
             topic,
-            retries=retries,
+            retries=retrying.parsed(retries),
             skip_missing=missing is Missing.SKIP,
             go_on=on_failure is OnFailure.GO_ON,
             newest_first=newest_first,
@@ -241,6 +243,7 @@ def schedule(
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    retrying: Retrying,
     watching: Watching,
     logging: Logging,
     topic: TopicName = None,
@@ -260,7 +263,18 @@ def schedule(
         pacing.parsed()
         watching.parsed(naming.parsed(date.today()))
         jobs = commands.scheduled_jobs(
-            context, source, naming, where, sending, topic, cron, jitter, catch_up, retries, on_failure.value
+            context,
+            source,
+            naming,
+            where,
+            sending,
+            topic,
+            cron,
+            jitter,
+            catch_up,
+            retries,
+            retrying,
+            on_failure.value,
         )
         raise typer.Exit(commands.run_schedule(jobs, _reporter()))
 

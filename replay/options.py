@@ -24,7 +24,7 @@ import typer
 
 from replay import config, kafka_settings, parse
 from replay.errors import UsageError
-from replay.nightly import dates, jobfile
+from replay.nightly import dates, due, jobfile
 from replay.watch.masking import masked
 from replay.watch.notify import NotifyOn
 
@@ -551,6 +551,30 @@ class Watching:
         )
 
 
+@dataclass(frozen=True)
+class Retrying:
+    """How long to wait before a replay that failed is tried again."""
+
+    retry_wait: Annotated[
+        str, opt("--retry-wait", "Wait so long before the first retry, twice as long before each later one,")
+    ] = "10s"  # a broker restarts within about as long
+    retry_wait_max: Annotated[str, opt("--retry-wait-max", "but no longer than this.")] = (
+        "10m"  # an outage of a night is looked at every ten minutes
+    )
+
+    def parsed(self, times: int) -> due.Retries:
+        """Raises `UsageError` where the first wait would be cut short by the longest."""
+        wait_s = parse.parse_duration_s(self.retry_wait, "--retry-wait", parse.ONE_OR_MORE)
+        wait_max_s = parse.parse_duration_s(self.retry_wait_max, "--retry-wait-max", parse.ONE_OR_MORE)
+        if wait_s > wait_max_s:
+            raise UsageError(
+                f"the first wait ({self.retry_wait}) is longer than the longest ({self.retry_wait_max})",
+                where="--retry-wait",
+                todo="make it shorter, or give a longer --retry-wait-max",
+            )
+        return due.Retries(times, wait_s, wait_max_s)
+
+
 def default_state_dir() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
@@ -568,6 +592,6 @@ def _names_of(*groups: type) -> frozenset[str]:
     return frozenset(found)
 
 
-SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"})
+SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"}) | _names_of(Retrying)
 ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Watching, Logging) | {"topic"} | SCHEDULE_OPTIONS
 """What a job file may hold for any command; a command takes what it knows."""

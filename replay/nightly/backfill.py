@@ -15,7 +15,7 @@ from pathlib import Path
 from replay.checkpoint import CheckpointFile, State
 from replay.errors import ExitCode
 from replay.nightly.children import Children, told
-from replay.nightly.due import after_failure
+from replay.nightly.due import Retries, after_failure
 from replay.report import Reporter
 
 
@@ -47,7 +47,7 @@ class Backfill:
     args: Callable[[date], Sequence[str]]
     checkpoint: Callable[[date], Path]
     has_input: Callable[[date], bool]
-    retries: int
+    retries: Retries
     skip_missing: bool
     go_on: bool
     parallel: int = 1
@@ -114,7 +114,7 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) ->
         if again is None:
             report.warning(f"{day}: {told(code)}")
             return _day(day, DayState.FAILED, path, code, attempt)
-        report.warning(f"{day}: {told(code)}, trying again in {again.seconds:.0f} s")
+        report.warning(f"{day}: {told(code)}, trying again in {again.seconds:g} s")
         children.sleep(again.seconds)
         attempt += 1
 

@@ -18,7 +18,7 @@ from replay.model import SystemClock
 from replay.nightly import backfill, children, dates, due, jobfile
 from replay.nightly.backfill import Backfill, Day, DayState
 from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
-from replay.options import ALL_OPTIONS, Input, JobName, Naming, Sending, Where, as_arguments, safe_name
+from replay.options import ALL_OPTIONS, Input, JobName, Naming, Retrying, Sending, Where, as_arguments, safe_name
 from replay.report import Reporter
 
 OWN = frozenset(
@@ -27,6 +27,8 @@ OWN = frozenset(
         "to",
         "date",
         "retries",
+        "retry_wait",
+        "retry_wait_max",
         "on_failure",
         "missing",
         "newest_first",
@@ -47,7 +49,7 @@ def backfill_plan(
     naming: Naming,
     topic: str | None,
     *,
-    retries: int,
+    retries: due.Retries,
     skip_missing: bool,
     go_on: bool,
     newest_first: bool,
@@ -108,11 +110,13 @@ def scheduled_jobs(
     jitter: str,
     catch_up: int,
     retries: int,
+    retrying: Retrying,
     on_failure: str,
 ) -> list[ScheduledJob]:
     """One job from the command line, or those of the job file that have a schedule."""
     said = {
         "cron": cron, "jitter": jitter, "catch_up": catch_up, "retries": retries, "on_failure": on_failure,
+        "retry_wait": retrying.retry_wait, "retry_wait_max": retrying.retry_wait_max,
         "date": naming.date, "timezone": naming.timezone, "topic": topic, "state_dir": naming.state_dir,
     }  # fmt: skip
     rest = as_arguments(context, OWN | {"job"})
@@ -163,7 +167,7 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
         args=lambda day: ["run", *chosen, "--date", str(day), *rest],
         state_dir=state_dir,
         catch_up=int(said["catch_up"]),
-        retries=int(said["retries"]),
+        retries=Retrying(str(said["retry_wait"]), str(said["retry_wait_max"])).parsed(int(said["retries"])),
         go_on=said["on_failure"] == "go-on",
     )
 

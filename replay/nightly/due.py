@@ -12,8 +12,8 @@ from replay.nightly import dates
 RETRIED = frozenset({ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED})
 """Exit codes that time may mend; any other end would only come again."""
 
-BACKOFF_S = 10.0  # before the first retry: a broker restarts within about as long
-BACKOFF_MAX_S = 600.0  # an outage of a night is looked at every ten minutes
+DOUBLINGS_MAX = 60
+"""Waits are doubled this often at most: by then even a millisecond is longer than any limit that can be given."""
 
 FIRINGS_MAX = 100_000
 """Firings looked at in one go: more would be a schedule of seconds that was off for days."""
@@ -29,11 +29,22 @@ class Again:
     seconds: float
 
 
-def after_failure(code: int, attempt: int, retries: int) -> Again | None:
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """So many further attempts. The first waits `wait_s`, each one after it twice as long, none longer than
+    `wait_max_s`."""
+
+    times: int
+    wait_s: float
+    wait_max_s: float
+
+
+def after_failure(code: int, attempt: int, retries: Retries) -> Again | None:
     """What to do once attempt number `attempt` (from 1 on) has ended with `code`; None: give up."""
-    if code not in RETRIED or attempt > retries:
+    if code not in RETRIED or attempt > retries.times:
         return None
-    return Again(min(BACKOFF_MAX_S, BACKOFF_S * 2 ** (attempt - 1)))
+    doublings = min(attempt - 1, DOUBLINGS_MAX)
+    return Again(min(retries.wait_max_s, retries.wait_s * 2**doublings))
 
 
 def days_between(first: date, last: date) -> list[date]:

@@ -35,7 +35,7 @@ class ScheduledJob:
     args: Callable[[date], Sequence[str]]
     state_dir: Path
     catch_up: int
-    retries: int
+    retries: due.Retries
     go_on: bool
 
     def next_firing(self, after: datetime) -> datetime | None:
@@ -131,6 +131,6 @@ class Scheduler:
             if again is None or self._children.stopped_by is not None:
                 self._report.warning(f"{job.name} {day}: {told(code)}; the next firing tries again")
                 return False
-            self._report.warning(f"{job.name} {day}: {told(code)}, trying again in {again.seconds:.0f} s")
+            self._report.warning(f"{job.name} {day}: {told(code)}, trying again in {again.seconds:g} s")
             self._children.sleep(again.seconds)
             attempt += 1

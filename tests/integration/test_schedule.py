@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from replay.model import SystemClock
 from replay.nightly.children import Children
+from replay.nightly.due import Retries
 from replay.nightly.schedule import ScheduledJob, Scheduler, dates_known
 from tests.support.process import KILLED, Jobs, checkpoint
 from tests.support.readback import read_topic
@@ -72,7 +73,14 @@ def test_each_job_fires_and_one_that_fails_stops_no_other(
                     "--bootstrap-servers", kafka.bootstrap_servers, "--state-dir", str(tmp_path / "state")]  # fmt: skip
 
         return ScheduledJob(
-            name, CronTrigger(second="*/2", timezone=UTC), "today", args, tmp_path / "state" / name, 7, 0, False
+            name,
+            CronTrigger(second="*/2", timezone=UTC),
+            "today",
+            args,
+            tmp_path / "state" / name,
+            7,
+            Retries(0, 1.0, 1.0),
+            False,
         )
 
     told, children = Told(), Children(SystemClock())

@@ -12,6 +12,7 @@ import pytest
 
 from replay.checkpoint import State, dumps
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
+from replay.nightly.due import Retries
 from tests.unit.fakes import Told
 from tests.unit.test_checkpoint import checkpoint_at
 
@@ -52,7 +53,7 @@ def backfill(folder: Path, codes: dict[date, list[int]], **options: Any) -> tupl
         args=lambda day: [str(day)],
         checkpoint=lambda day: folder / f"{day}.json",
         has_input=options.pop("has_input", lambda _: True),
-        retries=options.pop("retries", 2),
+        retries=Retries(options.pop("retries", 2), 10.0, 600.0),
         skip_missing=options.pop("skip_missing", False),
         go_on=options.pop("go_on", False),
         **options,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from replay.errors import ExitCode, UsageError
-from replay.nightly.due import BACKOFF_MAX_S, BACKOFF_S, after_failure, days_between, logical_date, missed, newest
+from replay.nightly.due import Retries, after_failure, days_between, logical_date, missed, newest
 from replay.nightly.schedule import cron_trigger
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -87,15 +87,20 @@ def test_the_date_of_a_firing() -> None:
 
 def test_only_what_time_may_mend_is_tried_again() -> None:
     """Broken: a missing column would be looked at all night, or a broker's restart would end it."""
-    waits = [after_failure(ExitCode.BROKER_UNAVAILABLE, attempt, 9) for attempt in range(1, 11)]
+    retries = Retries(6, 10.0, 100.0)
+    waits = [after_failure(ExitCode.BROKER_UNAVAILABLE, attempt, retries) for attempt in range(1, 8)]
     assert waits[-1] is None
-    seconds = [wait.seconds for wait in waits if wait is not None]
-    assert seconds[0] == BACKOFF_S
-    assert seconds == sorted(seconds)
-    assert seconds[-1] == BACKOFF_MAX_S
+    assert [wait.seconds for wait in waits if wait is not None] == [10, 20, 40, 80, 100, 100]
     for code in ExitCode:
-        tried = after_failure(code, 1, 5) is not None
+        tried = after_failure(code, 1, retries) is not None
         assert tried is (code in (ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED)), code
+
+
+def test_a_week_of_retries_ends_in_no_overflow() -> None:
+    """Broken: after a thousand doublings the wait is no number any more, and the scheduler drops the job."""
+    wait = after_failure(ExitCode.BROKER_UNAVAILABLE, 5_000, Retries(10_000, 1.0, 600.0))
+    assert wait is not None
+    assert wait.seconds == 600.0
 
 
 def test_days_and_limits() -> None:
