@@ -18,11 +18,12 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import ExitCode, ReplayError, UsageError, as_told, exit_code, printable
+from replay.errors import Different, ExitCode, ReplayError, UsageError, as_told, exit_code, printable
 from replay.options import (
     FirstOffsets,
     Input,
@@ -104,21 +105,7 @@ def run(
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, state_dir=options.checkpoint.parent)  # no history outlives it either
-        _replay(options, name, context, watching, console, quiet=logging.quiet)
-        if verify_after:
-            from replay import admin  # noqa: PLC0415
-
-            starts = list(admin.show(options.checkpoint).first_offsets)
-            _verify(
-                options.source,
-                options.kafka,
-                console,
-                starts,
-                None,
-                Isolation.READ_COMMITTED,
-                TableFormat.TABLE,
-                allow_foreign=True,
-            )
+        _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after)
 
 
 @app.command()
@@ -382,6 +369,7 @@ def report(
     day: Annotated[str | None, typer.Option("--date", help="The logical date; none for a replay without.")] = None,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="The page. [default: JOB-DATE.html]")] = "",
     state_dir: StateDir = "",
+    timezone: Annotated[str, opt("--timezone", "The zone of yesterday, and of the times on the page.")] = "UTC",
 ) -> None:
     """One HTML page that tells what was replayed, how fast, and what went wrong meanwhile."""
     with _command(logging):
@@ -391,11 +379,12 @@ def report(
         from replay.watch.watching import HISTORY, write_page  # noqa: PLC0415
 
         html_report.check_installed()
-        told_day = str(dates.parse_date(day, dates.today_in("UTC", time.time()))) if day is not None else None
+        today = dates.today_in(timezone, time.time())
+        told_day = str(dates.parse_date(day, today)) if day is not None else None
         path = Path(out or "-".join(filter(None, (job, told_day))) + ".html")
         folder = Path(state_dir) if state_dir else default_state_dir()
         try:
-            write_page(History(folder / HISTORY), job, told_day, path, time.time(), None)
+            write_page(History(folder / HISTORY), job, told_day, path, time.time(), ZoneInfo(timezone))
         except OSError as error:
             raise UsageError(error.strerror or str(error), where=str(path), todo="name another file: --out") from None
         typer.echo(str(path))
@@ -568,9 +557,17 @@ def _command(logging: Logging) -> Iterator[Any]:
 
 
 def _replay(
-    options: config.RunOptions, name: JobName, context: typer.Context, watched: Watching, console: Any, *, quiet: bool
+    options: config.RunOptions,
+    name: JobName,
+    context: typer.Context,
+    watched: Watching,
+    console: Any,
+    *,
+    quiet: bool,
+    verify_after: bool,
 ) -> None:
-    """Run with signals, display and whoever watches attached, and say how it ended."""
+    """Run with signals, display and whoever watches attached, and say how it ended. A topic that differs from the
+    source is a failure like any other: whoever watches hears of it."""
     from replay import job  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
     from replay.watch.history import History  # noqa: PLC0415
@@ -578,23 +575,30 @@ def _replay(
     from replay.watch.watching import HISTORY, watching  # noqa: PLC0415
 
     watch = watched.parsed(name)
+    given = [each for each in told(context) if each.origin != "default"]
     info = RunInfo(
         job=name.job or options.kafka.topic,
         date=str(name.day) if name.day is not None else None,
         command="run",
         topic=options.kafka.topic,
         checkpoint=str(options.checkpoint),
-        options={each.name: each.text for each in told(context) if each.origin != "default"},
+        options={each.name: each.text for each in given},
+        origins={each.name: each.origin for each in given},
     )
     stop = _stop_on_signals()
     terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal and not quiet)
-    outcome = "stopped"
+    outcome, verdict = "stopped", None
     try:
         with (
-            watching(watch, History(name.state_dir / HISTORY), info, terminal) as reporter,
+            watching(watch, History(name.state_dir / HISTORY), info, terminal) as seen,
             terminal.live(),
         ):
-            job.run(options, stop, reporter)
+            job.run(options, stop, seen.reporter)
+            if verify_after:
+                verdict = _read_back(options, seen.reporter, stop)
+                seen.verified(verdict.as_json())
+                if not verdict.exact:
+                    raise Different(verdict.differences(), where=verdict.topic, todo="the table says where")
         outcome = "done"
     except (ReplayError, MemoryError) as error:
         outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
@@ -604,6 +608,20 @@ def _replay(
         has_begun = last is not None and (last.elapsed_s or last.done_rows)
         if last is not None and has_begun and not quiet and watch.summary_json != "-":
             _print_pairs(summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome))
+        if verdict is not None and watch.summary_json != "-":  # which tells of it, too
+            from replay.verify import verdict_table  # noqa: PLC0415
+
+            _results(console).print(verdict_table(verdict))
+
+
+def _read_back(options: config.RunOptions, reporter: Any, stop: Any) -> Any:
+    """Of the topic, what this replay wrote, and maybe others since."""
+    from replay import admin, verify  # noqa: PLC0415
+    from replay.model import SystemClock  # noqa: PLC0415
+
+    starts = list(admin.show(options.checkpoint).first_offsets)
+    what = verify.VerifyOptions(options.source, options.kafka, starts=starts, allow_foreign=True)
+    return verify.verify(what, reporter, SystemClock(), stop.check)
 
 
 def _verify(

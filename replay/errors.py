@@ -94,6 +94,12 @@ class CheckpointUnwritable(ReplayError):
     exit_code = ExitCode.CHECKPOINT_UNWRITABLE
 
 
+class Different(ReplayError):
+    """The topic was read back, and is not as the source."""
+
+    exit_code = ExitCode.DIFFERENT
+
+
 class Stopped(ReplayError):
     """A signal asked for the end; whatever was in flight has been drained or is left for the next run."""
 

@@ -11,7 +11,7 @@ from replay.errors import ProducerFatal, StateConflict
 from replay.input.source import Source
 from replay.model import Encoded, Position, Progress, Resync
 from replay.preflight import Ready
-from replay.report import utc
+from replay.report import SETTLING, TAIL, utc
 from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
 from replay.session import ENCODE_ROWS, Session, slices
 
@@ -71,6 +71,7 @@ def _reload(ready: Ready) -> Checkpoint:
 
 def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
     """Match the records behind the checkpoint with the rows that come next."""
+    ready.report.phase(SETTLING, saved.progress.position.row, ready.source.rows)
     ends = _settled_watermarks(ready, saved)
     starts = [mark.next_offset for mark in saved.progress.marks]
     match = TailMatch(
@@ -81,7 +82,7 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
         for record in records:
             match.found(record.partition, record.offset, record.key, record.value, record.timestamp_ms)
         ready.stop.check()
-        ready.report.phase("reading the topic's tail", match.matched + match.foreign, total)
+        ready.report.phase(TAIL, match.matched + match.foreign, total)
     ready.shown.already_there_rows += match.matched
     ready.report.info(
         f"of {total:,} records behind the checkpoint {match.matched:,} are rows of this replay"

@@ -19,6 +19,7 @@ from functools import wraps
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -244,6 +245,7 @@ class JobName:
     job: str | None
     day: calendar_date | None
     state_dir: Path
+    timezone: str = "UTC"
 
     def dated(self, text: str, option: str) -> str:
         """`{date}` and `{date:%Y/%m/%d}` become the logical date; a text without them stays what it is."""
@@ -282,7 +284,7 @@ class Naming:
     date: Annotated[
         str | None, opt("--date", "The logical date, {date} in INPUT, topic and checkpoint: 2026-11-22, yesterday, -2.")
     ] = None
-    timezone: Annotated[str, opt("--timezone", "The zone in which yesterday is reckoned.")] = "UTC"
+    timezone: Annotated[str, opt("--timezone", "The zone of yesterday, and of the times in the report.")] = "UTC"
     state_dir: Annotated[
         str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")
     ] = ""
@@ -293,7 +295,8 @@ class Naming:
         today = dates.today_in(self.timezone, time.time())
         if day is None and self.date is not None:
             day = dates.parse_date(self.date, today)
-        return JobName(self.job, day, Path(self.state_dir) if self.state_dir else default_state_dir())
+        folder = Path(self.state_dir) if self.state_dir else default_state_dir()
+        return JobName(self.job, day, folder, self.timezone)
 
 
 @dataclass(frozen=True)
@@ -546,6 +549,7 @@ class Watching:
                 ),
                 summary_json=name.dated(self.summary_json, "--summary-json") if self.summary_json else None,
                 report=Path(name.dated(self.report, "--report")) if self.report else None,
+                zone=ZoneInfo(name.timezone),
                 notify=notify.parse_notify(self.notify, self.notify_on) if self.notify else None,
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,9 +15,16 @@ from replay.errors import Stopped
 from replay.model import Bytes, Clock, Fate, Ints
 from replay.pace import Lateness
 from replay.watch.broker_statistics import BrokerStatistics
+from replay.watch.runs import Counts
 
 REPEAT_S = 5.0
 """How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""
+
+SETTLING = "waiting until no row of the last run can surface any more"
+TAIL = "reading the topic's tail"
+STARTING_OVER = "starting over from what Kafka has committed"
+RESUMING = frozenset({SETTLING, TAIL, STARTING_OVER})
+"""Phases in which no row goes out, since it is being found out which row comes next."""
 
 PATIENT_S = 1.0
 """Nothing is said before: a leader election or a topic just created is over by then."""
@@ -66,24 +73,29 @@ class Snapshot:
     elapsed_s: float = 0.0
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
+    inputs: Sequence[str] = ()  # all files, as they may be shown
+    first_event_ns: int | None = None  # of the records that this run has handed over
+    last_event_ns: int | None = None
     symbol_names: Sequence[str] = ()  # by symbol id
     _by_symbol: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     _by_partition: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
-    def count_sent(self, symbols: Ints, partitions: Ints) -> None:
-        """Records that were handed over: the symbol id and partition of each."""
+    def count_sent(self, symbols: Ints, partitions: Ints, event_times_ns: Ints) -> None:
+        """Records that were handed over: the symbol id, partition and event time of each."""
+        if len(event_times_ns) == 0:
+            return
         self._by_symbol = _added(self._by_symbol, np.bincount(symbols))
         self._by_partition = _added(self._by_partition, np.bincount(partitions))
+        first_ns, last_ns = int(event_times_ns.min()), int(event_times_ns.max())
+        self.first_event_ns = first_ns if self.first_event_ns is None else min(self.first_event_ns, first_ns)
+        self.last_event_ns = last_ns if self.last_event_ns is None else max(self.last_event_ns, last_ns)
 
-    def symbols_sent(self) -> dict[str, int]:
-        """Records of this run by symbol, the most first."""
-        by_name = Counter(
-            {self.symbol_names[n]: int(self._by_symbol[n]) for n in np.flatnonzero(self._by_symbol).tolist()}
-        )
-        return dict(by_name.most_common())
+    def symbols_sent(self, names_max: int) -> Counts:
+        """Records of this run by symbol."""
+        return _counts(self._by_symbol, names_max, lambda number: self.symbol_names[number])
 
-    def partitions_sent(self) -> dict[int, int]:
-        return {int(n): int(self._by_partition[n]) for n in np.flatnonzero(self._by_partition)}
+    def partitions_sent(self, names_max: int) -> Counts:
+        return _counts(self._by_partition, names_max, str)
 
     @property
     def bad_rows(self) -> Counter[Fate]:
@@ -105,6 +117,19 @@ def _added(sums: Ints, more: Ints) -> Ints:
         sums = np.pad(sums, (0, len(more) - len(sums)))
     sums[: len(more)] += more
     return sums
+
+
+def _counts(by_number: Ints, names_max: int, name: Callable[[int], str]) -> Counts:
+    """The largest by name, the most first, and what is left: a million symbols cost no more than a few milliseconds."""
+    numbers = np.flatnonzero(by_number)
+    if len(numbers) > names_max:
+        largest = np.argpartition(by_number[numbers], len(numbers) - names_max)[len(numbers) - names_max :]
+        named = numbers[largest]
+    else:
+        named = numbers
+    named = named[np.argsort(-by_number[named], kind="stable")]
+    rows = {name(int(number)): int(by_number[number]) for number in named}
+    return Counts(rows, len(numbers) - len(named), int(by_number.sum()) - sum(rows.values()))
 
 
 def count_fates(fates: Bytes) -> Counter[Fate]:

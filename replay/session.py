@@ -253,7 +253,7 @@ class Session:
             chunk.records = self._sink.send(records, slice(sent, stop), callbacks)
             self._shown.sent_rows += chunk.records
             out = slice(sent, sent + chunk.records)
-            self._shown.count_sent(records.symbols[out], records.partitions[out])
+            self._shown.count_sent(records.symbols[out], records.partitions[out], records.event_times_ns[out])
         return chunk
 
     def _register(

@@ -23,6 +23,7 @@ from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.errors import BrokerUnavailable, Locked, ProducerFatal, StateConflict, UsageError
 from replay.model import Fenced, Position, Progress, Resync
 from replay.preflight import Ready, check_appended
+from replay.report import STARTING_OVER
 from replay.resume import fresh_start
 from replay.session import FULL_WAIT_S, Session
 
@@ -162,7 +163,8 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                     where=ready.options.kafka.bootstrap_servers,
                     todo="run the same command again once the broker is back: it resumes without duplicates",
                 ) from None
-            ready.report.warning(f"{reason}: starting over from what Kafka has committed")
+            ready.report.warning(f"{reason}: {STARTING_OVER}")
+            ready.report.phase(STARTING_OVER, ready.shown.committed_row or ready.shown.done_rows, ready.source.rows)
             if isinstance(reason, Fenced):
                 _await_owner(ready, progress_topic, mine)
             ready.sleep(backoff_s)

@@ -119,6 +119,11 @@ class Verdict:
         """Every row once, in order, unchanged, and nothing else (but foreign records, where they are allowed)."""
         return not any(getattr(self, kind) for kind in KINDS if not (kind == "foreign" and self.allow_foreign))
 
+    def differences(self) -> str:
+        """`3 lost, 1 duplicated`."""
+        found = [(kind, getattr(self, kind)) for kind in KINDS if not (kind == "foreign" and self.allow_foreign)]
+        return ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in found if number)
+
     @property
     def exit_code(self) -> ExitCode:
         return ExitCode.DONE if self.exact else ExitCode.DIFFERENT

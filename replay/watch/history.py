@@ -18,12 +18,12 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from replay.errors import StateConflict
-from replay.watch.runs import Run, Sample, Span, utf8
+from replay.watch.runs import Counts, Details, Run, Sample, Span, utf8
 
 _BUSY_S = 5.0  # how long a write waits for another job's: theirs take milliseconds
 _ASK_S = 1.0  # the same for a question: somebody waits for the answer
@@ -53,7 +53,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run_id TEXT NOT NULL, kind TEXT NOT NULL, begin_s REAL NOT NULL, end_s REAL, what TEXT NOT NULL,
             PRIMARY KEY (run_id, kind, begin_s)) WITHOUT ROWID""",
     ),
+    (
+        # A table of its own: `replay status` reads all runs every minute, and none of this.
+        "CREATE TABLE details (run_id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "ALTER TABLE samples ADD COLUMN ack_max_s REAL",
+    ),
 )
+_WITH_DETAILS = 2  # version
 
 
 class HistoryUnreadable(StateConflict):
@@ -72,12 +78,15 @@ class History:
 
     # -- writing: raises `sqlite3.Error`, `OSError`, or `Damaged` ---------------------------------------------
 
-    def write(self, run: Run, samples: Sequence[Sample], spans: Sequence[Span]) -> None:
+    def write(self, run: Run, samples: Sequence[Sample], spans: Sequence[Span], details: Details | None = None) -> None:
         """All of it or nothing. What is there already is replaced, so that a write may be tried again."""
         with self._changing() as database:
             _put(database, "runs", run.run_id, [run])
             _put(database, "samples", run.run_id, samples)
             _put(database, "spans", run.run_id, spans)
+            if details is not None:
+                body = json.dumps(asdict(details))
+                database.execute("INSERT OR REPLACE INTO details VALUES (?, ?)", (run.run_id, body))
 
     def forget_old_samples(self, now_s: float) -> None:
         with self._changing() as database:
@@ -148,7 +157,13 @@ class History:
     def spans(self, run_id: str) -> list[Span]:
         return self._ask("SELECT * FROM spans WHERE run_id = ? ORDER BY begin_s", [run_id], _span)
 
-    def _ask(self, question: str, given: Sequence[Any], make: Any) -> list[Any]:
+    def details(self, run_id: str) -> Details:
+        """Empty where none were kept."""
+        found = self._ask("SELECT body FROM details WHERE run_id = ?", [run_id], _details, since=_WITH_DETAILS)
+        return found[0] if found else Details()
+
+    def _ask(self, question: str, given: Sequence[Any], make: Any, *, since: int = 1) -> list[Any]:
+        """`since`: the version of the database that knows what is asked for."""
         if not self.path.exists():
             return []
         try:
@@ -156,8 +171,8 @@ class History:
             address = f"{self.path.absolute().as_uri()}?mode=rw"
             with _damage_told(), closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database:
                 database.row_factory = sqlite3.Row
-                if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    return []  # made, and nothing was written yet
+                if database.execute("PRAGMA user_version").fetchone()[0] < since:
+                    return []  # made, and nothing was written yet; or by an older replay
                 return [make(row) for row in database.execute(question, given)]
         except (sqlite3.Error, OSError, Damaged, ValueError, TypeError) as error:
             raise HistoryUnreadable(
@@ -208,12 +223,20 @@ def _stored(value: Any) -> Any:
 
 
 def _of(row: sqlite3.Row, kind: type[Run | Sample | Span]) -> dict[str, Any]:
-    return {each.name: row[each.name] for each in fields(kind)}
+    """Columns that an older replay did not write are left to their defaults."""
+    known = set(row.keys())
+    return {each.name: row[each.name] for each in fields(kind) if each.name in known}
 
 
 def _run(row: sqlite3.Row) -> Run:
     found = _of(row, Run)
     return Run(**{**found, **{name: json.loads(found[name] or "{}") for name in ("left_out", "bad", "options")}})
+
+
+def _details(row: sqlite3.Row) -> Details:
+    body = json.loads(row["body"])
+    counts = {name: Counts(**body[name]) for name in ("symbols", "partitions")}
+    return Details(**{**body, **counts, "inputs": tuple(body["inputs"])})
 
 
 def _sample(row: sqlite3.Row) -> Sample:

@@ -7,7 +7,7 @@ from outside (symbols, paths, what brokers say) is escaped by the template engin
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from replay import __version__
 from replay.errors import ExitCode, UsageError, printable
 from replay.terminal import duration
 from replay.watch.report_data import Delays, Mark, Outcome, ReportData, Run, Span
+from replay.watch.runs import Counts
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -111,10 +112,8 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         marks=_marks(data),
         marks_before=len(data.marks()) - len(_marks(data)),
         mark_names=_MARKS,
-        symbols=_counts(data.replayed.symbols.items()) if data.replayed else [],
-        partitions=_counts((f"{number}", rows) for number, rows in data.replayed.partitions.items())
-        if data.replayed
-        else [],
+        symbols=_counts(data.replayed.symbols) if data.replayed else [],
+        partitions=_counts(data.replayed.partitions) if data.replayed else [],
         kinds=VERDICT_KINDS,
         version=__version__,
     )
@@ -181,9 +180,10 @@ def _stopped(text: str) -> str:
     return f"{text}." if text and not text.endswith((".", "!", "?")) else text
 
 
-def _count_of(things: Sized, name: str) -> str:
+def _count_of(things: Sized | int, name: str) -> str:
     """`1 run`, `12 runs`."""
-    return f"{len(things):,} {name}" + ("" if len(things) == 1 else "s")
+    number = things if isinstance(things, int) else len(things)
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
 def _percent(share: float) -> str:
@@ -195,15 +195,14 @@ def _percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %").replace(".0 ", " ")
 
 
-def _counts(counts: Iterable[tuple[str, int]]) -> list[Count]:
+def _counts(counts: Counts) -> list[Count]:
     """The largest first, and what is left as one line."""
-    largest = sorted(counts, key=lambda item: -item[1])
-    rows = sum(number for _, number in largest) or 1
-    top, rest = largest[:TOP], largest[TOP:]
-    lines = [Count(name, number, number / rows) for name, number in top]
-    if rest:
-        left = sum(number for _, number in rest)
-        lines.append(Count("", left, left / rows, len(rest)))
+    largest = sorted(counts.rows.items(), key=lambda item: -item[1])
+    rows = sum(counts.rows.values()) + counts.others_rows or 1
+    lines = [Count(name, number, number / rows) for name, number in largest[:TOP]]
+    if rest := counts.names - len(lines):
+        left = sum(number for _, number in largest[TOP:]) + counts.others_rows
+        lines.append(Count("", left, left / rows, rest))
     return lines
 
 

@@ -6,18 +6,31 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from replay.model import Clock, SystemClock
 from replay.pace import Lateness
-from replay.report import Reporter, Snapshot
+from replay.report import RESUMING, Reporter, Snapshot
 from replay.watch.beside import Beside
 from replay.watch.history import Damaged, History
 from replay.watch.process import this_process
 from replay.watch.relay import Relay
-from replay.watch.runs import Figures, Outcome, Quantiles, Run, RunInfo, Sample, Span, figures, outcome_of
+from replay.watch.runs import (
+    Details,
+    Figures,
+    Outcome,
+    Quantiles,
+    Run,
+    RunInfo,
+    Sample,
+    Span,
+    details,
+    figures,
+    outcome_of,
+    shortened_verdict,
+)
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -63,6 +76,8 @@ class Recorder(Relay):
         self._started_s, self._begun_s = clock.now(), clock.monotonic()
         self._shown: Snapshot | None = None
         self._outcome: Outcome | None = None
+        self._verdict: Mapping[str, Any] | None = None
+        self._looked_s = float("-inf")  # when the details were gathered
         self._sampled_s: float | None = None
         self._before = (Lateness(), Lateness())  # of rows and of acknowledgements, at the sample before
         self._window: deque[tuple[float, int]] = deque()
@@ -72,6 +87,7 @@ class Recorder(Relay):
         self._rows_per_s: float | None = None
         self._acked_s: float | None = None
         self._ended: tuple[float, Outcome] | None = None
+        self._details: Details | None = None  # that are not written yet
         self._samples: list[Sample] = []
         self._open: dict[str, Span] = {}  # by kind
         self._closed: list[Span] = []
@@ -80,18 +96,17 @@ class Recorder(Relay):
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
         super().phase(name, done_rows, rows)
-        if self._shown is not None and self._shown.done_rows < self._shown.rows:
-            # Rows had gone out already: a new producer has to find out where to go on.
-            self._begin(RESUME, self._sampled_s or self._begun_s, name)
+        if name in RESUMING:
+            self._begin(RESUME, self._clock.monotonic(), name)
         self._sample(name)
 
     def progress(self, snapshot: Snapshot) -> None:
         super().progress(snapshot)
         if self._shown is None and 0 < snapshot.first_row < snapshot.rows:
-            self._begin(RESUME, self._begun_s, f"at row {snapshot.first_row:,}")
+            self._begin(RESUME, self._begun_s, "after a clean stop")
         if snapshot.outage_since_s is None:
             self._finish(OUTAGE)
-            self._finish(RESUME)
+            self._finish(RESUME, f"at row {snapshot.done_rows:,}")
         else:
             since_s = self._clock.now() - snapshot.outage_since_s
             self._begin(OUTAGE, self._clock.monotonic() - since_s, snapshot.outage_reason)
@@ -102,12 +117,17 @@ class Recorder(Relay):
         """How the run ended, where no error says it."""
         self._outcome = Outcome(exit_code, reason)
 
+    def verified(self, verdict: Mapping[str, Any]) -> None:
+        """The topic was read back and compared: `Verdict.as_json()`."""
+        self._verdict = shortened_verdict(verdict)
+
     def close(self, outcome: Outcome) -> None:
         """The last figures, and how it ended, unless `ended` was told."""
         self._finish(OUTAGE)
         self._finish(RESUME)
         if self._shown is not None:
             self._sample("ended", at_once=True)
+        self._look_closely()
         with self._lock:
             self._ended = (self._clock.now(), self._outcome or outcome)
 
@@ -116,11 +136,18 @@ class Recorder(Relay):
             with self._lock:
                 self._open[kind] = Span(kind, max(0.0, at_s - self._begun_s), None, what)
 
-    def _finish(self, kind: str) -> None:
+    def _finish(self, kind: str, outcome: str = "") -> None:
         if kind in self._open:
             with self._lock:
                 span = self._open.pop(kind)
-                self._closed.append(Span(kind, span.begin_s, self._clock.monotonic() - self._begun_s, span.what))
+                what = ", ".join(filter(None, (outcome, span.what)))
+                self._closed.append(Span(kind, span.begin_s, self._clock.monotonic() - self._begun_s, what))
+
+    def _look_closely(self) -> None:
+        found = details(self._shown, self._info, self._verdict)
+        self._looked_s = self._clock.monotonic()
+        with self._lock:
+            self._details = found
 
     def _sample(self, phase: str, *, at_once: bool = False) -> None:
         now_s = self._clock.monotonic()
@@ -128,6 +155,8 @@ class Recorder(Relay):
         if self._sampled_s is not None and now_s - self._sampled_s < gap_s and not at_once:
             return
         self._sampled_s, shown = now_s, self._shown
+        if shown is not None and now_s - self._looked_s >= WRITE_S:
+            self._look_closely()
         seen = figures(shown) if shown is not None else None
         late, latency = self._since_before(shown) if shown is not None else (Quantiles(), Quantiles())
         with self._lock:
@@ -146,6 +175,7 @@ class Recorder(Relay):
                     lateness_max_s=late.max_s,
                     ack_p50_s=latency.p50_s,
                     ack_p99_s=latency.p99_s,
+                    ack_max_s=latency.max_s,
                     outage=OUTAGE in self._open,
                 )
             )
@@ -169,22 +199,24 @@ class Recorder(Relay):
         with self._lock:
             run, samples, closed = self._as_run(), self._samples, self._closed
             spans = [*closed, *self._open.values()]
-            self._samples, self._closed = [], []
+            seen = self._details
+            self._samples, self._closed, self._details = [], [], None
         try:
-            self._write(run, samples, spans)
+            self._write(run, samples, spans, seen)
         except (sqlite3.Error, Damaged, OSError) as error:
             with self._lock:
                 self._samples, self._closed = samples + self._samples, closed + self._closed
+                self._details = self._details or seen
             self._warn(f"the history cannot be written ({self._history.path}: {error}); the replay goes on without")
 
-    def _write(self, run: Run, samples: list[Sample], spans: list[Span]) -> None:
+    def _write(self, run: Run, samples: list[Sample], spans: list[Span], seen: Details | None) -> None:
         try:
-            self._history.write(run, samples, spans)
+            self._history.write(run, samples, spans, seen)
         except Damaged as error:
             aside = self._history.move_aside()
             if aside is not None:
                 self._to.warning(f"the history was damaged ({error}): it is begun anew, the old one is {aside}")
-            self._history.write(run, samples, spans)
+            self._history.write(run, samples, spans, seen)
         if not self._tidied:
             self._tidied = True
             self._history.forget_old_samples(run.alive_s)

@@ -9,6 +9,7 @@ from typing import Any
 
 from replay.errors import ExitCode
 from replay.watch.masking import masked
+from replay.watch.runs import Counts
 
 
 class Outcome(Enum):
@@ -101,10 +102,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Acknowledged rows by symbol and by partition."""
+    """Records handed over by symbol and by partition, of all runs: one that was sent again counts again."""
 
-    symbols: Mapping[str, int]
-    partitions: Mapping[int, int]
+    symbols: Counts
+    partitions: Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,10 @@ class ReportData:
     cluster: str
     delivery: str
     pace: str
-    inputs: Sequence[str]
+    inputs: Sequence[str]  # the first of `files`
     rows: int
     made_s: float
+    files: int = 0
     first_event_s: float | None = None
     last_event_s: float | None = None
     runs: Sequence[Run] = ()  # the oldest first

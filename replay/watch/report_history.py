@@ -1,11 +1,11 @@
-"""What the history knows of one replay, as the report tells it. The caller adds what only a running replay knows."""
+"""What the history knows of one replay, as the report tells it."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from replay import __version__
@@ -13,11 +13,11 @@ from replay.errors import UsageError
 from replay.model import Fate
 from replay.watch import runs
 from replay.watch.history import History
-from replay.watch.report_data import Delays, Mark, ReportData, Run, Sample, Setting, Span
+from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
-Recorded = tuple[runs.Run, Sequence[runs.Sample], Sequence[runs.Span]]
+Recorded = tuple[runs.Run, Sequence[runs.Sample], Sequence[runs.Span], runs.Details]
 
 
 def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
@@ -29,20 +29,26 @@ def collect(history: History, job: str, date: str | None, now_s: float) -> Repor
             where=str(history.path),
             todo="see which there are: replay history",
         )
-    return from_history([(run, history.samples(run.run_id), history.spans(run.run_id)) for run in found], now_s)
+    return from_history(
+        [(run, history.samples(run.run_id), history.spans(run.run_id), history.details(run.run_id)) for run in found],
+        now_s,
+    )
 
 
 def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     """The oldest run first, at least one. Where they were given different options, the last one's count."""
     told: list[Run] = []
-    for run, samples, _ in recorded:
+    for run, samples, _, _ in recorded:
         told.append(_run(run, samples, told[-1].done_rows if told else 0, now_s))
     last = recorded[-1][0]
     left_out: Counter[str] = Counter()
-    for run, _, _ in recorded:
+    for run, *_ in recorded:
         left_out.update(run.left_out)
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
     versions, machine = surroundings()
+    details = [each for *_, each in recorded]
+    found = next((each for each in reversed(details) if each.files), runs.Details())  # of the last that looked
+    first_s, last_s = _event_times(details)
     return ReportData(
         job=last.job,
         date=last.date or "",
@@ -50,17 +56,43 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         cluster=options.get("bootstrap_servers", ""),
         delivery=options.get("delivery", ""),
         pace=next((f"{name} {options[name]}" for name in ("rate", "speed") if options.get(name)), ""),
-        inputs=[options["inputs"]] if options.get("inputs") else [],
-        rows=max((run.rows for run, _, _ in recorded if run.rows is not None), default=0),
+        inputs=found.inputs or ([options["inputs"]] if options.get("inputs") else []),
+        files=found.files or (1 if options.get("inputs") else 0),
+        rows=max((run.rows for run, *_ in recorded if run.rows is not None), default=0),
         made_s=now_s,
+        first_event_s=first_s,
+        last_event_s=last_s,
         runs=told,
-        spans=[_span(run, span, now_s) for run, _, spans in recorded for span in spans],
+        spans=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
+        replayed=_replayed(details),
         not_selected_rows=left_out.pop(Fate.NOT_SELECTED.name.lower(), 0),
         bad_rows={Fate[name.upper()].told: rows for name, rows in left_out.most_common()},
-        settings=[Setting(name, value) for name, value in last.options.items()],
+        verdict=details[-1].verdict,  # an older one says nothing of what was sent since
+        settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
         versions=versions,
         machine=machine,
     )
+
+
+def _event_times(details: Sequence[runs.Details]) -> tuple[float | None, float | None]:
+    firsts = [each.first_event_s for each in details if each.first_event_s is not None]
+    lasts = [each.last_event_s for each in details if each.last_event_s is not None]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _replayed(details: Sequence[runs.Details]) -> Replayed | None:
+    symbols, partitions = _sum(each.symbols for each in details), _sum(each.partitions for each in details)
+    return Replayed(symbols, partitions) if symbols.rows or partitions.rows else None
+
+
+def _sum(counts: Iterable[runs.Counts]) -> runs.Counts:
+    """Of all runs. How many names are among the others is known as far as one run knew it."""
+    rows: Counter[str] = Counter()
+    names = others_rows = 0
+    for each in counts:
+        rows.update(each.rows)
+        names, others_rows = max(names, each.names), others_rows + each.others_rows
+    return runs.Counts(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
 
 
 def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
@@ -103,7 +135,7 @@ def _sample(run: runs.Run, sample: runs.Sample, first_row: int) -> Sample:
         at_s=run.started_s + sample.at_s,
         done_rows=max(first_row, sample.done_row),  # before a run knows where to go on, it is at row 0
         lateness=_delays(sample.lateness_p50_s, sample.lateness_p99_s, sample.lateness_max_s),
-        ack_latency=_delays(sample.ack_p50_s, sample.ack_p99_s, None),
+        ack_latency=_delays(sample.ack_p50_s, sample.ack_p99_s, sample.ack_max_s),
     )
 
 

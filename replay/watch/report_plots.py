@@ -78,7 +78,7 @@ class Plot:
 
 RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], is_delay=False)
 LATENESS = Plot("lateness", ("median", "99 %", "highest"), lambda each: each.lateness_s, is_delay=True)
-ACK_LATENCY = Plot("ack-latency", ("median", "99 %"), lambda each: each.ack_latency_s, is_delay=True)
+ACK_LATENCY = Plot("ack-latency", ("median", "99 %", "highest"), lambda each: each.ack_latency_s, is_delay=True)
 
 
 def svg(plot: Plot, width: Width, runs: Sequence[Run], axis: TimeAxis, marks: Sequence[Span], zone: tzinfo) -> str:
@@ -109,6 +109,8 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
     drawn = []
     for number, (label, colour, dashes) in enumerate(zip(plot.labels, _LINES, _DASHES, strict=False)):
         values = np.concatenate([part[number] for part in parts])
+        if number and np.isnan(values).all():  # the highest was not recorded in former times
+            continue
         shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.is_delay else values
         # A line of one point is invisible without a dot.
         marker = "o" if any(np.count_nonzero(~np.isnan(part[number])) == 1 for part in parts) else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 
 
-def summary(info: RunInfo, outcome: Outcome, seen: Figures | None, started_s: float, ended_s: float) -> dict[str, Any]:
-    """`seen` is None where the run ended before anything was known of its rows. Options are left out: they are in the
-    history, and what notifications carry should be small."""
+def summary(
+    info: RunInfo,
+    outcome: Outcome,
+    seen: Figures | None,
+    verdict: Mapping[str, Any] | None,
+    started_s: float,
+    ended_s: float,
+) -> dict[str, Any]:
+    """`seen` is None where the run ended before anything was known of its rows, `verdict` where the topic was not read
+    back. Options and examples are left out: they are in the history, and what notifications carry should be small."""
     return {
         "replay_version": __version__,
         "run_id": info.run_id,
@@ -40,6 +48,7 @@ def summary(info: RunInfo, outcome: Outcome, seen: Figures | None, started_s: fl
         "started_s": started_s,
         "ended_s": ended_s,
         **_of_rows(seen),
+        "verdict": {k: v for k, v in verdict.items() if k not in _LONG} if verdict is not None else None,
     }
 
 
@@ -64,6 +73,9 @@ def _of_rows(seen: Figures | None) -> dict[str, Any]:
         "rows_per_s": seen.sent_rows / seen.elapsed_s if seen.elapsed_s else None,
     }
 
+
+_LONG = frozenset({"starts", "ends", "examples"})
+"""Parts of a verdict that grow with partitions and differences."""
 
 _NAMES = (
     "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "left_out", "bad", "lateness",

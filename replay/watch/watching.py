@@ -5,10 +5,12 @@ None of them ever ends a run, or changes how it ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import Any
 
 from replay.errors import ReplayError
 from replay.model import Clock, SystemClock
@@ -19,8 +21,7 @@ from replay.watch.beside import replace_file
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.logs import logged_as
 from replay.watch.metrics import MetricsOptions
-from replay.watch.recorder import recording
-from replay.watch.report_data import Replayed
+from replay.watch.recorder import Recorder, recording
 from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
 
 HISTORY = "history.sqlite"
@@ -34,6 +35,7 @@ class WatchOptions:
     metrics: MetricsOptions
     summary_json: str | None = None
     report: Path | None = None
+    zone: tzinfo = UTC  # of the times in the report
     notify: notify.Notify | None = None
 
 
@@ -47,37 +49,50 @@ def checked(options: WatchOptions) -> WatchOptions:
     return options
 
 
+@dataclass(slots=True)
+class Watched:
+    """A run that is watched: hand it the reporter, and say what came of reading the topic back."""
+
+    reporter: Reporter
+    _recorder: Recorder
+    verdict: Mapping[str, Any] | None = None
+
+    def verified(self, verdict: Mapping[str, Any]) -> None:
+        """`Verdict.as_json()`."""
+        self.verdict = verdict
+        self._recorder.verified(verdict)
+
+
 @contextmanager
 def watching(
     options: WatchOptions, history: History, info: RunInfo, to: Terminal, clock: Clock | None = None
-) -> Iterator[Reporter]:
-    """Hand the reporter to the run; what is to be told of its end is told once this is left."""
+) -> Iterator[Watched]:
+    """What is to be told of the run's end is told once this is left: that it failed, if an error passes through."""
     clock = clock or SystemClock()
     started_s = clock.now()
     error: BaseException | None = None
-    try:
-        with (
-            logged_as(info.job, info.date, info.run_id),
-            recording(history, info, to, clock) as recorder,
-            metrics.exporting(
-                options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
-            ) as exported,
-        ):
-            yield exported
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        with suppress(Exception) if error is not None else _told(to):
-            _tell_end(options, history, info, outcome_of(error), to, to.last, started_s, clock.now())
+    watched: Watched | None = None
+    with logged_as(info.job, info.date, info.run_id):  # also what is told of the end
+        try:
+            with (
+                recording(history, info, to, clock) as recorder,
+                metrics.exporting(
+                    options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
+                ) as exported,
+            ):
+                watched = Watched(exported, recorder)
+                yield watched
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            verdict = watched.verdict if watched is not None else None
+            _tell_end(options, history, info, outcome_of(error), to, to.last, verdict, started_s, clock.now())
 
 
-def write_page(history: History, job: str, date: str | None, path: Path, now_s: float, shown: Snapshot | None) -> None:
-    """The report of a job and its date, from the history; `shown` adds what only a run of this process knows."""
-    data = report_history.collect(history, job, date, now_s)
-    if shown is not None:
-        data = replace(data, replayed=Replayed(shown.symbols_sent(), shown.partitions_sent()))
-    replace_file(path, html_report.render(data).encode())
+def write_page(history: History, job: str, date: str | None, path: Path, now_s: float, zone: tzinfo) -> None:
+    """The report of a job and its date, from the history. Raises `OSError`, `ReplayError`, or what a library raises."""
+    replace_file(path, html_report.render(report_history.collect(history, job, date, now_s), zone).encode())
 
 
 def _tell_end(
@@ -87,27 +102,33 @@ def _tell_end(
     outcome: Outcome,
     to: Reporter,
     last: Snapshot | None,
+    verdict: Mapping[str, Any] | None,
     started_s: float,
     ended_s: float,
 ) -> None:
-    document = summary.summary(info, outcome, figures(last) if last is not None else None, started_s, ended_s)
+    """Each in its turn, whatever becomes of the others."""
+    seen = figures(last) if last is not None else None
+    document = summary.summary(info, outcome, seen, verdict, started_s, ended_s)
     if options.summary_json is not None:
-        summary.write(options.summary_json, document, to)
+        with _told(to, "the summary is not written"):
+            summary.write(options.summary_json, document, to)
     if options.report is not None:
-        try:
-            write_page(history, info.job, info.date, options.report, ended_s, last)
-        except (OSError, ReplayError) as error:
-            to.warning(f"the report is not written: {error}")
+        with _told(to, "the report is not written"):
+            write_page(history, info.job, info.date, options.report, ended_s, options.zone)
     if options.notify is not None:
-        notify.send(options.notify, document, to)
+        with _told(to, "nobody was notified"):
+            notify.send(options.notify, document, to)
 
 
 @contextmanager
-def _told(to: Reporter) -> Iterator[None]:
+def _told(to: Reporter, what: str) -> Iterator[None]:
+    """Whatever goes wrong is a warning: how the run ended stands."""
     try:
         yield
+    except (OSError, ReplayError) as error:
+        to.warning(f"{what}: {error}")
     except Exception as error:
-        to.warning(f"the end of the run could not be told everywhere: {type(error).__name__}: {error}")
+        to.warning(f"{what}: {type(error).__name__}: {error}")
 
 
 def _last_success_s(history: History, job: str) -> float | None:

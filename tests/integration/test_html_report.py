@@ -21,6 +21,7 @@ import pytest
 
 from replay.watch.html_report import render
 from replay.watch.report_data import Replayed
+from replay.watch.runs import Counts
 from tests.support.report_story import BEGUN_S, eventful, run
 
 FLAGS = [
@@ -72,8 +73,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     data = eventful()
-    symbols = {"<script>document.title='x'</script>": 9_999_999, "W" * 60: 5, **data.replayed.symbols}  # type: ignore[union-attr]
-    path.write_text(render(replace(data, replayed=Replayed(symbols, data.replayed.partitions))), encoding="utf-8")  # type: ignore[union-attr]
+    told = data.replayed
+    assert told is not None
+    symbols = {"<script>document.title='x'</script>": 9_999_999, "W" * 60: 5, **told.symbols.rows}
+    path.write_text(render(replace(data, replayed=Replayed(Counts(symbols), told.partitions))), encoding="utf-8")
     return path
 
 

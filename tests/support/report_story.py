@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
+from replay.watch.runs import Counts
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""
@@ -31,7 +32,7 @@ def samples(begun_s: float, first_row: int, seconds: int, *, down: tuple[int, in
                 begun_s + second,
                 row,
                 Delays(late, late * 2.1, late * random.uniform(3, 9)),
-                Delays(acked, acked * 1.8),
+                Delays(acked, acked * 1.8, acked * 2.5),
             )
         )
     return made
@@ -70,7 +71,8 @@ def eventful() -> ReportData:
             Span(Mark.RESUME, second_s, second_s, f"at row {second.first_row:,}, unclean stop"),
             Span(Mark.RESUME, third_s, third_s, f"at row {third.first_row:,}, 724 rows were there already"),
         ],
-        replayed=Replayed(symbols, {0: 1_900_000, 1: 1_850_000, 2: 2_400_000, 3: 1_700_000, 4: 2_100_000, 5: 0}),
+        files=14,
+        replayed=Replayed(Counts(symbols), Counts({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
         not_selected_rows=1_200,
         bad_rows={"price is null": 7, "symbol is null or empty": 2},
         verdict={

@@ -8,6 +8,7 @@ from replay import errors
 from replay.errors import ExitCode, ReplayError, Stopped, as_told, exit_code
 
 PUBLISHED = [
+    (errors.Different, 1),
     (errors.UsageError, 2),
     (errors.InputError, 3),
     (errors.StateConflict, 4),

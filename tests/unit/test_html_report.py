@@ -17,6 +17,7 @@ from replay.errors import ExitCode, UsageError
 from replay.watch import html_report
 from replay.watch.html_report import TOP, render
 from replay.watch.report_data import Mark, Outcome, Replayed, ReportData, Run, Setting, Span
+from replay.watch.runs import Counts
 from tests.support.report_story import BEGUN_S, eventful, run
 
 CSS = Path(html_report.__file__).with_name("templates") / "report.css"
@@ -84,7 +85,7 @@ def test_a_page_tells_the_whole_story(page):
         "✗ Failed, exit 5 : no acknowledgement for 300 s", "! Interrupted", "night-1:4790",
         "Throughput, rows a second", "Lateness behind the schedule", "ACK latency",
         "Broker unavailable", "Not running", "Resumed", "Connect to ipv4#10.0.0.7:9092 failed",
-        "SYM00", "10 other symbols", "6 partitions in all", "price is null", "librdkafka", "night-1",
+        "SYM00", "10 other symbols", "4 partitions in all", "price is null", "librdkafka", "night-1",
         "All times are UTC",
     ):  # fmt: skip
         assert part in text, part
@@ -131,10 +132,12 @@ def test_every_exit_code_has_something_to_do():
 def test_a_topic_that_differs_is_said_where_it_is_seen():
     """Broken: verify found a difference, and the page's top is green and silent."""
     data = plain()
-    different = {**(data.verdict or {}), "exact": False, "lost": 12, "duplicated": 0}
+    lost = {"kind": "lost", "row": 4_413, "file": "day.parquet", "file_row": 12, "symbol": "BTCUSDT", "partition": 3}
+    different = {**(data.verdict or {}), "exact": False, "lost": 12, "duplicated": 0, "examples": [lost]}
     text = told(replace(data, verdict=different))
     assert "the topic DIFFERS from the source" in text
     assert "lost 12" in text
+    assert "lost 4,413 BTCUSDT day.parquet , row 12 3" in text
 
 
 HOSTILE = "<script>document.title='x'</script>\"'&{{ 7*7 }}"
@@ -144,10 +147,11 @@ def test_everything_from_outside_stays_text():
     """Broken: a symbol, a path or a broker's words run as code in the reader's browser."""
     data = replace(
         plain(), job=HOSTILE, date=HOSTILE, topic=HOSTILE, cluster=HOSTILE, delivery=HOSTILE, pace=HOSTILE,
-        inputs=[HOSTILE], replayed=Replayed({HOSTILE: 1, "<b>": 2}, {0: 3}), bad_rows={HOSTILE: 1},
+        inputs=[HOSTILE], replayed=Replayed(Counts({HOSTILE: 1, "<b>": 2}), Counts({"0": 3})), bad_rows={HOSTILE: 1},
         runs=[quiet(BEGUN_S, 0, 5, exit_code=3, reason=HOSTILE, todo=HOSTILE, process=HOSTILE)],
         spans=[Span(Mark.OUTAGE, BEGUN_S, BEGUN_S + 1, HOSTILE)],
-        verdict={**(plain().verdict or {}), "topic": HOSTILE, "isolation": HOSTILE},
+        verdict={**(plain().verdict or {}), "topic": HOSTILE, "isolation": HOSTILE,
+                 "examples": [{"kind": HOSTILE, "row": 5, "file": HOSTILE, "file_row": 5, "symbol": HOSTILE}]},
         settings=[Setting(HOSTILE, HOSTILE, HOSTILE)], versions={HOSTILE: HOSTILE}, machine={HOSTILE: HOSTILE},
     )  # fmt: skip
     found = Page(render(data))
@@ -198,7 +202,7 @@ def test_secrets_are_masked(page):
 
 def test_symbols_beyond_the_top_are_one_line_and_none_is_lost():
     """Broken: ten thousand symbols make a list nobody reads, or the shares do not add up to the whole."""
-    counts = html_report._counts((f"S{n}", n) for n in range(10_000))
+    counts = html_report._counts(Counts({f"S{n}": n for n in range(9_000, 10_000)}, 9_000, sum(range(9_000))))
     assert len(counts) == TOP + 1
     assert counts[0].name == "S9999"
     assert sum(each.rows for each in counts) == sum(range(10_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,11 @@ import pytest
 
 from replay.errors import BrokerUnavailable, ExitCode
 from replay.model import Fate
-from replay.report import Snapshot
+from replay.report import RESUMING, SETTLING, Snapshot
 from replay.watch import recorder as module
 from replay.watch.history import History
 from replay.watch.recorder import Recorder, recording
-from replay.watch.runs import Outcome, RunInfo, Span
+from replay.watch.runs import NAME_MAX, Counts, Outcome, RunInfo, Span
 from tests.unit.fakes import FakeClock, Told
 
 ROOT = Path(__file__).parents[2]
@@ -152,8 +153,73 @@ def test_resumes_are_spans(watched):
     watched.recorder.phase("reading the topic's tail", 2, 2)
     watched.step(1, 200)
     assert [(kind, round(begin), round(end)) for kind, begin, end in watched.spans] == [
-        ("resume", 0, 2), ("resume", 4, 9)
+        ("resume", 0, 2), ("resume", 7, 9)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("phase", sorted(RESUMING))
+def test_whatever_a_new_producer_waits_for_is_part_of_the_resume(watched, phase):
+    """Broken: 45 seconds of settling, or a transaction's restart, would look like a broker that is slow."""
+    watched.recorder.phase("checking", 50, 100)
+    watched.clock.sleep(3)
+    watched.recorder.phase(phase, 0, 100)  # also of a run that was killed before its first acknowledgement
+    watched.clock.sleep(45)
+    watched.step(1, 0)
+    watched.step(1, 10)
+    watched.recorder.write()
+    (span,) = watched.history.spans(INFO.run_id)
+    assert (span.kind, round(span.begin_s), round(span.end_s)) == ("resume", 3, 49)
+    assert span.what == f"at row 0, {phase}"
+
+
+def test_a_resume_that_a_kill_cut_off_is_on_record(watched):
+    """Broken: a job that is killed while it settles, again and again, would leave no trace of why nothing moves."""
+    watched.recorder.phase(SETTLING, 0, 100)
+    assert watched.spans == [("resume", 0, None)]
+
+
+def test_what_a_report_tells_is_kept(watched):
+    """Broken: the report of yesterday's night has no symbols, no inputs, no times, and no word of the comparison."""
+    watched.shown.inputs = ("a.parquet", "b.parquet")
+    watched.shown.symbol_names = ["BTC", "ETH"]
+    watched.shown.count_sent(np.array([0, 0, 1]), np.array([3, 3, 0]), np.array([5, 9, 7]) * 1_000_000_000)
+    watched.step(1, 3)
+    watched.recorder.write()
+    kept = watched.history.details(INFO.run_id)
+    assert (kept.inputs, kept.files) == (("a.parquet", "b.parquet"), 2)
+    assert (kept.symbols, kept.partitions) == (Counts({"BTC": 2, "ETH": 1}), Counts({"3": 2, "0": 1}))
+    assert (kept.first_event_s, kept.last_event_s, kept.verdict) == (5.0, 9.0, None)
+    watched.recorder.verified({"exact": True, "lost": 0, "starts": [0] * 1_000, "ends": [9] * 1_000})
+    watched.recorder.close(Outcome(0, "done"))
+    watched.recorder.write()
+    assert watched.history.details(INFO.run_id).verdict == {"exact": True, "lost": 0, "examples": []}
+
+
+def test_a_run_that_ends_before_its_first_row_is_kept_with_its_options(tmp_path):
+    """Broken: the report of a refused run does not say where a wrong option came from."""
+    history = History(tmp_path / "h.sqlite")
+    info = replace(INFO, origins={"--rate": "nightly.toml, rate"})
+    with recording(history, info, Told()):
+        pass
+    assert history.details(INFO.run_id).origins == {"--rate": "nightly.toml, rate"}
+
+
+def test_what_is_kept_of_a_run_is_bounded(watched):
+    """Broken: a replay of a hundred thousand symbols in as many files fills the state folder."""
+    many = 100_000
+    watched.shown.inputs = tuple(f"{n}.parquet" for n in range(many))
+    watched.shown.symbol_names = [f"{n:06}" + "x" * 1_000 for n in range(many)]
+    watched.shown.count_sent(np.repeat(np.arange(many), 2), np.arange(2 * many), np.arange(2 * many))
+    watched.shown.count_sent(np.full(9, many - 1), np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64))
+    watched.step(1, many)
+    watched.recorder.verified({"exact": False, "examples": [{"kind": "lost", "symbol": "y" * 5_000}] * 500})
+    watched.recorder.close(Outcome(1, "many lost"))
+    watched.recorder.write()
+    kept = watched.history.details(INFO.run_id)
+    assert (kept.files, kept.symbols.names, kept.partitions.names) == (many, many, 2 * many)
+    assert next(iter(kept.symbols.rows.items())) == (f"{many - 1:06}" + "x" * (NAME_MAX - 7) + "…", 11)
+    assert sum(kept.symbols.rows.values()) + kept.symbols.others_rows == 2 * many + 9
+    assert len(json.dumps(asdict(kept))) < 200_000
 
 
 def test_what_follows_the_last_row_is_no_resume(watched):

@@ -102,6 +102,43 @@ def test_a_page_of_it(history):
     assert "pyarrow" in page
 
 
+def kept(**more) -> runs.Details:
+    return replace(
+        runs.Details(
+            ("day.parquet",), 3, 100.0, 200.0, runs.Counts({"BTC": 40, "ETH": 8}, 5, 2), runs.Counts({"0": 50}),
+            {"exact": False}, {"--rate": "old.toml, rate"},
+        ),
+        **more,
+    )  # fmt: skip
+
+
+def test_what_all_runs_sent_is_one_sum_and_the_last_verdict_counts(history):
+    """Broken: rows by symbol are those of the last run alone, or a verdict is told of rows that were sent after it."""
+    for run_id, details in (
+        ("a", kept()),
+        ("b", runs.Details()),  # refused before it looked
+        ("c", kept(symbols=runs.Counts({"ETH": 50}), first_event_s=190.0, last_event_s=300.0, verdict={"exact": True},
+                   partitions=runs.Counts({"0": 10, "1": 40}), origins={"--rate": "nightly.toml, rate"})),
+    ):  # fmt: skip
+        run = next(each for each in history.runs() if each.run_id == run_id)
+        history.write(run, [], [], details)
+    data = collect(history, "nightly", "2026-11-22", NOW_S)
+    assert data.replayed is not None
+    assert data.replayed.symbols == runs.Counts({"ETH": 58, "BTC": 40}, 5, 2)
+    assert data.replayed.partitions == runs.Counts({"0": 60, "1": 40})
+    assert (data.inputs, data.files) == (("day.parquet",), 3)
+    assert (data.first_event_s, data.last_event_s) == (100.0, 300.0)
+    assert data.verdict == {"exact": True}
+    assert {setting.name: setting.origin for setting in data.settings}["--rate"] == "nightly.toml, rate"
+
+
+def test_a_run_after_the_verdict_takes_it_back(history):
+    """Broken: the page says verified of a topic to which rows went since."""
+    first = history.runs()[-1]
+    history.write(first, [], [], kept(verdict={"exact": True}))
+    assert collect(history, "nightly", "2026-11-22", NOW_S).verdict is None
+
+
 def test_a_job_that_never_ran(history):
     """Broken: a mistyped job makes an empty page instead of an error."""
     with pytest.raises(UsageError, match="no run of nightli for 2026-11-22 is on record"):

@@ -21,7 +21,8 @@ DONE = Outcome(0, "done")
 def document(outcome: Outcome = DONE):
     shown = full_snapshot()
     shown.elapsed_s = 9.0
-    return summary(INFO, outcome, figures(shown), 100.0, 110.0)
+    verdict = {"exact": outcome is DONE, "lost": 0, "starts": (1, 2), "ends": (3, 4), "examples": ({"row": 5},)}
+    return summary(INFO, outcome, figures(shown), verdict, 100.0, 110.0)
 
 
 def test_names_and_values_are_stable():
@@ -35,6 +36,7 @@ def test_names_and_values_are_stable():
         "ended_s": 110.0, "rows": 1_000, "start_row": 100, "done_row": 600, "sent_rows": 450, "acked_rows": 400,
         "already_there_rows": 50, "left_out": {"not_selected": 30, "price_missing": 20}, "bad": {"price_missing": 20},
         "shifted_s": 2.5, "outages": 1, "outages_s": 12.0, "elapsed_s": 9.0, "rows_per_s": 50.0,
+        "verdict": {"exact": True, "lost": 0},
     }  # fmt: skip
     assert lateness == {"p50_s": pytest.approx(0.001, rel=0.1), "p99_s": 0.5, "max_s": 0.5}
     assert latency["p50_s"] == pytest.approx(0.02, rel=0.1)
@@ -43,7 +45,7 @@ def test_names_and_values_are_stable():
 def test_a_run_that_knew_nothing_of_its_rows_has_the_same_names():
     """Broken: a script that reads .rows would stumble over the one case that it should report."""
     error = BrokerUnavailable("cannot read the topic within 300 s", where="Kafka")
-    found = summary(INFO, outcome_of(error), None, 100.0, 400.0)
+    found = summary(INFO, outcome_of(error), None, None, 100.0, 400.0)
     assert found.keys() == document().keys()
     assert (found["outcome"], found["exit_code"], found["rows"]) == ("failed", 5, None)
     assert found["reason"] == "Kafka: cannot read the topic within 300 s"
