@@ -122,7 +122,8 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
 
 
 def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Span], across: int) -> None:
-    """Spans as hatched bands, resumes as lines; their numbers on top, as long as those do not collide."""
+    """Spans as hatched bands, resumes as lines where rows go on, behind a band as long as it took to find out where;
+    numbers on top, as long as they do not collide."""
     colours = {Mark.OUTAGE: _OUTAGE, Mark.PAUSE: _PAUSE, Mark.RESUME: _RESUME}
     free_from = -math.inf
     for number, span in enumerate(marks, 1):
@@ -131,8 +132,9 @@ def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Span], across: int) -
         if span.mark in _HATCHES:
             axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=_HATCHES[span.mark], linewidth=0.7)
         else:
-            axes.axvline(begin, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
-        at = begin if span.mark is Mark.RESUME else (begin + end) / 2
+            axes.axvspan(begin, end, facecolor=colour, alpha=0.25, linewidth=0)
+            axes.axvline(end, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
+        at = end if span.mark is Mark.RESUME else (begin + end) / 2
         if at >= free_from:
             on_top = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
             axes.text(at, 1.01, str(number), color=colour, fontweight="bold", **on_top)

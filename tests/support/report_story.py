@@ -69,7 +69,7 @@ def eventful() -> ReportData:
         spans=[
             Span(Mark.OUTAGE, BEGUN_S + 300, BEGUN_S + 348, "Connect to ipv4#10.0.0.7:9092 failed: Connection refused"),
             Span(Mark.RESUME, second_s, second_s, f"at row {second.first_row:,}, unclean stop"),
-            Span(Mark.RESUME, third_s, third_s, f"at row {third.first_row:,}, 724 rows were there already"),
+            Span(Mark.RESUME, third_s, third_s + 45, f"at row {third.first_row:,}, 724 rows were there already"),
         ],
         files=14,
         replayed=Replayed(Counts(symbols), Counts({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
