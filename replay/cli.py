@@ -538,17 +538,19 @@ def _command(logging: Logging) -> Iterator[Any]:
             logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
         yield console
     except (ReplayError, MemoryError) as error:
+        line = logger.bind(**logs.fields_of(error))
         if logging.debug:
-            logger.opt(exception=True).debug("traceback of the error below")
+            line.opt(exception=True).debug("traceback of the error below")
         code = exit_code(error)
-        logger.bind(exit_code=int(code)).error("{}", as_told(error))
+        line.bind(exit_code=int(code)).error("{}", as_told(error))
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
+        line = logger.bind(**logs.fields_of(error), exit_code=int(ExitCode.BUG))
         if logging.debug:
-            logger.opt(exception=True).error("a bug")
-        logger.error(
+            line.opt(exception=True).error("a bug")
+        line.error(
             "this is a bug in replay: {}: {}\n  -> please report it with the output of --debug; progress is safe",
             type(error).__name__,
             error,

@@ -50,12 +50,16 @@ class Terminal:
             yield self
 
     def info(self, message: str) -> None:
-        logger.info("{}", message)
+        self._logger().info("{}", message)
 
     def warning(self, message: str) -> None:
         held = self._repeats.told(message, time.monotonic())
         if held is not None:
-            logger.warning("{}", f"{message} (and {held:,} more like it)" if held else message)
+            self._logger().warning("{}", f"{message} (and {held:,} more like it)" if held else message)
+
+    def _logger(self) -> Any:
+        """Its lines say which row comes next, once that is known."""
+        return logger.bind(row=self.last.done_rows) if self.last is not None else logger
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
         self._show(name, done_rows, rows, f"{done_rows:,} of {rows:,} rows", {"phase": name})

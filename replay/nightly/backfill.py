@@ -17,6 +17,7 @@ from replay.errors import ExitCode
 from replay.nightly.children import Children, told
 from replay.nightly.due import Retries, after_failure
 from replay.report import Reporter
+from replay.watch.logs import logged_as
 
 
 class DayState(StrEnum):
@@ -51,6 +52,7 @@ class Backfill:
     skip_missing: bool
     go_on: bool
     parallel: int = 1
+    job: str | None = None  # its name in log lines
 
 
 def run_days(plan: Backfill, days: Sequence[date], children: Children, report: Reporter) -> list[Day]:
@@ -61,7 +63,8 @@ def run_days(plan: Backfill, days: Sequence[date], children: Children, report: R
         nonlocal failed
         if failed or children.stopped_by is not None:
             return Day(day, DayState.WAITING)
-        result = _run_day(plan, day, children, report)
+        with logged_as(plan.job, str(day)):
+            result = _run_day(plan, day, children, report)
         failed = failed or (result.state is DayState.FAILED and not plan.go_on)
         return result
 

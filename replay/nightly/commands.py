@@ -86,7 +86,7 @@ def backfill_plan(
 
     if newest_first:
         days.reverse()
-    plan = Backfill(args, checkpoint, has_input, retries, skip_missing, go_on, parallel)
+    plan = Backfill(args, checkpoint, has_input, retries, skip_missing, go_on, parallel, naming.job or topic)
     return plan, days
 
 

@@ -22,6 +22,7 @@ from replay.nightly import due
 from replay.nightly.backfill import is_done
 from replay.nightly.children import LOOK_S, Children, told
 from replay.report import Reporter
+from replay.watch.logs import logged_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,10 @@ class Scheduler:
     def _fire(self, job: ScheduledJob, *, is_start: bool = False) -> None:
         """Whatever goes wrong with one job is told, and stops no other."""
         try:
-            with self._one_at_a_time[job.name]:
+            with logged_as(job.name, None), self._one_at_a_time[job.name]:
                 for day in self._due(job, is_start=is_start):
-                    done = self._replay(job, day)
+                    with logged_as(job.name, str(day)):
+                        done = self._replay(job, day)
                     if self._children.stopped_by is not None or not (done or job.go_on):
                         return
         except Exception as error:

@@ -153,9 +153,23 @@ def _add_file(file: LogFile, *, json: bool, level: str) -> None:
         ) from None
 
 
-def logged_as(job: str, date: str | None, run_id: str) -> AbstractContextManager[None]:
+def logged_as(job: str | None, date: str | None, run_id: str | None = None) -> AbstractContextManager[None]:
     """Lines logged inside are of this run, also those of threads that are begun there."""
     return logger.contextualize(job=job, date=date, run_id=run_id)
+
+
+_FIELDS_OF = "replay_log_fields"  # an attribute of errors
+
+
+def mark(error: BaseException, **fields: Any) -> None:
+    """The line that tells of this error gets these fields: it is logged where nothing is known of the run any more."""
+    setattr(error, _FIELDS_OF, fields)
+
+
+def fields_of(error: BaseException) -> dict[str, Any]:
+    """What it was marked with."""
+    found: dict[str, Any] = getattr(error, _FIELDS_OF, {})
+    return found
 
 
 def json_line(record: Any) -> str:

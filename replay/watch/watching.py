@@ -19,7 +19,7 @@ from replay.terminal import Terminal
 from replay.watch import html_report, metrics, notify, report_history, summary
 from replay.watch.beside import replace_file
 from replay.watch.history import History, HistoryUnreadable
-from replay.watch.logs import logged_as
+from replay.watch.logs import logged_as, mark
 from replay.watch.metrics import MetricsOptions
 from replay.watch.recorder import Recorder, recording
 from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
@@ -84,6 +84,8 @@ def watching(
                 yield watched
         except BaseException as raised:
             error = raised
+            row = to.last.done_rows if to.last is not None else None
+            mark(error, job=info.job, date=info.date, run_id=info.run_id, row=row)
             raise
         finally:
             verdict = watched.verdict if watched is not None else None

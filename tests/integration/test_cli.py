@@ -132,6 +132,8 @@ def test_json_logs_are_one_object_a_line(trades: Path, args: tuple[str, ...]) ->
     assert all({"time", "level", "message"} <= line.keys() for line in lines)
     assert lines[-1]["level"] == "error"
     assert lines[-1]["exit_code"] == 3
+    assert lines[-1]["job"] == "t"
+    assert lines[-1]["run_id"]
     if args:
         # Once: the record's exception is not written, so --debug --log-format json has no traceback
         assert "Traceback" in failed.stderr

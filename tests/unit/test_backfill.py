@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from replay.checkpoint import State, dumps
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
@@ -72,6 +73,27 @@ def test_days_that_are_done_are_skipped(tmp_path: Path) -> None:
     again, children, _ = backfill(tmp_path, {})
     assert not children.ran
     assert all(day.state is DayState.SKIPPED for day in again)
+
+
+def test_lines_of_a_day_are_of_that_day(tmp_path: Path) -> None:
+    """Broken: a log collector's query for a date finds the day's own process, and not why it was tried again."""
+
+    class Logged(Told):
+        def warning(self, message: str) -> None:
+            logger.warning("{}", message)
+
+    seen: list[dict[str, Any]] = []
+    children: Any = FakeChildren(tmp_path, {DAYS[0]: [5, 0]})
+    plan = Backfill(
+        lambda day: [str(day)], lambda day: tmp_path / f"{day}.json", lambda _: True, Retries(2, 10.0, 600.0),
+        skip_missing=False, go_on=False, job="nightly",
+    )  # fmt: skip
+    sink = logger.add(lambda message: seen.append(message.record["extra"]), level="WARNING")
+    try:
+        run_days(plan, DAYS, children, Logged())
+    finally:
+        logger.remove(sink)
+    assert [(each["job"], each["date"]) for each in seen] == [("nightly", str(DAYS[0]))]
 
 
 def test_an_outage_is_tried_again_and_a_bad_file_is_not(tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_every_line_has_the_same_fields_known_or_not(monkeypatch):
     assert logs.lines[4]["exit_code"] == 5
 
 
+def test_lines_say_which_row_comes_next_once_that_is_known(monkeypatch):
+    """Broken: the lines around an outage do not say where in the night they were."""
+    logs = Logs(monkeypatch)
+    terminal = Terminal(Console(file=io.StringIO()), 60.0, bar=False)
+    terminal.info("before")
+    terminal.progress(Snapshot(1_000, done_rows=400))
+    terminal.warning("no acknowledgement")
+    terminal.info("the broker is back")
+    assert [line["row"] for line in logs.lines] == [None, 400, 400]
+
+
 def test_what_is_no_text_is_still_one_json_line(monkeypatch):
     """Broken: a path whose name is not UTF-8 ends the log, or makes a line that no parser takes."""
     logs = Logs(monkeypatch)

@@ -16,6 +16,7 @@ from replay.errors import BrokerUnavailable, Different, ExitCode
 from replay.report import Snapshot
 from replay.watch import html_report
 from replay.watch.history import History
+from replay.watch.logs import fields_of
 from replay.watch.metrics import MetricsOptions
 from replay.watch.notify import Notify, NotifyOn
 from replay.watch.runs import RunInfo
@@ -29,6 +30,9 @@ class Display(Told):
     """A terminal, as far as it is asked for here; its warnings are logged."""
 
     last: Snapshot | None = None
+
+    def progress(self, snapshot: Snapshot) -> None:
+        self.last = snapshot
 
     def warning(self, message: str) -> None:
         super().warning(message)
@@ -118,6 +122,13 @@ def test_warnings_about_the_end_are_of_this_run(tmp_path, options):
     finally:
         logger.remove(sink)
     assert [(each["job"], each["date"], each["run_id"]) for each in seen] == [("nightly", "2026-11-22", INFO.run_id)]
+
+
+def test_an_error_that_goes_on_is_of_this_run(tmp_path, options):
+    """Broken: the last line of a failed night, the one that says why, belongs to no job for a log collector."""
+    error = BrokerUnavailable("no answer", where="a:9092")
+    told_of(tmp_path, options, error)
+    assert fields_of(error) == {"job": "nightly", "date": "2026-11-22", "run_id": INFO.run_id, "row": 10}
 
 
 def test_the_page_afterwards_is_the_page_of_the_end(tmp_path, options):
