@@ -8,7 +8,8 @@ the previous row really went out, so nothing drifts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -67,16 +68,19 @@ class Wait:
 def decide(due_s: Floats | None, row: int, elapsed_s: float) -> Send | Wait:
     """What to do at `elapsed_s` after the anchor, when `row` of the batch is the next one.
 
-    Rows are never early. While rows come faster than one in `BURST_S`, the wait lasts until the last row of
-    such a stretch is due, so that they go out together.
+    Rows are never early. While rows come faster than one in `BURST_S`, what goes out waits until the last row of such a
+    stretch is due, so that they go out together. Also when its first is due already: handing over takes longer than the
+    next row does at a high rate, and a burst a row would cost a whole core.
     """
     if due_s is None:
         raise ValueError("an unpaced replay has nothing to decide")
-    stop = int(np.searchsorted(due_s, elapsed_s, side="right"))
-    if stop > row:
-        return Send(stop)
-    last = int(np.searchsorted(due_s, due_s[row] + BURST_S, side="right")) - 1
-    return Wait(float(due_s[last]) - elapsed_s)
+    last = (
+        bisect_right(due_s, due_s[row] + BURST_S, lo=row) - 1
+    )  # after a sleep, a call into numpy costs ten times that
+    wait_s = float(due_s[last]) - elapsed_s
+    if wait_s > 0:
+        return Wait(wait_s)
+    return Send(bisect_right(due_s, elapsed_s, lo=last))
 
 
 def shift_s(late_s: float) -> float:
@@ -89,6 +93,7 @@ def shift_s(late_s: float) -> float:
 _BUCKET_FIRST_S = 1e-5
 _BUCKET_GROWTH = 1.1
 _BUCKETS = 215
+_COUNTED_ROWS = 1_000  # at once: 8 KB, and an array operation costs no more for so many than for one
 
 
 def bucket_edges_s() -> Floats:
@@ -96,31 +101,57 @@ def bucket_edges_s() -> Floats:
     return _BUCKET_FIRST_S * np.power(_BUCKET_GROWTH, np.arange(_BUCKETS, dtype=np.float64))
 
 
-@dataclass(slots=True)
 class Lateness:
     """How late rows were handed over, in seconds after their deadline (of the schedule as shifted)."""
 
-    counts: Ints = field(default_factory=lambda: np.zeros(_BUCKETS, dtype=np.int64))
-    max_s: float = 0.0
+    __slots__ = ("_counts", "_max_s", "_new", "_new_rows")
+
+    def __init__(self, counts: Ints | None = None, max_s: float = 0.0) -> None:
+        self._counts: Ints = np.zeros(_BUCKETS, dtype=np.int64) if counts is None else counts
+        self._max_s = max_s
+        self._new: list[Floats] = []
+        self._new_rows = 0
+
+    @property
+    def counts(self) -> Ints:
+        """Rows by bucket."""
+        self._count_new()
+        return self._counts
+
+    @property
+    def max_s(self) -> float:
+        self._count_new()
+        return self._max_s
 
     def add(self, late_s: Floats) -> None:
-        if len(late_s) == 0:
-            return
-        self.max_s = max(self.max_s, float(late_s.max()))
-        scaled = np.maximum(late_s, _BUCKET_FIRST_S) / _BUCKET_FIRST_S
-        buckets = np.ceil(np.log(scaled) / math.log(_BUCKET_GROWTH)).astype(np.int64)
-        self.counts += np.bincount(np.clip(buckets, 0, _BUCKETS - 1), minlength=_BUCKETS)
+        """Kept as they are until somebody asks, or there are many: ten rows cost as much to count as a thousand."""
+        self._new.append(late_s)
+        self._new_rows += len(late_s)
+        if self._new_rows >= _COUNTED_ROWS:
+            self._count_new()
 
     def add_one(self, seconds: float) -> None:
         """The same for one value, without the cost of arrays."""
-        self.max_s = max(self.max_s, seconds)
+        self._max_s = max(self._max_s, seconds)
         bucket = math.ceil(math.log(max(seconds, _BUCKET_FIRST_S) / _BUCKET_FIRST_S) / math.log(_BUCKET_GROWTH))
-        self.counts[min(bucket, _BUCKETS - 1)] += 1
+        self._counts[min(bucket, _BUCKETS - 1)] += 1
 
     def quantile_s(self, q: float) -> float:
         """The upper edge of the bucket that holds the quantile: at most 10 % above the true value."""
-        total = int(self.counts.sum())
+        counts = self.counts
+        total = int(counts.sum())
         if total == 0:
             return 0.0
-        bucket = int(np.searchsorted(np.cumsum(self.counts), math.ceil(q * total), side="left"))
+        bucket = int(np.searchsorted(np.cumsum(counts), math.ceil(q * total), side="left"))
         return min(self.max_s, _BUCKET_FIRST_S * _BUCKET_GROWTH**bucket)
+
+    def _count_new(self) -> None:
+        if not self._new_rows:
+            return
+        late_s = np.concatenate(self._new)
+        self._new.clear()
+        self._new_rows = 0
+        self._max_s = max(self._max_s, float(late_s.max()))
+        scaled = np.maximum(late_s, _BUCKET_FIRST_S) / _BUCKET_FIRST_S
+        buckets = np.ceil(np.log(scaled) / math.log(_BUCKET_GROWTH)).astype(np.int64)
+        self._counts += np.bincount(np.clip(buckets, 0, _BUCKETS - 1), minlength=_BUCKETS)

@@ -29,6 +29,9 @@ RESUMING = frozenset({SETTLING, TAIL, STARTING_OVER})
 PATIENT_S = 1.0
 """Nothing is said before: a leader election or a topic just created is over by then."""
 
+_COUNTED_RECORDS = 4_096
+"""Records that are counted at once: what is handed over at once at full speed."""
+
 
 @dataclass(slots=True)
 class Stop:
@@ -74,28 +77,48 @@ class Snapshot:
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
     inputs: Sequence[str] = ()  # all files, as they may be shown
-    first_event_ns: int | None = None  # of the records that this run has handed over
-    last_event_ns: int | None = None
     symbol_names: Sequence[str] = ()  # by symbol id
     _by_symbol: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     _by_partition: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _events_ns: tuple[int, int] | None = None
+    _new_sent: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)  # not counted yet
+    _new_records: int = 0
 
     def count_sent(self, symbols: Ints, partitions: Ints, event_times_ns: Ints) -> None:
-        """Records that were handed over: the symbol id, partition and event time of each."""
+        """Records that were handed over: the symbol id, partition and event time of each.
+
+        Counted once there are many, or somebody asks: that costs as much for ten records as for all symbols."""
         if len(event_times_ns) == 0:
             return
-        self._by_symbol = _added(self._by_symbol, np.bincount(symbols))
-        self._by_partition = _added(self._by_partition, np.bincount(partitions))
-        first_ns, last_ns = int(event_times_ns.min()), int(event_times_ns.max())
-        self.first_event_ns = first_ns if self.first_event_ns is None else min(self.first_event_ns, first_ns)
-        self.last_event_ns = last_ns if self.last_event_ns is None else max(self.last_event_ns, last_ns)
+        self._new_sent.append((symbols, partitions, event_times_ns))
+        self._new_records += len(event_times_ns)
+        if self._new_records >= _COUNTED_RECORDS:
+            self._count_new_sent()
 
     def symbols_sent(self, names_max: int) -> Counts:
         """Records of this run by symbol."""
+        self._count_new_sent()
         return _counts(self._by_symbol, names_max, lambda number: self.symbol_names[number])
 
     def partitions_sent(self, names_max: int) -> Counts:
+        self._count_new_sent()
         return _counts(self._by_partition, names_max, str)
+
+    def events_sent_ns(self) -> tuple[int, int] | None:
+        """First and last event time of the records that this run has handed over."""
+        self._count_new_sent()
+        return self._events_ns
+
+    def _count_new_sent(self) -> None:
+        if not self._new_sent:
+            return
+        symbols, partitions, times_ns = map(np.concatenate, zip(*self._new_sent, strict=True))
+        self._new_sent.clear()
+        self._new_records = 0
+        self._by_symbol = _added(self._by_symbol, np.bincount(symbols))
+        self._by_partition = _added(self._by_partition, np.bincount(partitions))
+        first_ns, last_ns = self._events_ns or (int(times_ns[0]), int(times_ns[0]))
+        self._events_ns = min(first_ns, int(times_ns.min())), max(last_ns, int(times_ns.max()))
 
     @property
     def bad_rows(self) -> Counter[Fate]:

@@ -183,11 +183,12 @@ def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | 
     """Of a run that may not have come as far as to be `shown`."""
     if shown is None:
         return Details(verdict=verdict, origins=info.origins)
+    first_ns, last_ns = shown.events_sent_ns() or (None, None)
     return Details(
         inputs=tuple(map(_short, shown.inputs[:NAMES_MAX])),
         files=len(shown.inputs),
-        first_event_s=shown.first_event_ns / 1e9 if shown.first_event_ns is not None else None,
-        last_event_s=shown.last_event_ns / 1e9 if shown.last_event_ns is not None else None,
+        first_event_s=first_ns / 1e9 if first_ns is not None else None,
+        last_event_s=last_ns / 1e9 if last_ns is not None else None,
         symbols=_shortened(shown.symbols_sent(NAMES_MAX)),
         partitions=shown.partitions_sent(NAMES_MAX),
         verdict=verdict,

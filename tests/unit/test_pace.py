@@ -81,7 +81,7 @@ DUES = st.lists(st.floats(0, 0.01), min_size=1, max_size=40).map(lambda gaps: np
 
 
 @given(DUES, st.data())
-def test_no_row_is_early_none_that_is_due_is_held_and_no_wait_is_longer_than_a_burst_needs(due, data):
+def test_no_row_is_early_none_is_held_for_longer_than_a_burst_and_a_burst_takes_all_that_is_due(due, data):
     row = data.draw(st.integers(0, len(due) - 1))
     elapsed = data.draw(st.floats(0, float(due[-1]) + 0.01))
     step = decide(due, row, elapsed)
@@ -90,8 +90,16 @@ def test_no_row_is_early_none_that_is_due_is_held_and_no_wait_is_longer_than_a_b
         assert due[step.stop - 1] <= elapsed
         assert step.stop == len(due) or due[step.stop] > elapsed
     else:
-        assert due[row] > elapsed
-        assert due[row] - elapsed <= step.seconds <= due[row] - elapsed + BURST_S * (1 + 1e-9)
+        assert elapsed < due[row] + BURST_S
+        assert 0 < step.seconds <= due[row] - elapsed + BURST_S * (1 + 1e-9)
+
+
+def test_a_row_that_is_due_waits_for_its_burst():
+    """Broken: while a burst is handed over, the next rows of a high rate fall due. Sent at once, each becomes a burst
+    of its own, which takes longer than they do: a core is spent, and the replay is late all the time."""
+    due = np.arange(200) / 50_000
+    assert decide(due, 1, float(due[5])) == Wait(float(due[101] - due[5]))
+    assert decide(due, 1, float(due[101])) == Send(102)
 
 
 def test_rows_of_a_high_rate_go_out_together_and_those_of_a_low_rate_alone():
