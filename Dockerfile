@@ -15,10 +15,13 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY data data
 COPY replay replay
-# The environment gets no pip of its own: nothing is installed there later.
+# The environment gets no pip of its own: nothing is installed there later, so that metrics and reports are in it now.
+# "$1" is the wheel just built: there is no version to pin.
+# hadolint ignore=DL3013
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
     && python -m venv --without-pip /opt/replay \
-    && pip --python /opt/replay/bin/python install --no-cache-dir /dist/*.whl
+    && set -- /dist/*.whl \
+    && pip --python /opt/replay/bin/python install --no-cache-dir "$1[metrics,report]"
 
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="trade-replay" \

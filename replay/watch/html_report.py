@@ -7,6 +7,7 @@ from outside (symbols, paths, what brokers say) is escaped by the template engin
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -212,6 +213,9 @@ def _counts(counts: Counts) -> list[Count]:
 def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
     if not any(run.samples for run in data.runs[-RUNS_MAX:]):
         return []
+    # Where it cannot write into its own folder (a read-only root, a service without a home) it warns, in no format of
+    # ours, and does without: that costs a tenth of a second.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
     from replay.watch import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this

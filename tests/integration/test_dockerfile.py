@@ -116,8 +116,12 @@ def test_its_state_is_on_the_volume(image: Stage, volume: Path, kafka: KafkaClus
     """Broken: the checkpoint goes with the container, and the next night sends everything again."""
     sample = "/opt/replay/lib/python{}.{}/site-packages/replay/_data".format(*sys.version_info)
     command = ["run", sample, "--topic", topic, "--create-topic", "3", "--bootstrap-servers", kafka.bootstrap_servers]
-    done = image.docker_run(*command, volume=volume)
+    told = ["--report", "report.html", "--metrics-textfile", "replay.prom"]
+    done = image.docker_run(*command, *told, volume=volume)
     assert done.returncode == 0, done.stderr
+    assert "<svg" in (volume / "report.html").read_text()
+    assert "replay_exit_code" in (volume / "replay.prom").read_text()
+    assert "atplotlib" not in done.stderr, "it says where it cannot write its cache"
     assert json.loads((volume / f"{topic}.json").read_bytes())["state"] == "done"
     again = image.docker_run(*command, volume=volume)
     assert again.returncode == 0, again.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -269,6 +270,22 @@ def test_a_missing_library_names_the_extra(monkeypatch, library):
     with pytest.raises(UsageError, match=library) as caught:
         render(plain())
     assert "trade-replay[report]" in caught.value.todo
+
+
+def test_a_home_that_cannot_be_written_is_no_news():
+    """Broken: in a container with a read-only root, matplotlib's advice about its cache stands between JSON lines."""
+    code = "from tests.support.report_story import eventful; from replay.watch.html_report import render;"
+    code += "print(render(eventful()).count('<svg'))"
+    env = {key: value for key, value in os.environ.items() if key not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**env, "HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none"},
+        cwd=Path(__file__).parents[2],
+    )
+    assert (told.stdout, told.stderr) == ("6\n", "")
 
 
 def test_the_extra_is_only_loaded_where_a_page_is_made():
