@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -14,6 +15,9 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from replay.watch.runs import Outcome
 from tests.unit.test_metrics import Scraped, exported_names, full_snapshot
@@ -72,6 +76,50 @@ def test_every_expression_is_valid_and_asks_for_what_is_exported(title, expressi
     assert found, title
     assert {each.name for each in found} <= exported_names()
     assert groupings(expression) <= LABELS
+
+
+UNKNOWN_TO_THE_MODEL = {
+    ".annotations.list[0].titleFormat",  # of annotations from Prometheus, which the model has no class for
+    ".annotations.list[0].textFormat",
+    ".templating.list[1].definition",  # a copy of the query, as Grafana exports it
+    ".templating.list[2].definition",
+}
+
+
+def as_grafana_reads_it(dashboard: dict[str, Any]) -> Any:
+    """Loaded into Grafana's own model of a dashboard and its panels, and written again."""
+    register_default_plugins()
+    return json.loads(JSONEncoder().encode(Dashboard.from_json(copy.deepcopy(dashboard))))
+
+
+def lost(before: Any, after: Any, place: str = "") -> Iterator[str]:
+    """Places of what is in one and not, or not the same, in the other."""
+    if isinstance(before, dict):
+        for name, value in before.items():
+            if isinstance(after, dict) and name in after:
+                yield from lost(value, after[name], f"{place}.{name}")
+            else:
+                yield f"{place}.{name}"
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from lost(*pair, f"{place}[{number}]")
+    elif before != after:
+        yield place
+
+
+def test_grafana_knows_every_field_of_the_dashboard():
+    """Broken: a field has a name that Grafana does not know, or stands at the wrong place: it is ignored, and the panel
+    shows something else than was meant."""
+    assert set(lost(DASHBOARD, as_grafana_reads_it(DASHBOARD))) == UNKNOWN_TO_THE_MODEL
+
+
+@pytest.mark.parametrize("name", ["reduceOptions", "fieldConfig", "legendFormat", "gridPos", "allValue"])
+def test_a_misspelled_field_is_noticed(name):
+    """Broken: the test above would pass whatever the dashboard holds."""
+    text = json.dumps(DASHBOARD)
+    assert f'"{name}"' in text
+    wrong = json.loads(text.replace(f'"{name}"', f'"{name}s"'))
+    assert any(place.endswith(f".{name}s") for place in lost(wrong, as_grafana_reads_it(wrong)))
 
 
 def test_what_is_exported_is_shown():
