@@ -6,7 +6,6 @@ address is often one itself, so that messages name its host only.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -14,8 +13,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -108,7 +105,7 @@ def send(notify: Notify, document: Mapping[str, Any], to: Reporter) -> None:
     def deliver() -> None:
         try:
             _post(notify.url, data) if notify.url else _run(notify.command, document, data)
-        except (OSError, ValueError, http.client.HTTPException, subprocess.SubprocessError) as error:
+        except Exception as error:  # whatever it is, the run has ended as it has ended
             failures.append(_reason(error))
 
     if not within(TIMEOUT_S + 2 * _KILL_S, deliver):
@@ -118,6 +115,8 @@ def send(notify: Notify, document: Mapping[str, Any], to: Reporter) -> None:
 
 
 def _post(url: str, data: bytes) -> None:
+    import urllib.request  # noqa: PLC0415 - brings TLS and mail: `replay status` has to answer at once
+
     headers = {"Content-Type": "application/json", "User-Agent": f"replay/{__version__}"}
     request = urllib.request.Request(url, data, headers, method="POST")
     with urllib.request.urlopen(request, timeout=TIMEOUT_S):
@@ -157,6 +156,8 @@ def _text(value: Any) -> str:
 
 def _reason(error: Exception) -> str:
     """Never the address: it may hold a key."""
+    import urllib.error  # noqa: PLC0415
+
     if isinstance(error, subprocess.TimeoutExpired | TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
     if isinstance(error, urllib.error.HTTPError):
