@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import date as calendar_date
 from enum import StrEnum
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
@@ -36,6 +36,13 @@ Guard = Callable[["Logging"], AbstractContextManager[Any]]
 """What stands around a command: logging before, errors and exit codes after."""
 
 
+@cache
+def kinds_of(group: type) -> Mapping[str, Any]:
+    """Annotations of a group's fields, `Annotated` and all. Remembered: to make them takes a millisecond a group, and
+    a dozen commands ask for each."""
+    return get_type_hints(group, include_extras=True)
+
+
 def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     """The command with each parameter that is a group replaced by the group's fields."""
     hints = get_type_hints(command, include_extras=True)
@@ -48,7 +55,7 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
         if name not in groups:
             parameters.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
             continue
-        kinds = get_type_hints(groups[name], include_extras=True)
+        kinds = kinds_of(groups[name])
         for each in fields(groups[name]):
             default = inspect.Parameter.empty if each.default is MISSING else each.default
             parameters.append(
@@ -589,7 +596,7 @@ def _names_of(*groups: type) -> frozenset[str]:
     """The option names of groups, as a job file writes them."""
     found = set()
     for group in groups:
-        for name, kind in get_type_hints(group, include_extras=True).items():
+        for name, kind in kinds_of(group).items():
             declared = [text for each in kind.__metadata__ for text in (each.default, *(each.param_decls or ()))]
             longest = max((text for text in declared if str(text).startswith("-")), key=len, default=name)
             found.add(longest.partition("/")[0].lstrip("-").replace("-", "_"))
