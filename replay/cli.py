@@ -6,7 +6,6 @@ Everything heavy is imported inside the commands, so that `--help` answers at on
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import Different, ExitCode, ReplayError, UsageError, as_told, exit_code, printable
+from replay.errors import Different, ExitCode, ReplayError, UsageError, as_told, exit_code
 from replay.options import (
     FirstOffsets,
     Input,
@@ -48,6 +47,7 @@ from replay.options import takes as takes_groups
 app = typer.Typer(
     name="replay",
     help="Replay historical trades from Parquet into Kafka: in order, paced, checkpointed, resumed without duplicates.",
+    epilog="Start with:  replay demo  |  Then look before you send:  replay plan data --rate 5000/s",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -108,7 +108,7 @@ def run(
         _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after)
 
 
-@app.command()
+@app.command(epilog="Example:  replay demo")
 @takes
 def demo(logging: Logging) -> None:
     """Replay the shipped trades into an embedded broker, kill the replay half-way, resume it, check the topic."""
@@ -292,7 +292,7 @@ def plan(
         _plan(source.parsed(name), kafka, pacing.parsed(), console, path, partitions, table_format, scan=scan)
 
 
-@app.command()
+@app.command(epilog="Example:  replay presets")
 @takes
 def presets(logging: Logging) -> None:
     """The well-known layouts that --preset takes: their columns, and where they are published."""
@@ -304,7 +304,7 @@ def presets(logging: Logging) -> None:
         table = Table("name", "what", "columns", "source")
         for row in known.rows():
             table.add_row(*row)
-        _results(console).print(table)
+        _results(console).show(table)
 
 
 StateDir = Annotated[str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")]
@@ -408,13 +408,13 @@ def config_show(
     topic: TopicName = None,
 ) -> None:
     """Every option of a run as it is in the end, and where it came from; secrets are masked. Takes what `run` takes."""
-    with _command(logging):
+    with _command(logging) as console:
         name = naming.parsed()
         sending.parsed(name, source.parsed(name), where.parsed(topic, name))
         watching.parsed(name)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
-        _print_pairs(lines)
+        _results(console).pairs(lines)
 
 
 class Layout(StrEnum):
@@ -428,8 +428,8 @@ def sample(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
     logging: Logging,
     rows: Annotated[str, typer.Option("--rows", help="20k, 10M, ...")] = "20k",
-    symbols: Annotated[int, typer.Option("--symbols", min=1)] = 5,
-    days: Annotated[int, typer.Option("--days", min=1)] = 2,
+    symbols: Annotated[int, typer.Option("--symbols", min=1, help="So many different ones.")] = 5,
+    days: Annotated[int, typer.Option("--days", min=1, help="So many, from 2026-11-02 on.")] = 2,
     layout: Annotated[Layout, typer.Option("--layout", help="A file a day, or overlapping files, one a symbol.")] = (
         Layout.BY_DAY
     ),
@@ -461,17 +461,17 @@ app.add_typer(checkpoints, name="checkpoint")
 CheckpointPath = Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint.")]
 
 
-@checkpoints.command("show")
+@checkpoints.command("show", epilog="Example:  replay checkpoint show trades.json")
 @takes
 def checkpoint_show(path: CheckpointPath, logging: Logging) -> None:
     """Say what a checkpoint knows."""
-    with _command(logging):
+    with _command(logging) as console:
         from replay import admin  # noqa: PLC0415
 
-        _print_pairs(admin.describe(admin.show(path)))
+        _results(console).pairs(admin.describe(admin.show(path)))
 
 
-@checkpoints.command("reset")
+@checkpoints.command("reset", epilog="Example:  replay checkpoint reset trades.json --yes")
 @takes
 def checkpoint_reset(
     path: CheckpointPath,
@@ -490,7 +490,11 @@ def checkpoint_reset(
         typer.echo(f"{path} is forgotten")
 
 
-@checkpoints.command("rebuild")
+@checkpoints.command(
+    "rebuild",
+    epilog="Example:  replay checkpoint rebuild data --topic trades --bootstrap-servers localhost:9092"
+    " --checkpoint trades.json",
+)
 @takes
 def checkpoint_rebuild(
     source: Input,
@@ -512,7 +516,7 @@ def checkpoint_rebuild(
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, Stop(), terminal)
-        _print_pairs(admin.describe(rebuilt))
+        _results(console).pairs(admin.describe(rebuilt))
 
 
 # -- around a command -------------------------------------------------------------------------------------
@@ -546,6 +550,8 @@ def _command(logging: Logging) -> Iterator[Any]:
         raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
+    except BrokenPipeError:  # whoever reads has read enough
+        raise typer.Exit(128 + signal.SIGPIPE) from None
     except Exception as error:
         line = logger.bind(**logs.fields_of(error), exit_code=int(ExitCode.BUG))
         if logging.debug:
@@ -613,7 +619,7 @@ def _replay(
         if verdict is not None and watch.summary_json != "-":  # which tells of it, too
             from replay.verify import verdict_table  # noqa: PLC0415
 
-            _results(console).print(verdict_table(verdict))
+            _results(console).show(verdict_table(verdict))
 
 
 def _read_back(options: config.RunOptions, reporter: Any, stop: Any) -> Any:
@@ -657,9 +663,9 @@ def _verify(
     with terminal.live():
         verdict = verifier.verify(what, terminal, SystemClock(), stop.check)
     if table_format is TableFormat.JSON:
-        typer.echo(json.dumps(verdict.as_json(), indent=1))
+        _results(console).write(json.dumps(verdict.as_json(), indent=1))
     else:
-        _results(console).print(verifier.verdict_table(verdict))
+        _results(console).show(verifier.verdict_table(verdict))
     raise typer.Exit(verdict.exit_code)
 
 
@@ -702,9 +708,9 @@ def _plan(
         if checkpoint is not None and (saved := admin.load(checkpoint)) is not None:
             made = replace(made, checkpoint=f"{checkpoint}: {admin.standing(saved)}")
     if table_format is TableFormat.JSON:
-        typer.echo(json.dumps(made.as_json(), indent=1))
+        _results(console).write(json.dumps(made.as_json(), indent=1))
     else:
-        _results(console).print(planner.plan_text(made, duration))
+        _results(console).show(planner.plan_text(made, duration))
 
 
 def _reporter() -> Any:
@@ -747,22 +753,15 @@ def _embedded(options: config.RunOptions, checkpoint: str, stack: ExitStack) -> 
     )
 
 
-PIPE_COLUMNS = 160  # of tables that go into a file or a pipe: 80, the default there, would cut every path
-
-
 def _results(console: Any) -> Any:
-    """Where tables go: standard output."""
-    made = type(console)(no_color=console.no_color or None)
-    return made if made.is_terminal else type(console)(width=PIPE_COLUMNS, no_color=console.no_color or None)
+    """Where what a command found goes: standard output."""
+    from replay.output import Results  # noqa: PLC0415
+
+    return Results(no_color=bool(console.no_color))
 
 
 def _print_pairs(lines: list[tuple[str, str]]) -> None:
-    """Label and text, in two columns, on standard output: a command's result."""
-    width = max(len(label) for label, _ in lines)
-    text = "".join(f"{label:<{width}}  {printable(text)}\n" for label, text in lines)
-    try:
-        if sys.stdout is not None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    except OSError:  # nobody reads it (a closed pipe, a full disk): the outcome stands, and Python must not try again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """The summary of a replay, which has ended as it has ended."""
+    from replay.output import pairs, told_in_passing  # noqa: PLC0415
+
+    told_in_passing(pairs(lines))

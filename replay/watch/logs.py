@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from json import dumps
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
+from loguru._file_sink import FileSink  # what `logger.add(path)` makes; there is no other way to hear of its errors
 from rich.console import Console
 
 from replay import parse
@@ -122,26 +124,64 @@ def set_up_logging(
     sink = write_json if json else write_text
     logger.add(sink, format=_TEXT, level="WARNING" if quiet else level, backtrace=False, diagnose=False)
     if file is not None:
-        _add_file(file, json=json, level=level)
+        _add_file(file, lambda record: sink(_Line(record)), json=json, level=level)
     kafka = logging.getLogger("librdkafka")
     kafka.handlers, kafka.propagate = [_Librdkafka()], False
     kafka.setLevel(logging.DEBUG)
 
 
-def _add_file(file: LogFile, *, json: bool, level: str) -> None:
+class _Line(str):
+    """A line as loguru hands it to a sink: text that knows its record."""
+
+    record: Any
+
+    def __new__(cls, record: Any) -> _Line:
+        line = super().__new__(
+            cls, f"{record['time']:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" {record['level'].name:<7} {record['message']}\n"
+        )
+        line.record = record
+        return line
+
+
+class _File:
+    """loguru's file. One that cannot be written (a full disk) is told once; loguru alone tells it with a traceback for
+    each line."""
+
+    def __init__(self, file: LogFile, tell: Callable[[Any], None]) -> None:
+        special = file.path.exists() and not file.path.is_file()  # a pipe, a device: nothing to be renamed or deleted
+        self._path, self._tell, self._told = file.path, tell, False
+        self._file: Any = FileSink(  # type: ignore[no-untyped-call]
+            file.path,
+            rotation=None if special else file.rotate,
+            retention=None if special else file.keep,
+            encoding="utf-8",
+            errors="backslashreplace",  # a path need not be text
+        )
+
+    def write(self, message: Any) -> None:
+        try:
+            self._file.write(message)
+        except (OSError, ValueError) as error:  # ValueError: it could not be opened again
+            if not self._told:
+                self._told = True
+                text = f"the log file cannot be written (--log-file {self._path}): {error}; lines are lost there"
+                self._tell({**message.record, "level": logger.level("WARNING"), "message": text, "exception": None})
+
+    def stop(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.stop()
+
+
+def _add_file(file: LogFile, tell: Callable[[Any], None], *, json: bool, level: str) -> None:
     def format_json(record: Any) -> str:
         record["line"] = json_line(record)  # a format has to name what it shows: the line may hold braces itself
         return "{line}\n"
 
     try:
         logger.add(
-            file.path,
+            _File(file, tell),
             format=format_json if json else _TEXT,
             level=level,
-            rotation=file.rotate,
-            retention=file.keep,
-            encoding="utf-8",
-            errors="backslashreplace",  # a path need not be text
             backtrace=False,
             diagnose=False,  # never the values of variables: one may be a password
         )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from replay.errors import ExitCode
+from replay.output import Results
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.runs import Run
 from replay.watch.status import Status, as_json, collect, older_than
@@ -28,7 +28,7 @@ def show_status(
     state_dir: Path,
     named: Sequence[Path],
     job: str | None,
-    console: Console,
+    out: Results,
     *,
     as_json: bool,
     interval_s: float | None,
@@ -37,15 +37,15 @@ def show_status(
     """Once, or again and again; exit 1 where a job's last success is too old."""
     history = History(state_dir / HISTORY)
     if interval_s is not None:
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=out.console, auto_refresh=False) as live:
             while True:
                 live.update(table(_look(state_dir, history, named, job), time.time()), refresh=True)
                 time.sleep(interval_s)
     statuses = _look(state_dir, history, named, job)
     if as_json:
-        typer.echo(_json(statuses))
+        out.write(_json(statuses))
     elif statuses:
-        console.print(table(statuses, time.time()))
+        out.show(table(statuses, time.time()))
     else:
         typer.echo(f"no replay is known in {state_dir}", err=True)
     if age_s is not None:
@@ -77,15 +77,15 @@ def _fail_if_stale(statuses: Sequence[Status], history: History, age_s: float) -
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
-def show_history(state_dir: Path, job: str | None, limit: int, console: Console, *, as_json: bool) -> None:
+def show_history(state_dir: Path, job: str | None, limit: int, out: Results, *, as_json: bool) -> None:
     runs = History(state_dir / HISTORY).runs(job=job, limit=limit)
     if as_json:
-        typer.echo(json.dumps([asdict(run) for run in runs], indent=1, default=str))
+        out.write(json.dumps([asdict(run) for run in runs], indent=1, default=str))
         return
     made = Table("began (UTC)", "job", "date", "outcome", "rows", "sent", "took", "run")
     for run in runs:
         made.add_row(*_cells(run))
-    console.print(made)
+    out.show(made)
 
 
 def _cells(run: Run) -> tuple[Any, ...]:

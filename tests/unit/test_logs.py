@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import stat
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -220,11 +222,36 @@ def test_a_file_that_cannot_be_opened_is_a_usage_error(tmp_path, monkeypatch):
     assert str(tmp_path) in caught.value.where
 
 
-def test_a_full_disk_does_not_end_the_replay(monkeypatch):
-    """Broken: a log that nobody reads would cost the rows."""
-    logs = Logs(monkeypatch, file=LogFile(Path("/dev/full"), timedelta(days=1), 5))
-    logger.info("goes on")
-    assert "goes on" in logs.text
+def test_a_pipe_or_device_is_never_renamed(tmp_path, monkeypatch):
+    """Broken: as root, `--log-file /dev/stderr` moves a device of the machine aside and puts a file into its place.
+    Once: so did the test below, with /dev/full."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    os.utime(path, (0, 0))
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    logs = Logs(monkeypatch, file=LogFile(path, timedelta(days=1), 5))
+    logger.info("told")
+    logger.remove()
+    assert b"told" in os.read(reader, 1_000)
+    os.close(reader)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
+    assert "told" in logs.text
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_full_disk_is_told_once_and_does_not_end_the_replay(monkeypatch, as_json):
+    """Broken: a log that nobody reads would cost the rows. Once: a traceback for every line, and one at the end."""
+    logs = Logs(monkeypatch, json=as_json, file=LogFile(Path("/dev/full"), timedelta(days=1), 5))
+    with logged_as("nightly", None, "an-id"):
+        for _ in range(3):
+            logger.info("goes on")
+    logger.remove()
+    assert len(logs.text.splitlines()) == 4
+    assert logs.text.count("goes on") == 3
+    assert logs.text.count("the log file cannot be written (--log-file /dev/full): [Errno 28] No space left") == 1
+    if as_json:
+        assert [(line["job"], line["level"]) for line in logs.lines][1] == ("nightly", "warning")
 
 
 @pytest.mark.parametrize(

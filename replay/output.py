@@ -1,0 +1,82 @@
+"""Results on standard output: what becomes of them where somebody reads only the beginning, or nobody can."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from rich.console import Console
+
+from replay.errors import UsageError, printable
+
+PIPE_COLUMNS = 160  # of tables that go into a file or a pipe: 80, the default there, would cut every path
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would end the process with exit 1
+
+
+class Results:
+    """What a command found. A reader that has read enough (`replay status | head -1`) is no failure: the outcome
+    stands. A disk that is full is one: whoever asked would take an empty file for the answer."""
+
+    def __init__(self, *, no_color: bool) -> None:
+        made = _Console(no_color=no_color or None)
+        self.console = made if made.is_terminal else _Console(width=PIPE_COLUMNS, no_color=no_color or None)
+
+    def show(self, table: Any) -> None:
+        """Anything that rich can draw."""
+        with _refused(), _flushed():
+            self.console.print(table)
+
+    def pairs(self, lines: list[tuple[str, str]]) -> None:
+        self.write(pairs(lines))
+
+    def write(self, text: str) -> None:
+        with _refused():
+            _write(text)
+
+
+def told_in_passing(text: str) -> None:
+    """On standard output, if it can be: the rows are in the topic, whoever reads of it, and the exit code stands."""
+    with suppress(OSError):
+        _write(text)
+
+
+def pairs(lines: list[tuple[str, str]]) -> str:
+    """Label and text, in two columns."""
+    width = max(len(label) for label, _ in lines)
+    return "".join(f"{label:<{width}}  {printable(text)}\n" for label, text in lines)
+
+
+def _write(text: str) -> None:
+    with _flushed():
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Raises `UsageError` for what cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise UsageError(what, where="standard output", todo="send it where there is room") from None
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python must not try again when it ends
+        raise
