@@ -224,6 +224,11 @@ class CheckpointFile:
         self._temporary = self._target.with_name(self._target.name + ".tmp")
         self._lock_path = self._target.with_name(self._target.name + ".lock")
 
+    @property
+    def has_traces(self) -> bool:
+        """Whether a replay was here, whatever became of the file itself."""
+        return self._lock_path.exists() or self.previous.exists()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock; `Locked` if another process does. The lock file is never deleted: a deleted one could

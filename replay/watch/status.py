@@ -190,10 +190,16 @@ def collect(
         last = {run.checkpoint: run for run in history.last_of_each()}
     except HistoryUnreadable as error:
         troubles.append(str(error))
-    places = {place.key: place for place in (*_places(state_dir), *(Place(path, path.stem, None) for path in named))}
-    for key, run in last.items():
-        places.setdefault(key, Place(Path(run.checkpoint), run.job, run.date))
-    statuses = [status(place, _load(place.path), last.get(key), now_s) for key, place in places.items()]
+    places = {place.key: place for place in _places(state_dir)}
+    known = {place.key: place for place in (Place(path, path.stem, None) for path in named)}
+    known |= {key: places.get(key, Place(Path(run.checkpoint), run.job, run.date)) for key, run in last.items()}
+    found = {key: (place, _load(place.path)) for key, place in {**places, **known}.items()}
+    # Any JSON may lie here, such as a summary: what cannot be read counts where a replay has left its traces.
+    statuses = [
+        status(place, checkpoint, last.get(key), now_s)
+        for key, (place, checkpoint) in found.items()
+        if key in known or not isinstance(checkpoint, str) or CheckpointFile(place.path).has_traces
+    ]
     return sorted(statuses, key=lambda each: (each.job, each.date or "", each.checkpoint)), troubles
 
 

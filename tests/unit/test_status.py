@@ -163,6 +163,7 @@ def test_everything_below_the_state_folder_is_found_and_joined(tmp_path):
     plain.with_name("once.json.prev").write_bytes(dumps(saved()))
     plain.with_name("lost.json.prev").write_bytes(dumps(saved()))
     (tmp_path / "torn.json").write_bytes(dumps(saved())[:100])
+    (tmp_path / "torn.json.lock").touch()
     elsewhere = tmp_path / "else" / "where" / "mine.json"
     elsewhere.parent.mkdir(parents=True)
     elsewhere.write_bytes(dumps(saved(DONE)))
@@ -179,6 +180,19 @@ def test_everything_below_the_state_folder_is_found_and_joined(tmp_path):
         ("torn", None, State.DAMAGED, None),
     ]
     assert "missing" in statuses[1].detail
+
+
+def test_other_json_in_the_state_folder_is_no_replay(tmp_path):
+    """Broken: `--summary-json summary.json` makes a damaged job of its own, and the container is ill for ever. Once: so
+    it was, in an image whose working folder is the state folder."""
+    (tmp_path / "nightly").mkdir()
+    for name in ("summary.json", "nightly/fonts.json", "nightly/summary-2026-11-22.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "once.json").write_bytes(dumps(saved(DONE)))
+    statuses, _ = collect(tmp_path, History(tmp_path / "history.sqlite"), NOW)
+    assert [each.job for each in statuses] == ["once"]
+    named, _ = collect(tmp_path, History(tmp_path / "history.sqlite"), NOW, [tmp_path / "summary.json"])
+    assert {each.job: each.state for each in named}["summary"] is State.DAMAGED, "it was asked for"
 
 
 def test_links_to_the_state_folder_make_no_second_replay(tmp_path):
