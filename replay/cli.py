@@ -215,7 +215,10 @@ def backfill(
         sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
         pacing.parsed()
         watching.parsed(first)
-        raise typer.Exit(commands.run_backfill(plan, days, _reporter(), print_pairs=_print_pairs))
+        report = _reporter()
+        for lost in watching.lost_between_days() if len(days) > 1 else ():
+            report.warning(lost)
+        raise typer.Exit(commands.run_backfill(plan, days, report, print_pairs=_print_pairs))
 
 
 @app.command(

@@ -545,6 +545,17 @@ class Watching:
     ] = None
     notify_on: Annotated[NotifyOn, opt("--notify-on", "Of which ends.")] = NotifyOn.FAILURE
 
+    def lost_between_days(self) -> list[str]:
+        """What is lost where one command replays several dates, each in a process of its own."""
+        if self.summary_json == "-":
+            return ["--summary-json -: the days' own standard output is not shown; name a file: summary-{date}.json"]
+        files = {"--summary-json": self.summary_json, "--report": self.report}
+        return [
+            f"{option} {path}: each day replaces that of the day before; put {{date}} into its name to keep all"
+            for option, path in files.items()
+            if path is not None and not dates.has_date(path)
+        ]
+
     def parsed(self, name: JobName) -> watching.WatchOptions:
         from replay.watch import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
 
