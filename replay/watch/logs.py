@@ -151,9 +151,10 @@ class _File:
         special = file.path.exists() and not file.path.is_file()  # a pipe, a device: nothing to be renamed or deleted
         self._path, self._tell, self._told = file.path, tell, False
         self._file: Any = FileSink(  # type: ignore[no-untyped-call]
-            file.path,
+            str(file.path).replace("{", "{{").replace("}", "}}"),  # it would put the time in
             rotation=None if special else file.rotate,
             retention=None if special else file.keep,
+            watch=True,  # another process may have begun a new one: the scheduler's replays write here, too
             encoding="utf-8",
             errors="backslashreplace",  # a path need not be text
         )

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import stat
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -203,6 +205,44 @@ def test_a_full_file_is_followed_by_a_new_one_and_the_oldest_go(tmp_path, monkey
     kept = [json.loads(line)["message"] for each in (*old_files(path), path) for line in each.read_text().splitlines()]
     assert kept == [f"line {number}" for number in range(100 - len(kept), 100)]
     assert len(kept) > 25
+
+
+def test_a_name_is_taken_as_it_is(tmp_path, monkeypatch):
+    """Broken: braces in a name end in a bug, since loguru would put the time in."""
+    path = tmp_path / "replay-{date}.log"
+    Logs(monkeypatch, file=LogFile(path, 1_000_000, 5))
+    logger.info("told")
+    assert "told" in path.read_text()
+
+
+def test_two_processes_may_write_to_one_file(tmp_path, monkeypatch):
+    """Broken: a scheduler and the replays that it starts have one --log-file; once one of them begins a new file, the
+    lines of the other go on in the old one, and away with it."""
+    path = tmp_path / "replay.log"
+    Logs(monkeypatch, file=LogFile(path, 2_000, 50))
+    code = (
+        "import sys, time; from pathlib import Path; from loguru import logger; from rich.console import Console;"
+        "from replay.watch.logs import LogFile, set_up_logging;"
+        "file = LogFile(Path(sys.argv[1]), 2_000, 50);"
+        "set_up_logging(json=True, debug=False, console=Console(), quiet=True, file=file)\n"
+        "for line in sys.stdin: logger.info('theirs {}', line.strip()); print('told', flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        for number in range(60):
+            logger.info("ours {}", number)
+            other.stdin.write(f"{number}\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "told\n"
+        other.stdin.close()
+    files = [*old_files(path), path]
+    told = [json.loads(line)["message"] for each in files for line in each.read_text().splitlines()]
+    assert sorted(told) == sorted(f"{who} {number}" for who in ("ours", "theirs") for number in range(60))
+    assert len(files) > 5
+    assert max(each.stat().st_size for each in files) <= 2_000
 
 
 def test_the_next_night_adds_to_the_file(tmp_path, monkeypatch):
