@@ -331,7 +331,7 @@ def status(
     table_format: AsFormat = TableFormat.TABLE,
 ) -> None:
     """Every job and date: done, running, interrupted or failed; rows, rate, age."""
-    with _command(logging) as console:
+    with _command(logging, logs=False) as console:
         from replay.watch import looking  # noqa: PLC0415
 
         interval_s = parse.parse_duration_s(watch, "--watch", parse.WATCH_S) if watch is not None else None
@@ -357,7 +357,7 @@ def history(
     table_format: AsFormat = TableFormat.TABLE,
 ) -> None:
     """Past runs, the newest first: how each ended, its rows, its time."""
-    with _command(logging) as console:
+    with _command(logging, logs=False) as console:
         from replay.watch import looking  # noqa: PLC0415
 
         folder = Path(state_dir) if state_dir else default_state_dir()
@@ -526,45 +526,62 @@ def checkpoint_rebuild(
 
 
 @contextmanager
-def _command(logging: Logging) -> Iterator[Any]:
-    """Logging before, one clear error and the right exit code after. No traceback, unless asked for."""
-    from loguru import logger  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
+def _command(logging: Logging, *, logs: bool = True) -> Iterator[Any]:
+    """Logging before, one clear error and the right exit code after. No traceback, unless asked for.
 
-    from replay.watch import logs  # noqa: PLC0415
+    Without `logs` logging is set up when there is something to tell: what has to answer at once does without.
+    """
+    from rich.console import Console  # noqa: PLC0415
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path need not be text
     console = Console(stderr=True, emoji=False, no_color=logging.no_color or None)  # :b: in a path stays what it is
-    as_json = logging.log_format is LogFormat.JSON
-    logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
+    logs = logs or logging.log_file is not None
     try:
-        if logging.log_file is not None:
-            file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
-            logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
+        if logs:
+            _set_up_logging(logging, console)
         yield console
-    except (ReplayError, MemoryError) as error:
-        line = logger.bind(**logs.fields_of(error))
-        if logging.debug:
-            line.opt(exception=True).debug("traceback of the error below")
-        code = exit_code(error)
-        line.bind(exit_code=int(code)).error("{}", as_told(error))
-        raise typer.Exit(code) from None
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:  # whoever reads has read enough
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except Exception as error:
-        line = logger.bind(**logs.fields_of(error), exit_code=int(ExitCode.BUG))
-        if logging.debug:
-            line.opt(exception=True).error("a bug")
+        if not logs:
+            _set_up_logging(logging, console)
+        raise typer.Exit(_log_error(error, debug=logging.debug)) from None
+
+
+def _set_up_logging(logging: Logging, console: Any) -> None:
+    from replay.watch import logs  # noqa: PLC0415
+
+    as_json = logging.log_format is LogFormat.JSON
+    logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
+    if logging.log_file is not None:
+        file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
+        logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
+
+
+def _log_error(error: Exception, *, debug: bool) -> int:
+    """What went wrong, as the last line; the exit code that says the same."""
+    from loguru import logger  # noqa: PLC0415
+
+    from replay.watch.logs import fields_of  # noqa: PLC0415
+
+    code = exit_code(error)
+    line = logger.bind(**fields_of(error))
+    if debug:
+        line.opt(exception=True).debug("traceback of the error below")
+    line = line.bind(exit_code=int(code))
+    if isinstance(error, ReplayError | MemoryError):
+        line.error("{}", as_told(error))
+    else:
         line.error(
             "this is a bug in replay: {}: {}\n  -> please report it with the output of --debug; progress is safe",
             type(error).__name__,
             error,
         )
-        raise typer.Exit(ExitCode.BUG) from None
+    return int(code)
 
 
 def _replay(

@@ -20,8 +20,8 @@ from replay.cli import app
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "apscheduler", "boto3", "confluent_kafka", "jinja2", "matplotlib", "numpy", "prometheus_client", "pyarrow",
-    "replay.job", "urllib.request",
+    "apscheduler", "boto3", "confluent_kafka", "jinja2", "loguru", "matplotlib", "numpy", "prometheus_client",
+    "pyarrow", "replay.job", "urllib.request",
 }  # fmt: skip
 
 
