@@ -57,8 +57,13 @@ def replace_file(path: Path, data: bytes) -> None:
     """Put these bytes under the name, all or nothing. Raises `OSError`.
 
     The temporary name is hidden and always the same: a scraper of the folder does not take it for a file of its own,
-    and a kill leaves one scrap, which the next time overwrites.
+    and a kill leaves one scrap, which the next time overwrites. A link stays one. What is no file (/dev/null, a pipe of
+    the shell) is written to and never replaced: as root, a rename would put a file into the place of the device.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from replay.watch.beside import Beside, within
+from replay.watch.beside import Beside, replace_file, within
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +50,29 @@ def test_what_hangs_is_not_waited_for():
 def test_what_hangs_does_not_keep_the_process():
     """Broken: cron finds last night's process still there, holding the lock."""
     code = (
-        "import time; from replay.watch.beside import Beside, within\n"
+        "import time; from replay.watch.beside import Beside, replace_file, within\n"
         "Beside('test', 1.0, lambda: time.sleep(60)).start(0.01); within(0.01, lambda: time.sleep(60))"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=30)
+
+
+def test_a_device_or_pipe_is_written_to_and_never_replaced(tmp_path):
+    """Broken: as root, `--summary-json /dev/null` puts a file into the place of the device."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    replace_file(path, b"told")
+    assert os.read(reader, 100) == b"told"
+    os.close(reader)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    """Broken: `latest.html`, a link into another folder, becomes a file here, and there nothing is new."""
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "latest.html"
+    link.symlink_to(tmp_path / "there" / "report.html")
+    replace_file(link, b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "there" / "report.html").read_bytes() == b"new"

@@ -206,7 +206,7 @@ def test_a_run_that_ends_before_its_first_row_is_kept_with_its_options(tmp_path)
 
 def test_what_is_kept_of_a_run_is_bounded(watched):
     """Broken: a replay of a hundred thousand symbols in as many files fills the state folder."""
-    many = 100_000
+    many = 20_000
     watched.shown.inputs = tuple(f"{n}.parquet" for n in range(many))
     watched.shown.symbol_names = [f"{n:06}" + "x" * 1_000 for n in range(many)]
     watched.shown.count_sent(np.repeat(np.arange(many), 2), np.arange(2 * many), np.arange(2 * many))
