@@ -79,32 +79,42 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
 
     A time that `kind` has not enough digits for is not rounded but refused.
     """
-    array = widen(array, plain(array.type))
+    if not types.is_timestamp(array.type):
+        array = widen(array, plain(array.type))
+    missing: Bools | None = None
     if types.is_string(array.type):
         missing = _mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
         units, unit, fates = _parsed(array)
     else:
-        missing = _mask(pc.is_null(array))
+        if array.null_count:
+            missing = _mask(pc.is_null(array))
         fates = np.zeros(len(array), dtype=np.int8)
         if types.is_timestamp(array.type):
             unit, array = array.type.unit, array.view(pa.int64())
         elif types.is_null(array.type):
             array = array.cast(pa.int64())
-        units = array.fill_null(0).to_numpy()
+        units = (array.fill_null(0) if array.null_count else array).to_numpy()
     converted = _rescaled(units, unit or kind.unit, kind.unit, fates)
-    fates[missing] = Fate.TIME_MISSING
-    return pa.array(np.where(fates == Fate.SENT, converted, 0)).view(kind), fates
+    if missing is not None:
+        fates[missing] = Fate.TIME_MISSING
+    if fates.any():
+        converted = np.where(fates == Fate.SENT, converted, 0)
+    return pa.array(converted).view(kind), fates
 
 
 def _rescaled(units: Ints, unit: str, target: str, fates: Bytes) -> Ints:
     """From one unit to another; what is out of range or would be rounded is marked, where it is not already."""
     ns, target_ns = _NS_PER_UNIT[unit], _NS_PER_UNIT[target]
-    judged = fates == Fate.SENT
-    fates[judged & (units < -(-_FIRST_NS // ns))] = Fate.TIME_TOO_EARLY
-    fates[judged & (units > _LAST_NS // ns)] = Fate.TIME_TOO_LATE
-    safe = np.where(fates == Fate.SENT, units, 0).astype(np.int64)  # nothing wraps: its nanoseconds fit
+    first, last = -(-_FIRST_NS // ns), _LAST_NS // ns
+    safe = units
+    if fates.any() or (len(units) and not first <= units.min() <= units.max() <= last):
+        judged = fates == Fate.SENT
+        fates[judged & (units < first)] = Fate.TIME_TOO_EARLY
+        fates[judged & (units > last)] = Fate.TIME_TOO_LATE
+        safe = np.where(fates == Fate.SENT, units, 0)  # nothing wraps: its nanoseconds fit
+    safe = safe.astype(np.int64, copy=False)
     if ns >= target_ns:
-        return safe * (ns // target_ns)
+        return safe if ns == target_ns else safe * (ns // target_ns)
     converted, rest = np.divmod(safe, target_ns // ns)
     fates[rest != 0] = Fate.TIME_NOT_A_TIME
     return converted
@@ -167,6 +177,8 @@ def price_type(kind: pa.DataType, *, scale: int | None) -> pa.DataType | None:
 
 def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[pa.Array, Bytes]:
     """Prices as `kind`: what `price_type` said of this column, unified with what it said of others."""
+    if array.type == kind and types.is_floating(kind) and not array.null_count and np.isfinite(array.to_numpy()).all():
+        return array, np.zeros(len(array), dtype=np.int8)  # as nearly all are: nothing to ask of each row
     array = widen(array, plain(array.type))
     if types.is_string(array.type):
         array, fates = _number_texts(array)

@@ -22,6 +22,9 @@ from replay.input.storage import InputPath, read_footer
 FOOTERS_AT_ONCE = 16
 """Footers read side by side: an object store answers one request in tens of milliseconds, but many at a time."""
 
+BUFFER_BYTES_MAX = 1 << 20
+"""Read of a column at a time: as much as a page has, so that a store far away is asked once a page."""
+
 _MAGIC = b"PAR1"  # with which a Parquet file begins and ends
 
 _HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
@@ -136,10 +139,13 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
 
 
 @contextmanager
-def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[tuple[pq.ParquetFile, str]]:
+def open_parquet(
+    path: InputPath, dictionaries: Sequence[str] = (), buffer_bytes: int = BUFFER_BYTES_MAX
+) -> Iterator[tuple[pq.ParquetFile, str]]:
     """The file, and a hash of its footer: that holds the place, size and statistics of every column chunk.
 
-    `dictionaries` are columns to read as such where their encoding allows it: each distinct value once.
+    `dictionaries` are columns to read as such where their encoding allows it: each distinct value once. `buffer_bytes`
+    are read at a time of each column (more where a page is larger), and stay in memory until they are used up.
     """
     file = path.open()
     try:
@@ -151,7 +157,7 @@ def open_parquet(path: InputPath, dictionaries: Sequence[str] = ()) -> Iterator[
                 file,
                 metadata=metadata,
                 pre_buffer=False,  # it would hold whole row groups in memory, however large
-                buffer_size=1 << 20,
+                buffer_size=buffer_bytes,
                 read_dictionary=[name for name in dictionaries if _can_be_dictionary(metadata, name)] or None,
                 page_checksum_verification=True,
             )

@@ -20,7 +20,8 @@ from replay.config import Columns, OnBadRow, Order, SourceOptions, SymbolCase, U
 from replay.encode import NS_PER_UNIT
 from replay.errors import InputError
 from replay.input import convert
-from replay.input.files import InputFile, open_parquet, unreadable
+from replay.input.files import BUFFER_BYTES_MAX, InputFile, open_parquet, unreadable
+from replay.input.order import BATCH_ROWS_MAX
 from replay.input.schema import FileLayout, Layout, Part
 from replay.input.unify import decoded, widen
 from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
@@ -38,6 +39,12 @@ _FOUR_DIGIT_YEARS_S = (-62_135_596_800, 253_402_300_800)  # years 1 to 9999 (RFC
 NO_SYMBOL = -1  # the id of a symbol that is missing or no text: such a row is never encoded
 
 SCAN_ROWS = 262_144  # of one column at a time
+
+BUFFER_BYTES_MIN = 16 << 10  # below this, more reads cost more than the memory is worth
+
+BUFFER_BYTES_PER_ROW = 16
+"""Read ahead of a column for each row of a batch: what is decoded next, at twice the width of a number. Many open files
+have small batches, and then small buffers as well; with batches of 65,536 rows it is `BUFFER_BYTES_MAX`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,9 @@ class Reader:
         self._by_time = options.order is Order.EVENT_TIME
         self._unit_ns = NS_PER_UNIT[layout.event_time.kind.unit]
         self._high: int | None = None  # the largest time of a good row so far, in units of the event time
+        self._names: pa.Array | None = None  # the symbols of the last batch, and what they are
+        self._names_ids: pa.Array = pa.array([], pa.int32())
+        self._names_fates: pa.Array | None = None
         self.backwards = 0  # rows smaller than a row before them
         self.first_backwards: int | None = None  # the first of them; its place in the file
 
@@ -149,11 +159,18 @@ class Reader:
     def _raw(self, row: int, batch_rows: int, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Each batch with the number of its first row, among the rows that are replayed."""
         own = [name for name in columns if name not in self._file.keys]
-        with self._open(own) as parquet:
+        with self._open(own, batch_rows) as parquet:
             groups, skip = self._seek(row)
             at = row - skip
+            rest = self._file.rows - at
             # A column has to be read even where all that is asked for are Hive keys: it counts the rows.
-            raw = parquet.iter_batches(batch_rows, row_groups=groups, columns=own or [self._layout.event_time.column])
+            raw = parquet.iter_batches(
+                # The rest is read at once where it is little more: less to hold than a reader with pages of its own.
+                rest if rest <= min(2 * batch_rows, BATCH_ROWS_MAX) else batch_rows,
+                row_groups=groups,
+                columns=own or [self._layout.event_time.column],
+                use_threads=self._file.path.is_remote,  # columns wait for their bytes side by side; else it is dearer
+            )
             while True:
                 try:
                     table = next(raw, None)
@@ -165,7 +182,7 @@ class Reader:
                 if skip >= table.num_rows:
                     skip -= table.num_rows
                     continue
-                rows = table.slice(skip)
+                rows = table.slice(skip) if skip else table
                 skip = 0
                 yield at - rows.num_rows, self._with_keys(rows, columns)
             if at != self._file.rows:
@@ -185,10 +202,11 @@ class Reader:
         return rows
 
     @contextmanager
-    def _open(self, columns: list[str]) -> Iterator[pq.ParquetFile]:
+    def _open(self, columns: list[str], batch_rows: int) -> Iterator[pq.ParquetFile]:
         text = self._layout.symbol_column
         dictionaries = [text] if self._own.symbol is None and text in columns else []
-        with open_parquet(self._file.path, dictionaries) as (parquet, sha256):
+        buffer_bytes = max(BUFFER_BYTES_MIN, min(BUFFER_BYTES_MAX, batch_rows * BUFFER_BYTES_PER_ROW))
+        with open_parquet(self._file.path, dictionaries, buffer_bytes) as (parquet, sha256):
             if sha256 != self._file.footer_sha256:
                 raise InputError(
                     "the file changed while it was being replayed",
@@ -229,7 +247,7 @@ class Reader:
             columns[FATE] = pa.array(fates)
         if order_ns is not None:
             columns[ORDER_NS] = pa.array(order_ns)
-        return pa.RecordBatch.from_pydict(columns)
+        return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
     def _symbol_ids(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
         fates = _all_sent(raw)
@@ -239,11 +257,13 @@ class Reader:
         array = raw.column(self._layout.symbol_column)
         if not pa.types.is_dictionary(array.type):
             array = array.cast(pa.string()).dictionary_encode()
-        known = [self._symbol_id(name) for name in array.dictionary.cast(pa.binary()).to_pylist()]
-        ids = pa.array([symbol for symbol, _ in known], pa.int32()).take(array.indices)
-        if any(fate for _, fate in known):
-            bad = pa.array([fate for _, fate in known], pa.int8()).take(array.indices)
-            fates = bad.fill_null(Fate.SENT).to_numpy()
+        if self._names is None or not array.dictionary.equals(self._names):  # mostly it is that of the batch before
+            known = [self._symbol_id(name) for name in array.dictionary.cast(pa.binary()).to_pylist()]
+            self._names, self._names_ids = array.dictionary, pa.array([symbol for symbol, _ in known], pa.int32())
+            self._names_fates = pa.array([fate for _, fate in known], pa.int8()) if any(f for _, f in known) else None
+        ids = self._names_ids.take(array.indices)
+        if self._names_fates is not None:
+            fates = self._names_fates.take(array.indices).fill_null(Fate.SENT).to_numpy()
         if ids.null_count:
             fates = np.where(_mask(pc.is_null(ids)), np.int8(Fate.SYMBOL_MISSING), fates)
             ids = ids.fill_null(NO_SYMBOL)
@@ -343,8 +363,8 @@ class Reader:
         if bad.any():
             running = np.maximum.accumulate(np.maximum(np.where(bad, high, times), high))
             times = np.where(bad, running, times)
-        backwards = np.diff(times, prepend=high) < 0
-        if backwards.any():
+        if times[0] < high or (times[1:] < times[:-1]).any():
+            backwards = np.diff(times, prepend=high) < 0
             row = first_row + int(np.argmax(backwards))
             if self._options.unsorted is Unsorted.FAIL:
                 self._fail(row, self._layout.event_time.column, "goes back in time", _UNSORTED)

@@ -58,6 +58,10 @@ class InputPath:
     size_bytes: int
     place: LocalFile | remote.RemoteFile = field(repr=False, compare=False)
 
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.place, remote.RemoteFile)
+
     def open(self) -> pa.NativeFile:
         """For random access. A file that is no longer the one that was found is an InputError."""
         file = self.place.open()
