@@ -15,7 +15,7 @@ from replay.errors import Stopped
 from replay.model import Bytes, Clock, Fate, Ints
 from replay.pace import Lateness
 from replay.watch.broker_statistics import BrokerStatistics
-from replay.watch.runs import Counts
+from replay.watch.details import Counts
 
 REPEAT_S = 5.0
 """How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""

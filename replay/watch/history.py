@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import StateConflict
-from replay.watch.runs import Counts, Details, Run, Sample, Span, utf8
+from replay.watch.details import Counts, Details
+from replay.watch.runs import Run, Sample, Span, utf8
 
 _BUSY_S = 5.0  # how long a write waits for another job's: theirs take milliseconds
 _ASK_S = 1.0  # the same for a question: somebody waits for the answer

@@ -14,23 +14,11 @@ from replay.model import Clock, SystemClock
 from replay.pace import Lateness
 from replay.report import RESUMING, Reporter, Snapshot
 from replay.watch.beside import Beside
+from replay.watch.details import Details, details, shortened_verdict
 from replay.watch.history import Damaged, History
 from replay.watch.process import this_process
 from replay.watch.relay import Relay
-from replay.watch.runs import (
-    Details,
-    Figures,
-    Outcome,
-    Quantiles,
-    Run,
-    RunInfo,
-    Sample,
-    Span,
-    details,
-    figures,
-    outcome_of,
-    shortened_verdict,
-)
+from replay.watch.runs import Figures, Outcome, Quantiles, Run, RunInfo, Sample, Span, figures, outcome_of
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this

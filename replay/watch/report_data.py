@@ -8,8 +8,8 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from replay.errors import ExitCode
+from replay.watch.details import Counts
 from replay.watch.masking import masked
-from replay.watch.runs import Counts
 
 
 class Outcome(Enum):

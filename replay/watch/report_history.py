@@ -12,12 +12,13 @@ from replay import __version__
 from replay.errors import UsageError
 from replay.model import Fate
 from replay.watch import runs
+from replay.watch.details import Counts, Details
 from replay.watch.history import History
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
-Recorded = tuple[runs.Run, Sequence[runs.Sample], Sequence[runs.Span], runs.Details]
+Recorded = tuple[runs.Run, Sequence[runs.Sample], Sequence[runs.Span], Details]
 
 
 def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
@@ -47,7 +48,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
     versions, machine = surroundings()
     details = [each for *_, each in recorded]
-    found = next((each for each in reversed(details) if each.files), runs.Details())  # of the last that looked
+    found = next((each for each in reversed(details) if each.files), Details())  # of the last that looked
     first_s, last_s = _event_times(details)
     return ReportData(
         job=last.job,
@@ -74,25 +75,25 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     )
 
 
-def _event_times(details: Sequence[runs.Details]) -> tuple[float | None, float | None]:
+def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None]:
     firsts = [each.first_event_s for each in details if each.first_event_s is not None]
     lasts = [each.last_event_s for each in details if each.last_event_s is not None]
     return min(firsts, default=None), max(lasts, default=None)
 
 
-def _replayed(details: Sequence[runs.Details]) -> Replayed | None:
+def _replayed(details: Sequence[Details]) -> Replayed | None:
     symbols, partitions = _sum(each.symbols for each in details), _sum(each.partitions for each in details)
     return Replayed(symbols, partitions) if symbols.rows or partitions.rows else None
 
 
-def _sum(counts: Iterable[runs.Counts]) -> runs.Counts:
+def _sum(counts: Iterable[Counts]) -> Counts:
     """Of all runs. How many names are among the others is known as far as one run knew it."""
     rows: Counter[str] = Counter()
     names = others_rows = 0
     for each in counts:
         rows.update(each.rows)
         names, others_rows = max(names, each.names), others_rows + each.others_rows
-    return runs.Counts(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
+    return Counts(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
 
 
 def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:

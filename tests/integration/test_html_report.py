@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
+from replay.watch.details import Counts
 from replay.watch.html_report import render
 from replay.watch.report_data import Replayed
-from replay.watch.runs import Counts
 from tests.support.report_story import BEGUN_S, eventful, run
 
 FLAGS = [

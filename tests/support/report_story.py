@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from replay.watch.details import Counts
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
-from replay.watch.runs import Counts
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from replay.watch import history as module
+from replay.watch.details import Counts, Details
 from replay.watch.history import MIGRATIONS, Damaged, History, HistoryUnreadable
 from replay.watch.process import this_process
-from replay.watch.runs import Counts, Details, Run, Sample, Span
+from replay.watch.runs import Run, Sample, Span
 from tests.support.history_writer import SAMPLES
 
 ROOT = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ import pytest
 
 from replay.errors import ExitCode, UsageError
 from replay.watch import html_report
+from replay.watch.details import Counts
 from replay.watch.html_report import TOP, render
 from replay.watch.report_data import Mark, Outcome, Replayed, ReportData, Run, Setting, Span
-from replay.watch.runs import Counts
 from tests.support.report_story import BEGUN_S, eventful, run
 
 CSS = Path(html_report.__file__).with_name("templates") / "report.css"

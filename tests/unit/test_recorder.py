@@ -20,9 +20,10 @@ from replay.errors import BrokerUnavailable, ExitCode
 from replay.model import Fate
 from replay.report import RESUMING, SETTLING, Snapshot
 from replay.watch import recorder as module
+from replay.watch.details import NAME_MAX, Counts
 from replay.watch.history import History
 from replay.watch.recorder import Recorder, recording
-from replay.watch.runs import NAME_MAX, Counts, Outcome, RunInfo, Span
+from replay.watch.runs import Outcome, RunInfo, Span
 from tests.unit.fakes import FakeClock, Told
 
 ROOT = Path(__file__).parents[2]

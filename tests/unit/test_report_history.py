@@ -8,6 +8,7 @@ import pytest
 
 from replay.errors import UsageError
 from replay.watch import runs
+from replay.watch.details import Counts, Details
 from replay.watch.history import History
 from replay.watch.html_report import render
 from replay.watch.process import this_process
@@ -102,10 +103,10 @@ def test_a_page_of_it(history):
     assert "pyarrow" in page
 
 
-def kept(**more) -> runs.Details:
+def kept(**more) -> Details:
     return replace(
-        runs.Details(
-            ("day.parquet",), 3, 100.0, 200.0, runs.Counts({"BTC": 40, "ETH": 8}, 5, 2), runs.Counts({"0": 50}),
+        Details(
+            ("day.parquet",), 3, 100.0, 200.0, Counts({"BTC": 40, "ETH": 8}, 5, 2), Counts({"0": 50}),
             {"exact": False}, {"--rate": "old.toml, rate"},
         ),
         **more,
@@ -116,16 +117,16 @@ def test_what_all_runs_sent_is_one_sum_and_the_last_verdict_counts(history):
     """Broken: rows by symbol are those of the last run alone, or a verdict is told of rows that were sent after it."""
     for run_id, details in (
         ("a", kept()),
-        ("b", runs.Details()),  # refused before it looked
-        ("c", kept(symbols=runs.Counts({"ETH": 50}), first_event_s=190.0, last_event_s=300.0, verdict={"exact": True},
-                   partitions=runs.Counts({"0": 10, "1": 40}), origins={"--rate": "nightly.toml, rate"})),
+        ("b", Details()),  # refused before it looked
+        ("c", kept(symbols=Counts({"ETH": 50}), first_event_s=190.0, last_event_s=300.0, verdict={"exact": True},
+                   partitions=Counts({"0": 10, "1": 40}), origins={"--rate": "nightly.toml, rate"})),
     ):  # fmt: skip
         run = next(each for each in history.runs() if each.run_id == run_id)
         history.write(run, [], [], details)
     data = collect(history, "nightly", "2026-11-22", NOW_S)
     assert data.replayed is not None
-    assert data.replayed.symbols == runs.Counts({"ETH": 58, "BTC": 40}, 5, 2)
-    assert data.replayed.partitions == runs.Counts({"0": 60, "1": 40})
+    assert data.replayed.symbols == Counts({"ETH": 58, "BTC": 40}, 5, 2)
+    assert data.replayed.partitions == Counts({"0": 60, "1": 40})
     assert (data.inputs, data.files) == (("day.parquet",), 3)
     assert (data.first_event_s, data.last_event_s) == (100.0, 300.0)
     assert data.verdict == {"exact": True}
