@@ -1,94 +1,152 @@
-"""`python -m tests.bench.throughput`: rows a second at `--rate max`, all guarantees on, beside the textbook loop.
+"""Throughput: rows a second at `--rate max`, all guarantees on, beside whoever else brings trades into Kafka.
 
-Whole processes, in turn (A B C A B C …), on a real Kafka broker of their own, same machine: quote the ratios, since
-machines are noisy. Each replay's topic ends up with every row, or the run fails.
+Whole processes on a real broker of their own, same machine, start-up included; rows count when they are in the topic,
+and a run that leaves one out fails. acks=all, idempotence and a linger of 50 ms wherever a contender can.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from replay.sample import SampleSpec, write_sample
+from tests.bench.contenders import (
+    ARROW_SINK,
+    IDEMPOTENT,
+    KCAT_PIPED,
+    KCAT_READY,
+    PRODUCER_PERFORMANCE,
+    REPLAY_CLI,
+    TEXTBOOK,
+    TRANSACTIONAL,
+    Contender,
+    Load,
+    write_ready,
+)
+from tests.bench.setting import Setting, Used, used
+from tests.bench.table import Goal, Table, ratio
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
+DAYS = 3
+
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One process: wall and CPU seconds, and its largest memory in MiB."""
+class Case:
+    """One load and who carries it, so many rounds of each in turn; the first round of the base case is not counted."""
 
-    wall_s: float
-    cpu_s: float
-    rss_mib: float
+    rows: int
+    contenders: Sequence[Contender]
+    runs: int
+    symbols: int = 16
+    partitions: int = 6
+    compression: str = "none"
+
+    @property
+    def title(self) -> str:
+        counts = f"{self.rows:,} rows, {self.symbols} symbols, {self.partitions} partitions"
+        return f"Throughput: {counts}, compression {self.compression}"
 
 
-def measure(command: list[str]) -> Run:
-    start_s = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return Run(time.monotonic() - start_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+Runs = dict[str, list[Used]]
+
+
+def measure(setting: Setting) -> list[Table]:
+    few = (IDEMPOTENT, TRANSACTIONAL, KCAT_PIPED, KCAT_READY)
+    base = Case(setting.rows, (*few, PRODUCER_PERFORMANCE, ARROW_SINK, REPLAY_CLI, TEXTBOOK), setting.runs)
+    cases = [base]
+    if not setting.is_short:
+        fewer = replace(base, contenders=few, runs=max(1, min(3, setting.runs)))
+        cases += [
+            replace(fewer, symbols=500),
+            replace(fewer, partitions=48),
+            replace(fewer, compression="lz4"),
+            replace(fewer, compression="zstd"),
+            replace(fewer, rows=10 * setting.rows, symbols=500, partitions=48, runs=1),
+        ]
+    tables = []
+    with KafkaCluster(setting.scratch / "kafka") as kafka:
+        for case in cases:
+            setting.say(case.title)
+            tables.append(_table(case, _run(case, kafka.bootstrap_servers, setting)))
+    return tables
+
+
+def _run(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
+    there = [contender for contender in case.contenders if not contender.missing]
+    runs: Runs = {contender.name: [] for contender in there}
+    folder = setting.scratch / "load"
+    write_sample(folder / "trades", SampleSpec(case.rows, case.symbols, DAYS))
+    ready, messages, value_bytes = write_ready(folder / "trades", folder)
+    load = Load(folder / "trades", case.rows, value_bytes, ready, messages, bootstrap_servers, case.compression)
+    warm_up = 1 if case.runs > 1 else 0
+    for number in range(case.runs + warm_up):
+        for place, contender in enumerate(there):
+            topic = f"bench-{case.symbols}-{case.partitions}-{case.compression}-{case.rows}-{place}-{number}"
+            taken = _once(contender, load, topic, case.partitions)
+            setting.say(f"  {contender.name}: {case.rows / taken.wall_s:,.0f} rows/s, {taken.cpu_s:.1f} s of CPU")
+            if number >= warm_up:
+                runs[contender.name].append(taken)
+    shutil.rmtree(folder)
+    return runs
+
+
+def _once(contender: Contender, load: Load, topic: str, partitions: int) -> Used:
+    create_topic(load.bootstrap_servers, topic, partitions)
+    taken = used(contender.command(load, topic))
+    there = records_in(load.bootstrap_servers, topic, partitions)
+    if there < load.rows:
+        raise RuntimeError(f"{contender.name}: {there:,} of {load.rows:,} rows in the topic")
+    client = AdminClient({"bootstrap.servers": load.bootstrap_servers, "log_level": 0})
+    client.delete_topics([topic])[topic].result(30)
+    return taken
 
 
 def records_in(bootstrap_servers: str, topic: str, partitions: int) -> int:
+    """By the high watermarks; transactions leave a few more than there are rows."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench"})
     marks = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in range(partitions)]
     consumer.close()
     return sum(high for _, high in marks)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--symbols", type=int, default=16)
-    parser.add_argument("--partitions", type=int, default=6)
-    parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="replay-bench-") as scratch:
-        trades = Path(scratch) / "trades"
-        write_sample(trades, SampleSpec(options.rows, options.symbols, 3))
-        with KafkaCluster(Path(scratch) / "kafka") as kafka:
-            runs: dict[str, list[Run]] = {"idempotent": [], "transactional": [], "textbook loop": []}
-            for number in range(options.runs + 1):  # the first round warms broker and page cache up
-                for name, taken in runs.items():
-                    topic = f"{name.replace(' ', '-')}-{number}"
-                    create_topic(kafka.bootstrap_servers, topic, options.partitions)
-                    if name == "textbook loop":
-                        command = ["-m", "tests.bench.textbook", str(trades), topic, kafka.bootstrap_servers]
-                    else:
-                        command = ["-m", "replay", "run", str(trades), "--topic", topic, "--delivery", name]
-                        command += ["--bootstrap-servers", kafka.bootstrap_servers]
-                        command += ["--checkpoint", str(Path(scratch) / f"{topic}.json")]
-                    run = measure([sys.executable, *command])
-                    there = records_in(kafka.bootstrap_servers, topic, options.partitions)
-                    if there < options.rows:
-                        raise RuntimeError(f"{name}: {there:,} of {options.rows:,} rows in the topic")
-                    if number:
-                        taken.append(run)
-    print(
-        f"{options.rows:,} rows, {options.symbols} symbols, {options.partitions} partitions, {options.runs} runs each"
-    )
-    print(f"{'':15}{'rows/s min':>12}{'median':>12}{'max':>12}{'CPU us/row':>12}{'RSS MiB':>10}")
+def _table(case: Case, runs: Runs) -> Table:
+    walls = {name: [run.wall_s for run in taken] for name, taken in runs.items()}
+    rows = []
     for name, taken in runs.items():
-        rates = sorted(options.rows / run.wall_s for run in taken)
-        cpu_us = statistics.median(run.cpu_s for run in taken) / options.rows * 1e6
-        figures = f"{rates[0]:>12,.0f}{statistics.median(rates):>12,.0f}{rates[-1]:>12,.0f}{cpu_us:>12.2f}"
-        print(f"{name:15}{figures}{max(run.rss_mib for run in taken):>10.0f}")
-    for name, base in (("idempotent", "textbook loop"), ("transactional", "idempotent")):
-        ratios = sorted(other.wall_s / run.wall_s for run, other in zip(runs[name], runs[base], strict=True))
-        print(f"{name} / {base}: min {ratios[0]:.2f}, median {statistics.median(ratios):.2f}, max {ratios[-1]:.2f}")
+        rates = sorted(case.rows / wall_s for wall_s in walls[name])
+        cpu_us = statistics.median(run.cpu_s for run in taken) / case.rows * 1e6
+        # a higher rate is less time: ours over theirs is their time over ours
+        against = "" if name == IDEMPOTENT.name else str(ratio(walls[name], walls[IDEMPOTENT.name]))
+        cells = f"{rates[0]:,.0f} / {statistics.median(rates):,.0f} / {rates[-1]:,.0f}", f"{cpu_us:.2f}"
+        rows.append((name, *cells, f"{max(run.rss_mib for run in taken):,.0f}", against))
+    columns = "", "rows/s: min / median / max", "CPU us/row", "RSS MiB", "replay, idempotent, is so many times as fast"
+    missing = tuple(f"{each.name}: left out, {each.missing}" for each in case.contenders if each.missing)
+    rounds = f"{case.runs} round{'s' * (case.runs > 1)}, all in turn; whole processes, start-up included"
+    return Table(case.title, columns, tuple(rows), (rounds, *missing), tuple(_goals(runs)))
 
 
-if __name__ == "__main__":
-    main()
+def _goals(runs: Runs) -> Sequence[Goal]:
+    """Those of the contenders that took part."""
+    ours = runs[IDEMPOTENT.name]
+    bounds = {KCAT_PIPED: 0.8, KCAT_READY: 0.65, PRODUCER_PERFORMANCE: 1.2, ARROW_SINK: 1.3, TEXTBOOK: 5.0}
+    goals = [
+        Goal(f"replay / {other.name}", _median_ratio(runs[other.name], ours), bound)
+        for other, bound in bounds.items()
+        if other.name in runs
+    ]
+    if TRANSACTIONAL.name in runs:
+        goals.append(Goal("transactional / idempotent", _median_ratio(ours, runs[TRANSACTIONAL.name]), 0.9))
+    if KCAT_READY.name in runs:
+        cpu = ratio([run.cpu_s for run in ours], [run.cpu_s for run in runs[KCAT_READY.name]]).median
+        goals.append(Goal(f"CPU of replay / CPU of {KCAT_READY.name}", cpu, 1.5, at_least=False))
+    return goals
+
+
+def _median_ratio(theirs: Sequence[Used], ours: Sequence[Used]) -> float:
+    return ratio([run.wall_s for run in theirs], [run.wall_s for run in ours]).median

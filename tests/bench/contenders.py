@@ -1,0 +1,143 @@
+"""Who else brings trades into Kafka, and how each is called. What is not installed says so and does not take part."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tests.bench.lines import lines
+from tests.support.kafka_cluster import jars
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Trades in a folder, to be brought into topics; `lines` and `messages` are the same, encoded beforehand."""
+
+    folder: Path
+    rows: int
+    value_bytes: int
+    lines: Path
+    messages: Path
+    bootstrap_servers: str
+    compression: str
+
+
+Command = Callable[[Load, str], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`command(load, topic)` is the process; `missing` says why there is none here, "" if there is."""
+
+    name: str
+    command: Command
+    missing: str = ""
+
+
+_PYTHON = sys.executable
+_LIBRDKAFKA = {
+    "acks": "all",
+    "enable.idempotence": "true",
+    "linger.ms": "50",
+    "queue.buffering.max.messages": "1000000",  # kcat gives up where its queue is full; it retries with this one
+    "queue.buffering.max.kbytes": "1048576",
+}
+"""For kcat; batches have librdkafka's own sizes (1 MB, 10,000 messages), as a replay's."""
+
+
+def replay(delivery: str, *more: str) -> Command:
+    def command(load: Load, topic: str) -> Sequence[str]:
+        return [_PYTHON, "-m", "replay", "run", str(load.folder), "--topic", topic, "--delivery", delivery,
+                "--bootstrap-servers", load.bootstrap_servers, "--compression", load.compression,
+                "--checkpoint", str(load.lines.parent / f"{topic}.json"), *more]  # fmt: skip
+
+    return command
+
+
+def _kcat(load: Load, topic: str) -> str:
+    settings = {**_LIBRDKAFKA, "compression.codec": load.compression}
+    options = " ".join(f"-X {name}={value}" for name, value in settings.items())
+    return f"kcat -P -b {load.bootstrap_servers} -t {topic} -K '\t' {options}"
+
+
+def _kcat_ready(load: Load, topic: str) -> Sequence[str]:
+    return ["bash", "-c", f"{_kcat(load, topic)} < {shlex.quote(str(load.lines))}"]
+
+
+def _kcat_piped(load: Load, topic: str) -> Sequence[str]:
+    encoder = shlex.join([_PYTHON, "-m", "tests.bench.lines", str(load.folder)])
+    return ["bash", "-o", "pipefail", "-c", f"{encoder} | {_kcat(load, topic)}"]
+
+
+def _producer_performance(load: Load, topic: str) -> Sequence[str]:
+    properties = [
+        f"bootstrap.servers={load.bootstrap_servers}", "acks=all", "enable.idempotence=true", "linger.ms=50",
+        "batch.size=262144", "buffer.memory=268435456", f"compression.type={load.compression}",
+    ]  # fmt: skip
+    return ["java", "-cp", f"{jars()}/*", "org.apache.kafka.tools.ProducerPerformance", "--topic", topic,
+            "--num-records", str(load.rows), "--record-size", str(load.value_bytes), "--throughput", "-1",
+            "--producer-props", *properties]  # fmt: skip
+
+
+def _arrow_sink(load: Load, topic: str) -> Sequence[str]:
+    arguments = [str(load.folder), topic, load.bootstrap_servers, load.compression]
+    return [_PYTHON, "-m", "tests.bench.arrow_sink", *arguments]
+
+
+def _replay_cli(load: Load, topic: str) -> Sequence[str]:
+    return [_PYTHON, "-m", "kafka_replay_cli.cli", "replay", "--input", str(load.messages), "--topic", topic,
+            "--bootstrap-servers", load.bootstrap_servers, "--quiet"]  # fmt: skip
+
+
+def _textbook(load: Load, topic: str) -> Sequence[str]:
+    return [_PYTHON, "-m", "tests.bench.textbook", str(load.folder), topic, load.bootstrap_servers]
+
+
+_NO_KCAT = "" if shutil.which("kcat") else "kcat is not installed (Debian's package kcat)"
+
+
+def _unless_found(package: str) -> str:
+    return "" if find_spec(package) else f"{package} is not installed (pip install -e '.[bench]')"
+
+
+IDEMPOTENT = Contender("replay, idempotent", replay("idempotent"))
+TRANSACTIONAL = Contender("replay, transactional", replay("transactional"))
+KCAT_READY = Contender("kcat, lines encoded beforehand", _kcat_ready, _NO_KCAT)
+KCAT_PIPED = Contender("columnar encoder, piped into kcat", _kcat_piped, _NO_KCAT)
+PRODUCER_PERFORMANCE = Contender("Kafka's ProducerPerformance", _producer_performance)
+ARROW_SINK = Contender("arrow-kafka-pyo3 (Avro)", _arrow_sink, _unless_found("arrow_kafka_pyo3"))
+REPLAY_CLI = Contender("kafka-replay-cli, as it is", _replay_cli, _unless_found("kafka_replay_cli"))
+TEXTBOOK = Contender("textbook loop", _textbook)
+
+
+def write_ready(folder: Path, to: Path) -> tuple[Path, Path, int]:
+    """The trades of the folder as lines and as messages (what kafka-replay-cli reads), and the mean size of a value."""
+    ready, messages = to / "lines", to / "messages.parquet"
+    schema = pa.schema(
+        [("timestamp", pa.timestamp("ms")), ("key", pa.binary()), ("value", pa.binary()), ("partition", pa.int32()),
+         ("offset", pa.int64())]
+    )  # fmt: skip
+    rows = size = 0
+    with ready.open("wb") as file, pq.ParquetWriter(messages, schema) as writer:
+        for buffer in lines(folder):
+            file.write(buffer)
+            whole = pa.array(buffer.to_pybytes().decode().splitlines())
+            parts = pc.split_pattern(whole, "\t").flatten().cast(pa.binary())  # key, value, key, value, …
+            keys, values = (parts.take(pa.array(range(first, len(parts), 2))) for first in (0, 1))
+            nothing = pa.nulls(len(whole), pa.int64())
+            columns = [nothing.cast(pa.timestamp("ms")), keys, values, nothing.cast(pa.int32()), nothing]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            rows += len(whole)
+            size += int(pc.sum(pc.binary_length(values)).as_py())
+    os.sync()  # what is written back later would be written in the middle of somebody's run
+    return ready, messages, round(size / rows)
