@@ -128,9 +128,9 @@ def rebuild(
             start = Progress(source.start, tuple(map(PartitionMark, starts)))
             encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
             match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
-            for records in cluster.read(topic, starts, high):
-                for record in records:
-                    match.found(record.partition, record.offset, record.key, record.value, record.timestamp_ms)
+            for found in cluster.read(topic, starts, high):
+                for run in found:
+                    match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
                 report.phase("reading the topic", match.matched + match.foreign, sum(high) - sum(starts))
             rebuilt = Checkpoint(
                 job=job_print(context, topic),

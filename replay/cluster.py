@@ -10,10 +10,12 @@ import logging
 import os
 import time
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -22,6 +24,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -147,13 +150,13 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record in the topic. `timestamp_ms` is None where the broker wrote its own time into it."""
+    """Records of a partition in order, as columns. A time is None where the broker wrote its own into the record."""
 
     partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp_ms: int | None
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    times_ms: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,28 +361,39 @@ def _identity(described: Any, seconds: float) -> Identity:
 
 def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     """Some records, and `left` without the partitions that are through; None where nothing came."""
-    found: list[Found] = []
-    before, trouble = len(left), None
-    for message in consumer.consume(10_000, timeout=0.2):
-        error, partition, offset = message.error(), message.partition(), message.offset()
-        end = left.get(partition)
-        if error is not None:
-            at_end = error.code() == KafkaError._PARTITION_EOF
-            if not at_end:
-                trouble = error  # raised only if nothing else came: what is in this batch is not given again
-            if end is None or not at_end or offset < end:
-                continue
-        elif end is None:
-            continue
-        elif offset < end:
-            kind, timestamp = message.timestamp()
-            timestamp_ms = timestamp if kind == TIMESTAMP_CREATE_TIME else None
-            found.append(Found(partition, offset, message.key(), message.value(), timestamp_ms))
-        if offset >= end - 1:
+    messages = consumer.consume(10_000, timeout=0.2)
+    before, trouble, troubles = len(left), None, []
+    if any(map(Message.error, messages)):
+        troubles = [message for message in messages if message.error() is not None]
+        messages = [message for message in messages if message.error() is None]
+    found, at = [], 0
+    for partition, same in groupby(map(Message.partition, messages)):
+        start, at = at, at + sum(1 for _ in same)
+        if partition in left:
+            records = _records(partition, messages[start:at], left[partition])
+            if records.offsets:
+                found.append(records)
+            if messages[at - 1].offset() >= left[partition] - 1:
+                del left[partition]
+    for message in troubles:
+        partition, error = message.partition(), message.error()
+        if error.code() != KafkaError._PARTITION_EOF:
+            trouble = error  # raised only if nothing else came: what is in this batch is not given again
+        elif partition in left and message.offset() >= left[partition]:
             del left[partition]
     if trouble is not None and not found and len(left) == before:
         raise _read_error(trouble)
     return found if found or len(left) < before else None
+
+
+def _records(partition: int, messages: list[Any], end: int) -> Found:
+    """Those before the end. Column by column: a call from C for each, and no Python."""
+    offsets = list(map(Message.offset, messages))
+    if offsets[-1] >= end:
+        messages = messages[: bisect_left(offsets, end)]
+        offsets = offsets[: len(messages)]
+    times = [time if kind == TIMESTAMP_CREATE_TIME else None for kind, time in map(Message.timestamp, messages)]
+    return Found(partition, offsets, list(map(Message.key, messages)), list(map(Message.value, messages)), times)
 
 
 def _read_error(error: Any) -> StateConflict | KafkaException:

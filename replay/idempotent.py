@@ -78,9 +78,9 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
         saved.progress, encoded_from(ready.source, ready.encoder, saved.progress.position), saved.lead_rows_max
     )
     total = sum(ends) - sum(starts)
-    for records in ready.cluster.read(ready.topic, starts, ends):
-        for record in records:
-            match.found(record.partition, record.offset, record.key, record.value, record.timestamp_ms)
+    for found in ready.cluster.read(ready.topic, starts, ends):
+        for run in found:
+            match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
         ready.stop.check()
         ready.report.phase(TAIL, match.matched + match.foreign, total)
     ready.shown.already_there_rows += match.matched

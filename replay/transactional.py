@@ -225,9 +225,10 @@ def _read_progress(ready: Ready, topic: Topic) -> ProgressRecord | None:
     key = ready.options.transactions.job.encode()
     newest: bytes | None = None
     for records in ready.cluster.read(topic, *ready.cluster.watermarks(topic), isolation="read_committed"):
-        for record in records:
-            if record.key == key:
-                newest = record.value
+        for run in records:
+            for its_key, value in zip(run.keys, run.values, strict=True):
+                if its_key == key:
+                    newest = value
     return None if newest is None else loads(newest, f"{topic.name}, key {key.decode()}")
 
 

@@ -69,10 +69,16 @@ def match_of(rows: list[Row], marks: list[PartitionMark], lead: int = 10**6) -> 
     return TailMatch(progress, source.encoded(len(marks), rows_max=3), lead), source.records(len(marks))
 
 
+def found(match: TailMatch, partition: int, offset: int, *records: Record) -> None:
+    """Records from the offset on, handed in together."""
+    keys, values, times_ms = map(list, zip(*records, strict=True))
+    match.found(partition, list(range(offset, offset + len(records))), keys, values, times_ms)
+
+
 def test_rows_found_are_ahead_and_others_records_are_not():
     match, (ours, _) = match_of(trades(12, symbols=2), [PartitionMark(5), PartitionMark(8)])
     for offset, record in enumerate([FOREIGN, ours[0], FOREIGN, ours[1]], start=5):
-        match.found(0, offset, *record)
+        found(match, 0, offset, record)
     assert match.progress([9, 8]).marks == (PartitionMark(9, 2), PartitionMark(8, 0))
     assert (match.matched, match.foreign) == (2, 2)
     assert match.progress([9, 8]).position.row == 0
@@ -82,21 +88,21 @@ def test_rows_found_are_ahead_and_others_records_are_not():
 def test_a_record_that_differs_in_one_part_is_not_ours(change):
     """Taken for ours, the row that it stands for would be lost."""
     match, (ours, _) = match_of(trades(4, symbols=2), [PartitionMark(0), PartitionMark(0)])
-    match.found(0, 0, *ours[0]._replace(**change))
+    found(match, 0, 0, ours[0]._replace(**change))
     assert match.matched == 0
 
 
 def test_a_topic_with_its_own_timestamps_is_matched_without_them():
     """LogAppendTime: nothing would match, and every row of the tail would be sent again."""
     match, (ours, _) = match_of(trades(4, symbols=2), [PartitionMark(0), PartitionMark(0)])
-    match.found(0, 0, ours[0].key, ours[0].value, None)
+    match.found(0, [0], [ours[0].key], [ours[0].value], [None])
     assert match.matched == 1
 
 
 def test_rows_ahead_in_the_checkpoint_are_not_looked_for_behind_its_offset():
     """Looked for again, identical trades would match twice, and a row would be lost."""
     match, (ours, _) = match_of(trades(12, symbols=2), [PartitionMark(2, 2), PartitionMark(0)])
-    match.found(0, 2, *ours[2])
+    found(match, 0, 2, ours[2])
     assert match.progress([3, 0]).marks[0] == PartitionMark(3, 3)
 
 
@@ -104,24 +110,36 @@ def test_identical_trades_are_matched_one_by_one():
     rows = [Row("S0", 1.0, T0_US)] * 5
     match, (ours,) = match_of(rows, [PartitionMark(0)])
     for offset in range(3):
-        match.found(0, offset, *ours[offset])
+        found(match, 0, offset, ours[offset])
     assert match.progress([3]).marks == (PartitionMark(3, 3),)
 
 
 def test_a_row_is_found_only_in_its_turn():
     """The later of two rows cannot be there without the earlier: it is somebody else's, and is sent."""
     match, (ours,) = match_of(trades(3, symbols=1), [PartitionMark(0)])
-    match.found(0, 0, *ours[1])
+    found(match, 0, 0, ours[1])
     assert match.matched == 0
-    match.found(0, 1, *ours[0])
-    match.found(0, 2, *ours[1])
+    found(match, 0, 1, ours[0])
+    found(match, 0, 2, ours[1])
     assert match.progress([3]).marks == (PartitionMark(3, 2),)
+
+
+@pytest.mark.parametrize("every", [1, 2, 7, 50, 10**6])
+@pytest.mark.parametrize("at_once", [1, 3, 1_000])
+def test_records_of_others_between_long_stretches_of_ours_are_passed_over(every, at_once):
+    """Broken: a stretch that is compared as a whole swallows a foreign record, or ends the match at it."""
+    match, (ours,) = match_of(trades(500, symbols=1), [PartitionMark(0)])
+    log = [record for at, mine in enumerate(ours) for record in ([mine] if at % every else [FOREIGN, mine])]
+    for offset in range(0, len(log), at_once):
+        found(match, 0, offset, *log[offset : offset + at_once])
+    assert (match.matched, match.foreign) == (500, len(log) - 500)
+    assert match.progress([len(log)]).marks == (PartitionMark(len(log), 500),)
 
 
 def test_more_records_than_rows_are_foreign():
     match, (ours,) = match_of(trades(2, symbols=1), [PartitionMark(0)])
     for offset, record in enumerate([*ours, FOREIGN, ours[0]]):
-        match.found(0, offset, *record)
+        found(match, 0, offset, record)
     assert (match.matched, match.foreign) == (2, 2)
 
 
@@ -130,14 +148,14 @@ def test_it_looks_exactly_as_far_as_the_old_process_can_have_sent(lead):
     """Too short a look sends rows twice; without an end to it, the whole input would be held in memory."""
     match, (ours,) = match_of(trades(12, symbols=1), [PartitionMark(0)], lead)
     for offset, record in enumerate(ours):
-        match.found(0, offset, *record)
+        found(match, 0, offset, record)
     assert match.matched == lead
 
 
 def test_the_next_offset_is_behind_all_that_was_seen_and_promised():
     """A watermark beyond the last record: transaction markers, which nobody is given."""
     match, (ours,) = match_of(trades(2, symbols=1), [PartitionMark(0)])
-    match.found(0, 0, *ours[0])
+    found(match, 0, 0, ours[0])
     assert match.progress([4]).marks == (PartitionMark(4, 1),)
     assert match.progress([0]).marks == (PartitionMark(1, 1),)
 
@@ -243,8 +261,11 @@ def test_exactly_once_from_any_saved_progress_after_any_crashes(rows, partitions
         saved = producer.history[-1] if newest else random.choice(producer.history)
         match = TailMatch(saved, source.encoded(partitions, saved.position, random.randint(1, 9)), len(rows))
         for p, mark in enumerate(saved.marks):
-            for offset in range(mark.next_offset, len(log[p])):
-                match.found(p, offset, *log[p][offset])
+            offset = mark.next_offset
+            while offset < len(log[p]):
+                records = log[p][offset : offset + random.randint(1, 40)]
+                found(match, p, offset, *records)
+                offset += len(records)
         start = match.progress([len(records) for records in log])
     assert [[r for r in records if r is not FOREIGN] for records in log] == source.records(partitions)
 
@@ -330,7 +351,7 @@ def reconciled(saved: Progress, source: FakeSource, topic: list[list[Record]]) -
     match = TailMatch(saved, source.encoded(len(topic), saved.position), lead)
     for p, mark in enumerate(saved.marks):
         for offset in range(mark.next_offset, len(topic[p])):
-            match.found(p, offset, *topic[p][offset])
+            found(match, p, offset, topic[p][offset])
     return match.progress([len(records) for records in topic])
 
 
