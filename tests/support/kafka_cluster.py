@@ -208,6 +208,10 @@ class KafkaCluster:
         """Whether the process of node `i` exists (frozen or not)."""
         return self._nodes[i].alive
 
+    def pid(self, i: int) -> int | None:
+        """The process of node `i`; None while it is down."""
+        return self._nodes[i].pid
+
     def log(self, i: int) -> str:
         """The log of node `i`, all starts together."""
         return self._nodes[i].log_file.read_text(errors="replace")

@@ -132,6 +132,21 @@ def test_a_short_stall_is_made_up_for():
     assert bench.shown.shifted_s == 0
 
 
+def test_at_a_high_rate_bursts_are_no_more_than_their_length_allows():
+    """Broken: a burst takes longer to hand over than the next row to fall due, so every row or two becomes a burst
+    of its own: a core is spent, and the replay is late all the time."""
+    bench = Bench(trades(10_000, gap_us=20), run_options(Pace(rows_per_s=50_000)), batch_rows=5_000)
+
+    def take_a_while():
+        bench.clock.time_s += 1e-4
+
+    bench.sink.hook = take_a_while
+    bench.run()
+    bursts = len({one.at_s for one in bench.sink.sent})
+    assert bursts <= 0.2 / BURST_S + 10, "10: slices end in the middle of a burst"
+    assert bench.shown.lateness.quantile_s(0.99) <= 2 * BURST_S
+
+
 def test_lateness_is_counted_once_a_row():
     bench = Bench(trades(2_000), run_options(Pace(rows_per_s=10_000), in_flight_rows_max=10)).run()
     assert int(bench.shown.lateness.counts.sum()) == 1_999  # the first sets the schedule
