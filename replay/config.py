@@ -147,7 +147,7 @@ class SourceOptions:
     records: Records = field(default_factory=Records)
     order: Order = Order.EVENT_TIME
     unsorted: Unsorted = Unsorted.FAIL
-    sort_memory_bytes: int = 256 << 20  # of one file being sorted; what is larger goes over the disk
+    sort_memory_bytes: int = 256 << 20  # of all files being sorted at a time; what is larger goes over the disk
     selection: Selection | None = None
     on_bad_row: OnBadRow = OnBadRow.FAIL
     bad_rows_max: int | None = None  # more than this many end the run

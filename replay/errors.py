@@ -121,6 +121,14 @@ def as_told(error: ReplayError | MemoryError) -> ReplayError:
     )
 
 
+def not_memory(error: Exception) -> Exception:
+    """The error, where it is not this machine's memory that ran out: then it raises it as it is. `pa.ArrowMemoryError`
+    is an `ArrowException` too, and no read or write failed."""
+    if isinstance(error, MemoryError):
+        raise error
+    return error
+
+
 def exit_code(error: BaseException | None) -> ExitCode:
     """The one way from an outcome to the process's exit code."""
     if error is None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote
 
-from replay.errors import InputError, UsageError
+from replay.errors import InputError, UsageError, not_memory
 
 SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs", "hdfs": "hdfs"}
 """What can be read, and by which service."""
@@ -112,7 +112,7 @@ _NETWORK = {
 
 def refusal(address: Address, error: Exception) -> InputError:
     """What a service said, as an error of ours. The SDKs have retried by then whatever may pass by itself."""
-    reason = without_secrets(address, str(error).strip().partition("\n")[0].partition(" error_info={")[0])
+    reason = without_secrets(address, str(not_memory(error)).strip().partition("\n")[0].partition(" error_info={")[0])
     service = SCHEMES[address.scheme]
     said = reason.replace(address.path, "")  # whatever a file is called says nothing
     if isinstance(error, FileNotFoundError):

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.checkpoint import InputPrint
-from replay.errors import InputError
+from replay.errors import InputError, not_memory
 from replay.input.storage import InputPath, read_footer
 
 FOOTERS_AT_ONCE = 16
@@ -220,7 +220,8 @@ def _span(group: Any, index: int) -> Span:
         if chunk.physical_type == "BYTE_ARRAY":
             return Span(_text(statistics.min), _text(statistics.max))
         return Span(statistics.min_raw, statistics.max_raw)
-    except (ValueError, OverflowError, UnicodeError, pa.ArrowException):  # some values have no Python form
+    except (ValueError, OverflowError, UnicodeError, pa.ArrowException) as error:  # some values have no Python form
+        not_memory(error)
         return Span()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.errors import CheckpointUnwritable
+from replay.errors import CheckpointUnwritable, not_memory
 from replay.input.files import InputFile
 from replay.input.reader import BadRows
 from replay.model import Fate
@@ -33,7 +33,8 @@ def is_of(path: Path, label: str) -> bool:
     """Whether the file is there and holds the bad rows of this very source."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException) as error:
+        not_memory(error)
         return False
     return bool(metadata.get(_OF) == label.encode())
 
@@ -87,7 +88,7 @@ class Quarantine:
             self._temporary.unlink(missing_ok=True)
 
     def _unwritable(self, error: Exception) -> CheckpointUnwritable:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
         return CheckpointUnwritable(
             f"bad rows cannot be put aside: {reason}",
             where=str(self._path),
@@ -119,7 +120,8 @@ def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
         cast = array.cast(kind)
         cast.validate(full=True)
         return cast
-    except (pa.ArrowException, UnicodeError):
+    except (pa.ArrowException, UnicodeError) as error:
+        not_memory(error)
         values = array.cast(pa.binary()).to_pylist() if _is_texty(array.type) else array.to_pylist()
         return pa.array([_told(value) for value in values], pa.string()).cast(kind)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, replace
 from functools import cached_property, partial
 
@@ -16,7 +16,15 @@ from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
 from replay.input import sorting
 from replay.input.files import InputFile, RowGroup, Span, open_file, open_files
-from replay.input.order import BATCH_ROWS_MAX, Stream, broken_promise, by_event_time, one_after_the_other, times_ns
+from replay.input.order import (
+    BATCH_ROWS_MAX,
+    Stream,
+    broken_promise,
+    by_event_time,
+    one_after_the_other,
+    open_at_once,
+    times_ns,
+)
 from replay.input.reader import LAST_NS, BadRows, Reader, Wanted, cased
 from replay.input.schema import resolve, with_preset
 from replay.input.storage import find
@@ -64,6 +72,7 @@ class Source:
         self.unsorted: dict[
             int, tuple[int, int]
         ] = {}  # by `checked`: rows of a file that go back, and the first of them
+        self._goes_back: dict[int, bool] = {}  # of files of which that is known
 
     def identity(self) -> dict[str, str]:
         """What decides which bytes are sent in which order, beside the files themselves; "" is the default."""
@@ -155,7 +164,9 @@ class Source:
     def batches(self, start: Position) -> Iterator[Batch]:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""
         arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
-        streams = [self._stream(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
+        left = [(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
+        sort_bytes = self._sort_bytes([index for index, _ in left])
+        streams = [self._stream(index, row, sort_bytes) for index, row in left]
         limit = self.options.selection.limit if self.options.selection is not None else None
         position = start
         for table, files in arrange(streams):
@@ -178,6 +189,8 @@ class Source:
                 cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
                 yield _batch(Position(before + at, cursors), table, index)
                 at += table.num_rows
+            if self.options.order is Order.EVENT_TIME:
+                self._goes_back[index] = reader.first_backwards is not None
             if reader.first_backwards is not None:
                 self.unsorted[index] = (reader.backwards, file.file_row(reader.first_backwards))
             before += at
@@ -232,20 +245,30 @@ class Source:
             self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
         )  # fmt: skip
 
-    def _stream(self, index: int, row: int) -> Stream:
+    def _stream(self, index: int, row: int, sort_bytes: int | None = None) -> Stream:
         first_ns, last_ns = self.span_ns(index, row) or (None, None)
-        return Stream(index, self.files[index].shown, first_ns, self._opener(index, row), last_ns)
+        return Stream(index, self.files[index].shown, first_ns, self._opener(index, row, sort_bytes), last_ns)
 
-    def _opener(self, index: int, row: int) -> Callable[[int], Iterator[pa.RecordBatch]]:
-        """Reads a file's rows from `row` on, in the order in which they are numbered."""
+    def _sort_bytes(self, indices: Sequence[int]) -> int:
+        """What each of these files may take to be sorted: all that may be open at the same time share the memory."""
+        may_be_sorted = [self._stream(index, 0) for index in indices if self._goes_back.get(index, True)]
+        return self.options.sort_memory_bytes // max(1, open_at_once(may_be_sorted))
+
+    def _opener(self, index: int, row: int, sort_bytes: int | None = None) -> Callable[[int], Iterator[pa.RecordBatch]]:
+        """Reads a file's rows from `row` on, in the order in which they are numbered.
+
+        `sort_bytes` is what it may take to sort them; None: all of `--sort-memory`.
+        """
         reader = self._reader(index)
         if self.options.order is not Order.EVENT_TIME or self.options.unsorted is not Unsorted.SORT:
             return lambda batch_rows: reader.batches(row, batch_rows)
 
         def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
-            if reader.goes_back():
+            if index not in self._goes_back:
+                self._goes_back[index] = reader.goes_back()
+            if self._goes_back[index]:
                 whole = partial(reader.batches, 0)
-                return sorting.sorted_stream(whole, self.options.sort_memory_bytes, None, row)(batch_rows)
+                return sorting.sorted_stream(whole, sort_bytes or self.options.sort_memory_bytes, None, row)(batch_rows)
             return reader.batches(row, batch_rows)
 
         return read

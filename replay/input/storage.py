@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from replay.errors import InputError, NoInput
+from replay.errors import InputError, NoInput, not_memory
 from replay.input import address, paths, remote
 
 _FILE = "file://"
@@ -171,7 +171,7 @@ def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
 
 
 def _refusal(path: str, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    if isinstance(not_memory(error), FileNotFoundError | NotADirectoryError):
         return NoInput("there is no such file or folder", where=path, todo="check the path")
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error).partition("\n")[0]
     return InputError(reason, where=path, todo="check path and rights")

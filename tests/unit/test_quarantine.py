@@ -93,3 +93,19 @@ def test_a_place_that_takes_no_file_is_said(tmp_path: Path) -> None:
     write(tmp_path / "in" / "a.parquet", [""], [1.0], [T0_US])
     with pytest.raises(CheckpointUnwritable, match="put aside"):
         put_aside(tmp_path / "in", tmp_path / "missing" / "job.json")
+
+
+def test_too_little_memory_is_no_fault_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken: whoever runs out of memory is told to mend a sound folder, or rows are put aside a second time."""
+
+    def fails(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 77632 failed")
+
+    write(tmp_path / "in" / "a.parquet", ["", "A"], [1.0, 2.0], [T0_US, T0_US])
+    place, source = put_aside(tmp_path / "in", tmp_path / "job.json")
+    monkeypatch.setattr(pq, "read_metadata", fails)
+    with pytest.raises(MemoryError):
+        is_of(place, source.label)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fails)
+    with pytest.raises(MemoryError):
+        put_aside(tmp_path / "in", tmp_path / "job.json")

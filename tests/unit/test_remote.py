@@ -173,3 +173,9 @@ def test_what_a_service_says_becomes_a_reason_and_a_remedy(error, what):
     assert re.search(what, made.what)
     assert made.where == "s3a://b/credential"
     assert made.todo
+
+
+def test_too_little_memory_is_not_told_as_what_a_service_said():
+    """Broken: whoever runs out of memory is sent to look for a fault in the store."""
+    with pytest.raises(pa.ArrowMemoryError):
+        refusal(parse("s3://b/k"), pa.ArrowMemoryError("malloc of size 77632 failed"))

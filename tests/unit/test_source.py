@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.config import Columns, Order, SourceOptions
+from replay.config import Columns, Order, SourceOptions, Unsorted
 from replay.errors import InputError
+from replay.input import sorting
 from replay.input import source as source_module
+from replay.input.reader import Reader
+from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Position
 
@@ -347,3 +350,58 @@ def test_a_further_time_that_has_no_form_is_named(tmp_path):
     encoder = Encoder(source.symbols, ("far",), lambda _: 0)
     with pytest.raises(InputError):
         list(map(encoder.encode, source.batches(source.start)))
+
+
+# -- files that are not sorted ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sorted_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The memory of each sort, as they begin."""
+    taken: list[int] = []
+
+    def sort(read: Any, memory_bytes: int, *rest: Any) -> Any:
+        taken.append(memory_bytes)
+        return sorted_stream(read, memory_bytes, *rest)
+
+    monkeypatch.setattr(sorting, "sorted_stream", sort)
+    return taken
+
+
+def unsorted_source(folder: Path, starts: list[int]) -> Source:
+    for number, start in enumerate(starts):
+        times = [TIMES[0] + start + n for n in (3, 1, 2, 0, 5, 4, 7, 6, 9, 8)]
+        write(folder / f"{number}.parquet", event_time=pa.array(times, US))
+    options = SourceOptions((str(folder),), unsorted=Unsorted.SORT, sort_memory_bytes=64 << 20)
+    return Source(options)
+
+
+def test_files_that_are_sorted_at_the_same_time_share_the_memory(tmp_path, sorted_with):
+    """Broken: 50 files that overlap take 50 times the memory that was allowed, or each of a sequence only a part."""
+    rows = read(unsorted_source(tmp_path / "overlapping", [0, 1, 2, 3]))
+    assert sorted(rows, key=lambda row: row[2]) == rows
+    assert len(rows) == 40
+    assert sorted_with == [16 << 20] * 4
+    sorted_with.clear()
+    assert len(read(unsorted_source(tmp_path / "following", [0, 100, 200]))) == 30
+    assert sorted_with == [64 << 20] * 3
+
+
+def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypatch):
+    """Broken: each look at a file reads its column of times again, also after all rows have been checked."""
+    source = unsorted_source(tmp_path / "in", [0, 1])
+    write(tmp_path / "in" / "0.parquet")
+    source = Source(source.options)
+    scans: list[str] = []
+    goes_back = Reader.goes_back
+    monkeypatch.setattr(Reader, "goes_back", lambda self: scans.append(self._file.shown) or goes_back(self))
+    expected = read(source)
+    assert len(scans) == 2
+    assert read(source) == expected
+    assert len(scans) == 2
+    checked = Source(source.options)
+    assert sum(len(batch) for batch in checked.checked()) == 20
+    sorted_with.clear()
+    assert read(checked) == expected
+    assert len(scans) == 2
+    assert sorted_with == [64 << 20], "only one of the two has to be sorted"

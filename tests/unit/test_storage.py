@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.errors import InputError
+from replay.errors import ExitCode, InputError, exit_code
 from replay.input.storage import InputPath, find, read_footer
 
 
@@ -276,3 +276,19 @@ def test_a_read_that_fails_is_an_error_of_ours():
     (path,) = find([str(make(Path("t.parquet")))])
     error = path.refusal(OSError(5, "Input/output error"))
     assert (error.what, error.where) == ("Input/output error", "t.parquet")
+
+
+class OutOfMemory:
+    """A file of which nothing can be read, for want of memory."""
+
+    def read_at(self, nbytes: int, _offset: int) -> bytes:
+        raise pa.ArrowMemoryError(f"malloc of size {nbytes} failed")
+
+
+def test_too_little_memory_is_no_fault_of_the_file():
+    """Broken: whoever runs out of memory is told to check path and rights of a file that is whole."""
+    make(Path("a.parquet"), b"12345")
+    (found,) = find(["a.parquet"])
+    with pytest.raises(MemoryError) as raised:
+        read_footer(found, OutOfMemory())
+    assert exit_code(raised.value) == ExitCode.USAGE
