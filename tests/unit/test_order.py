@@ -16,7 +16,15 @@ from replay.config import Order, SourceOptions
 from replay.errors import InputError
 from replay.input import order as order_module
 from replay.input import source as source_module
-from replay.input.order import OPEN_ROWS, Stream, batch_rows_for, by_event_time, one_after_the_other, open_at_once
+from replay.input.order import (
+    OPEN_ROWS,
+    Stream,
+    batch_rows_for,
+    by_event_time,
+    one_after_the_other,
+    open_at_once,
+    stable_order,
+)
 from replay.input.source import Source
 from replay.model import FATE, ORDER_NS
 
@@ -82,10 +90,18 @@ def sorted_rows(files: Sequence[Sequence[int]]) -> list[Row]:
     return sorted((time, n, row) for n, times in enumerate(files) for row, time in enumerate(times))
 
 
+def small_parts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(order_module, "PART_ROWS", 5)
+    patch.setattr(order_module, "PART_ROWS_PER_FILE", 1)
+    patch.setattr(order_module, "SAMPLE_ROWS", 2)
+    patch.setattr(order_module, "BUCKETS_FROM", 3)
+
+
 @contextmanager
 def small_batches(open_rows: int = 12, rows_min: int = 2, rows_max: int = 7) -> Iterator[None]:
-    """As many rounds, splits and full memories with a few rows as there are with millions."""
+    """As many rounds, parts, splits and full memories with a few rows as there are with millions."""
     with pytest.MonkeyPatch.context() as patch:
+        small_parts(patch)
         patch.setattr(order_module, "OPEN_ROWS", open_rows)
         patch.setattr(order_module, "BATCH_ROWS_MIN", rows_min)
         patch.setattr(order_module, "BATCH_ROWS_MAX", rows_max)
@@ -121,6 +137,30 @@ def test_the_order_is_that_of_a_full_sort_for_larger_files_too(seed):
     streams = [stream(n, times, "first last" if n % 3 else "", 64) for n, times in enumerate(files)]
     with small_batches(open_rows=500, rows_min=4, rows_max=64):
         assert rows_of(by_event_time(streams)) == sorted_rows(files)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    times=st.lists(st.integers(0, 3) | st.integers(0, 2**20) | st.integers(-1, 2**63 - 1), min_size=1, max_size=200),
+    pieces=st.sampled_from([1, order_module.BUCKETS_FROM]),
+)
+def test_rows_of_the_same_time_stay_as_they_come_and_no_two_times_are_too_far_apart(times, pieces):
+    """Broken: buckets of many years or of one moment mix up rows, or swap those of the same time."""
+    got = stable_order(np.array(times, dtype=np.int64), pieces)
+    assert got.tolist() == sorted(range(len(times)), key=times.__getitem__)
+
+
+def test_a_part_is_about_a_batch(monkeypatch):
+    """Broken: a round of a million rows is sorted at once, far from the cache; or parts leave small batches behind."""
+    files = [np.arange(1 + n, 60_000, 4).tolist() for n in range(4)]
+    monkeypatch.setattr(order_module, "PART_ROWS", 7_000)
+    monkeypatch.setattr(order_module, "BATCH_ROWS_MAX", 8_000)
+    lengths = [
+        table.num_rows
+        for table, _ in by_event_time([stream(n, times, "first last", 8_000) for n, times in enumerate(files)])
+    ]
+    assert sum(lengths) == sum(map(len, files))
+    assert all(6_000 <= length <= 8_000 for length in lengths[:-1])
 
 
 def test_from_every_row_on_the_same_order_follows():
@@ -314,6 +354,7 @@ def test_from_any_position_exactly_the_remaining_rows_follow(tmp_path_factory, f
         )
         pq.write_table(table, folder / f"{number}.parquet", row_group_size=group, write_statistics=statistics)
     with pytest.MonkeyPatch.context() as patch:
+        small_parts(patch)
         for module in (order_module, source_module):
             patch.setattr(module, "BATCH_ROWS_MAX", 7)
         patch.setattr(order_module, "BATCH_ROWS_MIN", 2)

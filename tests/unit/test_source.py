@@ -394,7 +394,12 @@ def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypat
     source = Source(source.options)
     scans: list[str] = []
     goes_back = Reader.goes_back
-    monkeypatch.setattr(Reader, "goes_back", lambda self: scans.append(self._file.shown) or goes_back(self))
+
+    def counted(reader: Reader) -> bool:
+        scans.append(reader._file.shown)
+        return goes_back(reader)
+
+    monkeypatch.setattr(Reader, "goes_back", counted)
     expected = read(source)
     assert len(scans) == 2
     assert read(source) == expected
