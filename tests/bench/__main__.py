@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench.setting import Setting, machine
 from tests.bench.table import Table, as_json, markdown
 
-MEASURES = ("throughput",)
+MEASURES = ("throughput", "pacing", "memory", "start")
 
 
 def main() -> int:
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the base case")
     parser.add_argument("--runs", type=int, default=5, help="rounds of the base case")
     parser.add_argument("--short", action="store_true", help="less of everything: does it work at all?")
+    parser.add_argument("--rows-max", type=int, default=10_000_000, help="of memory, growth; all of it: 100000000")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--scratch", type=Path, help="folder for trades and brokers (several GB)")
     options = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> int:
     for name in names:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="replay-bench-", dir=options.scratch) as scratch:
-            setting = Setting(Path(scratch), options.rows, options.runs, options.short, say)
+            setting = Setting(Path(scratch), options.rows, options.runs, options.short, options.rows_max, say)
             found[name] = import_module(f"tests.bench.{name}").measure(setting)
         say(f"{name}: {time.monotonic() - start_s:.0f} s")
         for table in found[name]:

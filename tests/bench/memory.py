@@ -12,9 +12,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.figures import Figure, Setting, at_most, main
+from tests.bench.figures import Figure, at_most, table
+from tests.bench.setting import Setting, Used, used
+from tests.bench.table import Table
 from tests.bench.trades import write_trades
-from tests.bench.witness import Used, peak_mib, used
+from tests.bench.witness import peak_mib
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
@@ -90,8 +92,12 @@ GROWTH = 1.5
 
 def inputs(setting: Setting) -> list[Input]:
     small = 1_000_000
-    sizes = [Input(small * factor) for factor in (1, 10, 100) if small * factor <= setting.rows_max]
-    few = min(setting.rows_max, 10 * small)
+    few = min(setting.rows_max, small if setting.is_short else 10 * small)
+    sizes = [
+        Input(small * factor)
+        for factor in (1, 10, 100)
+        if small * factor <= (few if setting.is_short else setting.rows_max)
+    ]
     return [
         *sizes,
         *(Input(few, symbols=symbols) for symbols in (1, 10_000)),
@@ -99,9 +105,11 @@ def inputs(setting: Setting) -> list[Input]:
     ]
 
 
-def measure(setting: Setting) -> list[Figure]:
+def measure(setting: Setting) -> list[Table]:
     """Memory and CPU per row of each input, the latter against the first input's of as many rows."""
-    figures, few = [], min(setting.rows_max, 10_000_000)
+    few = min(setting.rows_max, 1_000_000 if setting.is_short else 10_000_000)
+    memory: list[Figure] = []
+    growth: list[Figure] = []
     with KafkaCluster(setting.scratch / "kafka", config=FREED_OFTEN) as kafka:
         bench = Bench(setting.scratch, kafka)
         base = Input(few)
@@ -111,17 +119,13 @@ def measure(setting: Setting) -> list[Figure]:
             against = bench.replayed(base).cpu_s / base.rows
             times, us = seen.cpu_s / made_of.rows / against, seen.cpu_s / made_of.rows * 1e6
             mib, note = f"{seen.rss_mib:,.0f} MiB", f"{us:.2f} µs a row"
-            figures.append(at_most(f"{made_of}: memory", seen.rss_mib, MEMORY_MIB, mib, f"{MEMORY_MIB} MiB"))
+            memory.append(at_most(f"{made_of}", seen.rss_mib, MEMORY_MIB, mib, f"{MEMORY_MIB} MiB"))
             if made_of.rows >= base.rows:  # start-up is no small part of fewer rows
                 what = f"{made_of}: CPU a row, against {base}"
-                figures.append(at_most(what, times, GROWTH, f"{times:.2f}", f"{GROWTH}", note))
+                growth.append(at_most(what, times, GROWTH, f"{times:.2f}", f"{GROWTH}", note))
         setting.say("a frozen broker")
         for options in ((), ("--in-flight-rows", "10k", "--in-flight-bytes", "8MiB")):
             mib_s = bench.stalled_mib(base, 10, *options)
-            what = f"broker frozen for 10 s, {' '.join(options) or 'default bounds'}: memory"
-            figures.append(at_most(what, mib_s, MEMORY_MIB, f"{mib_s:,.0f} MiB", f"{MEMORY_MIB} MiB"))
-    return figures
-
-
-if __name__ == "__main__":
-    main(measure, __doc__)
+            what = f"broker frozen for 10 s, {' '.join(options) or 'default bounds'}"
+            memory.append(at_most(what, mib_s, MEMORY_MIB, f"{mib_s:,.0f} MiB", f"{MEMORY_MIB} MiB"))
+    return [table("Peak memory", memory), table("Growth: CPU a row", growth)]

@@ -22,7 +22,9 @@ import pyarrow.parquet as pq
 
 from replay.model import Floats, Ints
 from replay.sample import SampleSpec, write_sample
-from tests.bench.figures import Figure, Setting, at_most, main
+from tests.bench.figures import Figure, at_most, table
+from tests.bench.setting import Setting
+from tests.bench.table import Table
 from tests.bench.trades import write_trades
 from tests.bench.witness import Bursts, Cpu, Quantiles, bursts, lateness, timestamps_ms
 from tests.support.kafka_cluster import KafkaCluster
@@ -204,8 +206,9 @@ def _later(times: pa.Array) -> pa.Array:
     return pa.array(times.cast(pa.int64()).to_numpy() + 1_760_000_000_000_000).cast(pa.timestamp("us"))
 
 
-def measure(setting: Setting) -> list[Figure]:
-    seconds, figures = SHORT_WINDOW_S if setting.short else WINDOW_S, []
+def measure(setting: Setting) -> list[Table]:
+    seconds = SHORT_WINDOW_S if setting.is_short else WINDOW_S
+    figures: list[Figure] = []
     with KafkaCluster(setting.scratch / "kafka") as kafka:
         bench = Bench(setting.scratch, kafka)
         at_rate(bench, 1_000, 3)  # a fresh broker is busy with itself
@@ -221,11 +224,12 @@ def measure(setting: Setting) -> list[Figure]:
         figures.append(at_most("`--speed`: error of the whole", error, 0.001, f"{error:.3%}", "0.1 %", others))
         figures.append(Figure("`--speed`: lateness p50 / p99 / max", paced.late.p99_ms, f"{paced.late} ms"))
         setting.say("a broker that stalls")
-        figures += _of_stall(5_000, stalled(bench, 5_000, 24 if setting.short else 45))
+        figures += _of_stall(5_000, stalled(bench, 5_000, 24 if setting.is_short else 45))
         setting.say("a long gap")
         cores = waiting_cores(bench, seconds / 2)
         figures.append(at_most("waiting in a gap of an hour: CPU of a core", cores, 0.01, f"{cores:.1%}", "about 0"))
-    return figures
+    note = f"windows of {seconds:g} s; lateness and bursts as the records' timestamps tell (1 ms)"
+    return [table("Pacing", figures, note)]
 
 
 def _others(paced: Paced) -> str:
@@ -263,7 +267,3 @@ def _of_stall(rows_per_s: int, seen: Stalled) -> list[Figure]:
             note="until the stall counts as an outage; the broker gets them at once when it is back",
         ),
     ]
-
-
-if __name__ == "__main__":
-    main(measure, __doc__)

@@ -21,12 +21,14 @@ from tests.support.kafka_cluster import jars
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How much is to be measured: rows of the base case, rounds of each; `is_short` for the guard, where a few seconds
-    must do. `say` tells what is under way."""
+    must do. Where memory and growth are measured, no input has more than `rows_max` rows. `say` tells what is under
+    way."""
 
     scratch: Path
     rows: int = 2_000_000
     runs: int = 5
     is_short: bool = False
+    rows_max: int = 10_000_000
     say: Callable[[str], None] = print
 
 

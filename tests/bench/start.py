@@ -20,9 +20,10 @@ from confluent_kafka import Consumer, TopicPartition
 from replay.checkpoint import CheckpointFile, State
 from replay.position import PartitionMark, Position, Progress
 from replay.resume import SETTLE_GAP_S
-from tests.bench.figures import Figure, Setting, at_least, at_most, main
+from tests.bench.figures import Figure, at_least, at_most, table
+from tests.bench.setting import Setting, Used, used
+from tests.bench.table import Table
 from tests.bench.trades import write_trades
-from tests.bench.witness import Used, used
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
@@ -155,8 +156,8 @@ def made(bench: Bench, name: str, rows: int, files: int = 1) -> Path:
     return write_trades(bench.scratch / name, rows, files=files)
 
 
-def measure(setting: Setting) -> list[Figure]:
-    runs = 2 if setting.short else 5
+def measure(setting: Setting) -> list[Table]:
+    runs = 2 if setting.is_short else 5
     with KafkaCluster(setting.scratch / "kafka") as kafka:
         bench = Bench(setting.scratch, kafka)
         data = made(bench, "few", 20_000)
@@ -171,7 +172,7 @@ def measure(setting: Setting) -> list[Figure]:
                 f"20,000 rows, looked at first; imports {imported_s:.2f} s",
             ),
         ]  # fmt: skip
-        far, files = 5_000_000 if setting.short else 50_000_000, 10
+        far, files = 5_000_000 if setting.is_short else 50_000_000, 10
         setting.say(f"a resume at row {far:,}")
         many = made(bench, "many", far // 5 * 6, files)
         resumed_s = _middle(far_resume_s(bench, many, files, far, f"far-{n}") for n in range(runs))
@@ -192,12 +193,8 @@ def measure(setting: Setting) -> list[Figure]:
         figures.append(
             at_least("`replay verify`, beyond the imports", rate, 500_000, f"{rate:,.0f} rows/s", "500,000 rows/s")
         )
-    return figures
+    return [table("Start and resume", figures, f"medians of {runs}")]
 
 
 def _middle(seconds: Iterable[float]) -> float:
     return statistics.median(seconds)
-
-
-if __name__ == "__main__":
-    main(measure, __doc__)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,24 +86,6 @@ class Cpu:
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S  # utime, stime: the name may hold blanks
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """One process: wall and CPU seconds, and its largest memory in MiB."""
-
-    wall_s: float
-    cpu_s: float
-    rss_mib: float
-
-
-def used(command: list[str]) -> Used:
-    start_s = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return Used(time.monotonic() - start_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def peak_mib(pid: int) -> float:
