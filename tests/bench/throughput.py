@@ -73,11 +73,12 @@ def measure(setting: Setting) -> list[Table]:
     with KafkaCluster(setting.scratch / "kafka") as kafka:
         for case in cases:
             setting.say(case.title)
-            tables.append(_table(case, _run(case, kafka.bootstrap_servers, setting)))
+            tables.append(_table(case, run_all(case, kafka.bootstrap_servers, setting)))
     return tables
 
 
-def _run(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
+def run_all(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
+    """Every contender that is there, in turn. Raises `RuntimeError` for one that leaves out a row."""
     there = [contender for contender in case.contenders if not contender.missing]
     runs: Runs = {contender.name: [] for contender in there}
     folder = setting.scratch / "load"
