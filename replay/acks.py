@@ -28,6 +28,8 @@ def _nowhere() -> Position:
 
 def last_of_each(partitions: Ints) -> dict[int, int]:
     """The last record of each partition that occurs."""
+    if len(partitions) < 64:  # a burst of a paced replay: a few calls into numpy cost more than this
+        return {partition: record for record, partition in enumerate(partitions.tolist())}
     last = np.full(int(partitions.max(initial=-1)) + 1, -1, dtype=np.int64)
     last[partitions] = np.arange(len(partitions))  # of those with one index, the last one stays
     return {int(partition): int(last[partition]) for partition in np.flatnonzero(last >= 0)}

@@ -6,6 +6,7 @@ and the progress display are looked after. All waiting is done in `_turn`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -208,8 +209,9 @@ class Session:
         """Waits until rows are due; the row to stop before."""
         if due_s is None:
             return sent + self._chunk_rows
-        if self._anchor_s is None:
-            return self._first_due(due_s, sent)
+        if self._anchor_s is None and not self._warm_up(due_s, sent):
+            return sent + 1
+        assert self._anchor_s is not None
         while True:
             while self._outage.since_s is not None:  # rows that pile up now would go out in one burst later
                 self._turn(sleep_s=SLEEP_MAX_S)
@@ -225,23 +227,24 @@ class Session:
                 return min(step.stop, sent + self._chunk_rows)
             self._turn(sleep_s=min(step.seconds, SLEEP_MAX_S))
 
-    def _first_due(self, due_s: Any, sent: int) -> int:
-        """The first row goes alone, and its acknowledgement sets the anchor: a fresh producer is held up for about
-        a second (coordinator load, metadata), which the schedule would then make up for with a burst."""
+    def _warm_up(self, due_s: Any, sent: int) -> bool:
+        """Whether the schedule has begun. The first row goes alone, and its acknowledgement sets the anchor: a fresh
+        producer is held up for about a second (coordinator load, metadata), which the schedule would then make up for
+        with a burst."""
         if not self._warmed_up:
             self._warmed_up = True
-            return sent + 1
+            return False
         while self._frontier.oldest is not None:
             self._turn(FULL_WAIT_S)
         self._anchor_s = self._clock.monotonic() - float(due_s[sent])
-        return sent
+        return True
 
     def _room(self, bytes_before: Any, sent: int) -> int:
         """The row to stop before, so that what is in flight stays within bounds in rows and bytes."""
         kafka, frontier = self._options.kafka, self._frontier
         rows = kafka.in_flight_rows_max - frontier.in_flight_rows
         left = kafka.in_flight_bytes_max - frontier.in_flight_bytes
-        by_bytes = int(np.searchsorted(bytes_before, bytes_before[sent] + left, side="right")) - 1
+        by_bytes = bisect_right(bytes_before, bytes_before[sent] + left, lo=sent) - 1
         if not frontier.in_flight_rows:
             by_bytes = max(by_bytes, sent + 1)  # one record may be larger than the bound
         return min(sent + rows, by_bytes)
