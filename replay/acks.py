@@ -43,7 +43,7 @@ class Chunk:
     `partitions`; `skipped` the rows a partition had already (see `PartitionMark.ahead_rows`); `next_offsets` is what
     the reports so far say: a partition is missing where its last report has not come, or came without offset (a
     duplicate sequence). `reports` holds None, or the error, for each record that was reported; `errors` those, once
-    all have come.
+    all have come; `failed_partitions` are those whose last record is among them.
     """
 
     bytes: int
@@ -57,6 +57,7 @@ class Chunk:
     next_offsets: dict[int, int] = field(default_factory=dict)
     reports: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     errors: list[Any] = field(default_factory=list)
+    failed_partitions: list[int] = field(default_factory=list)
 
     def callbacks(self, partitions: Ints) -> list[DeliveryCallback]:
         """What is called with the report of each record, given their partitions."""
@@ -68,7 +69,9 @@ class Chunk:
         return callbacks
 
     def _reported_last(self, error: Any, message: Any) -> None:
-        if error is None:
+        if error is not None:
+            self.failed_partitions.append(message.partition())
+        else:
             offset = message.offset()
             if offset is not None and offset >= 0:
                 self.next_offsets[message.partition()] = offset + 1

@@ -8,6 +8,7 @@ from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
 from replay.encode import Encoder
 from replay.errors import ProducerFatal, StateConflict
+from replay.garbage import rarely_collected
 from replay.input.source import Source
 from replay.model import Encoded, Position, Progress, Resync
 from replay.preflight import Ready
@@ -55,7 +56,8 @@ def _resume(ready: Ready, saved: Checkpoint) -> Progress:
     )
     check_watermarks(saved, *ready.cluster.watermarks(ready.topic), ready.topic.name)
     if saved.state is State.RUNNING:
-        progress = _reconcile(ready, saved)
+        with rarely_collected():
+            progress = _reconcile(ready, saved)
     else:  # nothing of ours is behind the checkpoint, so all that is there now is not ours
         progress = behind(saved.progress, ready.cluster.high_watermarks(ready.topic))
     _save_start(ready, progress)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,12 @@ def refuse_bad_rows(options: SourceOptions, bad: Counter[Fate], rows: int) -> No
             where=", ".join(options.inputs),
             todo="check --map and --time-unit; or allow more with --bad-rows-max",
         )
+
+
+def _in_partitions(partitions: Sequence[int]) -> str:
+    if not partitions:
+        return ""
+    return f" (partition{'s' * (len(partitions) > 1)} {', '.join(map(str, sorted(partitions)))})"
 
 
 def slices(rows: int, rows_max: int) -> Iterator[tuple[int, int]]:
@@ -305,7 +311,7 @@ class Session:
             self._sink.news.note_denied(error)
             self._failure = (
                 f"a record among rows {chunk.first_row:,} to {chunk.first_row + chunk.rows - 1:,}"
-                f" failed for good: {error.str()}"
+                f"{_in_partitions(chunk.failed_partitions)} failed for good: {error.str()}"
             )
 
     def _turn(self, poll_s: float = 0.0, sleep_s: float = 0.0) -> None:

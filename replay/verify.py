@@ -11,11 +11,10 @@ Memory, whatever the size of source and topic: the source's open batches, one po
 
 from __future__ import annotations
 
-import gc
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -28,6 +27,7 @@ from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, ka
 from replay.compare import Lane, Run
 from replay.config import KafkaOptions, SourceOptions, Timestamp
 from replay.errors import ExitCode, StateConflict, UsageError
+from replay.garbage import rarely_collected
 from replay.input.source import Source
 from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
@@ -39,9 +39,6 @@ CONSUME_MAX = 10_000  # records taken from librdkafka at a time
 CONSUME_S = 0.2  # how long to wait for the first of them: as long as a stop may go unheard
 LANE_MIN = 1_000  # records of a partition: with thousands of partitions, windows and buffers grow with their number
 WINDOW_MAX = 100_000  # of one partition; damage that is larger takes the way over the disk
-
-GC_ALLOCATIONS = 1_000_000
-"""Between two looks for cycles: records make none, and Python's 700 cost a third of all CPU time here."""
 
 LOG_APPEND_TIME = "the broker's own time (LogAppendTime)"
 
@@ -149,21 +146,11 @@ def verify(options: VerifyOptions, report: Reporter, clock: Clock, check_stop: C
     options = replace(options, starts=starts, ends=ends)
     for with_times in (True, False) if options.source.records.timestamp is Timestamp.EVENT else (False,):
         try:
-            with _rare_gc():
+            with rarely_collected():
                 return _Verification(options, topic, source, with_times, report, patience, check_stop).run()
         except _NoEventTimes:
             report.info(f"topic {topic.name} has {LOG_APPEND_TIME}: timestamps are not compared")
     raise AssertionError("without times there is no _NoEventTimes")
-
-
-@contextmanager
-def _rare_gc() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(GC_ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class _NoEventTimes(Exception):

@@ -444,10 +444,18 @@ def test_a_signal_is_heard_during_a_long_gap_of_event_time():
 def test_a_failed_record_ends_the_run_and_the_frontier_stays_before_it():
     bench = Bench(trades(1_000), run_options(in_flight_rows_max=50), batch_rows=20)
     bench.sink.outcome = fail_with(KafkaError.INVALID_RECORD, at=300)
-    with pytest.raises(ProducerFatal, match="said the broker"):
+    with pytest.raises(ProducerFatal, match=r"among rows 300 to 319 .*said the broker"):
         bench.run()
     assert bench.last.state is State.RUNNING
     assert 250 <= bench.last.progress.position.row <= 300
+
+
+def test_a_failed_record_is_told_with_its_partition_where_that_is_known():
+    """It is for the last record of each partition in a chunk, and batches fail as a whole."""
+    bench = Bench(trades(1_000), run_options(in_flight_rows_max=50), batch_rows=20)
+    bench.sink.outcome = lambda one: Error(KafkaError.INVALID_RECORD, "said the broker") if one.number >= 300 else None
+    with pytest.raises(ProducerFatal, match=r"among rows 300 to 319 \(partitions 0, 1.*\) failed for good"):
+        bench.run()
 
 
 def test_rights_that_are_taken_away_half_way_end_the_run_unclean_before_the_refused_row():
