@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +27,13 @@ from replay.input.order import BATCH_ROWS_MAX, times_ns
 from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Batch, Ints
+from tests.bench.setting import Setting
+from tests.bench.table import Goal, Table, markdown, ratio
 
 SYMBOLS, DAYS = 50, 20
 DAY_US = 86_400_000_000
+SORT = 64 << 20  # bytes that a sort may take: a tenth of what 20 M rows do
+GOALS = {"1,000 symbol-days": 2.0, "50 overlapping": 2.0}
 LAYOUTS = ("one sorted file", "1,000 symbol-days", "50 overlapping", "1,000 overlapping", "one shuffled file")
 
 
@@ -97,7 +101,7 @@ def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:
     print(json.dumps(figures))
 
 
-def measure(folder: Path, layout: str, encode: bool, sort_bytes: int, rows: int) -> dict[str, float]:
+def _in_a_process(folder: Path, layout: str, encode: bool, sort_bytes: int, rows: int) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.bench.merge", "--child", layout, "--folder", str(folder)]
     command += ["--sort-bytes", str(sort_bytes), *(["--encode"] if encode else [])]
     figures: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -106,11 +110,53 @@ def measure(folder: Path, layout: str, encode: bool, sort_bytes: int, rows: int)
     return figures
 
 
+def compared(
+    folder: Path,
+    rows: int,
+    runs: int,
+    layouts: Sequence[str] = LAYOUTS,
+    *,
+    encode: bool = False,
+    sort_bytes: int = SORT,
+) -> Table:
+    """The layouts in turn, so many rounds, each against the first of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / LAYOUTS[0]).exists():
+        write_layouts(folder, rows)
+    taken: dict[str, list[dict[str, float]]] = {layout: [] for layout in layouts}
+    for number in range(runs + 1):  # the first round warms the page cache up
+        for layout, of_it in taken.items():
+            figures = _in_a_process(folder, layout, encode, sort_bytes, rows)
+            if number:
+                of_it.append(figures)
+    lines, goals = [], []
+    for layout, of_it in taken.items():
+        ns, cpu_ns, open_s = (statistics.median(run[name] for run in of_it) for name in ("ns", "cpu_ns", "open_s"))
+        times, cpu_times = (
+            ratio([run[name] for run in of_it], [run[name] for run in taken[layouts[0]]]) for name in ("ns", "cpu_ns")
+        )
+        rss_mib = max(run["rss_mib"] for run in of_it)
+        lines.append(
+            (layout, f"{ns:,.0f}", f"{cpu_ns:,.0f}", str(times), str(cpu_times), f"{open_s:.2f}", f"{rss_mib:,.0f}")
+        )
+        if layout in GOALS:
+            goals.append(Goal(f"{layout} / {layouts[0]}, ns a row", times.median, GOALS[layout], at_least=False))
+    title = f"One order over many files: {rows:,} rows, {'encoded' if encode else 'read only'}"
+    columns = "", "ns/row", "CPU ns/row", "× the first, ns/row", "× the first, CPU", "open s", "RSS MiB"
+    return Table(title, columns, tuple(lines), (f"{runs} rounds, all in turn",), tuple(goals))
+
+
+def measure(setting: Setting) -> list[Table]:
+    rows, runs = (setting.rows, 2) if setting.is_short else (10 * setting.rows, min(3, setting.runs))
+    setting.say(f"the same {rows:,} rows in each layout")
+    return [compared(setting.scratch, rows, runs, encode=encode) for encode in (False, True)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--sort-bytes", type=int, default=64 << 20)
+    parser.add_argument("--sort-bytes", type=int, default=SORT)
     parser.add_argument("--layouts", nargs="*", default=LAYOUTS)
     parser.add_argument("--encode", action="store_true", help="through the encoder as well")
     parser.add_argument("--folder", help="keep the files here, or find them here")
@@ -120,28 +166,8 @@ def main() -> None:
         child(options.folder, options.child, options.encode, options.sort_bytes)
         return
     with tempfile.TemporaryDirectory(prefix="replay-bench-") as scratch:
-        folder = Path(options.folder or scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / LAYOUTS[0]).exists():
-            write_layouts(folder, options.rows)
-        runs: dict[str, list[dict[str, float]]] = {layout: [] for layout in options.layouts}
-        for number in range(options.runs + 1):  # the first round warms the page cache up
-            for layout, taken in runs.items():
-                figures = measure(folder, layout, options.encode, options.sort_bytes, options.rows)
-                if number:
-                    taken.append(figures)
-    print(f"{options.rows:,} rows, {options.runs} runs each, {'encoded' if options.encode else 'read only'}")
-    print(f"{'':20}{'ns/row min':>12}{'median':>8}{'max':>8}{'CPU ns/row':>12}{'ratio':>22}{'open s':>8}{'RSS MiB':>9}")
-    for layout, taken in runs.items():
-        ns = sorted(run["ns"] for run in taken)
-        base = runs[options.layouts[0]]
-        ratios = sorted(run["ns"] / other["ns"] for run, other in zip(taken, base, strict=True))
-        cpu, opening = (statistics.median(run[name] for run in taken) for name in ("cpu_ns", "open_s"))
-        ratio = f"{ratios[0]:.2f} / {statistics.median(ratios):.2f} / {ratios[-1]:.2f}"
-        print(
-            f"{layout:20}{ns[0]:>12.0f}{statistics.median(ns):>8.0f}{ns[-1]:>8.0f}{cpu:>12.0f}{ratio:>22}"
-            f"{opening:>8.2f}{max(run['rss_mib'] for run in taken):>9.0f}"
-        )
+        folder, how = Path(options.folder or scratch), {"encode": options.encode, "sort_bytes": options.sort_bytes}
+        print(markdown(compared(folder, options.rows, options.runs, options.layouts, **how)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import stages, throughput
+from tests.bench import memory, merge, stages, throughput
 from tests.bench.contenders import IDEMPOTENT, TEXTBOOK, TRANSACTIONAL
 from tests.bench.setting import Setting
 from tests.bench.table import ratio
@@ -33,3 +33,22 @@ def test_no_stage_outgrows_the_others(tmp_path):
     assert read < look * 3 < produce
     assert encode < produce * 1.5
     assert report < produce * 2.5
+
+
+def test_memory_and_cost_do_not_grow_with_rows_and_symbols(tmp_path):
+    """Broken: rows or symbols are kept somewhere, or looked at again and again."""
+    with own_cluster(tmp_path / "kafka", config=memory.FREED_OFTEN) as kafka:
+        bench = memory.Bench(tmp_path, kafka)
+        few, many = memory.Input(1_000_000), memory.Input(4_000_000)
+        small, large, varied = map(bench.replayed, (few, many, memory.Input(4_000_000, symbols=10_000)))
+    assert large.rss_mib < small.rss_mib * 1.3
+    assert large.cpu_s / many.rows < small.cpu_s / few.rows * 1.3
+    assert varied.cpu_s < large.cpu_s * 2
+
+
+def test_files_that_overlap_cost_no_multiple(tmp_path):
+    """Broken: each row, or each file, is touched once more than it need be."""
+    table = merge.compared(tmp_path, 2_000_000, 2, merge.LAYOUTS[:3])
+    cpu_ns = {row[0]: float(row[2].replace(",", "")) for row in table.rows}
+    assert cpu_ns["50 overlapping"] < cpu_ns["one sorted file"] * 8
+    assert cpu_ns["1,000 symbol-days"] < cpu_ns["one sorted file"] * 25, "of 2,000 rows each: opening is most of it"
