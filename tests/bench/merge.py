@@ -142,7 +142,7 @@ def compared(
         if layout in GOALS:
             goals.append(Goal(f"{layout} / {layouts[0]}, ns a row", times.median, GOALS[layout], at_least=False))
     title = f"One order over many files: {rows:,} rows, {'encoded' if encode else 'read only'}"
-    columns = "", "ns/row", "CPU ns/row", "× the first, ns/row", "× the first, CPU", "open s", "RSS MiB"
+    columns = "", "ns/row", "CPU ns/row", "ns/row, against the first", "CPU, against the first", "open s", "RSS MiB"
     return Table(title, columns, tuple(lines), (f"{runs} rounds, all in turn",), tuple(goals))
 
 
