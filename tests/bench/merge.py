@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -29,6 +29,7 @@ from replay.input.source import Source
 from replay.model import Batch, Ints
 from tests.bench.setting import Setting
 from tests.bench.table import Goal, Table, markdown, ratio
+from tests.bench.witness import peak_mib
 
 SYMBOLS, DAYS = 50, 20
 DAY_US = 86_400_000_000
@@ -96,7 +97,7 @@ def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:
         "open_s": open_s,
         "ns": (time.monotonic() - start_s) / rows * 1e9,
         "cpu_ns": (time.process_time() - start_cpu_s) / rows * 1e9,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mib": peak_mib(os.getpid()),
     }
     print(json.dumps(figures))
 

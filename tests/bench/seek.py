@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +27,7 @@ from replay.model import Ints
 from replay.position import Position
 from tests.bench.setting import Setting
 from tests.bench.table import Goal, Table, markdown
+from tests.bench.witness import peak_mib
 
 GROUP_ROWS = 1_000_000
 START_US = 1_760_000_000_000_000
@@ -68,7 +69,7 @@ def child(folder: str, row: int, started_s: float) -> None:
         "open_s": opened_s - imported_s,
         "seek_s": first_s - opened_s,
         "all_s": first_s - started_s,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mib": peak_mib(os.getpid()),
     }
     print(json.dumps(figures))
 
