@@ -27,9 +27,12 @@ from replay.input.order import BATCH_ROWS_MAX, times_ns
 from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Batch, Ints
-from tests.bench.setting import Setting
+from tests.bench.memory import FREED_OFTEN, KEPT
+from tests.bench.setting import Setting, Used, used
 from tests.bench.table import Goal, Table, markdown, ratio
 from tests.bench.witness import peak_mib
+from tests.support.kafka_cluster import KafkaCluster
+from tests.support.topics import create_topic
 
 SYMBOLS, DAYS = 50, 20
 DAY_US = 86_400_000_000
@@ -147,10 +150,38 @@ def compared(
     return Table(title, columns, tuple(lines), (f"{runs} rounds, all in turn",), tuple(goals))
 
 
+def replayed(setting: Setting, folder: Path, rows: int, runs: int) -> Table:
+    """Whole replays of the layouts that people have, on a real broker: what it comes to for whoever waits."""
+    taken: dict[str, list[Used]] = {layout: [] for layout in LAYOUTS[:3]}
+    with KafkaCluster(setting.scratch / "kafka", config=FREED_OFTEN) as kafka:
+        for number in range(runs):
+            for place, (layout, of_it) in enumerate(taken.items()):
+                topic = f"merge-{place}-{number}"
+                create_topic(kafka.bootstrap_servers, topic, 6, config=KEPT)
+                command = [sys.executable, "-m", "replay", "run", str(folder / layout), "--topic", topic]
+                command += ["--bootstrap-servers", kafka.bootstrap_servers]
+                command += ["--checkpoint", str(setting.scratch / f"{topic}.json")]
+                of_it.append(used(command))
+    lines, goals, first = [], [], taken[LAYOUTS[0]]
+    for layout, of_it in taken.items():
+        times = ratio([run.wall_s for run in of_it], [run.wall_s for run in first])
+        cpu_us = statistics.median(run.cpu_s for run in of_it) / rows * 1e6
+        rate = rows / statistics.median(run.wall_s for run in of_it)
+        lines.append((layout, f"{rate:,.0f}", f"{cpu_us:.2f}", str(times), f"{max(run.rss_mib for run in of_it):,.0f}"))
+        if layout in GOALS:
+            goals.append(Goal(f"{layout} / {LAYOUTS[0]}, a whole replay", times.median, GOALS[layout], at_least=False))
+    columns = "", "rows/s", "CPU us/row", "time, against the first", "RSS MiB"
+    title = f"One order over many files: {rows:,} rows, whole replays, every row looked at before"
+    return Table(title, columns, tuple(lines), (f"{runs} rounds, all in turn",), tuple(goals))
+
+
 def measure(setting: Setting) -> list[Table]:
     rows, runs = (setting.rows, 2) if setting.is_short else (10 * setting.rows, min(3, setting.runs))
+    folder = setting.scratch / "layouts"
     setting.say(f"the same {rows:,} rows in each layout")
-    return [compared(setting.scratch, rows, runs, encode=encode) for encode in (False, True)]
+    read_only, encoded = (compared(folder, rows, runs, encode=encode) for encode in (False, True))
+    setting.say("whole replays")
+    return [read_only, encoded, replayed(setting, folder, rows, min(2, runs))]
 
 
 def main() -> None:

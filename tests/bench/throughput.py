@@ -61,7 +61,7 @@ def measure(setting: Setting) -> list[Table]:
     base = Case(setting.rows, (*few, PRODUCER_PERFORMANCE, ARROW_SINK, REPLAY_CLI, TEXTBOOK), setting.runs)
     cases = [base]
     if not setting.is_short:
-        fewer = replace(base, contenders=few, runs=max(1, min(3, setting.runs)))
+        fewer = replace(base, contenders=few, runs=max(1, min(2, setting.runs)))
         cases += [
             replace(fewer, symbols=500),
             replace(fewer, partitions=48),
