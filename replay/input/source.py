@@ -236,7 +236,9 @@ class Source:
         if span.first is None or unit is None or not isinstance(span.first, int):
             return None
         first, last = span.first * NS_PER_UNIT[unit], span.last * NS_PER_UNIT[unit]
-        return max(0, min(first, LAST_NS)), max(0, min(last, LAST_NS))
+        unit_ns = NS_PER_UNIT[self.layout.event_time.kind.unit]
+        latest = LAST_NS // unit_ns * unit_ns  # which is what a time beyond it is ordered by
+        return max(0, min(first, latest)), max(0, min(last, latest))
 
     def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None) -> Reader:
         span = self.span_ns(index) if len(self._spans) > index else None

@@ -153,20 +153,22 @@ def _watermarks(bootstrap_servers: str, topic: str, deadline: float) -> dict[int
     would go unread, and unnoticed.
     """
     count = partition_count(bootstrap_servers, topic, deadline - time.monotonic())
-    consumer = Consumer(_consumer_settings(bootstrap_servers, "read_uncommitted"))
-    try:
-        return {p: _watermark(consumer, TopicPartition(topic, p), deadline) for p in range(count)}
-    finally:
-        consumer.close()
+
+    def ask() -> dict[int, tuple[int, int]]:
+        # A client of its own each time: one that has once taken a partition for unknown may go on to do so.
+        consumer = Consumer(_consumer_settings(bootstrap_servers, "read_uncommitted"))
+        try:
+            return {p: _watermark(consumer, TopicPartition(topic, p)) for p in range(count)}
+        finally:
+            consumer.close()
+
+    return _retry(ask, deadline, f"the watermarks of {topic}")
 
 
-def _watermark(consumer: Consumer, partition: TopicPartition, deadline: float) -> tuple[int, int]:
-    def ask() -> tuple[int, int]:
-        low, high = consumer.get_watermark_offsets(partition, timeout=2, cached=False)
-        assert OFFSET_INVALID not in (low, high)
-        return low, high
-
-    return _retry(ask, deadline, f"the watermarks of {partition.topic} {partition.partition}")
+def _watermark(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(partition, timeout=2, cached=False)
+    assert OFFSET_INVALID not in (low, high)
+    return low, high
 
 
 def _retry(ask: Callable[[], T], deadline: float, what: str) -> T:

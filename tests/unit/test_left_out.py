@@ -123,6 +123,14 @@ def test_from_any_position_exactly_the_remaining_rows_follow(
         assert len(whole) == source.rows
 
 
+def test_a_file_of_nothing_but_times_beyond_all_times(tmp_path: Path) -> None:
+    """Broken: rows that are left out would end the run, since they are ordered before what statistics promise."""
+    write(tmp_path / "a.parquet", ["A", "A"], [1.0, 2.0], [T0_US, T0_US + 1])
+    write(tmp_path / "b.parquet", ["A"], [3.0], [2**62])
+    fates = [fate for _, fate, *_ in seen(source_of(tmp_path, on_bad_row=OnBadRow.SKIP))]
+    assert fates == [Fate.SENT, Fate.SENT, Fate.TIME_TOO_LATE]
+
+
 def test_a_bad_row_nobody_asked_for_is_not_bad(tmp_path: Path) -> None:
     """Broken: a replay of one symbol would fail over another's broken prices."""
     path = write(tmp_path / "a.parquet", ["A", "B", "A"], [1.0, None, 2.0], [T0_US, T0_US + 1, T0_US + 2])
