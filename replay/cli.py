@@ -722,7 +722,7 @@ def _plan(
         )
         if found is not None:
             span_ns = None
-            if source.records.timestamp is config.Timestamp.EVENT and made.first_ns is not None:
+            if source.records.has_event_times and made.first_ns is not None:
                 span_ns = (made.first_ns, made.last_ns or made.first_ns)
             made = replace(made, problems=(*made.problems, *topic_problems(found, span_ns, time.time())))
         if checkpoint is not None and (saved := admin.load(checkpoint)) is not None:

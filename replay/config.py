@@ -129,6 +129,11 @@ class Records:
     row_header: str | None = None
 
     @property
+    def has_event_times(self) -> bool:
+        """Whether the time of a trade is that of its record."""
+        return self.timestamp is Timestamp.EVENT
+
+    @property
     def key_column(self) -> str | None:
         return None if self.key in (KEY_SYMBOL, KEY_NONE) else self.key
 

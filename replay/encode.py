@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.config import KEY_NONE, DecimalAs, Records, Timestamp
+from replay.config import KEY_NONE, DecimalAs, Records
 from replay.errors import InputError
 from replay.json_text import json_text, number_text
 from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Headers, Ints, SymbolTable
@@ -106,7 +106,7 @@ class Encoder:
         return keys, key_bytes, partitions
 
     def _timestamps_ms(self, units: Ints, unit: str) -> list[int]:
-        if self._records.timestamp is Timestamp.NOW:
+        if not self._records.has_event_times:
             return [NOW_MS] * len(units)
         milliseconds: list[int] = _to_ms(units, unit).tolist()
         return milliseconds

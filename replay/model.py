@@ -22,6 +22,9 @@ Bytes = npt.NDArray[np.int8]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
+SpanNs = tuple[int, int] | None
+"""First and last event time in ns since 1970; None: unknown."""
+
 NOW_MS = 0
 """librdkafka takes a timestamp of 0 for "now"."""
 

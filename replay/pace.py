@@ -74,9 +74,8 @@ def decide(due_s: Floats | None, row: int, elapsed_s: float) -> Send | Wait:
     """
     if due_s is None:
         raise ValueError("an unpaced replay has nothing to decide")
-    last = (
-        bisect_right(due_s, due_s[row] + BURST_S, lo=row) - 1
-    )  # after a sleep, a call into numpy costs ten times that
+    # bisect, since after a sleep a call into numpy costs ten times that
+    last = bisect_right(due_s, due_s[row] + BURST_S, lo=row) - 1
     wait_s = float(due_s[last]) - elapsed_s
     if wait_s > 0:
         return Wait(wait_s)

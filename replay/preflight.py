@@ -15,16 +15,16 @@ import pyarrow.compute as pc
 
 from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions, Timestamp
+from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions
 from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
 from replay.input import quarantine
 from replay.input.reader import BadRows
 from replay.input.source import Source
-from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SymbolTable
+from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SpanNs, SymbolTable
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
-from replay.topic_check import SpanNs, check_topic, limits_times, topic_warnings
+from replay.topic_check import check_topic, limits_times, topic_warnings
 from replay.topic_watch import TopicWatch
 
 _UTF8_BYTES_MAX = 4  # of one character
@@ -179,8 +179,8 @@ def _check_new(ready: Ready) -> None:
             f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
             f" {ready.source.rows:,} rows are sent (again)"
         )
-    dated = ready.options.source.records.timestamp is Timestamp.EVENT
-    span_ns, now_s = ready.source.event_span_ns if dated else None, ready.clock.now()
+    span_ns = ready.source.event_span_ns if ready.options.source.records.has_event_times else None
+    now_s = ready.clock.now()
     check_topic(ready.topic, span_ns if ready.source.sends_all else None, now_s)
     for warning in topic_warnings(ready.topic, span_ns, now_s, ready.options.kafka.batch_bytes):
         ready.report.warning(warning)
@@ -215,8 +215,8 @@ def _check_rows(ready: Ready) -> None:
 def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
     told = Counter[Fate]()
-    dated = ready.options.source.records.timestamp is Timestamp.EVENT
-    look_at_times, now_s = dated and limits_times(ready.topic), ready.clock.now()
+    look_at_times = ready.options.source.records.has_event_times and limits_times(ready.topic)
+    now_s = ready.clock.now()
     for batch in source.checked(on_bad):
         if look_at_times:
             check_topic(ready.topic, _sent_span_ns(source, batch), now_s)

@@ -13,13 +13,11 @@ from replay.errors import UsageError
 
 if TYPE_CHECKING:
     from replay.cluster import Topic
+    from replay.model import SpanNs
 
 _NO_LIMIT = 2**63 - 1  # Kafka's "none" for a limit in milliseconds
 _DAY_MS = 86_400_000
 _BEFORE, _AFTER = "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"
-
-SpanNs = tuple[int, int] | None
-"""First and last event time in ns since 1970; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, kafka_log, partitioner
 from replay.compare import Lane, Run
-from replay.config import KafkaOptions, SourceOptions, Timestamp
+from replay.config import KafkaOptions, SourceOptions
 from replay.errors import ExitCode, StateConflict, UsageError
 from replay.garbage import rarely_collected
 from replay.input.source import Source
@@ -144,7 +144,7 @@ def verify(options: VerifyOptions, report: Reporter, clock: Clock, check_stop: C
             )
         starts, ends = _range(options, *cluster.watermarks(topic), report)
     options = replace(options, starts=starts, ends=ends)
-    for with_times in (True, False) if options.source.records.timestamp is Timestamp.EVENT else (False,):
+    for with_times in (True, False) if options.source.records.has_event_times else (False,):
         try:
             with rarely_collected():
                 return _Verification(options, topic, source, with_times, report, patience, check_stop).run()

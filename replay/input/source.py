@@ -28,14 +28,11 @@ from replay.input.order import (
 from replay.input.reader import LAST_NS, BadRows, Reader, Wanted, cased
 from replay.input.schema import resolve, with_preset
 from replay.input.storage import find
-from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SymbolTable
+from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SpanNs, SymbolTable
 from replay.selection import select
 
 LABEL_DIGITS = 8
 """Of a hash of inputs and options: few replays share a topic."""
-
-SpanNs = tuple[int, int] | None
-"""First and last event time in ns; None: unknown."""
 
 
 class Source:
