@@ -70,14 +70,6 @@ def proxied_node(folder: Path, config: dict[str, str] | None = None) -> Iterator
         yield cluster, proxy, address
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Soak tests and broken builds run when asked for: `pytest -m soak`, `pytest -m broken`."""
-    unasked = [marker for marker in ("soak", "broken") if marker not in config.option.markexpr]
-    left_out = [item for item in items if any(map(item.get_closest_marker, unasked))]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(scope="session")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     return make_trades(tmp_path_factory.mktemp("trades") / "in", 16_000)
