@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.bench.lines import lines
+from tests.bench.setting import replay_run
 from tests.support.kafka_cluster import jars
 
 
@@ -55,11 +56,10 @@ _LIBRDKAFKA = {
 """For kcat; batches have librdkafka's own sizes (1 MB, 10,000 messages), as a replay's."""
 
 
-def replay(delivery: str, *more: str) -> Command:
+def replay(delivery: str) -> Command:
     def command(load: Load, topic: str) -> Sequence[str]:
-        return [_PYTHON, "-m", "replay", "run", str(load.folder), "--topic", topic, "--delivery", delivery,
-                "--bootstrap-servers", load.bootstrap_servers, "--compression", load.compression,
-                "--checkpoint", str(load.lines.parent / f"{topic}.json"), *more]  # fmt: skip
+        options = ["--delivery", delivery, "--compression", load.compression]
+        return replay_run(load.folder, topic, load.bootstrap_servers, load.lines.parent, *options)
 
     return command
 

@@ -7,13 +7,12 @@ disk. The runs that both ask about are made once.
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.figures import Figure, at_most, table
-from tests.bench.setting import Setting, Used, used
+from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table
 from tests.bench.trades import write_trades
 from tests.bench.witness import peak_mib
@@ -64,9 +63,7 @@ class Bench:
         self._number += 1
         topic = f"many-{self._number}"
         create_topic(self.kafka.bootstrap_servers, topic, PARTITIONS, config=KEPT)
-        command = [sys.executable, "-m", "replay", "run", str(folder), "--topic", topic, "--no-check", *options]
-        command += ["--checkpoint", str(self.scratch / f"{topic}.json"), "--state-dir", str(self.scratch / "state")]
-        return [*command, "--bootstrap-servers", self.kafka.bootstrap_servers]
+        return replay_run(folder, topic, self.kafka.bootstrap_servers, self.scratch, "--no-check", *options)
 
     def stalled_mib(self, made_of: Input, seconds: float, *options: str) -> float:
         """The largest memory of a replay whose broker is frozen for so long, amid the rows."""

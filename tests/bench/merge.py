@@ -28,7 +28,7 @@ from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Batch, Ints
 from tests.bench.memory import FREED_OFTEN, KEPT
-from tests.bench.setting import Setting, Used, used
+from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Goal, Table, markdown, ratio
 from tests.bench.witness import peak_mib
 from tests.support.kafka_cluster import KafkaCluster
@@ -158,10 +158,7 @@ def replayed(setting: Setting, folder: Path, rows: int, runs: int) -> Table:
             for place, (layout, of_it) in enumerate(taken.items()):
                 topic = f"merge-{place}-{number}"
                 create_topic(kafka.bootstrap_servers, topic, 6, config=KEPT)
-                command = [sys.executable, "-m", "replay", "run", str(folder / layout), "--topic", topic]
-                command += ["--bootstrap-servers", kafka.bootstrap_servers]
-                command += ["--checkpoint", str(setting.scratch / f"{topic}.json")]
-                of_it.append(used(command))
+                of_it.append(used(replay_run(folder / layout, topic, kafka.bootstrap_servers, setting.scratch)))
     lines, goals, first = [], [], taken[LAYOUTS[0]]
     for layout, of_it in taken.items():
         times = ratio([run.wall_s for run in of_it], [run.wall_s for run in first])

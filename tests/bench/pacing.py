@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 from replay.model import Floats, Ints
 from replay.sample import SampleSpec, write_sample
 from tests.bench.figures import Figure, at_most, table
-from tests.bench.setting import Setting
+from tests.bench.setting import Setting, replay_run
 from tests.bench.table import Table
 from tests.bench.trades import write_trades
 from tests.bench.witness import Bursts, Cpu, Quantiles, bursts, lateness, timestamps_ms
@@ -68,9 +67,8 @@ class Bench:
         topic = f"paced-{self._number}"
         create_topic(self.kafka.bootstrap_servers, topic, PARTITIONS)
         summary = self.scratch / f"{topic}.summary.json"
-        command = [sys.executable, "-m", "replay", "run", str(folder), "--topic", topic, "--timestamp", "now", *pace]
-        command += ["--bootstrap-servers", self.kafka.bootstrap_servers, "--no-check", "--summary-json", str(summary)]
-        command += ["--checkpoint", str(self.scratch / f"{topic}.json"), "--state-dir", str(self.scratch / "state")]
+        options = ["--timestamp", "now", "--no-check", "--summary-json", str(summary), *pace]
+        command = replay_run(folder, topic, self.kafka.bootstrap_servers, self.scratch, *options)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             yield topic, summary, process

@@ -62,6 +62,13 @@ def used(command: Sequence[str], env: Mapping[str, str] | None = None) -> Used:
     return Used(wall_s, cpu_s, rss_mib)
 
 
+def replay_run(folder: Path, topic: str, bootstrap_servers: str, scratch: Path, *more: str) -> list[str]:
+    """The command of one replay; its checkpoint is `TOPIC.json` in the scratch folder."""
+    command = [sys.executable, "-m", "replay", "run", str(folder), "--topic", topic, *more]
+    command += ["--checkpoint", str(scratch / f"{topic}.json"), "--state-dir", str(scratch / "state")]
+    return [*command, "--bootstrap-servers", bootstrap_servers]
+
+
 def machine() -> dict[str, str]:
     """What a figure depends on, for whoever compares."""
     with open("/proc/cpuinfo") as file:

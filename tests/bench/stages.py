@@ -26,8 +26,7 @@ from replay.model import Encoded
 from replay.resume import fresh_start
 from replay.sample import SampleSpec, write_sample
 from replay.session import CHUNK_ROWS, ENCODE_ROWS, slices
-from tests.bench.contenders import IDEMPOTENT, Load
-from tests.bench.setting import Setting, Used, used
+from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table, ratio
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
@@ -62,7 +61,6 @@ def _stages(setting: Setting, folder: Path, rows: int, bootstrap_servers: str) -
     found: dict[str, list[dict[str, float]]] = {stage: [] for stage in STAGES}
     whole: list[Used] = []
     nothing: list[Used] = []
-    load = Load(folder, rows, 0, setting.scratch / "lines", setting.scratch / "messages", bootstrap_servers, "none")
     for number in range(setting.runs):
         for stage in STAGES:
             topic = f"stage-{stage}-{number}"
@@ -70,8 +68,9 @@ def _stages(setting: Setting, folder: Path, rows: int, bootstrap_servers: str) -
             command = [sys.executable, "-m", "tests.bench.stages", stage, str(folder), bootstrap_servers, topic]
             found[stage].append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
         create_topic(bootstrap_servers, f"whole-{number}", PARTITIONS)
-        whole.append(used(IDEMPOTENT.command(load, f"whole-{number}")))
-        nothing.append(used(IDEMPOTENT.command(load, f"whole-{number}")))  # all is there: no more than the start
+        command = replay_run(folder, f"whole-{number}", bootstrap_servers, setting.scratch)
+        whole.append(used(command))
+        nothing.append(used(command))  # all is there: no more than the start
         setting.say(f"  round {number + 1} of {setting.runs}")
     lines = []
     for stage, text in STAGES.items():
@@ -178,12 +177,10 @@ def _places(setting: Setting, folder: Path, rows: int, bootstrap_servers: str) -
                 ("on the same cores", bootstrap_servers, []),
                 ("on a core of its own", apart.bootstrap_servers, ["taskset", "-c", str(cores[-1])]),
             ):
-                topic = f"place-{number}"
+                topic = f"{place.replace(' ', '-')}-{number}"
                 create_topic(servers, topic, PARTITIONS)
-                lines = setting.scratch / place.replace(" ", "-") / "lines"
-                lines.parent.mkdir(exist_ok=True)
-                load = Load(folder, rows, 0, lines, lines, servers, "none")
-                walls[place].append(used([*pinned, *IDEMPOTENT.command(load, topic)]).wall_s)
+                command = replay_run(folder, topic, servers, setting.scratch)
+                walls[place].append(used([*pinned, *command]).wall_s)
     same, own = walls.values()
     rates = [(place, f"{rows / statistics.median(taken):,.0f}") for place, taken in walls.items()]
     note = f"with a core each against both on {len(cores)} cores: {ratio(same, own)} times as fast"

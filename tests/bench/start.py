@@ -21,9 +21,10 @@ from replay.checkpoint import CheckpointFile, State
 from replay.position import PartitionMark, Position, Progress
 from replay.resume import SETTLE_GAP_S
 from tests.bench.figures import Figure, at_least, at_most, table
-from tests.bench.setting import Setting, Used, used
+from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table
 from tests.bench.trades import write_trades
+from tests.bench.witness import high_watermarks
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
@@ -52,13 +53,8 @@ class Bench:
         create_topic(self.kafka.bootstrap_servers, name, PARTITIONS, config=config)
         return name
 
-    def command(self, what: str, folder: Path, topic: str, *options: str) -> list[str]:
-        command = [sys.executable, "-m", "replay", what, str(folder), "--topic", topic, *options]
-        return [*command, "--bootstrap-servers", self.kafka.bootstrap_servers]
-
     def run_command(self, folder: Path, topic: str, *options: str) -> list[str]:
-        own = ["--checkpoint", str(self.checkpoint(topic)), "--state-dir", str(self.scratch / "state")]
-        return self.command("run", folder, topic, *own, *options)
+        return replay_run(folder, topic, self.kafka.bootstrap_servers, self.scratch, *options)
 
     def checkpoint(self, topic: str) -> Path:
         return self.scratch / f"{topic}.json"
@@ -77,10 +73,7 @@ class Bench:
         return min(first.values())
 
     def ends(self, topic: str) -> list[int]:
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": "ends"})
-        marks = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(PARTITIONS)]
-        consumer.close()
-        return marks
+        return high_watermarks(self.kafka.bootstrap_servers, topic, PARTITIONS)
 
 
 def help_s() -> float:
@@ -149,7 +142,8 @@ def _seconds(line: dict[str, str]) -> float:
 
 
 def verified(bench: Bench, folder: Path, topic: str) -> Used:
-    return used(bench.command("verify", folder, topic))
+    command = [sys.executable, "-m", "replay", "verify", str(folder), "--topic", topic]
+    return used([*command, "--bootstrap-servers", bench.kafka.bootstrap_servers])
 
 
 def made(bench: Bench, name: str, rows: int, files: int = 1) -> Path:

@@ -11,7 +11,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from replay.sample import SampleSpec, write_sample
@@ -30,6 +29,7 @@ from tests.bench.contenders import (
 )
 from tests.bench.setting import Setting, Used, used
 from tests.bench.table import Goal, Table, ratio
+from tests.bench.witness import high_watermarks
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
@@ -100,20 +100,13 @@ def run_all(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
 def _once(contender: Contender, load: Load, topic: str, partitions: int) -> Used:
     create_topic(load.bootstrap_servers, topic, partitions)
     taken = used(contender.command(load, topic))
-    there = records_in(load.bootstrap_servers, topic, partitions)
+    # transactions leave a few more than there are rows
+    there = sum(high_watermarks(load.bootstrap_servers, topic, partitions))
     if there < load.rows:
         raise RuntimeError(f"{contender.name}: {there:,} of {load.rows:,} rows in the topic")
     client = AdminClient({"bootstrap.servers": load.bootstrap_servers, "log_level": 0})
     client.delete_topics([topic])[topic].result(30)
     return taken
-
-
-def records_in(bootstrap_servers: str, topic: str, partitions: int) -> int:
-    """By the high watermarks; transactions leave a few more than there are rows."""
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "bench"})
-    marks = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in range(partitions)]
-    consumer.close()
-    return sum(high for _, high in marks)
 
 
 def _table(case: Case, runs: Runs) -> Table:

@@ -31,6 +31,14 @@ def timestamps_ms(bootstrap_servers: str, topic: str, partitions: int, records: 
     return np.sort(np.array(times, dtype=np.int64))
 
 
+def high_watermarks(bootstrap_servers: str, topic: str, partitions: int) -> list[int]:
+    """Of each partition."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "witness"})
+    marks = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in range(partitions)]
+    consumer.close()
+    return [high for _, high in marks]
+
+
 @dataclass(frozen=True, slots=True)
 class Bursts:
     """The most rows with one timestamp (1 ms), and within 5 ms."""
