@@ -29,14 +29,14 @@ OPEN_BYTES = 256 << 20
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
 
-BATCH_ROWS_MIN = 1_024
-"""Below this, the cost per call outweighs the rows: more than 512 overlapping files need more memory."""
+BATCH_ROWS_MIN = 512
+"""Below this, the cost per call outweighs the rows: more than 1,024 overlapping files need more memory."""
 
 PART_ROWS = BATCH_ROWS_MAX * 7 // 8
 """Rows put in order at a time: they fit into the cache, and a part that is a little larger than meant is still one
 batch."""
 
-PART_ROWS_PER_FILE = 1_024
+PART_ROWS_PER_FILE = 512
 """Of each file on average: with less, the cost of cutting and joining so many pieces outweighs the rows."""
 
 SAMPLE_ROWS = 32  # one time of so many tells where to cut: a part is off by a few percent
@@ -85,14 +85,14 @@ def by_event_time(streams: Sequence[Stream], *, open_bytes: int = OPEN_BYTES, ke
     yield from _Merge(streams, open_bytes, keep_order_ns).batches()
 
 
-def open_at_once(streams: Sequence[Stream]) -> int:
-    """How many streams at most have rows before and after the same place; where a stream ends is not known, it counts
-    until the end."""
+def open_at_once(streams: Sequence[Stream], weights: Sequence[int] | None = None) -> int:
+    """How many streams at most have rows before and after the same place, or how much these weigh; where a stream ends
+    is not known, it counts until the end."""
     steps: list[tuple[int, int, int]] = []
-    for stream in streams:
+    for stream, weight in zip(streams, weights or [1] * len(streams), strict=True):
         first_ns, file = stream.first_place
         last_ns = _NEVER_NS if stream.last_ns is None else max(first_ns, stream.last_ns)
-        steps += [(first_ns, file, 1), (last_ns, file, -1)]
+        steps += [(first_ns, file, weight), (last_ns, file, -weight)]
     steps.sort(key=lambda step: (step[0], step[1], -step[2]))  # a stream of one moment starts before it ends
     return int(np.cumsum([change for _, _, change in steps]).max(initial=0))
 

@@ -47,6 +47,9 @@ BUFFER_BYTES_PER_ROW = 16
 have small batches, and then small buffers as well; with batches of 65,536 rows it is `BUFFER_BYTES_MAX`."""
 
 
+STRETCHES_MAX = 256  # of a file: each reads the footer, which grows with the number of row groups
+
+
 @dataclass(frozen=True, slots=True)
 class BadRows:
     """Rows of one raw batch that cannot be records: their places in the file, why, and all their columns."""
@@ -107,12 +110,39 @@ class Reader:
 
     def batches(self, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """From `row` to the end of the file. Raises `InputError` for whatever cannot be replayed."""
-        if row >= self._file.rows:
-            return
+        self._begin(row)
+        yield from self._events(row, self._file.rows, batch_rows)
+
+    def stretches(self, row: int) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The same in several parts, in large batches. Only while one of them is read, the file is open: an open one
+        holds a page and a dictionary of each column."""
+        self._begin(row)
+        for stop in self._stops(row):
+            yield self._events(row, stop, BATCH_ROWS_MAX)
+            row = stop
+
+    def _begin(self, row: int) -> None:
         self._high = None
-        if row and self._by_time and self._options.unsorted is not Unsorted.FAIL:
+        if row < self._file.rows and row and self._by_time and self._options.unsorted is not Unsorted.FAIL:
             self._high = self._highest_before(row)
-        for first_row, raw in self._raw(row, batch_rows, self._columns):
+
+    def _stops(self, row: int) -> Iterator[int]:
+        """Where to let go of the file: behind row groups, which can be read without what lies before them, but not
+        behind each small one."""
+        rows_min, end = max(BATCH_ROWS_MAX, self._file.rows // STRETCHES_MAX), 0
+        for group in self._file.groups:
+            end += group.rows
+            if end >= row + rows_min:
+                yield end
+                row = end
+        if end > row:
+            yield end
+
+    def _events(self, row: int, stop: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Rows from `row` on up to `stop`, which lies between row groups."""
+        if row >= stop:
+            return
+        for first_row, raw in self._raw(row, batch_rows, self.columns, stop):
             try:
                 columns = self._event_columns(raw, first_row)
             except pa.ArrowException as error:  # pages that decode to nonsense: indices beyond the dictionary, …
@@ -144,7 +174,8 @@ class Reader:
     # -- raw rows -------------------------------------------------------------------------------------------
 
     @cached_property
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """Those of the file and its Hive keys that are read."""
         layout = self._layout
         if self._on_bad is not None:
             return list(self._file.schema.names)
@@ -156,13 +187,17 @@ class Reader:
             names += self._selection.where.columns
         return [name for name in dict.fromkeys(names) if name in self._file.schema.names]
 
-    def _raw(self, row: int, batch_rows: int, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Each batch with the number of its first row, among the rows that are replayed."""
+    def _raw(
+        self, row: int, batch_rows: int, columns: list[str], stop: int | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Each batch with the number of its first row, among the rows that are replayed; up to the row group that
+        begins with row `stop`."""
+        stop = self._file.rows if stop is None else stop
         own = [name for name in columns if name not in self._file.keys]
         with self._open(own, batch_rows) as parquet:
-            groups, skip = self._seek(row)
+            groups, skip = self._seek(row, stop)
             at = row - skip
-            rest = self._file.rows - at
+            rest = stop - at
             # A column has to be read even where all that is asked for are Hive keys: it counts the rows.
             raw = parquet.iter_batches(
                 # The rest is read at once where it is little more: less to hold than a reader with pages of its own.
@@ -185,9 +220,9 @@ class Reader:
                 rows = table.slice(skip) if skip else table
                 skip = 0
                 yield at - rows.num_rows, self._with_keys(rows, columns)
-            if at != self._file.rows:
+            if at != stop:
                 raise InputError(
-                    f"the footer promises {self._file.rows:,} rows, the file holds {at:,}",
+                    f"the row groups read so far promise {stop:,} rows, but hold {at:,}",
                     where=self._file.shown,
                     todo="it is damaged: write or fetch it again",
                 )
@@ -215,14 +250,16 @@ class Reader:
                 )
             yield parquet
 
-    def _seek(self, row: int) -> tuple[list[int], int]:
+    def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
         """The row groups to read, and how many rows of the first to skip."""
-        before = 0
-        for at, group in enumerate(self._file.groups):
-            if row < before + group.rows:
-                return [each.number for each in self._file.groups[at:]], row - before
-            before += group.rows
-        return [], 0
+        numbers: list[int] = []
+        skip = first_row = 0
+        for group in self._file.groups:
+            if first_row < stop and row < first_row + group.rows:
+                skip = skip if numbers else row - first_row
+                numbers.append(group.number)
+            first_row += group.rows
+        return numbers, skip
 
     # -- event columns --------------------------------------------------------------------------------------
 

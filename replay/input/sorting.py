@@ -7,18 +7,13 @@ in a file without a name, so that nothing is left over, whatever ends the proces
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
 
-from replay.errors import InputError
+from replay.input.aside import Aside, Piece
 from replay.input.order import BATCH_ROWS_MAX, BATCH_ROWS_MIN, Stream, by_event_time, open_at_once, times_ns
 from replay.model import Ints
 
@@ -33,39 +28,37 @@ RUNS_AT_ONCE = 64
 """Runs merged at a time, each with a piece in memory; more that overlap are first merged to longer ones. With 256 MiB,
 64 runs are 200 million of the smallest rows."""
 
-_IPC = pa.ipc.IpcWriteOptions(compression="lz4")  # half the disk, for less time than writing the other half takes
-
 ROW_BYTES = 256
 """Of a row that nobody has seen yet: rows are read so many at a time that they would fit if they were that wide."""
 
 
-def sorted_stream(read: Read, memory_bytes: int, folder: Path | None, start_row: int = 0) -> Read:
+def sorted_stream(read: Read, memory_bytes: int, aside: Aside, start_row: int = 0) -> Read:
     """The rows that `read` gives in row order, sorted stably by time; from `start_row` of that order on.
 
     `memory_bytes` bounds what is held of them at any time (never less than `BATCH_ROWS_MIN` rows, though). Where
-    that is less than the file, rows go to a temporary file in `folder`; None: where the system keeps such files.
+    that is less than the file, rows are put aside.
     """
     run_bytes = memory_bytes // COPIES
 
     def batches(batch_rows: int) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
         held_bytes = 0
-        with _Runs(folder, run_bytes) as runs:
-            for table in read(max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, run_bytes // ROW_BYTES))):
-                if table.num_rows == 0:
-                    continue
-                if held and held_bytes + table.nbytes > run_bytes:
-                    runs.add(_in_order(held, BATCH_ROWS_MAX))
-                    held_bytes = 0
-                held.append(table)
-                held_bytes += table.nbytes
-            if not held:
-                return
-            if not len(runs):  # all of it fits into memory
-                yield from _in_order(held, batch_rows, start_row)
-                return
-            runs.add(_in_order(held, BATCH_ROWS_MAX))
-            yield from runs.merged(start_row)
+        runs = _Runs(aside, run_bytes)
+        for table in read(max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, run_bytes // ROW_BYTES))):
+            if table.num_rows == 0:
+                continue
+            if held and held_bytes + table.nbytes > run_bytes:
+                runs.add(_in_order(held, BATCH_ROWS_MAX))
+                held_bytes = 0
+            held.append(table)
+            held_bytes += table.nbytes
+        if not held:
+            return
+        if not len(runs):  # all of it fits into memory
+            yield from _in_order(held, batch_rows, start_row)
+            return
+        runs.add(_in_order(held, BATCH_ROWS_MAX))
+        yield from runs.merged(start_row)
 
     return batches
 
@@ -94,109 +87,68 @@ def _in_order(tables: list[pa.RecordBatch], batch_rows: int, start_row: int = 0)
         yield joined.take(pa.array(order[start : start + batch_rows]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Rows of a run that are read at once: where they lie in the file, and their smallest and largest time."""
-
-    offset: int
-    size_bytes: int
-    rows: int
-    first_ns: int
-    last_ns: int
-
-
-class _Spill:
-    """A temporary file without a name, from the first write on: it is gone once it is closed, whoever closes it."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder, self._end = folder, 0
-        self._file: IO[bytes] | None = None
-
-    def write(self, table: pa.RecordBatch) -> _Piece:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=_IPC) as stream:
-            stream.write_batch(table)
-        view = memoryview(sink.getvalue())
-        times = times_ns(table)
-        piece = _Piece(self._end, len(view), len(times), int(times[0]), int(times[-1]))
-        self._end += len(view)
-        with self._refusing():
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (see `close`)
-            while view:
-                view = view[os.write(self._file.fileno(), view) :]
-        return piece
-
-    def read(self, piece: _Piece) -> pa.RecordBatch:
-        assert self._file is not None, "a piece comes from `write`"
-        with self._refusing():
-            written = os.pread(self._file.fileno(), piece.size_bytes, piece.offset)
-        return pa.ipc.open_stream(written).read_next_batch()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"rows cannot be put aside to be sorted: {error.strerror}",
-                where=str(self._folder or tempfile.tempdir or "the folder for temporary files"),
-                todo="make room there, name another folder with TMPDIR, or raise --sort-memory",
-            ) from None
-
-
 class _Runs:
-    """Sorted runs, in row order, on disk."""
+    """Sorted runs, in row order, put aside."""
 
-    def __init__(self, folder: Path | None, run_bytes: int) -> None:
-        self._folder, self._run_bytes = folder, run_bytes
+    def __init__(self, aside: Aside, run_bytes: int) -> None:
+        self._aside, self._run_bytes = aside, run_bytes
         # One piece of each run that is merged takes half of the memory: what `by_event_time` needs to go on.
         self._piece_bytes = run_bytes // 2 // RUNS_AT_ONCE
-        self._spill = _Spill(folder)
         self._runs: list[_Run] = []
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    def __enter__(self) -> _Runs:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spill.close()
-
     def add(self, tables: Iterator[pa.RecordBatch]) -> None:
         """Sorted rows as the next run."""
-        pieces: list[_Piece] = []
+        pieces: list[Piece] = []
         for table in tables:
             rows = max(1, self._piece_bytes * table.num_rows // max(1, table.nbytes))
-            pieces += [self._spill.write(table.slice(start, rows)) for start in range(0, table.num_rows, rows)]
-        self._runs.append(_Run(len(self._runs), self._spill, pieces))
+            pieces += [self._aside.put(table.slice(start, rows)) for start in range(0, table.num_rows, rows)]
+        self._runs.append(_Run(len(self._runs), pieces))
 
     def merged(self, start_row: int) -> Iterator[pa.RecordBatch]:
         """All rows, sorted, from this one on."""
-        while open_at_once([run.stream for run in self._runs]) > RUNS_AT_ONCE:
+        while open_at_once([self._stream(run) for run in self._runs]) > RUNS_AT_ONCE:
             self._make_longer()
-        runs, skip = _from_row(self._runs, start_row)
-        for table in self._merge(runs):
+        skip = self._drop_before(start_row)
+        for table in self._merge(self._runs):
             if skip < table.num_rows:
                 yield table.slice(skip)
             skip = max(0, skip - table.num_rows)
 
     def _make_longer(self) -> None:
-        """Merges neighbours, into a file of their own."""
-        with closing(self._spill):
-            short, self._runs, self._spill = self._runs, [], _Spill(self._folder)
-            for start in range(0, len(short), RUNS_AT_ONCE):
-                self.add(self._merge(short[start : start + RUNS_AT_ONCE]))
+        """Merges neighbours."""
+        short, self._runs = self._runs, []
+        for start in range(0, len(short), RUNS_AT_ONCE):
+            self.add(self._merge(short[start : start + RUNS_AT_ONCE]))
 
     def _merge(self, runs: list[_Run]) -> Iterator[pa.RecordBatch]:
-        streams = [run.stream for run in runs]
+        streams = [self._stream(run) for run in runs]
         for table, _ in by_event_time(streams, open_bytes=self._run_bytes, keep_order_ns=True):
             yield table
+
+    def _stream(self, run: _Run) -> Stream:
+        first_ns, last_ns = run.pieces[0].first_ns, run.pieces[-1].last_ns
+        return Stream(run.number, "temporary file", first_ns, lambda _: map(self._aside.take, run.pieces), last_ns)
+
+    def _drop_before(self, row: int) -> int:
+        """Drops pieces that lie before this row of the order; how many rows before it are left."""
+        pieces = [piece for run in self._runs for piece in run.pieces]
+        firsts = np.array([piece.first_ns for piece in pieces])
+        rows = np.array([piece.rows for piece in pieces])
+        order = np.argsort(firsts, kind="stable")
+        # Rows before the first time of a piece lie in pieces that begin before it. Where those have no more than `row`
+        # rows, all rows before that time come before `row`.
+        before = np.cumsum(rows[order]) - rows[order]
+        from_ns = int(firsts[order][np.searchsorted(before, row, "right") - 1])
+        for piece in pieces:
+            if piece.last_ns < from_ns:
+                self._aside.drop(piece)
+                row -= piece.rows
+        kept = [_Run(run.number, [piece for piece in run.pieces if piece.last_ns >= from_ns]) for run in self._runs]
+        self._runs = [run for run in kept if run.pieces]
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,25 +156,4 @@ class _Run:
     """What is left to merge of a run, which is the `number`-th of its file."""
 
     number: int
-    spill: _Spill
-    pieces: list[_Piece]
-
-    @property
-    def stream(self) -> Stream:
-        first_ns, last_ns = self.pieces[0].first_ns, self.pieces[-1].last_ns
-        return Stream(self.number, "temporary file", first_ns, lambda _: map(self.spill.read, self.pieces), last_ns)
-
-
-def _from_row(runs: list[_Run], row: int) -> tuple[list[_Run], int]:
-    """The runs without pieces that lie before this row of the order, and how many rows before it are left in them."""
-    pieces = [piece for run in runs for piece in run.pieces]
-    firsts = np.array([piece.first_ns for piece in pieces])
-    rows = np.array([piece.rows for piece in pieces])
-    order = np.argsort(firsts, kind="stable")
-    # Rows before the first time of a piece lie in pieces that begin before it. Where those have no more than `row`
-    # rows, all rows before that time come before `row`.
-    before = np.cumsum(rows[order]) - rows[order]
-    from_ns = int(firsts[order][np.searchsorted(before, row, "right") - 1])
-    kept = [_Run(run.number, run.spill, [piece for piece in run.pieces if piece.last_ns >= from_ns]) for run in runs]
-    dropped = sum(piece.rows for piece in pieces if piece.last_ns < from_ns)
-    return [run for run in kept if run.pieces], row - dropped
+    pieces: list[Piece]

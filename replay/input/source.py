@@ -15,6 +15,7 @@ from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
 from replay.input import sorting
+from replay.input.aside import Aside
 from replay.input.files import InputFile, RowGroup, Span, open_file, open_files
 from replay.input.order import (
     BATCH_ROWS_MAX,
@@ -33,6 +34,17 @@ from replay.selection import select
 
 LABEL_DIGITS = 8
 """Of a hash of inputs and options: few replays share a topic."""
+
+READERS_BYTES = 32 << 20
+"""Held by all files that are open at the same time, beside the rows decoded from them. Where it would be more, each
+file's rows are put aside a stretch at a time, and the merge reads them from there: it costs no more time, but disk."""
+
+READER_BYTES_MIN = 1 << 20
+"""Of an open file, however small: file, footer and decoders. So no more than 32 are open at the same time, and the
+usual limit of 1,024 open files of a process is far."""
+
+READER_COLUMN_BYTES = 2 << 20
+"""Of a column of a large one: a page as it lies in the file, the same decoded, and a dictionary."""
 
 
 class Source:
@@ -151,7 +163,8 @@ class Source:
 
     def event_ns(self, index: int, row: int) -> int:
         """What one row of a file is ordered by."""
-        return int(times_ns(next(self._opener(index, row)(1)))[0])
+        with Aside() as aside:
+            return int(times_ns(next(self._opener(index, row, aside)(1)))[0])
 
     def times_ns(self, batch: Batch) -> Ints:
         """The event times of a batch, whatever the rows are ordered by."""
@@ -163,17 +176,22 @@ class Source:
         arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
         left = [(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
         sort_bytes = self._sort_bytes([index for index, _ in left])
-        streams = [self._stream(index, row, sort_bytes) for index, row in left]
         limit = self.options.selection.limit if self.options.selection is not None else None
         position = start
-        for table, files in arrange(streams):
-            if limit is not None and position.row - position.left_out >= limit:
-                return
-            batch = _batch(position, table, files)
-            if limit is not None:
-                batch = _up_to(batch, limit)
-            yield batch
-            position = batch.position_after(len(batch))
+        let_go = self._let_go([index for index, _ in left])
+        with Aside() as aside:
+            streams = [
+                self._stream(index, row, self._opener(index, row, aside, sort_bytes, let_go=let_go))
+                for index, row in left
+            ]
+            for table, files in arrange(streams):
+                if limit is not None and position.row - position.left_out >= limit:
+                    return
+                batch = _batch(position, table, files)
+                if limit is not None:
+                    batch = _up_to(batch, limit)
+                yield batch
+                position = batch.position_after(len(batch))
 
     def checked(self, on_bad: Callable[[BadRows], None] | None = None) -> Iterator[Batch]:
         """Every row once, file by file, to raise what `batches` would raise before anything is sent."""
@@ -244,31 +262,53 @@ class Source:
             self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
         )  # fmt: skip
 
-    def _stream(self, index: int, row: int, sort_bytes: int | None = None) -> Stream:
+    def _stream(self, index: int, row: int, read: Callable[[int], Iterator[pa.RecordBatch]]) -> Stream:
         first_ns, last_ns = self.span_ns(index, row) or (None, None)
-        return Stream(index, self.files[index].shown, first_ns, self._opener(index, row, sort_bytes), last_ns)
+        return Stream(index, self.files[index].shown, first_ns, read, last_ns)
+
+    def _at_once(self, indices: Sequence[int], weights: Sequence[int] | None = None) -> int:
+        """How many of these files at most are read at the same time, or what they weigh."""
+        return open_at_once([self._stream(index, 0, lambda _: iter(())) for index in indices], weights)
 
     def _sort_bytes(self, indices: Sequence[int]) -> int:
         """What each of these files may take to be sorted: all that may be open at the same time share the memory."""
-        may_be_sorted = [self._stream(index, 0) for index in indices if self._goes_back.get(index, True)]
-        return self.options.sort_memory_bytes // max(1, open_at_once(may_be_sorted))
+        may_be_sorted = [index for index in indices if self._goes_back.get(index, True)]
+        return self.options.sort_memory_bytes // max(1, self._at_once(may_be_sorted))
 
-    def _opener(self, index: int, row: int, sort_bytes: int | None = None) -> Callable[[int], Iterator[pa.RecordBatch]]:
+    def _let_go(self, indices: Sequence[int]) -> bool:
+        """Whether these are too many to keep all open that overlap."""
+        in_order = self.options.order is Order.EVENT_TIME
+        return in_order and self._at_once(indices, list(map(self._reader_bytes, indices))) > READERS_BYTES
+
+    def _reader_bytes(self, index: int) -> int:
+        """What an open file holds, beside the rows decoded from it; about."""
+        pages_bytes = READER_COLUMN_BYTES * len(self._reader(index).columns)
+        return max(READER_BYTES_MIN, min(2 * self.files[index].size_bytes, pages_bytes))
+
+    def _opener(
+        self, index: int, row: int, aside: Aside, sort_bytes: int | None = None, *, let_go: bool = False
+    ) -> Callable[[int], Iterator[pa.RecordBatch]]:
         """Reads a file's rows from `row` on, in the order in which they are numbered.
 
-        `sort_bytes` is what it may take to sort them; None: all of `--sort-memory`.
+        `sort_bytes` is what it may take to sort them; None: all of `--sort-memory`. `let_go`: the file is not kept
+        open.
         """
         reader = self._reader(index)
+
+        def as_they_are(batch_rows: int) -> Iterator[pa.RecordBatch]:
+            return _by_way_of(aside, reader, row, batch_rows) if let_go else reader.batches(row, batch_rows)
+
         if self.options.order is not Order.EVENT_TIME or self.options.unsorted is not Unsorted.SORT:
-            return lambda batch_rows: reader.batches(row, batch_rows)
+            return as_they_are
 
         def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
             if index not in self._goes_back:
                 self._goes_back[index] = reader.goes_back()
             if self._goes_back[index]:
                 whole = partial(reader.batches, 0)
-                return sorting.sorted_stream(whole, sort_bytes or self.options.sort_memory_bytes, None, row)(batch_rows)
-            return reader.batches(row, batch_rows)
+                memory_bytes = sort_bytes or self.options.sort_memory_bytes
+                return sorting.sorted_stream(whole, memory_bytes, aside, row)(batch_rows)
+            return as_they_are(batch_rows)
 
         return read
 
@@ -280,6 +320,13 @@ class Source:
         times = times_ns(table)
         if int(times.min()) < promised[0] or int(times.max()) > promised[1]:
             raise broken_promise(self.files[index].shown)
+
+
+def _by_way_of(aside: Aside, reader: Reader, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of a file from `row` on, each stretch of which is put aside as a whole."""
+    for stretch in reader.stretches(row):
+        parts = (table.slice(start, batch_rows) for table in stretch for start in range(0, table.num_rows, batch_rows))
+        yield from map(aside.take, [aside.put(part) for part in parts])
 
 
 def _batch(start: Position, table: pa.RecordBatch, files: Ints | int) -> Batch:

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from replay.config import Order, SourceOptions
 from replay.encode import Encoder
+from replay.input.aside import Aside
 from replay.input.order import BATCH_ROWS_MAX, times_ns
 from replay.input.sorting import sorted_stream
 from replay.input.source import Source
@@ -77,8 +78,9 @@ def batches(source: Source, layout: str, sort_bytes: int) -> Iterator[Batch]:
         yield from source.batches(source.start)
         return
     position = source.start
-    for table in sorted_stream(source._opener(0, 0), sort_bytes, None)(BATCH_ROWS_MAX):
-        yield Batch(position, table, 0)
+    with Aside() as aside:
+        for table in sorted_stream(source._opener(0, 0, aside), sort_bytes, aside)(BATCH_ROWS_MAX):
+            yield Batch(position, table, 0)
 
 
 def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from replay.errors import ExitCode, InputError
 from replay.input import sorting
+from replay.input.aside import Aside
 from replay.input.order import by_event_time
 from replay.input.sorting import Read, sorted_stream, unsorted_rows
 from replay.model import FATE, ORDER_NS
@@ -101,7 +102,7 @@ def test_rows_are_sorted_by_time_then_row_from_any_row_on(times, rows_max, memor
     """Broken: rows are lost, repeated or out of order; those of one time change places; a resume starts elsewhere."""
     start_row = data.draw(st.integers(0, len(times)))
     with few_runs_at_once(runs_at_once):
-        read = sorted_stream(reader(times, rows_max, order_ns=order_ns), memory_bytes, None, start_row)
+        read = sorted_stream(reader(times, rows_max, order_ns=order_ns), memory_bytes, Aside(), start_row)
         assert rows_of(read(7)) == sorted_rows(times)[start_row:]
 
 
@@ -111,7 +112,7 @@ def test_every_row_is_a_place_to_go_on_from():
     expected = sorted_rows(times)
     with few_runs_at_once(3):
         for start_row in range(len(times) + 1):
-            assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, None, start_row)(50)) == expected[start_row:]
+            assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, Aside(), start_row)(50)) == expected[start_row:]
 
 
 @pytest.mark.parametrize("shape", ["jitter", "shuffled", "backwards", "sorted", "one time"])
@@ -127,7 +128,7 @@ def test_larger_files_in_many_runs(shape):
     }[shape]
     expected = np.argsort(times, kind="stable")
     for start_row in (0, int(rng.integers(rows))):
-        got = rows_of(sorted_stream(reader(times), 2 << 20, None, start_row)(65_536))
+        got = rows_of(sorted_stream(reader(times), 2 << 20, Aside(), start_row)(65_536))
         assert np.array_equal(got, expected[start_row:])
 
 
@@ -140,7 +141,7 @@ def test_the_memory_is_kept():
     pa.set_memory_pool(pool)
     tracemalloc.start()  # numpy tells it of its arrays
     try:
-        seen = sum(table.num_rows for table in sorted_stream(reader(times), memory_bytes, None)(65_536))
+        seen = sum(table.num_rows for table in sorted_stream(reader(times), memory_bytes, Aside())(65_536))
         _, numpy_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -160,7 +161,7 @@ def test_no_more_runs_are_merged_at_once_than_fit_into_the_memory(monkeypatch):
     monkeypatch.setattr(sorting, "by_event_time", counting)
     times = np.arange(2_000)[::-1] % 500
     with few_runs_at_once(4):
-        assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, None)(50)) == sorted_rows(times)
+        assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, Aside())(50)) == sorted_rows(times)
     assert len(at_once) > 16
     assert max(at_once) == 4
 
@@ -168,22 +169,23 @@ def test_no_more_runs_are_merged_at_once_than_fit_into_the_memory(monkeypatch):
 def test_what_the_rows_are_ordered_by_is_handed_on():
     """Broken: the merge with other files goes by event times that are not what the rows were sorted by."""
     for memory_bytes in (TINY_BYTES, 1 << 20):
-        tables = list(sorted_stream(reader(np.arange(500)[::-1], 10, order_ns=True), memory_bytes, None)(50))
+        tables = list(sorted_stream(reader(np.arange(500)[::-1], 10, order_ns=True), memory_bytes, Aside())(50))
         assert [ns for table in tables for ns in table.column(ORDER_NS).to_pylist()] == list(range(0, 500_000, 1_000))
 
 
 def test_a_late_start_reads_little_of_what_was_put_aside(monkeypatch):
     """Broken: a resume merges everything before its row once more."""
     times, read_rows = np.random.default_rng(6).permutation(300_000), 0
-    plain = sorting._Spill.read
+    plain = Aside.take
 
-    def counting(spill, piece):
+    def counting(aside, piece):
         nonlocal read_rows
         read_rows += piece.rows
-        return plain(spill, piece)
+        return plain(aside, piece)
 
-    monkeypatch.setattr(sorting._Spill, "read", counting)
-    assert rows_of(sorted_stream(reader(times), 2 << 20, None, 290_000)(65_536)) == np.argsort(times)[290_000:].tolist()
+    monkeypatch.setattr(Aside, "take", counting)
+    read = sorted_stream(reader(times), 2 << 20, Aside(), 290_000)
+    assert rows_of(read(65_536)) == np.argsort(times)[290_000:].tolist()
     assert read_rows < 30_000
 
 
@@ -204,7 +206,8 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
             yield table
 
     monkeypatch.setattr(sorting, "RUNS_AT_ONCE", 8)  # so that runs are merged to longer ones first
-    rows = sorted_stream(read, TINY_BYTES, None)(10)
+    aside = Aside()
+    rows = sorted_stream(read, TINY_BYTES, aside)(10)
     if end == "error in the reader":
         with pytest.raises(InputError, match="the file ends early"):
             next(rows)
@@ -215,10 +218,11 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
     if end == "read to the end":
         assert seen + len(rows_of(rows)) == 1_000
     elif end == "error in the middle of a merge":
-        monkeypatch.setattr(os, "pread", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        monkeypatch.setattr(os, "preadv", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         with pytest.raises(InputError, match="Input/output error"):
             rows_of(rows)
     del rows
+    aside.close()
     gc.collect()
     assert not [each for each in recwarn if each.category is ResourceWarning]
     assert open_temporary_files() == before
@@ -228,7 +232,7 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
 def test_a_file_that_fits_into_memory_needs_no_disk(monkeypatch):
     """Broken: a small file cannot be sorted where there is no room for temporary files."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: pytest.fail("a file was made"))
-    assert rows_of(sorted_stream(reader([3, 1, 2]), 1 << 20, None)(10)) == [1, 2, 0]
+    assert rows_of(sorted_stream(reader([3, 1, 2]), 1 << 20, Aside())(10)) == [1, 2, 0]
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path):
@@ -237,18 +241,18 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(InputError) as caught:
-            rows_of(sorted_stream(reader(np.arange(50_000)[::-1]), 100_000, tmp_path)(10))
+            rows_of(sorted_stream(reader(np.arange(50_000)[::-1]), 100_000, Aside(tmp_path))(10))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.exit_code is ExitCode.INPUT
-    assert str(caught.value).startswith(f"{tmp_path}: rows cannot be put aside to be sorted: File too large\n  -> ")
+    assert str(caught.value).startswith(f"{tmp_path}: rows cannot be put aside on disk: File too large\n  -> ")
     assert "--sort-memory" in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path: Path):
     """Broken: a traceback."""
     with pytest.raises(InputError, match="No such file"):
-        rows_of(sorted_stream(reader(np.arange(50_000)), 100_000, tmp_path / "none")(10))
+        rows_of(sorted_stream(reader(np.arange(50_000)), 100_000, Aside(tmp_path / "none"))(10))
 
 
 # -- what is not sorted -----------------------------------------------------------------------------------

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from replay.config import Columns, Order, SourceOptions, Unsorted
 from replay.errors import InputError
+from replay.input import order as order_module
+from replay.input import reader as reader_module
 from replay.input import sorting
 from replay.input import source as source_module
 from replay.input.reader import Reader
@@ -410,3 +414,98 @@ def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypat
     assert read(checked) == expected
     assert len(scans) == 2
     assert sorted_with == [64 << 20], "only one of the two has to be sorted"
+
+
+# -- more files than are kept open ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are let go of after every seven rows, as soon as two are to be open at the same time; few rows wait."""
+    for name, rows in (("OPEN_ROWS", 24), ("BATCH_ROWS_MIN", 2), ("BATCH_ROWS_MAX", 7), ("PART_ROWS", 6)):
+        monkeypatch.setattr(order_module, name, rows)
+    for name in ("PART_ROWS_PER_FILE", "SAMPLE_ROWS"):
+        monkeypatch.setattr(order_module, name, 1)
+    monkeypatch.setattr(source_module, "READERS_BYTES", 1 << 20)
+    monkeypatch.setattr(reader_module, "BATCH_ROWS_MAX", 7)
+
+
+def trades_in_many_files(folder: Path, files: int = 12) -> list[tuple[str, Any, int]]:
+    """Written there; and all rows in order. Times are tied within files and across them; one file has no row."""
+    rng = np.random.default_rng(files)
+    rows: list[tuple[int, int, int]] = []
+    for file in range(files):
+        count = 0 if file == 3 else int(rng.integers(1, 60))
+        times = np.sort(rng.integers(0, 80, count))
+        own = [(int(time), file, row) for row, time in enumerate(times)]
+        prices = pa.array([float(file * 1_000 + row) for _, _, row in own], pa.float64())
+        stamps = pa.array([TIMES[0] + time for time, _, _ in own], US)
+        write(folder / f"{file:02}.parquet", count, group=int(rng.integers(1, 9)), price=prices, event_time=stamps)
+        rows += own
+    return [(f"S{row % 3}", float(file * 1_000 + row), TIMES[0] + time) for time, file, row in sorted(rows)]
+
+
+@pytest.mark.parametrize("unsorted", list(Unsorted))
+@pytest.mark.usefixtures("few_stay_open")
+def test_the_order_is_the_same_where_files_are_let_go_of(tmp_path, unsorted):
+    """Broken: many overlapping files become another order than few, or a resume goes on elsewhere."""
+    expected = trades_in_many_files(tmp_path)
+    source = Source(SourceOptions((str(tmp_path),), unsorted=unsorted))
+    assert read(source) == expected
+    starts = [source.start]
+    for batch in source.batches(source.start):
+        starts += [batch.position_after(row) for row in range(1, len(batch) + 1)]
+    assert len(starts) == len(expected) + 1
+    for start in starts[:: 1 if unsorted is Unsorted.FAIL else 17]:
+        assert read(source, start) == expected[start.row :]
+
+
+@pytest.mark.usefixtures("few_stay_open")
+def test_files_that_are_let_go_of_are_not_open(tmp_path, monkeypatch):
+    """Broken: memory and open files grow with the number of files that overlap."""
+    trades_in_many_files(tmp_path / "in")
+    (tmp_path / "aside").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "aside"))
+    source, seen = Source(SourceOptions((str(tmp_path / "in"),))), []
+    for _ in source.batches(source.start):
+        links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+        names = [os.readlink(link) for link in links if os.path.islink(link)]
+        seen.append(sum(name.startswith(str(tmp_path / "in")) for name in names))
+        assert sum(name.startswith(str(tmp_path / "aside")) for name in names) == 1
+    assert seen
+    assert max(seen) == 0
+
+
+@pytest.mark.parametrize("case", ["null symbol", "NaN price", "null time", "goes back"])
+@pytest.mark.usefixtures("few_stay_open")
+def test_a_bad_row_is_named_where_files_are_let_go_of(tmp_path, case):
+    """Broken: row 7 is the first behind a place where the file is let go of: it is taken for the first of all."""
+    column, values, what = BAD[case]
+    first = write(tmp_path / "a.parquet")
+    second = write(tmp_path / "b.parquet", **{column: values}, group=7)
+    with pytest.raises(InputError, match=what) as caught:
+        read(source_of(first, second))
+    assert f"{second}, row 7" in caught.value.where
+
+
+@pytest.mark.usefixtures("few_stay_open")
+def test_a_file_that_changes_while_it_is_let_go_of_is_refused(tmp_path):
+    """Broken: rows of two versions of a file end up in one topic."""
+    paths = [write(tmp_path / f"{name}.parquet", rows=300, group=7) for name in "ab"]
+    source = source_of(*paths)
+    batches = source.batches(source.start)
+    next(batches)
+    write(paths[1], rows=300, group=8)
+    with pytest.raises(InputError, match="the file changed") as caught:
+        list(batches)
+    assert caught.value.where == str(paths[1])
+
+
+@pytest.mark.usefixtures("few_stay_open")
+def test_no_room_for_what_is_put_aside_is_one_clear_error(tmp_path, monkeypatch):
+    """Broken: a traceback, or an error that does not say which disk and what helps."""
+    trades_in_many_files(tmp_path / "in")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="put aside on disk: No such file") as caught:
+        read(source_of(tmp_path / "in"))
+    assert "TMPDIR" in caught.value.todo
