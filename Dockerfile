@@ -34,9 +34,11 @@ RUN groupadd --gid 10001 replay \
     && useradd --uid 10001 --gid 10001 --home-dir /var/lib/replay --no-create-home --shell /usr/sbin/nologin replay \
     && install --directory --owner=replay --group=replay --mode=0750 /var/lib/replay
 COPY --from=build /opt/replay /opt/replay
-# The default state folder is XDG_STATE_HOME/replay: the volume below. Nothing can be compiled into a read-only /opt.
+# The default state folder is XDG_STATE_HOME/replay: the volume below. Temporary files go there, too: they are for what is
+# too large for memory, and /tmp often is memory. Nothing can be compiled into a read-only /opt.
 ENV PATH=/opt/replay/bin:$PATH \
     XDG_STATE_HOME=/var/lib \
+    TMPDIR=/var/lib/replay \
     PYTHONDONTWRITEBYTECODE=1
 VOLUME /var/lib/replay
 WORKDIR /var/lib/replay
