@@ -33,6 +33,8 @@ BAD_EVERY = 23
 SECOND_NS = 1_000_000_000
 SORTED = [trades("us", ROWS, SECOND_NS)[at::FILES] for at in range(FILES)]
 """Files that overlap from begin to end."""
+MANY = [trades("us", ROWS, SECOND_NS)[at::60] for at in range(60)]
+"""More than are kept open at the same time."""
 LATE = [jittered(file) for file in SORTED]
 FROM_NS, TO_NS = SORTED[0][500].ns, SORTED[0][2_500].ns
 SELECT = ["--symbols", "BTC*,SOLUSDT", "--from", iso(FROM_NS, 6), "--to", iso(TO_NS, 6)]
@@ -85,6 +87,7 @@ KINDS = [
     Kind("selected", SORTED, SELECT, has_record=is_selected),
     Kind("limited", SORTED, ["--on-bad-row", "skip", "--limit", "9000"], records_max=9_000),
     Kind("quarantined", SORTED, ["--on-bad-row", "quarantine"]),
+    Kind("many files", MANY, ["--on-bad-row", "skip"]),
     Kind("sorted", LATE, ["--unsorted", "sort", "--on-bad-row", "skip"]),
     Kind("kept", LATE, ["--unsorted", "keep", "--on-bad-row", "skip"], order=merged_as_they_stand),
 ]
