@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import pairwise
 from typing import Any, TypeVar
 
+import numpy as np
 from confluent_kafka import (
     TIMESTAMP_CREATE_TIME,
     Consumer,
@@ -366,14 +367,13 @@ def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     if any(map(Message.error, messages)):
         troubles = [message for message in messages if message.error() is not None]
         messages = [message for message in messages if message.error() is None]
-    found, at = [], 0
-    for partition, same in groupby(map(Message.partition, messages)):
-        start, at = at, at + sum(1 for _ in same)
+    found = []
+    for partition, start, stop in _runs(list(map(Message.partition, messages))):
         if partition in left:
-            records = _records(partition, messages[start:at], left[partition])
+            records = _records(partition, messages[start:stop], left[partition])
             if records.offsets:
                 found.append(records)
-            if messages[at - 1].offset() >= left[partition] - 1:
+            if messages[stop - 1].offset() >= left[partition] - 1:
                 del left[partition]
     for message in troubles:
         partition, error = message.partition(), message.error()
@@ -392,8 +392,17 @@ def _records(partition: int, messages: list[Any], end: int) -> Found:
     if offsets[-1] >= end:
         messages = messages[: bisect_left(offsets, end)]
         offsets = offsets[: len(messages)]
-    times = [time if kind == TIMESTAMP_CREATE_TIME else None for kind, time in map(Message.timestamp, messages)]
-    return Found(partition, offsets, list(map(Message.key, messages)), list(map(Message.value, messages)), times)
+    kinds, times = zip(*map(Message.timestamp, messages), strict=True) if messages else ((), ())
+    if kinds.count(TIMESTAMP_CREATE_TIME) < len(kinds):
+        times = tuple(time if kind == TIMESTAMP_CREATE_TIME else None for kind, time in zip(kinds, times, strict=True))
+    return Found(partition, offsets, list(map(Message.key, messages)), list(map(Message.value, messages)), list(times))
+
+
+def _runs(partitions: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Each stretch of one partition, and where it starts and stops."""
+    ends = [*(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)] if partitions else []
+    for start, stop in pairwise([0, *ends]):
+        yield partitions[start], start, stop
 
 
 def _read_error(error: Any) -> StateConflict | KafkaException:

@@ -16,8 +16,9 @@ import numpy as np
 from replay.config import Pace
 from replay.model import Floats, Ints
 
-BURST_S = 0.002
-"""Rows due within this long go out together: a sleep costs about 0.1 ms, and 2 ms of lateness hurt nobody."""
+BURST_S = 0.003
+"""Rows due within this long go out together: waking up costs more than 0.1 ms, and 3 ms of lateness hurt nobody (the
+99th percentile stays below 5 ms on a machine that does nothing else)."""
 
 SHIFT_S = 1.0
 """Rows later than this (an outage, a suspended machine) shift the schedule instead of being rushed out."""
@@ -92,7 +93,7 @@ def shift_s(late_s: float) -> float:
 _BUCKET_FIRST_S = 1e-5
 _BUCKET_GROWTH = 1.1
 _BUCKETS = 215
-_COUNTED_ROWS = 1_000  # at once: 8 KB, and an array operation costs no more for so many than for one
+_COUNTED_ROWS = 10_000  # at once: 80 KB, and array operations cost little more for so many than for one
 
 
 def bucket_edges_s() -> Floats:

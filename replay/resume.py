@@ -216,8 +216,9 @@ class TailMatch:
             self._to_skip[partition] -= skipped
             of_it = pick[start + skipped : end]
             if of_it:
-                keys, values = ([column[at] for at in of_it] for column in (encoded.keys, encoded.values))
-                times_ms = [encoded.timestamps_ms[at] for at in of_it]
+                keys = list(map(encoded.keys.__getitem__, of_it))
+                values = list(map(encoded.values.__getitem__, of_it))
+                times_ms = list(map(encoded.timestamps_ms.__getitem__, of_it))
                 self._expected[partition].append(_Rows(keys, values, times_ms))
         self._rows_left -= min(encoded.slice_rows, self._rows_left)
 

@@ -40,8 +40,9 @@ CHUNK_ROWS = 4_096
 ENCODE_ROWS = 16_384
 """Rows encoded at once: their lists stay in the cache, and the cost per call still vanishes."""
 
-ENCODE_S = 0.1
-"""A paced replay encodes this much of its time at once, so that encoding never delays a burst by much."""
+ENCODE_S, ENCODE_ROWS_PACED = 0.5, 4_096
+"""A paced replay encodes this much of its time at once (a call costs as much as 1,000 rows), but no more rows than can
+be encoded between two bursts."""
 
 LEAD_ROWS_MIN = 1_000_000
 """How far rows may be sent beyond the older checkpoint on disk: more than two intervals at full speed need, and
@@ -194,7 +195,8 @@ class Session:
             through = records.rows_through(sent)
             self._register(chunk, batch, first, covered, through, there)
             covered = through
-            self._turn()
+            if due_s is None:  # else `_due` does, while it waits
+                self._turn()
         if covered < encoded.slice_rows:  # nothing to send: the slice is in the topic, or left out
             nothing = self._hand_over(records, 0, 0, 0)
             self._register(nothing, batch, first, covered, encoded.slice_rows, there)
@@ -218,6 +220,7 @@ class Session:
         if self._anchor_s is None and not self._warm_up(due_s, sent):
             return sent + 1
         assert self._anchor_s is not None
+        waited = False
         while True:
             while self._outage.since_s is not None:  # rows that pile up now would go out in one burst later
                 self._turn(sleep_s=SLEEP_MAX_S)
@@ -230,8 +233,11 @@ class Session:
                 self._report.warning(f"{late_s:.1f} s behind the schedule: it is shifted, nothing is rushed")
             step = pace.decide(due_s, sent, now_s - self._anchor_s)
             if isinstance(step, pace.Send):
+                if not waited:
+                    self._turn()
                 return min(step.stop, sent + self._chunk_rows)
             self._turn(sleep_s=min(step.seconds, SLEEP_MAX_S))
+            waited = True
 
     def _warm_up(self, due_s: Any, sent: int) -> bool:
         """Whether the schedule has begun. The first row goes alone, and its acknowledgement sets the anchor: a fresh
@@ -301,7 +307,7 @@ class Session:
     def _encode_rows(self) -> int:
         plan = self._options.pace
         if plan.rows_per_s is not None:
-            return max(64, min(ENCODE_ROWS, int(plan.rows_per_s * ENCODE_S)))
+            return max(64, min(ENCODE_ROWS_PACED, int(plan.rows_per_s * ENCODE_S)))
         return ENCODE_ROWS if plan.speed is None else ENCODE_ROWS // 8
 
     # -- acknowledgements in -------------------------------------------------------------------------------

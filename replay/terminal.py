@@ -66,7 +66,10 @@ class Terminal:
 
     def progress(self, snapshot: Snapshot) -> None:
         self.last = snapshot
-        text = progress_text(snapshot, self._rate(snapshot.done_rows))
+        rate = self._rate(snapshot.done_rows)
+        if not self._is_due:  # ten times a second: most of these texts nobody would read
+            return
+        text = progress_text(snapshot, rate)
         fields = {
             "row": snapshot.done_rows,
             "rows": snapshot.rows,
@@ -75,13 +78,15 @@ class Terminal:
         }
         self._show("replaying", snapshot.done_rows, snapshot.rows, text, fields)
 
+    @property
+    def _is_due(self) -> bool:
+        return self._bar is not None or time.monotonic() - self._line_s >= self._interval_s
+
     def _show(self, name: str, done: int, total: int, text: str, fields: dict[str, Any]) -> None:
         if self._bar is not None:
             self._bar.update(self._task, description=name, completed=done, total=total, text=text)
-            return
-        now_s = time.monotonic()
-        if now_s - self._line_s >= self._interval_s:
-            self._line_s = now_s
+        elif self._is_due:
+            self._line_s = time.monotonic()
             logger.bind(**fields).info("{}: {}", name, text)
 
     def _rate(self, rows: int) -> float:

@@ -21,8 +21,8 @@ SEGMENT_BYTES = 256 << 20
 
 
 _IPC = pa.ipc.IpcWriteOptions()
-"""Once for all: without it pyarrow looks into the environment each time. Not compressed: with LZ4 a row of a merge costs
-half as much again."""
+"""Once for all: without it pyarrow looks into the environment each time. Not compressed: with LZ4 a row of a merge
+costs half as much again."""
 
 
 @dataclass(slots=True)

@@ -441,6 +441,21 @@ def test_a_signal_is_heard_during_a_long_gap_of_event_time():
     assert caught.value.exit_code == ExitCode.SIGTERM
 
 
+def test_a_signal_is_heard_while_every_row_is_late():
+    """Broken: a replay that is slower than its rate never waits, and so never looks at signals or reports."""
+    bench = Bench(trades(5_000), run_options(Pace(rows_per_s=1_000)))
+
+    def take_longer(_: int) -> None:
+        bench.clock.time_s += 0.0012
+
+    bench.sink.on_send = take_longer
+    stop_at(bench, 1_000)
+    with pytest.raises(Stopped):
+        bench.run()
+    assert 1_000 <= len(bench.sink.sent) < 1_200
+    assert bench.last.state is State.CLEAN
+
+
 def test_a_failed_record_ends_the_run_and_the_frontier_stays_before_it():
     bench = Bench(trades(1_000), run_options(in_flight_rows_max=50), batch_rows=20)
     bench.sink.outcome = fail_with(KafkaError.INVALID_RECORD, at=300)
