@@ -308,3 +308,15 @@ def _make(broker: Broker, topic: str) -> str:
     while not asker.list_topics(topic, timeout=10).topics[topic].partitions:
         time.sleep(0.01)
     return broker.bootstrap_servers
+
+
+def test_pandas_is_not_imported_where_it_is_installed(trades: Path) -> None:
+    """Broken: pyarrow imports it for its first array, and every run takes 0.25 s and 50 MiB more."""
+    command = [sys.executable, "-X", "importtime", *REPLAY[1:], "run", str(trades), "--topic", "t", "--embedded"]
+    without = [sys.executable, "-X", "importtime", "-c", "import pyarrow; pyarrow.array([1])"]
+    done, other = (
+        subprocess.run(each, capture_output=True, text=True, check=True, env=env()) for each in (command, without)
+    )
+    assert re.search(r"\| +pandas$", other.stderr, re.MULTILINE), "this test needs pandas"
+    assert re.search(r"\| +pyarrow$", done.stderr, re.MULTILINE)
+    assert not re.search(r"\| +pandas\b", done.stderr)
