@@ -98,6 +98,7 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|Bucket '[^']*' not found|ContainerNotFo
 _ELSEWHERE = re.compile(r"HTTP status 30[17]|PermanentRedirect|AuthorizationHeaderMalformed")
 _UNREACHABLE = re.compile(
     r"NETWORK_CONNECTION|UNAVAILABLE|SLOW_DOWN|HTTP status 5..|CURL|[Cc]ould not (?:connect|resolve)|Connection"
+    r"|HDFS connection failed|errno 255"  # 255 is libhdfs's word for any Java exception without a number
 )
 _CREDENTIALS = {
     "s3": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and their rights to list and to get",
@@ -107,6 +108,7 @@ _CREDENTIALS = {
 }
 _NETWORK = {
     "s3": "check the network, AWS_REGION, and AWS_ENDPOINT_URL or ?endpoint_override=; then run the same command again",
+    "hdfs": "check the address, the network, and core-site.xml in CLASSPATH; then run the same command again",
 }
 
 

@@ -187,6 +187,9 @@ def unreadable(shown: str, error: Exception) -> InputError:
             where=shown,
             todo="write it again with plain or dictionary encodings; if it should have those, it is damaged",
         )
+    if isinstance(error, OSError) and error.errno:  # the system's word, or HDFS's; Parquet's own errors have no number
+        todo = "check the disk, or the network and the service; then run the same command again"
+        return InputError(f"the file cannot be read: {reason}", where=shown, todo=todo)
     return InputError(
         f"this is not a whole Parquet file: {reason}",
         where=shown,

@@ -18,6 +18,11 @@ S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttle
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
 S3_SILENCE_S = 10.0  # no byte for this long is a lost connection; the SDK's 3 s, S3 itself needs at bad times
 GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes, in which nobody knows what is wrong
+HDFS_LIMITS = {  # Hadoop's own are 46 connections of 20 s each, two minutes for an answer, and one for data
+    "ipc.client.connect.max.retries.on.timeouts": "0",
+    "ipc.client.rpc-timeout.ms": "30000",
+    "dfs.client.socket-timeout": "20000",
+}
 
 _S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
 
@@ -55,7 +60,8 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
         reason = without_secrets(address, str(error).partition("\n")[0])
         raise UsageError(reason, where=address.root, todo="check the URI and its parameters") from None
     except OSError as error:
-        if "libjvm" in str(error) or "libhdfs" in str(error):
+        unset = SCHEMES[address.scheme] == "hdfs" and not environment.get("CLASSPATH")
+        if unset or "libjvm" in str(error) or "libhdfs" in str(error):
             raise UsageError(
                 "Hadoop's client library cannot be loaded",
                 where=address.root,
@@ -104,13 +110,26 @@ def endpoint_of(environment: Mapping[str, str]) -> str | None:
 def _other(address: Address) -> Store:
     from pyarrow.fs import FileSystem  # noqa: PLC0415  # as above
 
-    parameters = dict(address.parameters)
+    parameters, authority = dict(address.parameters), address.authority
     if SCHEMES[address.scheme] == "gs":
         parameters.setdefault("retry_limit_seconds", GS_RETRY_S)
+    elif SCHEMES[address.scheme] == "hdfs":
+        if user := authority.rpartition("@")[0].partition(":")[0]:  # pyarrow passes over it there
+            parameters.setdefault("user", unquote(user))
+        parameters = {**HDFS_LIMITS, **parameters}
+        authority = address.host or "default"  # which is pyarrow's word for that of core-site.xml
+        _leave_signals()
     query = f"?{urlencode(parameters)}" if parameters else ""
-    files, base = FileSystem.from_uri(f"{address.scheme}://{address.authority}/{query}")
+    files, base = FileSystem.from_uri(f"{address.scheme}://{authority}/{query}")
     endpoint = parameters.get("endpoint_override", "") if SCHEMES[address.scheme] == "gs" else address.host
     return Store(files, "/" if SCHEMES[address.scheme] == "hdfs" else base.strip("/"), endpoint)
+
+
+def _leave_signals() -> None:
+    """Else Java takes SIGINT and SIGTERM for itself, and ends this process in the middle of whatever it does."""
+    options = os.environ.get("LIBHDFS_OPTS", "").split()
+    if "-Xrs" not in options:
+        os.environ["LIBHDFS_OPTS"] = " ".join([*options, "-Xrs"])
 
 
 # -- files ------------------------------------------------------------------------------------------------
@@ -145,7 +164,7 @@ def find(address: Address, store: Store) -> list[RemoteFile]:
 
 
 def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
-    from pyarrow.fs import FileType  # noqa: PLC0415  # as above
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
     info = store.files.get_file_info(store.full(address.path))
     if info.type == FileType.File:
@@ -155,6 +174,9 @@ def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
     elif paths.is_pattern(address.path):
         fixed, steps = paths.split_pattern(address.path)
         yield from _below(replace(address, path=fixed), store, steps)
+    elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
+        store.files.get_file_info(FileSelector(store.full(address.path)))
+        raise FileNotFoundError
     elif store.files.get_file_info(store.full("")).type == FileType.NotFound:
         raise InputError("there is no such bucket", where=address.shown, todo="check its name")
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 
 from replay.errors import InputError, UsageError
 from replay.input.address import is_uri, parse, refusal
+from replay.input.files import unreadable
 from replay.input.remote import connect, endpoint_of
 from replay.input.storage import find
 
@@ -103,10 +106,25 @@ def test_hdfs_reaches_hadoop_or_says_what_is_missing(monkeypatch):
         raise OSError("Unable to load libjvm\ndlopen(/usr/lib/jvm) failed")
 
     monkeypatch.setattr(pyarrow.fs, "FileSystem", type("Fake", (), {"from_uri": staticmethod(from_uri)}))
+    monkeypatch.setenv("LIBHDFS_OPTS", "-Xmx1g")
     with pytest.raises(UsageError, match="cannot be loaded") as caught:
         find(["hdfs://me:5ECRET@nn:8020/data"])
-    assert asked == ["hdfs://me:5ECRET@nn:8020/"]
+    (uri,) = asked
+    assert uri.startswith("hdfs://nn:8020/?"), "pyarrow passes over a user before the host"
+    assert "user=me" in uri
+    assert "5ECRET" not in uri
+    assert os.environ["LIBHDFS_OPTS"] == "-Xmx1g -Xrs", "Java takes SIGTERM for itself: no drain, and a crash"
     assert str(caught.value).count("\n") == 1
+
+
+def test_a_read_that_fails_is_not_blamed_on_the_file():
+    """Broken: whoever has a service that is down, or a failing disk, fetches a sound file again."""
+    for number in (errno.EIO, 255):  # 255: HDFS's
+        error = unreadable("a.parquet", OSError(number, "HDFS read failed"))
+        assert "cannot be read: [Errno" in error.what
+        assert "Parquet" not in error.what
+        assert "run the same command again" in error.todo
+    assert "not a whole Parquet file" in unreadable("a.parquet", OSError("Couldn't deserialize thrift")).what
 
 
 def test_a_pyarrow_without_a_service_is_told(monkeypatch):
