@@ -190,7 +190,7 @@ class Transactions:
 
     job: str = "replay"
     progress_topic: str = "replay-progress"
-    rows_max: int = 262_144  # at full speed a commit every half second, in which nothing is sent: a few per cent
+    rows_max: int = 524_288  # at full speed a commit a second, in which nothing is sent: a few per cent
     open_ms_max: float = 1_000.0  # a slow replay does not hold read_committed readers back for longer
 
 

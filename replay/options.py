@@ -456,7 +456,7 @@ class Sending:
         config.Delivery.IDEMPOTENT
     )
     progress_topic: Annotated[str, opt("--progress-topic", "Transactional: progress records.")] = "replay-progress"
-    transaction_rows: Annotated[str, opt("--transaction-rows", "Commit after this many rows,")] = "262144"
+    transaction_rows: Annotated[str, opt("--transaction-rows", "Commit after this many rows,")] = "524288"
     transaction_ms: Annotated[int, opt("--transaction-ms", "or after this long.", min=1)] = 1_000
     create_topic: Annotated[
         str | None, typer.Option("--create-topic", help="PARTITIONS[:REPLICATION]: create the topic if it is missing.")

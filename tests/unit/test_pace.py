@@ -98,7 +98,7 @@ def test_a_row_that_is_due_waits_for_its_burst():
     """Broken: while a burst is handed over, the next rows of a high rate fall due. Sent at once, each becomes a burst
     of its own, which takes longer than they do: a core is spent, and the replay is late all the time."""
     due = np.arange(200) / 50_000
-    last = 1 + round(BURST_S * 50_000)
+    last = 1 + int(BURST_S * 50_000)
     assert decide(due, 1, float(due[5])) == Wait(float(due[last] - due[5]))
     assert decide(due, 1, float(due[last])) == Send(last + 1)
 
@@ -106,7 +106,7 @@ def test_a_row_that_is_due_waits_for_its_burst():
 def test_rows_of_a_high_rate_go_out_together_and_those_of_a_low_rate_alone():
     """A sleep for each of 5,000 rows a second would cost more than the rows."""
     fast, slow = np.arange(100) / 5_000, np.arange(100) / 10
-    assert decide(fast, 1, 0.0) == Wait(float(fast[1 + round(BURST_S * 5_000)]))
+    assert decide(fast, 1, 0.0) == Wait(float(fast[1 + int(BURST_S * 5_000)]))
     assert decide(slow, 1, 0.0) == Wait(float(slow[1]))
 
 
