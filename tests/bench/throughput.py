@@ -61,13 +61,13 @@ def measure(setting: Setting) -> list[Table]:
     base = Case(setting.rows, (*few, PRODUCER_PERFORMANCE, ARROW_SINK, REPLAY_CLI, TEXTBOOK), setting.runs)
     cases = [base]
     if not setting.is_short:
-        fewer = replace(base, contenders=few, runs=max(1, min(2, setting.runs)))
+        fewer = replace(base, contenders=few)
         cases += [
             replace(fewer, symbols=500),
             replace(fewer, partitions=48),
             replace(fewer, compression="lz4"),
             replace(fewer, compression="zstd"),
-            replace(fewer, rows=10 * setting.rows, symbols=500, partitions=48, runs=1),
+            replace(fewer, rows=10 * setting.rows, symbols=500, partitions=48),
         ]
     tables = []
     with KafkaCluster(setting.scratch / "kafka") as kafka:
