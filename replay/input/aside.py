@@ -19,7 +19,6 @@ from replay.input.order import times_ns
 SEGMENT_BYTES = 256 << 20
 """A file is given back once all of it has been taken: small against what is put aside, and few files are open."""
 
-
 _IPC = pa.ipc.IpcWriteOptions()
 """Once for all: without it pyarrow looks into the environment each time. Not compressed: with LZ4 a row of a merge
 costs half as much again."""

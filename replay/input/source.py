@@ -175,10 +175,10 @@ class Source:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""
         arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
         left = [(index, row) for index, row in enumerate(start.cursors) if row < self.files[index].rows]
-        sort_bytes = self._sort_bytes([index for index, _ in left])
+        indices = [index for index, _ in left]
+        sort_bytes, let_go = self._sort_bytes(indices), self._let_go(indices)
         limit = self.options.selection.limit if self.options.selection is not None else None
         position = start
-        let_go = self._let_go([index for index, _ in left])
         with Aside() as aside:
             streams = [
                 self._stream(index, row, self._opener(index, row, aside, sort_bytes, let_go=let_go))

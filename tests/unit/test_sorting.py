@@ -23,6 +23,7 @@ from replay.input.aside import Aside
 from replay.input.order import by_event_time
 from replay.input.sorting import Read, sorted_stream, unsorted_rows
 from replay.model import FATE, ORDER_NS
+from tests.support.open_files import open_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,14 +72,7 @@ def sorted_rows(times: Sequence[int] | Ints) -> list[int]:
 
 def open_temporary_files() -> int:
     """Files of this process that have no name any more."""
-    found = 0
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{number}")
-        except FileNotFoundError:  # the one of the listing itself
-            continue
-        found += target.startswith(f"{tempfile.gettempdir()}/") and target.endswith(" (deleted)")
-    return found
+    return sum(path.endswith(" (deleted)") for path in open_files(tempfile.gettempdir()))
 
 
 @contextmanager

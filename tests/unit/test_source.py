@@ -23,6 +23,7 @@ from replay.input.reader import Reader
 from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Position
+from tests.support.open_files import open_files
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 US = pa.timestamp("us", "UTC")
@@ -468,10 +469,8 @@ def test_files_that_are_let_go_of_are_not_open(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "aside"))
     source, seen = Source(SourceOptions((str(tmp_path / "in"),))), []
     for _ in source.batches(source.start):
-        links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-        names = [os.readlink(link) for link in links if os.path.islink(link)]
-        seen.append(sum(name.startswith(str(tmp_path / "in")) for name in names))
-        assert sum(name.startswith(str(tmp_path / "aside")) for name in names) == 1
+        seen.append(len(open_files(tmp_path / "in")))
+        assert len(open_files(tmp_path / "aside")) == 1
     assert seen
     assert max(seen) == 0
 
