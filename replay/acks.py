@@ -11,7 +11,7 @@ which is C; Python runs for the last record of each partition, whose offset is t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
 from queue import SimpleQueue
@@ -42,8 +42,8 @@ class Chunk:
     `rows` counts the positions it covers, skipped and left-out rows included; `records` what was sent of them, to
     `partitions`; `skipped` the rows a partition had already (see `PartitionMark.ahead_rows`); `next_offsets` is what
     the reports so far say: a partition is missing where its last report has not come, or came without offset (a
-    duplicate sequence). `reports` holds None, or the error, for each record that was reported; `errors` those, once
-    all have come; `failed_partitions` are those whose last record is among them.
+    duplicate sequence). `reports` holds None, or the error, for each record that was reported and not looked at yet;
+    `errors` are those of the records that were; `failed_partitions` are those whose last record is among them.
     """
 
     bytes: int
@@ -56,6 +56,7 @@ class Chunk:
     skipped: dict[int, int] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
     reports: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    looked_at: int = 0
     errors: list[Any] = field(default_factory=list)
     failed_partitions: list[int] = field(default_factory=list)
 
@@ -79,10 +80,16 @@ class Chunk:
 
     def is_delivered(self) -> bool:
         """Whether every record was reported, and none of them has failed: a failed one never counts."""
-        if self.errors or self.reports.qsize() < self.records:
+        if self.errors or self.looked_at + self.reports.qsize() < self.records:
             return False
-        self.errors = list(filter(None, map(self.reports.get, repeat(False, self.records))))
+        self.look()
         return not self.errors
+
+    def look(self) -> None:
+        """At the reports that have come since the last look: a record that failed is found before all have come."""
+        reports = self.reports.qsize()
+        self.errors += filter(None, map(self.reports.get, repeat(False, reports)))
+        self.looked_at += reports
 
 
 class Frontier:
@@ -112,9 +119,15 @@ class Frontier:
         return self._chunks[0] if self._chunks else None
 
     @property
-    def failed(self) -> Chunk | None:
-        """The oldest chunk, where `advance` found that records of it have failed: it stops there for good."""
-        return self._chunks[0] if self._chunks and self._chunks[0].errors else None
+    def is_held_up(self) -> bool:
+        """Whether `advance` found that records of the oldest chunk have failed: it stops there for good."""
+        return bool(self._chunks and self._chunks[0].errors)
+
+    def failures(self) -> Iterator[tuple[Chunk, Any]]:
+        """Each record that was reported as failed, of whatever chunk: those before it may never be reported."""
+        for chunk in self._chunks:
+            chunk.look()
+            yield from ((chunk, error) for error in chunk.errors)
 
     def sent(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)

@@ -332,16 +332,25 @@ class Session:
             self._errors_seen = self._sink.news.errors
             if self._shown.first_ack_s is None:
                 self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
-        if (failed := self._frontier.failed) is not None:
-            for error in failed.errors:
-                self._failed(error, failed)
-        if self._failure:
-            self._give_up()
+        if self._frontier.is_held_up:
+            self._look_for_failures()
         self._stop.check()
         now_s = self._clock.monotonic()
         if now_s - self._ticked_at_s >= TICK_S:
             self._ticked_at_s = now_s
             self._tick(now_s)
+
+    def _look_for_failures(self) -> None:
+        """One record that failed ends this producer: for what the broker said of it, or, where nobody said anything
+        (librdkafka purges what waits behind a failure of its own), to be found out from the topic."""
+        purged = False
+        for chunk, error in self._frontier.failures():
+            self._failed(error, chunk)
+            purged = True
+        if self._failure:
+            self._give_up()
+        if purged:
+            raise Resync("rows were given up before the broker had answered for them")
 
     def _give_up(self) -> None:
         """A record failed: for good, since librdkafka retries everything else by itself."""
@@ -353,6 +362,7 @@ class Session:
         )
 
     def _tick(self, now_s: float) -> None:
+        self._look_for_failures()
         self._watch_broker(now_s)
         self._watch.look()
         self._keep(now_s)

@@ -204,6 +204,7 @@ class FakeSink:
     shuffle: Random | None = None
     outcome: Callable[[Sent], Error | None] = lambda _: None
     without_offset: Callable[[Sent], bool] = lambda _: False
+    never_reported: Callable[[Sent], bool] = lambda _: False
     hook: Callable[[], None] = lambda: None
     on_send: Callable[[int], None] = lambda _: None
     news: BrokerNews = field(default_factory=BrokerNews)
@@ -268,6 +269,8 @@ class FakeSink:
         if self.shuffle is not None:
             self.shuffle.shuffle(reports)
         for one, error, offset in reports:
+            if self.never_reported(one):
+                continue
             if error is None:
                 self.acknowledged.add(one.number)
             one.on_delivery(error, Message(one.partition, offset))

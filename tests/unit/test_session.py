@@ -482,10 +482,28 @@ def test_rights_that_are_taken_away_half_way_end_the_run_unclean_before_the_refu
     assert 250 <= bench.last.progress.position.row <= 300
 
 
-def test_a_purged_record_is_unknown_not_failed_and_never_acknowledged():
+@pytest.mark.parametrize("silent", [-1, 0, 99])
+def test_a_purged_record_is_unknown_and_only_a_new_producer_can_find_out(silent):
+    """Broken: librdkafka gives up what waits behind a failure of its own (of a transaction, say), and forgets some of
+    what it had sent: the run waits until the broker deadline for acknowledgements that cannot come; or counts them."""
     bench = Bench(trades(100), run_options(broker_timeout_s=5.0))
     bench.sink.outcome = fail_with(KafkaError._PURGE_QUEUE, at=50)
-    with pytest.raises(BrokerUnavailable):
+    bench.sink.never_reported = lambda one: one.number == silent
+    begun_s = bench.clock.time_s
+    with pytest.raises(Resync, match="given up before the broker had answered"):
+        bench.run()
+    assert bench.clock.time_s - begun_s < 1
+    assert bench.last.progress.position.row <= 50
+    assert bench.last.state is State.RUNNING
+
+
+def test_what_the_broker_refused_is_told_although_older_rows_were_purged_for_it():
+    """Broken: the record that no producer will ever get in is taken for bad luck, and tried again without end."""
+    bench = Bench(trades(1_000), run_options(), batch_rows=20)
+    errors = {50: Error(KafkaError._PURGE_QUEUE, "purged"), 70: Error(KafkaError.INVALID_RECORD, "said the broker")}
+    bench.sink.outcome = lambda one: errors.get(one.number)
+    bench.sink.latency_s = 0.5
+    with pytest.raises(ProducerFatal, match=r"among rows 60 to 79 .*said the broker"):
         bench.run()
     assert bench.last.progress.position.row <= 50
 
