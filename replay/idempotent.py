@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
 from replay.encode import Encoder
-from replay.errors import ProducerFatal, StateConflict
+from replay.errors import BrokerUnavailable, ProducerFatal, StateConflict
 from replay.garbage import rarely_collected
 from replay.input.source import Source
 from replay.model import Encoded, Position, Progress, Resync
+from replay.outage import Standstill
 from replay.preflight import Ready
 from replay.report import SETTLING, TAIL, utc
 from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
@@ -24,6 +25,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     """Send what is missing; the checkpoint says done when it returns."""
     progress = _begin(ready) if saved is None else _resume(ready, saved)
     ready.shown.first_row = ready.shown.done_rows = progress.position.row
+    standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     while True:
         session = Session(
             ready.options, ready.source, ready.encoder, KafkaSink(ready.options.kafka), progress, ready.save,
@@ -33,6 +35,13 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
             session.run()
             return
         except Resync as reason:
+            now_s = ready.clock.monotonic()
+            if not standstill.moved(now_s, ready.shown.done_rows) and standstill.is_over(now_s):
+                raise BrokerUnavailable(
+                    f"no producer got any further for {standstill.lasted_s(now_s):.0f} s ({reason})",
+                    where=ready.options.kafka.bootstrap_servers,
+                    todo="run the same command again once the broker is back: it resumes without duplicates",
+                ) from None
             ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
             ready.watch.confirm()
             progress = _resume(ready, _reload(ready))

@@ -138,5 +138,8 @@ def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict
         "retry.backoff.ms": 100,
         "retry.backoff.max.ms": 1_000,
         "transactional.id": transactional_id,
-        "transaction.timeout.ms": int(min(60.0, max(10.0, options.broker_timeout_s)) * 1_000),
+        # A cluster may allow less than a minute (transaction.max.timeout.ms): the user's word counts.
+        "transaction.timeout.ms": options.settings.get(
+            "transaction.timeout.ms", int(min(60.0, max(10.0, options.broker_timeout_s)) * 1_000)
+        ),
     }

@@ -1,4 +1,7 @@
-"""Is the broker down, or is this ordinary waiting? Pure: times in, verdict out."""
+"""Is the broker down, or is this ordinary waiting? Does one producer after the other get any further?
+
+Pure: times in, verdict out.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +48,26 @@ class Outage:
 
     def _this_s(self, now_s: float) -> float:
         return now_s - self.since_s if self.since_s is not None else 0.0
+
+
+@dataclass(slots=True)
+class Standstill:
+    """Watches one producer after the other: as long as rows get through, there may be any number of them."""
+
+    timeout_s: float
+    since_s: float
+    best_row: int = -1
+
+    def moved(self, now_s: float, row: int) -> bool:
+        """Whether the producer that just ended had got beyond all before it."""
+        if row <= self.best_row:
+            return False
+        self.best_row, self.since_s = row, now_s
+        return True
+
+    def lasted_s(self, now_s: float) -> float:
+        return now_s - self.since_s
+
+    def is_over(self, now_s: float) -> bool:
+        """Past the deadline: another producer would not get further, either."""
+        return self.lasted_s(now_s) > self.timeout_s

@@ -22,6 +22,7 @@ from replay.config import TopicSpec
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.errors import BrokerUnavailable, Locked, ProducerFatal, StateConflict, UsageError
 from replay.model import Fenced, Position, Progress, Resync
+from replay.outage import Standstill
 from replay.preflight import Ready, check_appended
 from replay.report import STARTING_OVER
 from replay.resume import fresh_start
@@ -130,7 +131,8 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     start: Position | None = ready.source.start if ready.options.restart else None  # None: where Kafka says
     mine = {me}  # instances that are no news: this one, and whoever was at work before it
     claimed = False
-    best_row, trouble_since_s, backoff_s = -1, ready.clock.monotonic(), BACKOFF_S
+    standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
+    backoff_s = BACKOFF_S
     while True:
         try:
             with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
@@ -155,11 +157,11 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 return
         except Resync as reason:
             now_s = ready.clock.monotonic()
-            if ready.shown.done_rows > best_row:
-                best_row, trouble_since_s, backoff_s = ready.shown.done_rows, now_s, BACKOFF_S
-            if now_s - trouble_since_s > ready.options.kafka.broker_timeout_s:
+            if standstill.moved(now_s, ready.shown.done_rows):
+                backoff_s = BACKOFF_S
+            elif standstill.is_over(now_s):
                 raise BrokerUnavailable(
-                    f"no transaction could be committed for {now_s - trouble_since_s:.0f} s ({reason})",
+                    f"no transaction could be committed for {standstill.lasted_s(now_s):.0f} s ({reason})",
                     where=ready.options.kafka.bootstrap_servers,
                     todo="run the same command again once the broker is back: it resumes without duplicates",
                 ) from None

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from replay import idempotent
+from replay.errors import BrokerUnavailable
+from replay.model import Resync
 from replay.resume import SETTLE_GAP_S
 from tests.unit.fakes import FakeClock
 
@@ -65,3 +67,39 @@ def test_who_knows_better_says_so():
     watermarks, waited_s = settled(3, 119.0, settle_s=120.0)
     assert watermarks == [7]
     assert waited_s >= 120
+
+
+def test_producers_that_get_no_further_end_at_the_broker_deadline(monkeypatch):
+    """Broken: whatever goes wrong again with each new producer is tried again without end, night after night."""
+    clock = FakeClock()
+    warnings: list[str] = []
+    started: list[float] = []
+
+    class Failing:
+        def __init__(self, *_: Any) -> None:
+            started.append(clock.time_s)
+
+        def run(self) -> None:
+            clock.sleep(20.0)
+            raise Resync("the producer's epoch changed inside the run")
+
+    progress = SimpleNamespace(position=SimpleNamespace(row=7))
+    ready: Any = SimpleNamespace(
+        clock=clock,
+        shown=SimpleNamespace(first_row=0, done_rows=0),
+        report=SimpleNamespace(warning=warnings.append),
+        watch=SimpleNamespace(confirm=lambda: None),
+        options=SimpleNamespace(kafka=SimpleNamespace(broker_timeout_s=50.0, bootstrap_servers="fake:9092")),
+        **dict.fromkeys(("source", "encoder", "save", "stop")),
+    )
+    for name, instead in (
+        ("Session", Failing), ("KafkaSink", lambda _: None), ("_reload", lambda _: None),
+        ("_resume", lambda *_: progress),
+    ):  # fmt: skip
+        monkeypatch.setattr(idempotent, name, instead)
+    begun_s = clock.time_s
+    with pytest.raises(BrokerUnavailable, match=r"no producer got any further for 60 s \(the producer's epoch"):
+        idempotent.deliver(ready, saved=ready)
+    assert clock.time_s - begun_s == pytest.approx(80.0), "the deadline counts from the first failure"
+    assert len(started) == 4
+    assert len(warnings) == 3
