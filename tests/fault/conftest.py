@@ -31,6 +31,14 @@ ISOLATION = {"idempotent": "read_uncommitted", "transactional": "read_committed"
 """Each delivery, and the reader whom it promises every row once."""
 
 
+FAULT_TABLE = "fault | delivery | faults | topics | rows | lost | duplicated | out of order"
+BREAK_TABLE = "break | what it breaks | caught by"
+
+
+class Tell(Protocol):
+    def __call__(self, what: str, delivery: str, faults: int, topics: int, rows: int) -> None: ...
+
+
 class MakeScenario(Protocol):
     def __call__(
         self, trades: Trades, bootstrap_servers: str, *options: str, partitions: int = ..., replication: int = ...
@@ -135,7 +143,9 @@ def quick_and_soak(quick: Sequence[Callable[..., Any]], faults: Sequence[Callabl
     return [pytest.param(each, id=each.__name__, marks=() if each in quick else pytest.mark.soak) for each in faults]
 
 
-def again_and_again(what: str, faults: int, fresh: Callable[[], list[Scenario]], fault: Callable[[], bool]) -> None:
+def again_and_again(
+    tell: Tell, what: str, faults: int, fresh: Callable[[], list[Scenario]], fault: Callable[[], bool]
+) -> None:
     """Fault after fault, replays after replays, until so many happened; every topic is compared."""
     done = topics = 0
     while done < faults:
@@ -148,9 +158,23 @@ def again_and_again(what: str, faults: int, fresh: Callable[[], list[Scenario]],
             replay.assert_exact()
         topics += 1
     for delivery in ISOLATION:
-        told(what, delivery, done, topics, len(replays[0].trades.rows))
+        tell(what, delivery, done, topics, len(replays[0].trades.rows))
 
 
-def told(what: str, delivery: str, faults: int, topics: int, rows: int) -> None:
-    """A row of the README's table."""
-    print(f"\n| {what} | {delivery} | {faults} | {topics} | {topics * rows:,} | 0 | 0 | 0 |")
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """Puts a row into the table of faults that is shown in the end; lost, duplicated, out of order were compared."""
+
+    def row(what: str, delivery: str, faults: int, topics: int, rows: int) -> None:
+        record_property(FAULT_TABLE, f"{what} | {delivery} | {faults} | {topics} | {topics * rows:,} | 0 | 0 | 0")
+
+    return row
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The tables as the README has them, whichever process the rows come from."""
+    reports = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    for table in (FAULT_TABLE, BREAK_TABLE):
+        rows = sorted(row for report in reports for name, row in report.user_properties if name == table)
+        for row in [table, " | ".join(["---"] * (table.count("|") + 1)), *rows] if rows else []:
+            terminalreporter.write_line(f"| {row} |")

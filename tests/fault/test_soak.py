@@ -1,7 +1,7 @@
 """The random kills of the other files, many times over and in both deliveries: `pytest -m soak tests/fault`.
 
-`--rounds` says how many kills (200 of the job, a quarter of that of the broker). Each test prints a row of the README's
-table (`-s` shows it).
+`--rounds` says how many kills (200 of the job, a quarter of that of the broker). Each test adds a row to the table that
+is shown in the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fault.conftest import ISOLATION, own_cluster, told
+from tests.fault.conftest import ISOLATION, own_cluster
 from tests.support.process import KILLED
 from tests.support.topics import create_topic
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Broker
-    from tests.fault.conftest import MakeScenario
+    from tests.fault.conftest import MakeScenario, Tell
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Scenario, Trades
 
@@ -44,7 +44,7 @@ def topics(first: Scenario, delivery: str) -> Iterator[Scenario]:
 
 @pytest.mark.parametrize("delivery", ISOLATION)
 def test_the_job_killed_many_times(
-    kafka: KafkaCluster | Broker, many_trades: Trades, scenario: MakeScenario, delivery: str, rounds: int
+    kafka: KafkaCluster | Broker, many_trades: Trades, scenario: MakeScenario, delivery: str, rounds: int, tell: Tell
 ) -> None:
     """Broken: as in test_job_killed.py, but so rarely that 20 kills would miss it."""
     rng = random.Random(rounds)
@@ -63,12 +63,17 @@ def test_the_job_killed_many_times(
         replay.assert_exact()
         if kills >= rounds:
             break
-    told("job, kill -9", delivery, kills, done, len(many_trades.rows))
+    tell("job, kill -9", delivery, kills, done, len(many_trades.rows))
 
 
 @pytest.mark.parametrize("delivery", ISOLATION)
 def test_the_broker_killed_many_times(
-    tmp_path_factory: pytest.TempPathFactory, many_trades: Trades, scenario: MakeScenario, delivery: str, rounds: int
+    tmp_path_factory: pytest.TempPathFactory,
+    many_trades: Trades,
+    scenario: MakeScenario,
+    delivery: str,
+    rounds: int,
+    tell: Tell,
 ) -> None:
     """Broken: as in test_broker_faults.py, but so rarely that a few crashes would miss it."""
     rng = random.Random(rounds)
@@ -88,4 +93,4 @@ def test_the_broker_killed_many_times(
             replay.assert_exact()
             if kills >= rounds // 4:
                 break
-    told("broker, kill -9", delivery, kills, done, len(many_trades.rows))
+    tell("broker, kill -9", delivery, kills, done, len(many_trades.rows))

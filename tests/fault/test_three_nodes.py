@@ -21,7 +21,7 @@ from tests.support.topics import leader_of, set_topic_config, wait_in_sync
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.fault.conftest import MakeBoth
+    from tests.fault.conftest import MakeBoth, Tell
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Scenario, Trades
 
@@ -183,6 +183,7 @@ def test_nodes_that_come_back_many_times(
     many_trades: Trades,
     fault: Callable[[KafkaCluster, list[Scenario]], None],
     rounds: int,
+    tell: Tell,
 ) -> None:
     """Broken: as above, but so rarely that one fault of each kind would miss it."""
     rng = random.Random(rounds)
@@ -200,7 +201,7 @@ def test_nodes_that_come_back_many_times(
         return True
 
     what = f"three nodes: {fault.__name__.replace('_', ' ')}"
-    again_and_again(what, max(1, rounds // 20), fresh, once)
+    again_and_again(tell, what, max(1, rounds // 20), fresh, once)
 
 
 # --- many partitions: librdkafka issue 4953 -----------------------------------------------------------------
@@ -247,7 +248,7 @@ def test_leaders_of_many_partitions_move(kafka3: KafkaCluster, both: MakeBoth, s
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_leaders_of_many_partitions_move_many_times(
-    kafka3: KafkaCluster, both: MakeBoth, scattered_trades: Trades, rounds: int
+    kafka3: KafkaCluster, both: MakeBoth, scattered_trades: Trades, rounds: int, tell: Tell
 ) -> None:
     """Broken: as above, but so rarely that one move would miss it."""
     rng, servers = random.Random(rounds), kafka3.bootstrap_servers
@@ -262,7 +263,7 @@ def test_leaders_of_many_partitions_move_many_times(
         move_leaders(kafka3, servers, rng)
         return True
 
-    again_and_again(f"leaders of {MANY_PARTITIONS} partitions move", max(1, rounds // 4), fresh, once)
+    again_and_again(tell, f"leaders of {MANY_PARTITIONS} partitions move", max(1, rounds // 4), fresh, once)
     seen = replays[0].jobs.logs()
     print(f"\nepoch changes noticed: {seen.count('epoch changed')}, other resumes: {seen.count('with a new producer')}")
 

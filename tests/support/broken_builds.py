@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import checkpoint, cluster, idempotent, job, preflight, resume, transactional
+from replay import checkpoint, cluster, deliver, idempotent, job, kafka_settings, preflight, resume, transactional
 from replay.acks import Chunk, Frontier
-from replay.checkpoint import CheckpointFile, State
+from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster, Patience
-from replay.deliver import KafkaSink, TransactionalSink
-from replay.errors import CheckpointUnwritable, ExitCode, ProducerFatal, StateConflict, exit_code
+from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
+from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
 from replay.input import files as inputs
 from replay.model import Position, Progress, Resync
 from replay.outage import Outage
@@ -33,7 +34,9 @@ from replay.preflight import Ready
 from replay.report import Stop
 from replay.resume import behind
 from replay.session import Session
+from replay.topic_watch import TopicWatch
 from replay.transactional import TransactionalSession
+from replay.verify import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,12 +113,33 @@ def lead_unbounded(patch: pytest.MonkeyPatch) -> None:
 
 def no_patience(patch: pytest.MonkeyPatch) -> None:
     """a read of the cluster gives up on the first error"""
+    _set_patience(patch, 0.0)
+
+
+def _set_patience(patch: pytest.MonkeyPatch, seconds: float) -> None:
     real = Patience.__init__
+    patch.setattr(Patience, "__init__", lambda self, clock, _, *more: real(self, clock, seconds, *more))
 
-    def init(self: Patience, clock: Any, timeout_s: float, *more: Any) -> None:  # noqa: ARG001
-        real(self, clock, 0.0, *more)
 
-    patch.setattr(Patience, "__init__", init)
+def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
+    """a resume saves where it would go on before it has read the topic's tail"""
+    real = idempotent._reconcile
+
+    def reconcile(ready: Ready, saved: Checkpoint) -> Progress:
+        ready.save(behind(saved.progress, ready.cluster.high_watermarks(ready.topic)), State.RUNNING)
+        return real(ready, saved)
+
+    patch.setattr(idempotent, "_reconcile", reconcile)
+
+
+def done_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """a replay that is done begins again when it is run again"""
+    patch.setattr(job, "_nothing_to_do", lambda ready, _: idempotent.deliver(ready, None))
+
+
+def verify_is_blind(patch: pytest.MonkeyPatch) -> None:
+    """`replay verify` finds everything in order"""
+    patch.setattr(Verdict, "exact", property(lambda _: True))
 
 
 # -- what must be refused ----------------------------------------------------------------------------------------
@@ -131,6 +155,18 @@ def topic_id_not_checked(patch: pytest.MonkeyPatch) -> None:
     """a topic is known by its name alone"""
     real = preflight.job_print
     patch.setattr(job, "job_print", lambda *args: replace(real(*args), topic_id=""))
+
+
+def deleted_is_a_typing_error(patch: pytest.MonkeyPatch) -> None:
+    """a topic that is not there any more is taken for one that never was"""
+    real = preflight.find_topic
+    patch.setattr(job, "find_topic", lambda context, _: real(context, None))
+
+
+def topic_not_watched(patch: pytest.MonkeyPatch) -> None:
+    """nobody asks during a run whether the topic is still the same"""
+    patch.setattr(TopicWatch, "look", lambda _: None)
+    patch.setattr(TopicWatch, "confirm", lambda _: None)
 
 
 def job_not_compared(patch: pytest.MonkeyPatch) -> None:
@@ -188,6 +224,94 @@ def ignore_failed_report(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(KafkaSink, "_lost", lambda *_: Resync("nothing happened"))
 
 
+def gaps_allowed(patch: pytest.MonkeyPatch) -> None:
+    """where a batch fails for good, librdkafka goes on with those behind it"""
+    epoch_bump_ignored(patch)
+    real = kafka_settings.producer_settings
+    patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "enable.gapless.guarantee": False})
+
+
+def rows_time_out(patch: pytest.MonkeyPatch) -> None:
+    """librdkafka may give up a row that is not acknowledged within a second"""
+    real = kafka_settings.producer_settings
+    patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "message.timeout.ms": 1_000})
+
+
+def failures_of_whole_chunks(patch: pytest.MonkeyPatch) -> None:
+    """a record that failed is noticed once all that were handed over with it have been reported"""
+    real = Frontier.failures
+    patch.setattr(Frontier, "failures", lambda self: real(self) if self.is_held_up else iter(()))
+
+
+def purged_is_delivered(patch: pytest.MonkeyPatch) -> None:
+    """rows that nobody looked after any longer count as acknowledged"""
+    real_callbacks, real_place = Chunk.callbacks, Frontier._place
+
+    def hopeful(report: Any) -> Any:
+        return lambda error, message: report(
+            None if error is not None and error.code() in UNKNOWN_OUTCOMES else error, message
+        )
+
+    def place(self: Frontier, chunk: Chunk) -> None:
+        real_place(self, chunk)
+        self._unplaced.clear()
+
+    patch.setattr(Chunk, "callbacks", lambda self, partitions: list(map(hopeful, real_callbacks(self, partitions))))
+    patch.setattr(Frontier, "_place", place)
+
+
+def outage_not_told(patch: pytest.MonkeyPatch) -> None:
+    """a broker that does not answer passes for ordinary waiting"""
+    patch.setattr(Outage, "observe", lambda *_: False)
+
+
+def slow_is_an_outage(patch: pytest.MonkeyPatch) -> None:
+    """every acknowledgement that takes longer than a burst counts as a lost connection"""
+    real = KafkaSink.poll
+
+    def poll(self: KafkaSink, seconds: float = 0.0) -> None:
+        before = len(self._producer)
+        real(self, seconds)
+        if before and len(self._producer) == before:
+            raise Resync("no acknowledgement came")
+
+    patch.setattr(KafkaSink, "poll", poll)
+
+
+def outage_is_a_crash(patch: pytest.MonkeyPatch) -> None:
+    """rows that a broker has not acknowledged for seconds are taken for lost, and sent again unseen"""
+    no_tail_read(patch)
+    stop_without_drain(patch)
+    real = Session._watch_broker
+
+    def watch_broker(self: Session, now_s: float) -> None:
+        real(self, now_s)
+        if self._outage.since_s is not None:
+            raise Resync("no acknowledgement for seconds")
+
+    patch.setattr(Session, "_watch_broker", watch_broker)
+
+
+def stall_is_a_crash(patch: pytest.MonkeyPatch) -> None:
+    """a process that stood still for a second takes its rows in flight for lost, and sends them again unseen"""
+    no_tail_read(patch)
+    stop_without_drain(patch)
+    real, polled_s = KafkaSink.poll, [time.monotonic()]
+
+    def poll(self: KafkaSink, seconds: float = 0.0) -> None:
+        before_s, polled_s[0] = polled_s[0], time.monotonic()
+        if polled_s[0] - before_s > 1 and len(self._producer):
+            raise Resync("it stood still")
+        real(self, seconds)
+
+    patch.setattr(KafkaSink, "poll", poll)
+
+
+def stop_without_drain(patch: pytest.MonkeyPatch) -> None:
+    """a stop does not wait for what is on its way"""
+    patch.setattr(KafkaSink, "drain", lambda *_: True)
+
+
 def retry_on_lost_connection(patch: pytest.MonkeyPatch) -> None:
     """when a connection breaks, the retry is left to librdkafka"""
     real = KafkaSink.__init__
@@ -220,6 +344,7 @@ def epoch_bump_ignored(patch: pytest.MonkeyPatch) -> None:
 def no_deadline(patch: pytest.MonkeyPatch) -> None:
     """an outage is waited for without end"""
     patch.setattr(Outage, "left_s", lambda self, _: self.timeout_s)
+    _set_patience(patch, 86_400.0)
 
 
 def flush_without_limit(patch: pytest.MonkeyPatch) -> None:
@@ -275,6 +400,35 @@ def not_atomic_save(patch: pytest.MonkeyPatch) -> None:
             raise self._unwritable("progress cannot be saved", error) from None
 
     patch.setattr(CheckpointFile, "save", save)
+
+
+def leftovers_in_the_way(patch: pytest.MonkeyPatch) -> None:
+    """what a save left behind when it was killed stands in the way of the next one"""
+    real_save, real_keep = CheckpointFile.save, CheckpointFile._keep_previous
+
+    def save(self: CheckpointFile, saved: Any) -> None:
+        if self._temporary.exists():
+            raise CheckpointUnwritable(f"{self._temporary} is there", where="", todo="")
+        real_save(self, saved)
+
+    def keep_previous(self: CheckpointFile) -> None:
+        if self._link.exists():
+            raise CheckpointUnwritable(f"{self._link} is there", where="", todo="")
+        real_keep(self)
+
+    patch.setattr(CheckpointFile, "check_writable", lambda _: None)
+    patch.setattr(CheckpointFile, "save", save)
+    patch.setattr(CheckpointFile, "_keep_previous", keep_previous)
+
+
+def moved_away_first(patch: pytest.MonkeyPatch) -> None:
+    """the older generation is moved out of the way, so that for a moment there is no checkpoint"""
+
+    def keep_previous(self: CheckpointFile) -> None:
+        if self._target.exists():
+            os.replace(self._target, self.previous)
+
+    patch.setattr(CheckpointFile, "_keep_previous", keep_previous)
 
 
 def always_clean(patch: pytest.MonkeyPatch) -> None:
@@ -333,6 +487,11 @@ def progress_uncommitted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Cluster, "read", read)
 
 
+def progress_unread(patch: pytest.MonkeyPatch) -> None:
+    """nobody reads Kafka's progress"""
+    patch.setattr(transactional, "_read_progress", lambda *_: None)
+
+
 def file_over_kafka(patch: pytest.MonkeyPatch) -> None:
     """the local file says where to go on, not Kafka"""
     real = transactional.decide
@@ -385,17 +544,117 @@ def progress_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TransactionalSession, "_end_transaction", end_transaction)
 
 
+def own_transactional_id(patch: pytest.MonkeyPatch) -> None:
+    """every instance has a transactional.id of its own"""
+    real = transactional._transactional_id
+    patch.setattr(transactional, "_transactional_id", lambda ready: f"{real(ready)}.{os.getpid()}")
+
+
+def save_before_claim(patch: pytest.MonkeyPatch) -> None:
+    """the first local file is written before Kafka knows of the replay"""
+    real = TransactionalSession.claim
+
+    def claim(self: TransactionalSession) -> None:
+        self._save(self._committed, State.RUNNING)
+        real(self)
+
+    patch.setattr(TransactionalSession, "claim", claim)
+
+
+def file_needed(patch: pytest.MonkeyPatch) -> None:
+    """Kafka's progress counts only beside a local file"""
+    real = transactional.decide
+
+    def decide(saved: Any, record: Any, *args: Any, **options: Any) -> Position:
+        if saved is None and record is not None:
+            raise StateConflict("there is no local file", where="", todo="")
+        return real(saved, record, *args, **options)
+
+    patch.setattr(transactional, "decide", decide)
+
+
+def file_not_compared(patch: pytest.MonkeyPatch) -> None:
+    """nobody looks whether the local file knows more than Kafka"""
+    real = transactional.decide
+    patch.setattr(transactional, "decide", lambda _, *args, **options: real(None, *args, **options))
+
+
+def fenced_is_the_end(patch: pytest.MonkeyPatch) -> None:
+    """a transaction that timed out is told as an instance that took over"""
+
+    def await_owner(*_: Any) -> None:
+        raise Locked("another instance took over", where="", todo="")
+
+    patch.setattr(transactional, "_await_owner", await_owner)
+
+
+def resync_is_the_end(patch: pytest.MonkeyPatch) -> None:
+    """a transaction that failed ends the job instead of a producer"""
+    real = TransactionalSession.run
+
+    def run(self: TransactionalSession) -> None:
+        try:
+            real(self)
+        except Resync as reason:
+            raise ProducerFatal(str(reason), where="", todo="") from None
+
+    patch.setattr(TransactionalSession, "run", run)
+
+
+def transaction_rows_ignored(patch: pytest.MonkeyPatch) -> None:
+    """--transaction-rows is ignored"""
+    real = TransactionalSession._before_chunk
+    patch.setattr(TransactionalSession, "_before_chunk", lambda self, rows, _: real(self, rows, -1_000_000_000))
+
+
+def transaction_ms_ignored(patch: pytest.MonkeyPatch) -> None:
+    """--transaction-ms is ignored"""
+    patch.setattr(TransactionalSession, "_keep", lambda *_: None)
+
+
+def appended_not_compared(patch: pytest.MonkeyPatch) -> None:
+    """nobody looks where appended files begin"""
+    patch.setattr(transactional, "check_appended", lambda *_: None)
+
+
+def fingerprint_not_compared(patch: pytest.MonkeyPatch) -> None:
+    """a progress record is taken for this job's, whatever it was made with"""
+    patch.setattr(transactional, "fingerprint", lambda _: "")
+
+
+def first_offsets_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """where a replay began is not taken over from Kafka's progress"""
+    patch.setattr(transactional, "replace", lambda old, **new: old if "first_offsets" in new else replace(old, **new))
+
+
+def progress_topic_not_checked(patch: pytest.MonkeyPatch) -> None:
+    """any topic will do for progress records"""
+    real = transactional._find_progress_topic
+
+    def find(ready: Ready) -> Any:
+        return ready.cluster.topic(ready.options.transactions.progress_topic) or real(ready)
+
+    patch.setattr(transactional, "_find_progress_topic", find)
+
+
 def _named(*functions: Break) -> Mapping[str, Break]:
     return {function.__name__.replace("_", "-"): function for function in functions}
 
 
 BREAKS = _named(
-    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, no_start_save, one_start_save, lead_unbounded,
-    no_patience, watermark_not_checked, topic_id_not_checked, job_not_compared, damaged_is_new, plain_partitioner,
-    out_of_memory_is_a_bug,
-    save_before_ack, ignore_failed_report, retry_on_lost_connection, lost_connection_is_the_end,
-    epoch_bump_ignored, no_deadline, flush_without_limit, second_signal_ignored, no_lock, no_fsync, no_folder_fsync,
-    not_atomic_save, always_clean, save_errors_ignored, init_after_read, progress_uncommitted, file_over_kafka,
-    no_owner_check, commit_not_checked, save_before_commit, progress_in_another_transaction,
+    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, save_before_tail_read, no_start_save, one_start_save,
+    lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
+    watermark_not_checked, topic_id_not_checked, deleted_is_a_typing_error, topic_not_watched, job_not_compared,
+    damaged_is_new, plain_partitioner, out_of_memory_is_a_bug,
+    save_before_ack, ignore_failed_report, gaps_allowed, rows_time_out, failures_of_whole_chunks,
+    purged_is_delivered, outage_not_told, slow_is_an_outage, outage_is_a_crash, stall_is_a_crash, stop_without_drain,
+    retry_on_lost_connection, lost_connection_is_the_end, epoch_bump_ignored, no_deadline, flush_without_limit,
+    second_signal_ignored,
+    no_lock, no_fsync, no_folder_fsync, not_atomic_save, leftovers_in_the_way, moved_away_first, always_clean,
+    save_errors_ignored,
+    init_after_read, progress_uncommitted, progress_unread, file_over_kafka, file_needed, file_not_compared,
+    no_owner_check, own_transactional_id, fenced_is_the_end, resync_is_the_end, commit_not_checked, save_before_claim,
+    save_before_commit, progress_in_another_transaction, transaction_rows_ignored, transaction_ms_ignored,
+    appended_not_compared, fingerprint_not_compared, first_offsets_forgotten, progress_topic_not_checked,
 )  # fmt: skip
 """By name, as REPLAY_TEST_BREAK takes it."""

@@ -1,0 +1,270 @@
+"""Which tests notice which break of tests/support/broken_builds.py, and how their failure tells it from any other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAULT, INTEGRATION, UNIT = "tests/fault", "tests/integration", "tests/unit"
+JOB, SELECTED = f"{FAULT}/test_job_killed.py", f"{FAULT}/test_job_killed_selected.py"
+BROKER, REFUSED = f"{FAULT}/test_broker_faults.py", f"{FAULT}/test_record_refused.py"
+TRANSACTIONAL, INSTANCES = f"{FAULT}/test_transactional.py", f"{FAULT}/test_instances.py"
+DISK, FULL_LOG, MEMORY = (
+    f"{FAULT}/test_checkpoint_disk.py", f"{FAULT}/test_disk_full.py", f"{FAULT}/test_out_of_memory.py",
+)  # fmt: skip
+NODES, HIDDEN = f"{FAULT}/test_three_nodes.py", f"{FAULT}/test_hidden_rows.py"
+NETWORK, LOST_ACKS = f"{FAULT}/test_network.py", f"{FAULT}/test_lost_acknowledgements.py"
+TOPIC = f"{FAULT}/test_topic_changes.py"
+STATE = f"{INTEGRATION}/test_state_conflicts.py"
+
+DUPLICATED = r"not exact: [\d ]*duplicated"
+LOST = r"not exact: [\d ]*lost"
+STILL_RUNNING = r"still running after \d+ s"
+
+
+def ended(code: int | str, wanted: int) -> str:
+    """The job ended with this exit code instead of that one."""
+    return rf"^assert {code} == {wanted}$|exit {code} instead of {wanted}:"
+
+
+@dataclass(frozen=True)
+class Catch:
+    """A test that fails of the break, and what its failure says."""
+
+    test: str
+    says: str
+
+
+NO_FAULT = {f"{FAULT}/test_three_nights.py::test_three_nights"}
+"""A story of operation; its faults are those of the others."""
+
+CAUGHT_BY = {
+    # -- resume
+    "no-tail-read": [
+        Catch(f"{JOB}::test_killed_at_a_random_moment[9]", DUPLICATED),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[after report 1]", DUPLICATED),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[after report 5000]", DUPLICATED),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[before save 3]", DUPLICATED),
+        Catch(f"{JOB}::test_killed_at_full_speed[0]", DUPLICATED),
+        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after save 1]", DUPLICATED),
+        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after send 1]", DUPLICATED),
+        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[before done 1]", DUPLICATED),
+        *(
+            Catch(f"{SELECTED}::test_killed_and_killed_again[{kind}]", DUPLICATED)
+            for kind in ("selected", "limited", "quarantined", "many files", "sorted", "kept")
+        ),
+        Catch(f"{SELECTED}::test_killed_while_bad_rows_are_put_aside", DUPLICATED),
+        Catch(f"{BROKER}::test_a_job_killed_while_the_broker_hangs", DUPLICATED),
+        Catch(f"{BROKER}::test_broker_and_job_both_killed[job]", DUPLICATED),
+        Catch(f"{BROKER}::test_broker_and_job_both_killed[broker]", DUPLICATED),
+        Catch(f"{LOST_ACKS}::test_a_job_killed_whose_acknowledgements_were_lost", DUPLICATED),
+        Catch(f"{INSTANCES}::test_a_checkpoint_that_was_copied_to_two_machines", DUPLICATED),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_request]", DUPLICATED),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_commit]", DUPLICATED),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[lose_answers]", DUPLICATED),
+        Catch(f"{NODES}::test_jobs_killed_and_resumed_while_a_node_hangs[leader]", DUPLICATED),
+        Catch(f"{NODES}::test_jobs_killed_and_resumed_while_a_node_hangs[follower]", DUPLICATED),
+    ],
+    "tail-by-count": [Catch(f"{JOB}::test_killed_at_an_exact_place[after report 5000]", LOST)],
+    "timeout-is-end": [
+        Catch(f"{BROKER}::test_a_broker_that_hangs_while_a_resume_reads", f"{DUPLICATED}|{ended(4, 0)}"),
+    ],
+    "no-settle-wait": [
+        Catch(f"{HIDDEN}::test_rows_that_a_hanging_follower_hides_are_waited_for", DUPLICATED),
+        Catch(f"{UNIT}/test_idempotent.py::test_with_replicas_it_waits_until_none_can_hold_rows_back[20.0]", r"\[3\]"),
+        Catch(f"{UNIT}/test_idempotent.py::test_with_one_replica_two_equal_looks_are_enough", r"\[3\]"),
+    ],
+    "save-before-tail-read": [
+        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[amid read 1]", DUPLICATED),
+        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after read 1]", DUPLICATED),
+    ],
+    "no-start-save": [Catch(f"{JOB}::test_killed_before_it_saved_any_progress", DUPLICATED)],
+    "one-start-save": [Catch(f"{JOB}::test_the_generation_before_never_hides_a_tail", DUPLICATED)],
+    "lead-unbounded": [
+        Catch(
+            f"{UNIT}/test_session.py::test_no_row_goes_further_beyond_the_older_generation_than_a_resume_would_look",
+            r"assert \d+ <= \d+",
+        )
+    ],
+    "no-patience": [Catch(f"{BROKER}::test_a_broker_that_is_down_at_the_start", r"assert 'within 2 s' in")],
+    "done-is-forgotten": [
+        Catch(f"{JOB}::test_killed_at_an_exact_place[after done 1]", DUPLICATED),
+        Catch(f"{BROKER}::test_a_finished_job_sends_nothing_more_unless_told_to", "assert 'nothing to do' in"),
+    ],
+    "verify-is-blind": [Catch(f"{INSTANCES}::test_two_instances_with_two_checkpoints", ended(0, 1))],
+    # -- what must be refused
+    "watermark-not-checked": [
+        Catch(f"{BROKER}::test_acknowledged_rows_that_are_gone_are_no_secret", ended(0, 4)),
+        Catch(f"{BROKER}::test_a_tail_that_retention_took_is_no_secret", r"assert 'deleted \(retention\)' in"),
+        Catch(f"{STATE}::test_offsets_beyond_the_topic_s_end", ended(0, 4)),
+    ],
+    "topic-id-not-checked": [
+        Catch(f"{STATE}::test_a_topic_made_anew_that_others_have_filled", ended(0, 4)),
+        Catch(f"{BROKER}::test_a_wiped_broker_is_another_cluster_s_topic", ended(0, 4)),
+        Catch(f"{BROKER}::test_another_topic_than_before_is_refused[recreated-killed]", ended(0, 4)),
+        Catch(f"{BROKER}::test_another_topic_than_before_is_refused[recreated-done]", "assert 'created again' in"),
+    ],
+    "deleted-is-a-typing-error": [
+        Catch(f"{BROKER}::test_another_topic_than_before_is_refused[deleted-killed]", ended(2, 4))
+    ],
+    "topic-not-watched": [
+        Catch(f"{TOPIC}::test_a_topic_deleted_in_the_middle", STILL_RUNNING),
+        Catch(f"{TOPIC}::test_a_topic_created_again_in_the_middle", ended(0, 4)),
+        Catch(f"{TOPIC}::test_partitions_added_in_the_middle", "assert '9 partitions now' in"),
+    ],
+    "job-not-compared": [
+        Catch(f"{STATE}::test_inputs_that_changed[edit]", ended(0, 4)),
+        Catch(f"{STATE}::test_one_checkpoint_for_two_topics", r"the message does not say"),
+        Catch(f"{BROKER}::test_another_topic_than_before_is_refused[more partitions-killed]", ended(70, 4)),
+        Catch(f"{TRANSACTIONAL}::test_switching_the_delivery", ended(0, 4)),
+    ],
+    "damaged-is-new": [Catch(f"{JOB}::test_the_generation_before_is_as_good", ended(0, 4))],
+    "plain-partitioner": [
+        Catch(f"{INTEGRATION}/test_run.py::test_overlapping_files_become_one_order", r"not exact: .*misplaced")
+    ],
+    "out-of-memory-is-a-bug": [Catch(f"{MEMORY}::test_out_of_memory_in_the_middle[8388608]", r"^assert \(3 == 2")],
+    # -- acknowledgements
+    "save-before-ack": [Catch(f"{JOB}::test_rows_that_wait_for_a_fuller_batch_are_not_saved", LOST)],
+    "ignore-failed-report": [
+        Catch(f"{REFUSED}::test_a_record_that_the_broker_refuses", f"{STILL_RUNNING}|{ended(0, 7)}")
+    ],
+    "gaps-allowed": [Catch(f"{REFUSED}::test_nothing_goes_past_a_record_that_the_broker_refuses", "a gap: not exact")],
+    "rows-time-out": [Catch(f"{NODES}::test_nodes_that_come_back[kill_one_after_the_other]", ended(7, 0))],
+    "failures-of-whole-chunks": [
+        Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[transactional]", STILL_RUNNING)
+    ],
+    "purged-is-delivered": [
+        Catch(f"{BROKER}::test_a_stop_while_the_broker_is_down_is_heard_at_once", f"{LOST}|assert 'clean' == 'running'")
+    ],
+    "outage-not-told": [Catch(f"{BROKER}::test_a_frozen_broker_shows_within_seconds", "no 'no acknowledgement since'")],
+    "slow-is-an-outage": [Catch(f"{NETWORK}::test_latency_and_jitter", "assert 'going on wi.*' not in")],
+    "outage-is-a-crash": [
+        Catch(f"{FULL_LOG}::test_a_full_disk_and_space_again", DUPLICATED),
+        Catch(f"{NODES}::test_nodes_that_come_back[freeze_the_leader]", DUPLICATED),
+        Catch(f"{NODES}::test_nodes_that_come_back[kill_two]", DUPLICATED),
+        Catch(f"{NODES}::test_nodes_that_come_back[kill_a_follower_of_three_that_are_needed]", DUPLICATED),
+    ],
+    "stall-is-a-crash": [Catch(f"{JOB}::test_frozen_for_longer_than_it_would_wait_for_a_broker", DUPLICATED)],
+    "stop-without-drain": [
+        Catch(f"{BROKER}::test_a_signal_drains_and_saves[2-130]", "assert 'running' == 'clean'"),
+        Catch(f"{BROKER}::test_a_signal_drains_and_saves[15-143]", "assert 'running' == 'clean'"),
+        Catch(f"{TRANSACTIONAL}::test_stopped_in_the_middle_of_a_transaction", "^assert 0 >= 3000"),
+    ],
+    "retry-on-lost-connection": [Catch(f"{LOST_ACKS}::test_a_retry_after_the_broker_died_is_no_copy", DUPLICATED)],
+    "lost-connection-is-the-end": [
+        Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'trying for another'"),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[fall_silent]", ended(7, 0)),
+        Catch(f"{NODES}::test_nodes_that_come_back[stop_the_leader]", ended(7, 0)),
+        Catch(f"{NODES}::test_nodes_that_come_back[kill_the_leader]", ended(7, 0)),
+        Catch(f"{NODES}::test_nodes_that_come_back[kill_the_coordinator_in_a_commit]", ended(7, 0)),
+        Catch(f"{NODES}::test_leaders_of_many_partitions_move", ended(7, 0)),
+    ],
+    "epoch-bump-ignored": [
+        Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[idempotent]", DUPLICATED),
+        Catch(
+            f"{UNIT}/test_deliver.py::test_a_new_epoch_ends_this_producer_and_nothing_is_drained[log]", "DID NOT RAISE"
+        ),
+    ],
+    "no-deadline": [
+        Catch(f"{BROKER}::test_a_broker_that_hangs_for_too_long", STILL_RUNNING),
+        Catch(f"{BROKER}::test_a_broker_away_for_too_long_ends_the_run_and_the_next_one_goes_on", STILL_RUNNING),
+        Catch(f"{NETWORK}::test_a_connection_that_stays_silent_ends_the_run_and_the_next_one_goes_on", STILL_RUNNING),
+        Catch(f"{NODES}::test_all_nodes_down_for_too_long", STILL_RUNNING),
+        Catch(f"{TRANSACTIONAL}::test_a_broker_that_is_killed_and_comes_back", STILL_RUNNING),
+    ],
+    "flush-without-limit": [Catch(f"{BROKER}::test_a_broker_that_hangs_for_too_long", STILL_RUNNING)],
+    "second-signal-ignored": [Catch(f"{BROKER}::test_a_second_signal_ends_the_drain", STILL_RUNNING)],
+    # -- the checkpoint on disk
+    "no-lock": [
+        Catch(f"{BROKER}::test_a_second_instance_is_refused_and_the_first_unharmed", ended(r"\d+", 6)),
+        Catch(f"{INSTANCES}::test_progress_is_read_after_the_others_are_fenced", ended(r"\d+", 6)),
+    ],
+    "no-fsync": [Catch(f"{JOB}::test_the_power_fails", ended(4, 0))],
+    "no-folder-fsync": [Catch(f"{JOB}::test_the_power_fails_after_a_clean_stop_and_a_resume", DUPLICATED)],
+    "not-atomic-save": [
+        Catch(f"{JOB}::test_killed_at_an_exact_place[amid write 1 of save 3]", ended(4, 0)),
+        Catch(f"{DISK}::test_a_disk_that_fails[before write 1]", r"assert b'' == b'"),
+    ],
+    "leftovers-in-the-way": [
+        Catch(f"{JOB}::test_killed_at_an_exact_place[amid write 1 of save 3]", ended(8, 0)),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[before fsync 1 of save 3]", ended(8, 0)),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[after link 1 of save 3]", ended(8, 0)),
+    ],
+    "moved-away-first": [Catch(f"{JOB}::test_killed_at_an_exact_place[after replace 1 of save 3]", ended(4, 0))],
+    "always-clean": [
+        Catch(f"{JOB}::test_killed_at_an_exact_place[after report 5000]", DUPLICATED),
+        Catch(f"{JOB}::test_killed_at_an_exact_place[before done 1]", DUPLICATED),
+        Catch(f"{BROKER}::test_a_stop_while_the_broker_is_down_is_heard_at_once", r"assert 'clean' == 'running'"),
+    ],
+    "save-errors-ignored": [
+        Catch(f"{BROKER}::test_a_checkpoint_that_cannot_be_written_any_more", ended(0, 8)),
+        Catch(f"{DISK}::test_a_full_disk", ended(0, 8)),
+        Catch(f"{DISK}::test_a_full_disk_and_the_very_first_save", ended(0, 8)),
+        Catch(f"{DISK}::test_a_disk_that_becomes_read_only", ended(0, 8)),
+        Catch(f"{DISK}::test_a_disk_that_fails[before fsync 1]", ended(0, 8)),
+        Catch(f"{DISK}::test_a_disk_that_fails_when_the_new_file_is_in_place", ended(0, 8)),
+        Catch(f"{DISK}::test_a_disk_that_fails_at_the_very_first_save", ended(0, 8)),
+    ],
+    # -- transactional
+    "init-after-read": [Catch(f"{INSTANCES}::test_progress_is_read_after_the_others_are_fenced", DUPLICATED)],
+    "progress-uncommitted": [
+        Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[before commit 4]", LOST),
+        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[after init 1]", LOST),
+        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[amid read 1]", LOST),
+        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[after commit 1]", LOST),
+    ],
+    "progress-unread": [
+        Catch(f"{TRANSACTIONAL}::test_killed_at_a_random_moment[0]", ended(4, 0)),
+        Catch(f"{TRANSACTIONAL}::test_killed_at_a_random_moment[1]", DUPLICATED),
+    ],
+    "file-over-kafka": [Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[after commit 4]", DUPLICATED)],
+    "file-needed": [
+        Catch(f"{TRANSACTIONAL}::test_a_run_without_trouble", ended(4, 0)),
+        Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[after commit 1]", ended(4, 0)),
+        Catch(f"{TRANSACTIONAL}::test_killed_at_a_random_moment[1]", ended(4, 0)),
+    ],
+    "file-not-compared": [
+        Catch(f"{TRANSACTIONAL}::test_a_checkpoint_without_its_progress_record[another job]", ended(0, 4)),
+        Catch(f"{TRANSACTIONAL}::test_a_checkpoint_without_its_progress_record[progress topic deleted]", ended(0, 4)),
+        Catch(f"{TRANSACTIONAL}::test_a_progress_record_that_cannot_be_right", ended(0, 4)),
+    ],
+    "no-owner-check": [Catch(f"{TRANSACTIONAL}::test_a_zombie_is_fenced", ended(0, 6))],
+    "own-transactional-id": [
+        Catch(f"{TRANSACTIONAL}::test_two_instances_of_one_job", DUPLICATED),
+        Catch(f"{TRANSACTIONAL}::test_a_zombie_is_fenced", ended(0, 6)),
+    ],
+    "fenced-is-the-end": [
+        Catch(f"{TRANSACTIONAL}::test_frozen_for_longer_than_its_transaction_lives", ended(6, 0)),
+    ],
+    "resync-is-the-end": [
+        Catch(f"{TRANSACTIONAL}::test_frozen_for_longer_than_its_transaction_lives", ended(7, 0)),
+        Catch(f"{NETWORK}::test_a_commit_that_arrives_after_its_transaction_has_timed_out", ended(7, 0)),
+    ],
+    "commit-not-checked": [Catch(f"{INSTANCES}::test_a_commit_that_comes_too_late", ended(0, 6))],
+    "save-before-claim": [Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[before commit 1]", ended(4, 0))],
+    "save-before-commit": [Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[before commit 4]", ended(4, 0))],
+    "progress-in-another-transaction": [
+        Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[after commit 4]", DUPLICATED)
+    ],
+    "transaction-rows-ignored": [
+        Catch(f"{TRANSACTIONAL}::test_a_transaction_ends_after_so_many_rows", "^assert 16000 <= 5000"),
+        Catch(f"{TRANSACTIONAL}::test_a_transaction_may_be_smaller_than_a_burst", "^assert 16000 <= 1000"),
+    ],
+    "transaction-ms-ignored": [
+        Catch(f"{TRANSACTIONAL}::test_a_transaction_ends_after_so_long", r"^assert 4 <= \d$"),
+        Catch(f"{TRANSACTIONAL}::test_readers_wait_no_longer_than_a_transaction", r"0 of \d+ records"),
+    ],
+    "appended-not-compared": [Catch(f"{TRANSACTIONAL}::test_an_appended_file_before_kafka_s_position", ended(0, 4))],
+    "fingerprint-not-compared": [Catch(f"{TRANSACTIONAL}::test_an_appended_file_behind_all_others", ended(0, 4))],
+    "first-offsets-forgotten": [
+        Catch(f"{TRANSACTIONAL}::test_first_offsets_survive_the_machine", r"^assert \[.*\] == \[")
+    ],
+    "progress-topic-not-checked": [
+        Catch(
+            f"{TRANSACTIONAL}::test_a_progress_topic_that_would_forget[1-config0-cleanup.policy is delete]",
+            ended(0, 2),
+        ),
+        Catch(
+            f"{TRANSACTIONAL}::test_a_progress_topic_that_would_forget[2-config1-exactly one partition]", ended(0, 2)
+        ),
+    ],
+}
