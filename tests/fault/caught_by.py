@@ -58,7 +58,6 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_broker_and_job_both_killed[broker]", DUPLICATED),
         Catch(f"{LOST_ACKS}::test_a_job_killed_whose_acknowledgements_were_lost", DUPLICATED),
         Catch(f"{INSTANCES}::test_a_checkpoint_that_was_copied_to_two_machines", DUPLICATED),
-        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_request]", DUPLICATED),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_commit]", DUPLICATED),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[lose_answers]", DUPLICATED),
         Catch(f"{NODES}::test_jobs_killed_and_resumed_while_a_node_hangs[leader]", DUPLICATED),
@@ -128,20 +127,22 @@ CAUGHT_BY = {
         Catch(f"{REFUSED}::test_a_record_that_the_broker_refuses", f"{STILL_RUNNING}|{ended(0, 7)}")
     ],
     "gaps-allowed": [Catch(f"{REFUSED}::test_nothing_goes_past_a_record_that_the_broker_refuses", "a gap: not exact")],
-    "rows-time-out": [Catch(f"{NODES}::test_nodes_that_come_back[kill_one_after_the_other]", ended(7, 0))],
     "failures-of-whole-chunks": [
         Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[transactional]", STILL_RUNNING)
     ],
     "purged-is-delivered": [
-        Catch(f"{BROKER}::test_a_stop_while_the_broker_is_down_is_heard_at_once", f"{LOST}|assert 'clean' == 'running'")
+        Catch(f"{FULL_LOG}::test_a_full_disk_and_space_again", LOST),
+        Catch(
+            f"{BROKER}::test_a_stop_while_the_broker_is_down_is_heard_at_once", f"{LOST}|assert 'clean' == 'running'"
+        ),
     ],
     "outage-not-told": [Catch(f"{BROKER}::test_a_frozen_broker_shows_within_seconds", "no 'no acknowledgement since'")],
     "slow-is-an-outage": [Catch(f"{NETWORK}::test_latency_and_jitter", "assert 'going on wi.*' not in")],
     "outage-is-a-crash": [
-        Catch(f"{FULL_LOG}::test_a_full_disk_and_space_again", DUPLICATED),
         Catch(f"{NODES}::test_nodes_that_come_back[freeze_the_leader]", DUPLICATED),
         Catch(f"{NODES}::test_nodes_that_come_back[kill_two]", DUPLICATED),
         Catch(f"{NODES}::test_nodes_that_come_back[kill_a_follower_of_three_that_are_needed]", DUPLICATED),
+        Catch(f"{NODES}::test_leaders_of_many_partitions_move", DUPLICATED),
     ],
     "stall-is-a-crash": [Catch(f"{JOB}::test_frozen_for_longer_than_it_would_wait_for_a_broker", DUPLICATED)],
     "stop-without-drain": [
@@ -152,11 +153,12 @@ CAUGHT_BY = {
     "retry-on-lost-connection": [Catch(f"{LOST_ACKS}::test_a_retry_after_the_broker_died_is_no_copy", DUPLICATED)],
     "lost-connection-is-the-end": [
         Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'trying for another'"),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_request]", ended(7, 0)),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[fall_silent]", ended(7, 0)),
         Catch(f"{NODES}::test_nodes_that_come_back[stop_the_leader]", ended(7, 0)),
         Catch(f"{NODES}::test_nodes_that_come_back[kill_the_leader]", ended(7, 0)),
+        Catch(f"{NODES}::test_nodes_that_come_back[kill_one_after_the_other]", ended(7, 0)),
         Catch(f"{NODES}::test_nodes_that_come_back[kill_the_coordinator_in_a_commit]", ended(7, 0)),
-        Catch(f"{NODES}::test_leaders_of_many_partitions_move", ended(7, 0)),
     ],
     "epoch-bump-ignored": [
         Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[idempotent]", DUPLICATED),

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Trades
 
-LET_GO_MS = "12000"
+LET_GO_MS = "20000"
 
 
 @pytest.fixture
 def slow_to_let_go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    config = {"replica.lag.time.max.ms": LET_GO_MS, "broker.session.timeout.ms": LET_GO_MS}
+    config = {"replica.lag.time.max.ms": LET_GO_MS, "broker.session.timeout.ms": "60000"}
     with own_cluster(tmp_path_factory.mktemp("kafka-slow-to-let-go"), 3, config) as cluster:
         yield cluster
 

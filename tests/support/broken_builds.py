@@ -231,12 +231,6 @@ def gaps_allowed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "enable.gapless.guarantee": False})
 
 
-def rows_time_out(patch: pytest.MonkeyPatch) -> None:
-    """librdkafka may give up a row that is not acknowledged within a second"""
-    real = kafka_settings.producer_settings
-    patch.setattr(deliver, "producer_settings", lambda options: {**real(options), "message.timeout.ms": 1_000})
-
-
 def failures_of_whole_chunks(patch: pytest.MonkeyPatch) -> None:
     """a record that failed is noticed once all that were handed over with it have been reported"""
     real = Frontier.failures
@@ -646,7 +640,7 @@ BREAKS = _named(
     lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
     watermark_not_checked, topic_id_not_checked, deleted_is_a_typing_error, topic_not_watched, job_not_compared,
     damaged_is_new, plain_partitioner, out_of_memory_is_a_bug,
-    save_before_ack, ignore_failed_report, gaps_allowed, rows_time_out, failures_of_whole_chunks,
+    save_before_ack, ignore_failed_report, gaps_allowed, failures_of_whole_chunks,
     purged_is_delivered, outage_not_told, slow_is_an_outage, outage_is_a_crash, stall_is_a_crash, stop_without_drain,
     retry_on_lost_connection, lost_connection_is_the_end, epoch_bump_ignored, no_deadline, flush_without_limit,
     second_signal_ignored,
