@@ -46,6 +46,8 @@ kafka_log = logging.getLogger("librdkafka")
 """librdkafka's own lines; the command line sends them on to where all logs go."""
 
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
+_READ_S = 0.2  # until a read that got nothing lets signals and the deadline have a look
+_BATCH_S = 0.02  # how long a batch may take to get full: at full speed it does within that
 _RETRY_S = 0.25  # between attempts: short beside an election, long beside a request
 _MOCK_CLUSTER_ID = "mockCluster"  # rdkafka_mock.c; it answers neither DescribeTopics nor DescribeConfigs
 
@@ -285,7 +287,7 @@ class Cluster:
                     "enable.partition.eof": True,
                     "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
                     "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
-                    "fetch.wait.max.ms": 100,
+                    "fetch.wait.max.ms": 20,  # what a read that ends behind the last record waits for
                 },
                 logger=kafka_log,
             )
@@ -362,7 +364,7 @@ def _identity(described: Any, seconds: float) -> Identity:
 
 def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     """Some records, and `left` without the partitions that are through; None where nothing came."""
-    messages = consumer.consume(10_000, timeout=0.2)
+    messages = _next_messages(consumer)
     before, trouble, troubles = len(left), None, []
     if any(map(Message.error, messages)):
         troubles = [message for message in messages if message.error() is not None]
@@ -384,6 +386,15 @@ def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
     if trouble is not None and not found and len(left) == before:
         raise _read_error(trouble)
     return found if found or len(left) < before else None
+
+
+def _next_messages(consumer: Consumer) -> list[Message]:
+    """A batch as soon as there is one: consume() itself would wait until it is full. Empty where nothing came."""
+    end_s = time.monotonic() + _READ_S
+    while time.monotonic() < end_s:
+        if messages := consumer.consume(10_000, timeout=_BATCH_S):
+            return list(messages)
+    return []
 
 
 def _records(partition: int, messages: list[Any], end: int) -> Found:

@@ -216,6 +216,8 @@ class TransactionalSink(KafkaSink):
 
     def init(self) -> bool:
         """Fence older instances and end their open transaction; raises `KafkaException`, to be tried again."""
+        # Without a connection, librdkafka looks for the coordinator in vain, and again after half a second only.
+        self._producer.list_topics(self._topic, _INIT_S)
         self._producer.init_transactions(_INIT_S)
         return True
 

@@ -58,7 +58,6 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_broker_and_job_both_killed[broker]", DUPLICATED),
         Catch(f"{LOST_ACKS}::test_a_job_killed_whose_acknowledgements_were_lost", DUPLICATED),
         Catch(f"{INSTANCES}::test_a_checkpoint_that_was_copied_to_two_machines", DUPLICATED),
-        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_commit]", DUPLICATED),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[lose_answers]", DUPLICATED),
         Catch(f"{NODES}::test_jobs_killed_and_resumed_while_a_node_hangs[leader]", DUPLICATED),
         Catch(f"{NODES}::test_jobs_killed_and_resumed_while_a_node_hangs[follower]", DUPLICATED),
@@ -154,6 +153,7 @@ CAUGHT_BY = {
     "lost-connection-is-the-end": [
         Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'trying for another'"),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_request]", ended(7, 0)),
+        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_commit]", ended(7, 0)),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[fall_silent]", ended(7, 0)),
         Catch(f"{NODES}::test_nodes_that_come_back[stop_the_leader]", ended(7, 0)),
         Catch(f"{NODES}::test_nodes_that_come_back[kill_the_leader]", ended(7, 0)),
