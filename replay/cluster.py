@@ -263,6 +263,31 @@ class Cluster:
     def high_watermarks(self, topic: Topic) -> list[int]:
         return self._offsets(topic, OffsetSpec.latest())
 
+    def is_in_sync(self, topic: Topic) -> bool | None:
+        """Whether each partition has `min.insync.replicas` in sync; None while the cluster does not tell. With fewer, a
+        leader keeps what it has appended above the high watermark, for as long as that lasts (KIP-966)."""
+        config = self._config(ResourceType.TOPIC, topic.name)
+        if topic.config and not config:
+            return None
+        found = self._admin.list_topics(topic.name, self._call_s).topics[topic.name].partitions
+        if not found:
+            return None
+        # Who may not read the configuration gets what is usual: all replicas but one.
+        needed = int(config.get("min.insync.replicas", max(1, topic.replication - 1)))
+        return all(len(each.isrs) >= min(needed, len(each.replicas)) for each in found.values())
+
+    def wait_in_sync(self, topic: Topic) -> bool:
+        """Waits for that; False if it did not have to."""
+        looks = 0
+
+        def attempt() -> bool | None:
+            nonlocal looks
+            looks += 1
+            return self.is_in_sync(topic) or None
+
+        self._retry("find as many replicas in sync as min.insync.replicas says; rows may be hidden till then", attempt)
+        return looks > 1
+
     def read(
         self, topic: Topic, starts: list[int], ends: list[int], isolation: str = "read_uncommitted"
     ) -> Iterator[list[Found]]:

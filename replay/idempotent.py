@@ -14,7 +14,7 @@ from replay.model import Encoded, Position, Progress, Resync
 from replay.outage import Standstill
 from replay.preflight import Ready
 from replay.report import SETTLING, TAIL, utc
-from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_s
+from replay.resume import SETTLE_GAP_S, TailMatch, behind, check_watermarks, fresh_start, settle_max_s, settle_s
 from replay.session import ENCODE_ROWS, Session, slices
 
 SETTLE_ROUNDS_MAX = 10
@@ -103,17 +103,32 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
 
 
 def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
-    """High watermarks once nothing that the last run sent can surface any more."""
+    """High watermarks once nothing that the last run sent can surface any more: for as long as that takes, replicas
+    have to be in sync."""
     wait_s, topic = ready.options.settle_s, ready.topic
     if wait_s is None:
         wait_s = settle_s(saved, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
+    if topic.replication <= 1:
+        return _looked_at_twice(ready, wait_s)
+    in_full_s = settle_max_s(topic.replica_lag_max_s) if ready.options.settle_s is None else wait_s
+    while True:
+        if ready.cluster.wait_in_sync(topic):
+            wait_s = in_full_s
+        ends = _looked_at_twice(ready, wait_s)
+        if not ready.cluster.wait_in_sync(topic):
+            return ends
+        wait_s = in_full_s
+
+
+def _looked_at_twice(ready: Ready, wait_s: float) -> list[int]:
+    """High watermarks that did not move for a moment, after a while."""
     if wait_s > 1:
         ready.report.info(f"waiting {wait_s:.0f} s: until then, rows of the last run may still surface")
     ready.sleep(wait_s)
-    before = ready.cluster.high_watermarks(topic)
+    before = ready.cluster.high_watermarks(ready.topic)
     for _ in range(SETTLE_ROUNDS_MAX):
         ready.sleep(SETTLE_GAP_S)
-        now = ready.cluster.high_watermarks(topic)
+        now = ready.cluster.high_watermarks(ready.topic)
         if now == before:
             break
         before = now

@@ -123,7 +123,12 @@ def settle_s(saved: Checkpoint, now_s: float, replication: int, replica_lag_max_
         return 0.0
     last_row_s = saved.saved_at_s + saved.interval_s + _SAVE_DELAY_S
     age_s = max(0.0, now_s - last_row_s)  # a clock that was set back waits in full
-    return max(0.0, replica_lag_max_s * _LAG_FACTOR + SETTLE_GAP_S - age_s)
+    return max(0.0, settle_max_s(replica_lag_max_s) - age_s)
+
+
+def settle_max_s(replica_lag_max_s: float) -> float:
+    """How long a replica that hangs can hold the high watermark back, as long as enough others are in sync."""
+    return replica_lag_max_s * _LAG_FACTOR + SETTLE_GAP_S
 
 
 @dataclass(slots=True)

@@ -71,6 +71,9 @@ CAUGHT_BY = {
         Catch(f"{UNIT}/test_idempotent.py::test_with_replicas_it_waits_until_none_can_hold_rows_back[20.0]", r"\[3\]"),
         Catch(f"{UNIT}/test_idempotent.py::test_with_one_replica_two_equal_looks_are_enough", r"\[3\]"),
     ],
+    "sync-not-looked-at": [
+        Catch(f"{NODES}::test_jobs_killed_and_resumed_below_min_isr", DUPLICATED),
+    ],
     "save-before-tail-read": [
         Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[amid read 1]", DUPLICATED),
         Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after read 1]", DUPLICATED),

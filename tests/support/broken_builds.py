@@ -121,6 +121,11 @@ def _set_patience(patch: pytest.MonkeyPatch, seconds: float) -> None:
     patch.setattr(Patience, "__init__", lambda self, clock, _, *more: real(self, clock, seconds, *more))
 
 
+def sync_not_looked_at(patch: pytest.MonkeyPatch) -> None:
+    """a resume does not look whether enough replicas are in sync"""
+    patch.setattr(Cluster, "wait_in_sync", lambda *_: False)
+
+
 def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
     """a resume saves where it would go on before it has read the topic's tail"""
     real = idempotent._reconcile
@@ -636,8 +641,8 @@ def _named(*functions: Break) -> Mapping[str, Break]:
 
 
 BREAKS = _named(
-    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, save_before_tail_read, no_start_save, one_start_save,
-    lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
+    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, sync_not_looked_at, save_before_tail_read,
+    no_start_save, one_start_save, lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
     watermark_not_checked, topic_id_not_checked, deleted_is_a_typing_error, topic_not_watched, job_not_compared,
     damaged_is_new, plain_partitioner, out_of_memory_is_a_bug,
     save_before_ack, ignore_failed_report, gaps_allowed, failures_of_whole_chunks,

@@ -17,26 +17,38 @@ from tests.unit.fakes import FakeClock
 
 @dataclass
 class Surfacing:
-    """A partition in which what a hanging replica holds back shows after `hidden_s`: 7 records instead of 3."""
+    """A partition in which what a hanging replica holds back shows after `hidden_s`: 7 records instead of 3. From
+    `too_few_s` on there are too few replicas in sync, until `enough_s`, when the wait for what is hidden begins."""
 
     clock: FakeClock
     hidden_s: float
+    too_few_s: float = 0.0
+    enough_s: float = 0.0
     began_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.began_s = self.clock.time_s
 
     def high_watermarks(self, _topic: Any) -> list[int]:
-        return [7 if self.clock.time_s - self.began_s >= self.hidden_s else 3]
+        return [7 if self.clock.time_s - self.began_s >= self.enough_s + self.hidden_s else 3]
+
+    def wait_in_sync(self, _topic: Any) -> bool:
+        waited = False
+        while self.too_few_s <= self.clock.time_s - self.began_s < self.enough_s:
+            self.clock.sleep(0.25)
+            waited = True
+        return waited
 
 
-def settled(replication: int, hidden_s: float, settle_s: float | None = None) -> tuple[list[int], float]:
+def settled(
+    replication: int, hidden_s: float, settle_s: float | None = None, **too_few: float
+) -> tuple[list[int], float]:
     """What a resume takes for the watermarks, one interval after the last save, and how long it waited for that."""
     clock = FakeClock()
     ready: Any = SimpleNamespace(
         options=SimpleNamespace(settle_s=settle_s),
         topic=SimpleNamespace(replication=replication, replica_lag_max_s=30.0),
-        cluster=Surfacing(clock, hidden_s),
+        cluster=Surfacing(clock, hidden_s, **too_few),
         clock=clock,
         sleep=clock.sleep,
         report=SimpleNamespace(info=lambda _: None),
@@ -53,6 +65,16 @@ def test_with_replicas_it_waits_until_none_can_hold_rows_back(hidden_s):
     watermarks, waited_s = settled(3, hidden_s)
     assert watermarks == [7]
     assert 45 <= waited_s < 47
+
+
+@pytest.mark.parametrize("too_few_s", [0.0, 10.0, 45.0])
+@pytest.mark.parametrize("hidden_s", [0.0, 20.0, 44.0])
+def test_with_too_few_in_sync_the_wait_begins_when_there_are_enough(too_few_s, hidden_s):
+    """Broken: below min.insync.replicas a leader hides what it has appended, however long that lasts (KIP-966): rows
+    surface minutes after the resume has looked, and are sent a second time."""
+    watermarks, waited_s = settled(3, hidden_s, too_few_s=too_few_s, enough_s=200.0)
+    assert watermarks == [7]
+    assert 245 <= waited_s < 247
 
 
 def test_with_one_replica_two_equal_looks_are_enough():
