@@ -55,7 +55,6 @@ CAUGHT_BY = {
         Catch(f"{SELECTED}::test_killed_while_bad_rows_are_put_aside", DUPLICATED),
         Catch(f"{BROKER}::test_a_job_killed_while_the_broker_hangs", DUPLICATED),
         Catch(f"{BROKER}::test_broker_and_job_both_killed[job]", DUPLICATED),
-        Catch(f"{BROKER}::test_broker_and_job_both_killed[broker]", DUPLICATED),
         Catch(f"{LOST_ACKS}::test_a_job_killed_whose_acknowledgements_were_lost", DUPLICATED),
         Catch(f"{INSTANCES}::test_a_checkpoint_that_was_copied_to_two_machines", DUPLICATED),
         Catch(f"{NETWORK}::test_a_connection_that_breaks[lose_answers]", DUPLICATED),
