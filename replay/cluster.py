@@ -417,8 +417,9 @@ def _next_messages(consumer: Consumer) -> list[Message]:
     """A batch as soon as there is one: consume() itself would wait until it is full. Empty where nothing came."""
     end_s = time.monotonic() + _READ_S
     while time.monotonic() < end_s:
-        if messages := consumer.consume(10_000, timeout=_BATCH_S):
-            return list(messages)
+        messages: list[Message] = consumer.consume(10_000, timeout=_BATCH_S)
+        if messages:
+            return messages
     return []
 
 

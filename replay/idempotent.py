@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from replay.checkpoint import Checkpoint, State
 from replay.deliver import KafkaSink
 from replay.encode import Encoder
-from replay.errors import BrokerUnavailable, ProducerFatal, StateConflict
+from replay.errors import ProducerFatal, StateConflict
 from replay.garbage import rarely_collected
 from replay.input.source import Source
 from replay.model import Encoded, Position, Progress, Resync
@@ -35,13 +35,8 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
             session.run()
             return
         except Resync as reason:
-            now_s = ready.clock.monotonic()
-            if not standstill.moved(now_s, ready.shown.done_rows) and standstill.is_over(now_s):
-                raise BrokerUnavailable(
-                    f"no producer got any further for {standstill.lasted_s(now_s):.0f} s ({reason})",
-                    where=ready.options.kafka.bootstrap_servers,
-                    todo="run the same command again once the broker is back: it resumes without duplicates",
-                ) from None
+            now_s, servers = ready.clock.monotonic(), ready.options.kafka.bootstrap_servers
+            standstill.check(now_s, ready.shown.done_rows, "no producer got any further", reason, servers)
             ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
             ready.watch.confirm()
             progress = _resume(ready, _reload(ready))
@@ -111,13 +106,10 @@ def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
     if topic.replication <= 1:
         return _looked_at_twice(ready, wait_s)
     in_full_s = settle_max_s(topic.replica_lag_max_s) if ready.options.settle_s is None else wait_s
-    while True:
-        if ready.cluster.wait_in_sync(topic):
-            wait_s = in_full_s
-        ends = _looked_at_twice(ready, wait_s)
-        if not ready.cluster.wait_in_sync(topic):
-            return ends
-        wait_s = in_full_s
+    ends = _looked_at_twice(ready, in_full_s if ready.cluster.wait_in_sync(topic) else wait_s)
+    while ready.cluster.wait_in_sync(topic):  # too few meanwhile: what they hid may not have surfaced
+        ends = _looked_at_twice(ready, in_full_s)
+    return ends
 
 
 def _looked_at_twice(ready: Ready, wait_s: float) -> list[int]:

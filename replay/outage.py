@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from replay.errors import BrokerUnavailable
+
 NOTICE_S = 3.0
 """Rows unacknowledged for this long (beyond the linger) are an outage: an acknowledgement takes milliseconds."""
 
 NOTICE_WITH_ERROR_S = 1.0
 """The same when a broker connection has failed meanwhile."""
+
+RUN_AGAIN = "run the same command again once the broker is back: it resumes without duplicates"
+"""What to do about an outage past its deadline."""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,15 @@ class Standstill:
             return False
         self.best_row, self.since_s = row, now_s
         return True
+
+    def check(self, now_s: float, row: int, what: str, reason: object, where: str) -> bool:
+        """`moved`, and where it has not: raises `BrokerUnavailable` past the deadline."""
+        if self.moved(now_s, row):
+            return True
+        if self.is_over(now_s):
+            waited = f"{what} for {self.lasted_s(now_s):.0f} s ({reason})"
+            raise BrokerUnavailable(waited, where=where, todo=RUN_AGAIN) from None
+        return False
 
     def lasted_s(self, now_s: float) -> float:
         return now_s - self.since_s

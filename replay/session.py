@@ -30,7 +30,7 @@ from replay.errors import (
 )
 from replay.input.source import Source
 from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
-from replay.outage import Outage
+from replay.outage import RUN_AGAIN, Outage
 from replay.report import Reporter, Snapshot, Stop, clock_time, count_fates, reasons
 from replay.topic_watch import TopicWatch
 
@@ -343,13 +343,12 @@ class Session:
     def _look_for_failures(self) -> None:
         """One record that failed ends this producer: for what the broker said of it, or, where nobody said anything
         (librdkafka purges what waits behind a failure of its own), to be found out from the topic."""
-        purged = False
-        for chunk, error in self._frontier.failures():
+        failures = list(self._frontier.failures())
+        for chunk, error in failures:
             self._failed(error, chunk)
-            purged = True
         if self._failure:
             self._give_up()
-        if purged:
+        if failures:
             raise Resync("rows were given up before the broker had answered for them")
 
     def _give_up(self) -> None:
@@ -394,7 +393,7 @@ class Session:
                 raise BrokerUnavailable(
                     f"no acknowledgement for {now_s - outage.since_s:.0f} s ({self._outage_reason()})",
                     where=self._options.kafka.bootstrap_servers,
-                    todo="run the same command again once the broker is back: it resumes without duplicates",
+                    todo=RUN_AGAIN,
                 )
 
     def _outage_reason(self) -> str:

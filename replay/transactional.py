@@ -20,7 +20,7 @@ from replay.checkpoint import Checkpoint, JobPrint, State, count, text, this_ins
 from replay.cluster import Topic
 from replay.config import TopicSpec
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
-from replay.errors import BrokerUnavailable, Locked, ProducerFatal, StateConflict, UsageError
+from replay.errors import Locked, ProducerFatal, StateConflict, UsageError
 from replay.model import Fenced, Position, Progress, Resync
 from replay.outage import Standstill
 from replay.preflight import Ready, check_appended
@@ -156,15 +156,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 session.run()
                 return
         except Resync as reason:
-            now_s = ready.clock.monotonic()
-            if standstill.moved(now_s, ready.shown.done_rows):
+            now_s, servers = ready.clock.monotonic(), ready.options.kafka.bootstrap_servers
+            if standstill.check(now_s, ready.shown.done_rows, "no transaction could be committed", reason, servers):
                 backoff_s = BACKOFF_S
-            elif standstill.is_over(now_s):
-                raise BrokerUnavailable(
-                    f"no transaction could be committed for {standstill.lasted_s(now_s):.0f} s ({reason})",
-                    where=ready.options.kafka.bootstrap_servers,
-                    todo="run the same command again once the broker is back: it resumes without duplicates",
-                ) from None
             ready.report.warning(f"{reason}: {STARTING_OVER}")
             ready.report.phase(STARTING_OVER, ready.shown.committed_row or ready.shown.done_rows, ready.source.rows)
             if isinstance(reason, Fenced):

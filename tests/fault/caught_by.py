@@ -34,20 +34,29 @@ class Catch:
     says: str
 
 
+def each_of(file: str, says: str, *tests: str) -> list[Catch]:
+    """Tests of one file whose failures say the same."""
+    return [Catch(f"{file}::{test}", says) for test in tests]
+
+
 NO_FAULT = {f"{FAULT}/test_three_nights.py::test_three_nights"}
 """A story of operation; its faults are those of the others."""
 
 CAUGHT_BY = {
     # -- resume
     "no-tail-read": [
-        Catch(f"{JOB}::test_killed_at_a_random_moment[9]", DUPLICATED),
-        Catch(f"{JOB}::test_killed_at_an_exact_place[after report 1]", DUPLICATED),
-        Catch(f"{JOB}::test_killed_at_an_exact_place[after report 5000]", DUPLICATED),
-        Catch(f"{JOB}::test_killed_at_an_exact_place[before save 3]", DUPLICATED),
-        Catch(f"{JOB}::test_killed_at_full_speed[0]", DUPLICATED),
-        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after save 1]", DUPLICATED),
-        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[after send 1]", DUPLICATED),
-        Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[before done 1]", DUPLICATED),
+        *each_of(
+            JOB,
+            DUPLICATED,
+            "test_killed_at_a_random_moment[9]",
+            "test_killed_at_an_exact_place[after report 1]",
+            "test_killed_at_an_exact_place[after report 5000]",
+            "test_killed_at_an_exact_place[before save 3]",
+            "test_killed_at_full_speed[0]",
+            "test_a_resume_killed_at_an_exact_place[after save 1]",
+            "test_a_resume_killed_at_an_exact_place[after send 1]",
+            "test_a_resume_killed_at_an_exact_place[before done 1]",
+        ),
         *(
             Catch(f"{SELECTED}::test_killed_and_killed_again[{kind}]", DUPLICATED)
             for kind in ("selected", "limited", "quarantined", "many files", "sorted", "kept")
@@ -140,10 +149,14 @@ CAUGHT_BY = {
     "outage-not-told": [Catch(f"{BROKER}::test_a_frozen_broker_shows_within_seconds", "no 'no acknowledgement since'")],
     "slow-is-an-outage": [Catch(f"{NETWORK}::test_latency_and_jitter", "assert 'going on wi.*' not in")],
     "outage-is-a-crash": [
-        Catch(f"{NODES}::test_nodes_that_come_back[freeze_the_leader]", DUPLICATED),
-        Catch(f"{NODES}::test_nodes_that_come_back[kill_two]", DUPLICATED),
-        Catch(f"{NODES}::test_nodes_that_come_back[kill_a_follower_of_three_that_are_needed]", DUPLICATED),
-        Catch(f"{NODES}::test_leaders_of_many_partitions_move", DUPLICATED),
+        *each_of(
+            NODES,
+            DUPLICATED,
+            "test_nodes_that_come_back[freeze_the_leader]",
+            "test_nodes_that_come_back[kill_two]",
+            "test_nodes_that_come_back[kill_a_follower_of_three_that_are_needed]",
+            "test_leaders_of_many_partitions_move",
+        ),
     ],
     "stall-is-a-crash": [Catch(f"{JOB}::test_frozen_for_longer_than_it_would_wait_for_a_broker", DUPLICATED)],
     "stop-without-drain": [
@@ -154,13 +167,21 @@ CAUGHT_BY = {
     "retry-on-lost-connection": [Catch(f"{LOST_ACKS}::test_a_retry_after_the_broker_died_is_no_copy", DUPLICATED)],
     "lost-connection-is-the-end": [
         Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'trying for another'"),
-        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_request]", ended(7, 0)),
-        Catch(f"{NETWORK}::test_a_connection_that_breaks[reset_in_a_commit]", ended(7, 0)),
-        Catch(f"{NETWORK}::test_a_connection_that_breaks[fall_silent]", ended(7, 0)),
-        Catch(f"{NODES}::test_nodes_that_come_back[stop_the_leader]", ended(7, 0)),
-        Catch(f"{NODES}::test_nodes_that_come_back[kill_the_leader]", ended(7, 0)),
-        Catch(f"{NODES}::test_nodes_that_come_back[kill_one_after_the_other]", ended(7, 0)),
-        Catch(f"{NODES}::test_nodes_that_come_back[kill_the_coordinator_in_a_commit]", ended(7, 0)),
+        *each_of(
+            NETWORK,
+            ended(7, 0),
+            "test_a_connection_that_breaks[reset_in_a_request]",
+            "test_a_connection_that_breaks[reset_in_a_commit]",
+            "test_a_connection_that_breaks[fall_silent]",
+        ),
+        *each_of(
+            NODES,
+            ended(7, 0),
+            "test_nodes_that_come_back[stop_the_leader]",
+            "test_nodes_that_come_back[kill_the_leader]",
+            "test_nodes_that_come_back[kill_one_after_the_other]",
+            "test_nodes_that_come_back[kill_the_coordinator_in_a_commit]",
+        ),
     ],
     "epoch-bump-ignored": [
         Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[idempotent]", DUPLICATED),
@@ -189,9 +210,13 @@ CAUGHT_BY = {
         Catch(f"{DISK}::test_a_disk_that_fails[before write 1]", r"assert b'' == b'"),
     ],
     "leftovers-in-the-way": [
-        Catch(f"{JOB}::test_killed_at_an_exact_place[amid write 1 of save 3]", ended(8, 0)),
-        Catch(f"{JOB}::test_killed_at_an_exact_place[before fsync 1 of save 3]", ended(8, 0)),
-        Catch(f"{JOB}::test_killed_at_an_exact_place[after link 1 of save 3]", ended(8, 0)),
+        *each_of(
+            JOB,
+            ended(8, 0),
+            "test_killed_at_an_exact_place[amid write 1 of save 3]",
+            "test_killed_at_an_exact_place[before fsync 1 of save 3]",
+            "test_killed_at_an_exact_place[after link 1 of save 3]",
+        ),
     ],
     "moved-away-first": [Catch(f"{JOB}::test_killed_at_an_exact_place[after replace 1 of save 3]", ended(4, 0))],
     "always-clean": [
@@ -201,20 +226,28 @@ CAUGHT_BY = {
     ],
     "save-errors-ignored": [
         Catch(f"{BROKER}::test_a_checkpoint_that_cannot_be_written_any_more", ended(0, 8)),
-        Catch(f"{DISK}::test_a_full_disk", ended(0, 8)),
-        Catch(f"{DISK}::test_a_full_disk_and_the_very_first_save", ended(0, 8)),
-        Catch(f"{DISK}::test_a_disk_that_becomes_read_only", ended(0, 8)),
-        Catch(f"{DISK}::test_a_disk_that_fails[before fsync 1]", ended(0, 8)),
-        Catch(f"{DISK}::test_a_disk_that_fails_when_the_new_file_is_in_place", ended(0, 8)),
-        Catch(f"{DISK}::test_a_disk_that_fails_at_the_very_first_save", ended(0, 8)),
+        *each_of(
+            DISK,
+            ended(0, 8),
+            "test_a_full_disk",
+            "test_a_full_disk_and_the_very_first_save",
+            "test_a_disk_that_becomes_read_only",
+            "test_a_disk_that_fails[before fsync 1]",
+            "test_a_disk_that_fails_when_the_new_file_is_in_place",
+            "test_a_disk_that_fails_at_the_very_first_save",
+        ),
     ],
     # -- transactional
     "init-after-read": [Catch(f"{INSTANCES}::test_progress_is_read_after_the_others_are_fenced", DUPLICATED)],
     "progress-uncommitted": [
-        Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[before commit 4]", LOST),
-        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[after init 1]", LOST),
-        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[amid read 1]", LOST),
-        Catch(f"{TRANSACTIONAL}::test_a_resume_killed_at_an_exact_place[after commit 1]", LOST),
+        *each_of(
+            TRANSACTIONAL,
+            LOST,
+            "test_killed_at_an_exact_place[before commit 4]",
+            "test_a_resume_killed_at_an_exact_place[after init 1]",
+            "test_a_resume_killed_at_an_exact_place[amid read 1]",
+            "test_a_resume_killed_at_an_exact_place[after commit 1]",
+        ),
     ],
     "progress-unread": [
         Catch(f"{TRANSACTIONAL}::test_killed_at_a_random_moment[0]", ended(4, 0)),
@@ -222,14 +255,22 @@ CAUGHT_BY = {
     ],
     "file-over-kafka": [Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[after commit 4]", DUPLICATED)],
     "file-needed": [
-        Catch(f"{TRANSACTIONAL}::test_a_run_without_trouble", ended(4, 0)),
-        Catch(f"{TRANSACTIONAL}::test_killed_at_an_exact_place[after commit 1]", ended(4, 0)),
-        Catch(f"{TRANSACTIONAL}::test_killed_at_a_random_moment[1]", ended(4, 0)),
+        *each_of(
+            TRANSACTIONAL,
+            ended(4, 0),
+            "test_a_run_without_trouble",
+            "test_killed_at_an_exact_place[after commit 1]",
+            "test_killed_at_a_random_moment[1]",
+        ),
     ],
     "file-not-compared": [
-        Catch(f"{TRANSACTIONAL}::test_a_checkpoint_without_its_progress_record[another job]", ended(0, 4)),
-        Catch(f"{TRANSACTIONAL}::test_a_checkpoint_without_its_progress_record[progress topic deleted]", ended(0, 4)),
-        Catch(f"{TRANSACTIONAL}::test_a_progress_record_that_cannot_be_right", ended(0, 4)),
+        *each_of(
+            TRANSACTIONAL,
+            ended(0, 4),
+            "test_a_checkpoint_without_its_progress_record[another job]",
+            "test_a_checkpoint_without_its_progress_record[progress topic deleted]",
+            "test_a_progress_record_that_cannot_be_right",
+        ),
     ],
     "no-owner-check": [Catch(f"{TRANSACTIONAL}::test_a_zombie_is_fenced", ended(0, 6))],
     "own-transactional-id": [

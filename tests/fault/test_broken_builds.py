@@ -52,15 +52,10 @@ def test_every_fault_has_a_break_that_its_test_notices() -> None:
 def failures(name: str, tests: list[str], folder: Path) -> dict[str, str]:
     """These tests with this break: what pytest says of those that failed, by the tests' names."""
     report = folder / "report.xml"
-    all_that_are_named = ("-m", "soak or not soak")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "soak or not soak"]
+    command += [f"--junitxml={report}", *tests]
     ran = subprocess.run(
-        [*command, *all_that_are_named, *tests],
-        cwd=ROOT,
-        env={**os.environ, BREAK: name},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=ROOT, env={**os.environ, BREAK: name}, capture_output=True, text=True, check=False
     )
     cases = list(ElementTree.parse(report).iter("testcase"))
     assert len(cases) == len(tests), ran.stdout

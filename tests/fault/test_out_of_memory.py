@@ -6,19 +6,17 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.support.process import checkpoint_row
-from tests.support.readback import expected_records
-from tests.support.scenario import Trades, make_trades
+from tests.support.scenario import make_trades, with_notes
 
 if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.fault.conftest import MakeBoth
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job, Jobs
+    from tests.support.scenario import Trades
 
 ROWS = 4_000
 SHORT, LONG = 1, 8_000
@@ -28,21 +26,10 @@ PREDICTABLE = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 """One heap, that grows when something is allocated: others set gigabytes of addresses aside, and no limit is met."""
 
 
-def widen(trades: Trades) -> Trades:
-    """The same trades with a text in each row: a long one in the last file."""
-    *others, last = sorted(trades.folder.iterdir())
-    tables = []
-    for path in (*others, last):
-        table = pq.read_table(path)
-        text = "x" * (LONG if path == last else SHORT)
-        tables.append(table.append_column("note", pa.array([text] * len(table))))
-        pq.write_table(tables[-1], path)
-    return Trades(trades.folder, expected_records(pa.concat_tables(tables), ["note"]))
-
-
 @pytest.fixture(scope="module")
 def wide_trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
-    return widen(make_trades(tmp_path_factory.mktemp("wide-trades") / "in", ROWS))
+    made = make_trades(tmp_path_factory.mktemp("wide-trades") / "in", ROWS)
+    return with_notes(made, lambda is_last, _: LONG if is_last else SHORT)
 
 
 def limit_memory(job: Job, more_bytes: int) -> None:

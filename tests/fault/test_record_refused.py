@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.fault.conftest import under_way
 from tests.support.process import checkpoint_row
-from tests.support.readback import compare, expected_records, read_topic
-from tests.support.scenario import Trades, make_trades
+from tests.support.readback import compare, read_topic
+from tests.support.scenario import make_trades, with_notes
 from tests.support.topics import set_topic_config
 
 if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.fault.conftest import MakeBoth
     from tests.support.kafka_cluster import KafkaCluster
+    from tests.support.scenario import Trades
 
 SLOW = ("--rate", "6k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100", "--linger", "5ms")
 SOME_ROWS = 3_000
@@ -33,16 +32,8 @@ LONG_ROW, ROWS = 3_000, 8_000
 @pytest.fixture(scope="module")
 def one_long_trade(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     """Trades of one symbol with a short text each, and one with a long one."""
-    folder = tmp_path_factory.mktemp("one-long-trade") / "in"
-    made = make_trades(folder, ROWS, symbols=1)
-    tables, rows = [], 0
-    for path in sorted(folder.iterdir()):
-        table = pq.read_table(path)
-        notes = ["x" * (LONG_BYTES if rows + n == LONG_ROW else 1) for n in range(len(table))]
-        tables.append(table.append_column("note", pa.array(notes)))
-        pq.write_table(tables[-1], path)
-        rows += len(table)
-    return Trades(made.folder, expected_records(pa.concat_tables(tables), ["note"]))
+    made = make_trades(tmp_path_factory.mktemp("one-long-trade") / "in", ROWS, symbols=1)
+    return with_notes(made, lambda _, row: LONG_BYTES if row == LONG_ROW else 1)
 
 
 def test_a_record_that_the_broker_refuses(kafka: KafkaCluster | Broker, trades: Trades, both: MakeBoth) -> None:

@@ -324,15 +324,20 @@ def retry_on_lost_connection(patch: pytest.MonkeyPatch) -> None:
 
 def lost_connection_is_the_end(patch: pytest.MonkeyPatch) -> None:
     """a lost connection ends the job instead of a producer"""
-    real = KafkaSink.poll
+    _end_with_resync(patch, KafkaSink, "poll")
 
-    def poll(self: KafkaSink, seconds: float = 0.0) -> None:
+
+def _end_with_resync(patch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    """A method that asks for a new producer ends the job."""
+    real = getattr(owner, name)
+
+    def method(self: Any, *args: Any) -> None:
         try:
-            real(self, seconds)
+            real(self, *args)
         except Resync as reason:
             raise ProducerFatal(str(reason)) from None
 
-    patch.setattr(KafkaSink, "poll", poll)
+    patch.setattr(owner, name, method)
 
 
 def epoch_bump_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -589,15 +594,7 @@ def fenced_is_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def resync_is_the_end(patch: pytest.MonkeyPatch) -> None:
     """a transaction that failed ends the job instead of a producer"""
-    real = TransactionalSession.run
-
-    def run(self: TransactionalSession) -> None:
-        try:
-            real(self)
-        except Resync as reason:
-            raise ProducerFatal(str(reason), where="", todo="") from None
-
-    patch.setattr(TransactionalSession, "run", run)
+    _end_with_resync(patch, TransactionalSession, "run")
 
 
 def transaction_rows_ignored(patch: pytest.MonkeyPatch) -> None:

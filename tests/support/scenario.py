@@ -15,7 +15,7 @@ from tests.support.process import replay_command
 from tests.support.readback import Row, compare, expected_records, partition_count, read_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.support.process import Job, Jobs
@@ -39,6 +39,19 @@ def make_trades(folder: Path, rows: int, symbols: int = 8, layout: Layout = Layo
     at = pa.array(range(table.num_rows))
     table = table.append_column("at", at).sort_by([("event_time", "ascending"), ("at", "ascending")])
     return Trades(folder, expected_records(table))
+
+
+def with_notes(trades: Trades, note_bytes: Callable[[bool, int], int]) -> Trades:
+    """The same trades with a text in each row, so long as `note_bytes` says for whether it is of the last file, and for
+    the number of the row."""
+    paths = sorted(trades.folder.iterdir())
+    tables: list[pa.Table] = []
+    for path in paths:
+        table, first = pq.read_table(path), sum(map(len, tables))
+        notes = ["x" * note_bytes(path == paths[-1], first + n) for n in range(len(table))]
+        tables.append(table.append_column("note", pa.array(notes)))
+        pq.write_table(tables[-1], path)
+    return Trades(trades.folder, expected_records(pa.concat_tables(tables), ["note"]))
 
 
 @dataclass
