@@ -132,6 +132,11 @@ def refusal(address: Address, error: Exception) -> InputError:
     return InputError(f"the service refused: {reason}", where=address.shown, todo="run the same command again")
 
 
+def is_denied(error: Exception) -> bool:
+    """Whether a service refused for want of rights."""
+    return isinstance(error, PermissionError) or _DENIED.search(str(error)) is not None
+
+
 def without_secrets(address: Address, text: str) -> str:
     for secret in sorted(address.secrets, key=len, reverse=True):  # one may be a part of another
         text = text.replace(secret, "***")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pyarrow as pa
 
 from replay.errors import InputError, ReplayError, UsageError
-from replay.input import paths
-from replay.input.address import SCHEMES, Address, refusal, without_secrets
+from replay.input import paths, tables
+from replay.input.address import SCHEMES, Address, is_denied, refusal, without_secrets
 
 S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
@@ -24,6 +26,8 @@ HDFS_LIMITS = {  # Hadoop's own are 46 connections of 20 s each, two minutes for
     "dfs.client.socket-timeout": "20000",
 }
 
+_ASKED_AT_ONCE = 8  # folders above the one named: as many as there are, mostly
+
 _S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
 
 # -- connections ------------------------------------------------------------------------------------------
@@ -33,12 +37,13 @@ _S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
 class Store:
     """A connection. `base` is what pyarrow wants before every path: the bucket, the container, or / for hdfs.
 
-    What their names mean depends on the `endpoint`.
+    What their names mean depends on the `endpoint`. `no_tables` are folders of which it is known.
     """
 
     files: Any
     base: str
     endpoint: str
+    no_tables: set[str] = field(default_factory=set, compare=False)
 
     def full(self, path: str) -> str:
         return f"/{path}" if self.base == "/" else "/".join(part for part in (self.base, path) if part)
@@ -167,12 +172,15 @@ def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
     from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
     info = store.files.get_file_info(store.full(address.path))
+    if info.type != FileType.NotFound:
+        _no_table_above(address, store)
     if info.type == FileType.File:
         yield RemoteFile(address, info.size, store)
     elif info.type == FileType.Directory:
         yield from _below(address, store, paths.FOLDER)
     elif paths.is_pattern(address.path):
         fixed, steps = paths.split_pattern(address.path)
+        _no_table_above(replace(address, path=fixed), store)
         yield from _below(replace(address, path=fixed), store, steps)
     elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
         store.files.get_file_info(FileSelector(store.full(address.path)))
@@ -190,16 +198,52 @@ def _below(folder: Address, store: Store, steps: paths.Steps) -> Iterator[Remote
     deep = len(steps) > 1
     root = store.full(folder.path)
     selects = paths.selector(steps)
-    for info in store.files.get_file_info(FileSelector(root, recursive=deep)):
-        below = info.path[info.path.index(root) + len(root) :].removeprefix("/")
+    listed = [
+        (info.path[info.path.index(root) + len(root) :].removeprefix("/"), info)
+        for info in store.files.get_file_info(FileSelector(root, recursive=deep))
+    ]
+    roots = tables.roots_of(below for below, _ in listed)
+    for below, info in listed:
         if info.type == FileType.File and selects(below):
             if "//" in f"/{below}":  # a bucket may hold a//b beside a/b, and pyarrow finds but cannot open it
                 todo = "copy the file to a key without //"
                 raise InputError("a folder of this key has no name", where=f"{folder.shown}/{below}", todo=todo)
+            for above in tables.above(below):
+                if above in roots:
+                    table = tables.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
+                    tables.refuse(table, _inside(folder, below).shown)
             yield RemoteFile(_inside(folder, below), info.size, store)
         elif info.type == FileType.Directory and not deep and paths.into(steps, below):
+            _no_table_above(_inside(folder, below), store)
             yield from _below(_inside(folder, below), store, paths.FOLDER)
 
 
 def _inside(folder: Address, below: str) -> Address:
     return replace(folder, path=f"{folder.path}/{below}" if folder.path else below)
+
+
+def _no_table_above(place: Address, store: Store) -> None:
+    """Refuses what is, or lies in, a table's folder. Folders above that may not be looked at are taken for none."""
+    folders = [folder for folder in [place.path, *tables.above(place.path)] if folder not in store.no_tables]
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        formats = list(pool.map(partial(_format_of, store), folders))
+    for folder, format in zip(folders, formats, strict=True):
+        if format is not None:
+            tables.refuse(tables.Table(format, replace(place, path=folder).shown), place.shown)
+    store.no_tables.update(folders)
+
+
+def _format_of(store: Store, folder: str) -> str | None:
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
+
+    def inner(name: str) -> str:
+        return store.full(f"{folder}/{name}" if folder else name)
+
+    try:
+        names = [name for name in tables.MARKERS if store.files.get_file_info(inner(name)).type != FileType.NotFound]
+        listed = store.files.get_file_info(FileSelector(inner(tables.METADATA), allow_not_found=True))
+    except (OSError, pa.ArrowException) as error:
+        if is_denied(error):
+            return None
+        raise
+    return tables.format_by(names, [info.base_name for info in listed])

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from replay.errors import InputError, NoInput, not_memory
-from replay.input import address, paths, remote
+from replay.input import address, paths, remote, tables
 
 _FILE = "file://"
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
@@ -131,8 +131,10 @@ def find(inputs: Sequence[str]) -> list[InputPath]:
     """The files that files, folders, patterns and URIs name, in natural order, each once however it is named."""
     found: dict[str, InputPath] = {}
     stores: _Stores = {}
+    noticed = tables.Noticed()
     for given in inputs:
-        files = _remote(given, stores) if address.is_uri(given) and not given.startswith(_FILE) else _local(given)
+        is_remote = address.is_uri(given) and not given.startswith(_FILE)
+        files = _remote(given, stores) if is_remote else _local(given, noticed)
         for file in files:
             if file.identity not in found:
                 found[file.identity] = _input_path(file)
@@ -177,7 +179,7 @@ def _refusal(path: str, error: Exception) -> InputError:
     return InputError(reason, where=path, todo="check path and rights")
 
 
-def _local(given: str) -> list[LocalFile]:
+def _local(given: str, noticed: tables.Noticed) -> list[LocalFile]:
     if not given:
         raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
     path = _path_of_url(given) if given.startswith(_FILE) else given
@@ -190,14 +192,25 @@ def _local(given: str) -> list[LocalFile]:
         found = _search(*paths.split_pattern(path))
     else:
         if stat.S_ISREG(status.st_mode):
-            return [LocalFile(path, os.path.realpath(path), status.st_size)]
-        if not stat.S_ISDIR(status.st_mode):
+            found = iter([LocalFile(path, os.path.realpath(path), status.st_size)])
+        elif not stat.S_ISDIR(status.st_mode):
             raise InputError("this is not a file that can be read twice", where=path, todo="save it as a file first")
-        found = _search(path, paths.FOLDER)
+        else:
+            _no_table(path, path, noticed)
+            found = _search(path, paths.FOLDER)
     files = sorted(found, key=lambda file: file.linked)  # a file is named as itself, not as a link to it
+    for file in files:
+        _no_table(file.path, os.path.dirname(file.path), noticed)
+        _no_table(file.path, os.path.dirname(file.real), noticed)
     if not files:
         raise _nothing(path)
     return files
+
+
+def _no_table(where: str, folder: str, noticed: tables.Noticed) -> None:
+    table = noticed.at(os.path.abspath(folder))
+    if table is not None:
+        tables.refuse(table, where)
 
 
 def _path_of_url(url: str) -> str:

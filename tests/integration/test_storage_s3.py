@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.errors import InputError
+from replay.errors import ExitCode, InputError, exit_code
 from replay.input import remote
 from replay.input.storage import InputPath, find, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
@@ -69,6 +69,12 @@ def server(filled: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Serv
     filled.forget()
     yield filled
     filled.heal()
+
+
+def listing(requests: list[Request]) -> list[Request]:
+    """All requests but those that ask for a table's folder: they are few, and go to no data."""
+    names = ("_delta_log", ".hoodie", "metadata")
+    return [each for each in requests if not any(name in each.path + each.query for name in names)]
 
 
 def shown(*given: str) -> list[str]:
@@ -141,7 +147,7 @@ def test_all_pages_of_a_long_listing_are_read(server):
     expected = [f"s3://many/d/day-{day}.parquet" for day in range(1_100)]
     server.forget()
     assert shown("s3://many/d") == expected
-    assert len(server.requests) == 4  # is it a file, is it a folder, two pages
+    assert len(listing(server.requests)) == 4  # is it a file, is it a folder, two pages
     assert shown("s3://many/d/day-*.parquet") == expected
     assert shown("s3://many/*/day-*[05].parquet") == expected[::5]
 
@@ -149,7 +155,7 @@ def test_all_pages_of_a_long_listing_are_read(server):
 def test_only_what_lies_below_the_spelled_out_part_is_listed(server):
     """Broken: a pattern for a day lists a bucket of years."""
     shown("s3://trades/t/symbol=A/*")
-    listings = [request.query for request in server.requests if request.query]
+    listings = [request.query for request in listing(server.requests) if request.query]
     assert listings
     assert all("prefix=t%2Fsymbol%3DA%2F" in query for query in listings)
 
@@ -163,6 +169,35 @@ def test_two_keys_that_read_alike_are_not_taken_for_one(server):
     with pytest.raises(InputError, match="has no name") as caught:
         find(["s3://odd/a"])
     assert caught.value.where == "s3://odd/a//b.parquet"
+
+
+TABLES = {
+    "Delta": "_delta_log/00000000000000000000.json",
+    "Iceberg": "metadata/v1.metadata.json",
+    "Hudi": ".hoodie/hoodie.properties",
+}
+
+
+@pytest.mark.parametrize("format", TABLES)
+@pytest.mark.parametrize(
+    "given",
+    ["lake/x/trades", "lake", "lake/", "lake/x/*", "lake/x/trades/d=1", "lake/x/trades/d=1/*.parquet", "lake/x/*/d=*",
+     "lake/x/trades/d=1/p.parquet", "lake/**/*.parquet"],
+)  # fmt: skip
+def test_a_table_in_a_bucket_is_noticed_from_wherever_it_is_named(server, format, given):
+    """Broken: both generations of a rewritten table are sent."""
+    client = server.client()
+    bucket = f"tables-{format.lower()}"
+    if bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
+        client.create_bucket(Bucket=bucket)
+        for key in ("d=1/p.parquet", "d=2/p.parquet", TABLES[format]):
+            client.put_object(Bucket=bucket, Key=f"lake/x/trades/{key}", Body=b"x")
+        client.put_object(Bucket=bucket, Key="lake/y/metadata/note.json", Body=b"x")
+        client.put_object(Bucket=bucket, Key="lake/y/p.parquet", Body=b"x")
+    with pytest.raises(InputError, match=f"{format} table s3://{bucket}/lake/x/trades") as caught:
+        find([f"s3://{bucket}/{given}"])
+    assert exit_code(caught.value) == ExitCode.INPUT
+    assert shown(f"s3://{bucket}/lake/y") == [f"s3://{bucket}/lake/y/p.parquet"]
 
 
 # -- what is not there, or not allowed --------------------------------------------------------------------
@@ -273,7 +308,7 @@ def test_faults_that_pass_are_retried(server):
     """Broken: one "slow down" or one lost connection of a night ends its replay."""
     server.answers_503 = 1
     path = one("s3://trades/big.parquet")
-    assert [request.status for request in server.requests] == [503, 200]
+    assert [request.status for request in listing(server.requests)] == [503, 200]
     server.cut_bodies = 1
     with path.open() as file:
         server.forget()
@@ -305,7 +340,7 @@ def test_a_slow_answer_is_waited_for(server, monkeypatch):
     server.silence_s = 1.2
     with path.open() as file:
         assert len(read_footer(path, file)) > 100
-    assert all(request.status < 300 for request in server.requests)
+    assert all(request.status < 300 for request in listing(server.requests))
 
 
 @pytest.mark.usefixtures("server")
