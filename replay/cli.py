@@ -413,10 +413,13 @@ def config_show(
     """Every option of a run as it is in the end, and where it came from; secrets are masked. Takes what `run` takes."""
     with _command(logging) as console:
         name = naming.parsed()
-        sending.parsed(name, source.parsed(name), where.parsed(topic, name))
+        rows = source.parsed(name)
+        sending.parsed(name, rows, where.parsed(topic, name))
         watching.parsed(name)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
+        if rows.selection is not None and rows.selection.by_date:
+            lines.append(("picked", f"{rows.selection.told_by_date}  (--date, as INPUT has no {{date}})"))
         _results(console).pairs(lines)
 
 

@@ -35,6 +35,8 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
     report.info(
         f"{source.rows:,} rows in {len(source.files)} file(s), order {options.source.order}, pace {options.pace}"
     )
+    if options.source.selection is not None and (picked := options.source.selection.told_by_date):
+        report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if options.restart:

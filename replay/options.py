@@ -289,9 +289,12 @@ class Naming:
         str | None, opt("--job", "Name of the replay; of several in the job file, which one. [default: the topic's]")
     ] = None
     date: Annotated[
-        str | None, opt("--date", "The logical date, {date} in INPUT, topic and checkpoint: 2026-11-22, yesterday, -2.")
+        str | None,
+        opt("--date", "The logical date: 2026-11-22, yesterday, -2. {date} in INPUT; without, picked by event time."),
     ] = None
-    timezone: Annotated[str, opt("--timezone", "The zone of yesterday, and of the times in the report.")] = "UTC"
+    timezone: Annotated[
+        str, opt("--timezone", "The zone of the date, of yesterday, and of the times in the report.")
+    ] = "UTC"
     state_dir: Annotated[
         str, opt("--state-dir", "Folder of checkpoints and history. [default: the user's state folder]")
     ] = ""
@@ -389,6 +392,8 @@ class Input:
         selection = select.parse_selection(
             self.symbols, self.exclude_symbols, self.from_, self.to, self.sample, self.where, self.limit
         )
+        if name.day is not None and not any(map(dates.has_date, self.inputs)):
+            selection = select.on_day(selection, name.day, name.timezone)
         bad_rows_max, bad_share_max = parse.parse_bad_rows_max(self.bad_rows_max)
         return config.SourceOptions(
             inputs=tuple(name.dated(text, "INPUT") for text in self.inputs),

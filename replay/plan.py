@@ -78,6 +78,7 @@ class Plan:
     partitions: tuple[int, ...]
     problems: tuple[str, ...] = field(default_factory=tuple)
     checkpoint: str = ""
+    picked: str = ""  # by a logical date without {date} in INPUT
 
     @property
     def topic_bytes(self) -> int:
@@ -137,6 +138,7 @@ def make_plan(
         duration_s=_duration_s(pace, scanned.records if scanned is not None else source.rows, first, last),
         scan=scanned,
         partitions=tuple(by_partition[p] for p in range(partitions)) if by_partition and partitions else (),
+        picked=options.selection.told_by_date if options.selection is not None else "",
         problems=tuple(_problems(options, files, scanned, source)),
     )
 
@@ -309,6 +311,8 @@ def _totals(plan: Plan, duration: Callable[[float], str]) -> Table:
     table = Table(show_header=False, box=None)
     pruned = f", of {plan.rows_all:,}: row groups that cannot match are left out" if plan.rows < plan.rows_all else ""
     table.add_row("rows", f"{plan.rows:,}{pruned}")
+    if plan.picked:
+        table.add_row("picked", plan.picked)
     if plan.scan is not None:
         table.add_row("records", f"{plan.scan.records:,}")
     table.add_row("files", f"{len(plan.files):,}, {size_text(plan.size_bytes)}; at most {plan.open_max:,} at a time")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -202,11 +201,9 @@ def _days(source: Input, naming: Naming) -> list[date]:
 
 
 def _range_of(day: date, timezone: str) -> list[str]:
-    """The event times of a day, where the inputs are not told apart by date."""
-    midnights = (
-        datetime.combine(each, datetime.min.time(), ZoneInfo(timezone)) for each in (day, day + timedelta(days=1))
-    )
-    first, last = (midnight.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ") for midnight in midnights)
+    """The event times of a day, where the inputs are not told apart by date. `run --date` picks the same by itself;
+    these keep what a variable or the job file says of --from and --to, which here are dates, out of it."""
+    first, last = (midnight.strftime("%Y-%m-%dT%H:%M:%SZ") for midnight in dates.bounds(day, timezone))
     return ["--from", first, "--to", last]
 
 

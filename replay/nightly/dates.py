@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from replay.errors import UsageError
@@ -41,6 +41,15 @@ def today_in(zone: str, now_s: float, option: str = "--timezone") -> date:
         raise UsageError(
             f"there is no time zone {zone!r}", where=option, todo="name one like UTC or Europe/Berlin"
         ) from None
+
+
+def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """The first moment of a day in a time zone and that of the next one, in UTC: 23, 24 or 25 hours apart."""
+    first, last = (
+        datetime.combine(each, datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
+        for each in (day, day + timedelta(days=1))
+    )
+    return first, last
 
 
 def has_date(text: str) -> bool:

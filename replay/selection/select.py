@@ -11,7 +11,8 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from fnmatch import fnmatchcase
 from math import gcd
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from replay.errors import UsageError
 from replay.model import Fate, Ints
+from replay.nightly import dates
 from replay.selection import moment
 from replay.selection.moment import Moment, parse_moment
 from replay.selection.where import Where
@@ -71,7 +73,8 @@ class Selection:
     """Which rows are sent. The empty one selects all.
 
     `sample` keeps whole symbols: those of the smallest `sample[0]` in `sample[1]` of all hashes. `limit` is the number
-    of rows that are sent at most. `utc_assumed` names the options whose time had no zone, for the log.
+    of rows that are sent at most. `utc_assumed` names the options whose time had no zone, for the log, and `by_date` is
+    the logical date that the range comes from.
     """
 
     symbols: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ class Selection:
     where: Where | None = None
     limit: int | None = None
     utc_assumed: tuple[str, ...] = field(default=(), compare=False)
+    by_date: str = field(default="", compare=False)
     _symbols: _Names = field(init=False, repr=False, compare=False)
     _exclude: _Names = field(init=False, repr=False, compare=False)
 
@@ -100,6 +104,14 @@ class Selection:
             "--where": "" if self.where is None else self.where.text,
             "--limit": "" if self.limit is None else str(self.limit),
         }
+
+    @property
+    def told_by_date(self) -> str:
+        """What a logical date picks, for people; empty without one."""
+        if not self.by_date or self.from_ns is None or self.to_ns is None:
+            return ""
+        first, last = moment.text_of(self.from_ns), moment.text_of(self.to_ns)
+        return f"event times of {self.by_date}: from {first} up to {last}"
 
     def wants(self, symbol: str) -> bool:
         """By its name alone: `--symbols`, `--exclude-symbols`, `--sample`."""
@@ -225,6 +237,20 @@ def parse_selection(
             option for option, end in (("--from", first), ("--to", last)) if end is not None and end.utc_assumed
         ),
     )
+
+
+def on_day(selection: Selection, day: date, zone: str) -> Selection:
+    """What of the selection lies in a day of that time zone. Raises `UsageError` where nothing does."""
+    first_ns, last_ns = (int(midnight.timestamp()) * 1_000_000_000 for midnight in dates.bounds(day, zone))
+    from_ns = max(first_ns, selection.from_ns or 0)
+    to_ns = min(last_ns, _LAST_NS if selection.to_ns is None else selection.to_ns)
+    if from_ns >= to_ns:
+        raise UsageError(
+            f"no moment of {day} ({zone}) lies in --from and --to, or in the years 1970 to 2262",
+            where="--date",
+            todo="drop --from and --to: without {date} in INPUT, the day is picked by event time",
+        )
+    return replace(selection, from_ns=from_ns, to_ns=to_ns, by_date=f"{day} ({zone})")
 
 
 def parse_range_end(text: str, option: str) -> Moment:

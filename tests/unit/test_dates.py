@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from replay.errors import UsageError
-from replay.nightly.dates import expand, has_date, parse_date, today_in
+from replay.nightly.dates import bounds, expand, has_date, parse_date, today_in
 
 TODAY = date(2026, 3, 1)
 DAY = date(2026, 1, 5)
@@ -113,3 +113,20 @@ def test_an_unknown_zone_is_refused_by_its_option(zone):
     with pytest.raises(UsageError, match="no time zone") as caught:
         today_in(zone, 0.0, "--tz")
     assert caught.value.where == "--tz"
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "first", "hours"),
+    [
+        (date(2026, 11, 22), "UTC", "2026-11-22T00:00:00+00:00", 24),
+        (date(2026, 11, 22), "Asia/Tokyo", "2026-11-21T15:00:00+00:00", 24),
+        (date(2026, 10, 25), "Europe/Berlin", "2026-10-24T22:00:00+00:00", 25),
+        (date(2026, 3, 29), "Europe/Berlin", "2026-03-28T23:00:00+00:00", 23),
+        (date(2018, 11, 4), "America/Sao_Paulo", "2018-11-04T03:00:00+00:00", 23),  # there was no midnight
+        (date(2025, 11, 2), "America/Havana", "2025-11-02T04:00:00+00:00", 25),  # there were two
+    ],
+)
+def test_a_day_goes_from_midnight_to_midnight(day, zone, first, hours):
+    """Broken: when clocks change, an hour belongs to no day, or to two."""
+    begin, end = bounds(day, zone)
+    assert (begin.isoformat(), (end - begin).total_seconds() / 3600) == (first, hours)
