@@ -10,19 +10,42 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 
-from replay.errors import ExitCode, UsageError
+from replay.errors import ExitCode
 from replay.nightly import due
 from replay.nightly.backfill import is_done
 from replay.nightly.children import LOOK_S, Children, told
+from replay.nightly.cron import parse_cron
 from replay.report import Reporter
 from replay.watch.logs import logged_as
+
+
+class Firings(Protocol):
+    """A schedule: `cron.Cron`."""
+
+    @property
+    def zone(self) -> tzinfo: ...
+    def after(self, moment: datetime) -> datetime | None: ...
+    def newest(self, moment: datetime) -> datetime | None: ...
+
+
+class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """APScheduler's own numbers weekdays from Monday = 0, and joins day and weekday with "and": see `cron.py`."""
+
+    def __init__(self, cron: Firings, jitter_s: float = 0.0) -> None:
+        self.cron, self.jitter_s = cron, jitter_s
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        firing = self.cron.after(previous_fire_time or now - timedelta(microseconds=1))
+        later: datetime | None = self._apply_jitter(firing, self.jitter_s, now)
+        return later
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +63,16 @@ class ScheduledJob:
     go_on: bool
 
     def next_firing(self, after: datetime) -> datetime | None:
-        firing: datetime | None = self.trigger.get_next_fire_time(after, after)
-        return firing
+        """As the schedule says, without the jitter: dates are reckoned from it."""
+        return self.trigger.cron.after(after)
+
+    def now(self) -> datetime:
+        return datetime.now(self.trigger.cron.zone)
 
 
 def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = "--cron") -> CronTrigger:
     """Five fields, as in a crontab; `UsageError` says what is wrong."""
-    try:
-        trigger = CronTrigger.from_crontab(text, ZoneInfo(timezone))
-    except (ValueError, KeyError) as error:
-        raise UsageError(
-            f"{text!r} is no schedule: {error}",
-            where=option,
-            todo='write it like "0 2 * * *" (minute hour day month weekday)',
-        ) from None
-    trigger.jitter = round(jitter_s) or None
-    return trigger
+    return CronTrigger(parse_cron(text, ZoneInfo(timezone), option), jitter_s)
 
 
 def dates_known(state_dir: Path) -> dict[date, bool]:
@@ -85,7 +102,7 @@ class Scheduler:
             self._scheduler.add_job(self._fire, job.trigger, args=[job], id=job.name, name=job.name)
             # What was missed, at once; a firing that comes meanwhile finds its date done, or does it then.
             self._scheduler.add_job(self._fire, args=[job], kwargs={"is_start": True}, id=f"{job.name}, missed dates")
-            self._report.info(f"{job.name}: next at {job.next_firing(datetime.now(job.trigger.timezone))}")
+            self._report.info(f"{job.name}: next at {job.next_firing(job.now())} ({job.trigger.cron.zone})")
         self._scheduler.start()
         while not self._ended.wait(LOOK_S):  # in short steps: signal handlers run between them
             pass
@@ -108,10 +125,11 @@ class Scheduler:
             self._report.warning(f"{job.name}: {type(error).__name__}: {error}")
 
     def _due(self, job: ScheduledJob, *, is_start: bool) -> list[date]:
-        now = datetime.now(job.trigger.timezone)
+        now = job.now()
         known = dates_known(job.state_dir)
-        if not is_start:
-            known.setdefault(due.logical_date(now, job.told), False)
+        # A firing may begin late: by its jitter, behind the one before it, on a machine that slept. Its date stays.
+        if not is_start and (firing := job.trigger.cron.newest(now)) is not None:
+            known.setdefault(due.logical_date(firing, job.told), False)
         done = {day for day, ended in known.items() if ended}
         days, given_up = due.newest(due.missed(job.next_firing, job.told, known, done, now), job.catch_up)
         if given_up:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 DAEMON = Path("/usr/sbin/cron")
@@ -48,39 +49,59 @@ class Fired:
     mail: str
 
 
+NIGHT = datetime.fromisoformat("2026-11-24T00:00:00+00:00")
+
+
 def fire(crontab: str, minute: str, folder: Path, timeout_s: float = 40) -> Fired:
     """Let the daemon come to `minute` (`02:30`) with this crontab, and wait for the end of the line that fires."""
-    for name in ("sbin", "spool", "empty", "run"):
-        (folder / name).mkdir(parents=True)
-    shutil.copy2(DAEMON, folder / "sbin")
-    _program(folder / "sbin" / "sendmail", SENDMAIL.format(folder=folder))
-    _program(folder / "shell", SHELL.format(folder=folder))
-    table = folder / "spool" / "root"
-    table.write_text(crontab.replace("SHELL=/bin/sh", f"SHELL={folder}/shell"))
-    table.chmod(0o600)
+    folder.mkdir(parents=True)
+    shell = folder / "shell"
+    _program(shell, SHELL.format(folder=folder))
     hour, _, minutes = minute.partition(":")
-    started = f"2026-11-24 {int(hour):02}:{int(minutes) - 1:02}:{60 - BEFORE_S:02}"
-    daemon = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTS, "mounts", str(folder), started],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        start_new_session=True,
-    )
-    try:
-        _wait_over(folder, daemon, time.monotonic() + timeout_s)
-    finally:
-        os.killpg(daemon.pid, signal.SIGKILL)
-        daemon.communicate()
+    at = NIGHT.replace(hour=int(hour), minute=int(minutes))
+    _come_to(at, "UTC", crontab.replace("SHELL=/bin/sh", f"SHELL={shell}"), folder, folder / "code", timeout_s)
     mail = folder / "mail"
     return Fired(int((folder / "code").read_text()), mail.read_text() if mail.exists() else "")
 
 
-def _wait_over(folder: Path, daemon: subprocess.Popen[bytes], deadline: float) -> None:
-    """Until the line has ended and the daemon has no child any more: then a mail, if any, is sent."""
-    while not (folder / "code").exists() or _children(int((folder / "run/crond.pid").read_text())):
+def lines_that_fire(schedules: list[str], at: datetime, zone: str, folder: Path, timeout_s: float = 40) -> set[str]:
+    """Which of these schedules the daemon runs when it comes to this minute, in a zone."""
+    (folder / "ran").mkdir(parents=True)
+    table = 'MAILTO=""\n' + "".join(f"{text} touch {folder}/ran/{n}\n" for n, text in enumerate(schedules))
+    table += f"* * * * * touch {folder}/came\n"
+    _come_to(at, zone, table, folder, folder / "came", timeout_s)
+    return {schedules[int(path.name)] for path in (folder / "ran").iterdir()}
+
+
+def _come_to(at: datetime, zone: str, crontab: str, folder: Path, until: Path, timeout_s: float) -> None:
+    """Start the daemon just before a minute, and end it once the file is there and no line runs any more."""
+    for name in ("sbin", "spool", "empty", "run"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy2(DAEMON, folder / "sbin")
+    _program(folder / "sbin" / "sendmail", SENDMAIL.format(folder=folder))
+    table = folder / "spool" / "root"
+    table.write_text(crontab)
+    table.chmod(0o600)
+    started = f"@{int(at.timestamp()) - BEFORE_S}"
+    daemon = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTS, "mounts", str(folder), started],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": zone},
+        start_new_session=True,
+    )
+    try:
+        _wait_over(until, folder / "run/crond.pid", daemon, time.monotonic() + timeout_s)
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.communicate()
+
+
+def _wait_over(until: Path, pid: Path, daemon: subprocess.Popen[bytes], deadline: float) -> None:
+    """Until the file is there and the daemon has no child any more: then a mail, if any, is sent."""
+    while not until.exists() or _children(int(pid.read_text())):
         assert daemon.poll() is None, f"cron ended: {daemon.communicate()[1].decode()}"
-        assert time.monotonic() < deadline, f"no line fired, or it has not ended: {sorted(folder.iterdir())}"
+        assert time.monotonic() < deadline, f"no line fired, or it has not ended: {sorted(until.parent.iterdir())}"
         time.sleep(0.02)
 
 
