@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from replay.iso8601 import Problem
+
 # The stages find them here; what must not import arrays takes them from there.
 from replay.position import PartitionMark as PartitionMark  # noqa: PLC0414
 from replay.position import Position as Position  # noqa: PLC0414
@@ -66,6 +68,14 @@ class Fate(IntEnum):
     FIELD_TOO_LATE = 12
     KEY_MISSING = 13
     PARTITION_WRONG = 14
+    TIME_NEEDS_NS = 15
+    TIME_TOO_FINE = 16
+    TIME_LEAP_SECOND = 17
+    TIME_NO_CLOCK = 18
+    TIME_NO_DATE = 19
+    TIME_ZONE_NAME = 20
+    TIME_LONG_YEAR = 21
+    TIME_NUMBER = 22
 
     @property
     def reason(self) -> str:
@@ -89,7 +99,15 @@ _REASONS = {
     Fate.PRICE_NOT_FINITE: "is not finite",
     Fate.PRICE_NOT_A_NUMBER: "is not a number",
     Fate.TIME_MISSING: "is null or empty",
-    Fate.TIME_NOT_A_TIME: "is not an ISO 8601 date and time",
+    Fate.TIME_NOT_A_TIME: Problem.NO_TIME.value,
+    Fate.TIME_NEEDS_NS: "has more than six digits of a second, unlike the first rows: take nine with --time-unit ns",
+    Fate.TIME_TOO_FINE: Problem.TOO_FINE.value,
+    Fate.TIME_LEAP_SECOND: Problem.LEAP_SECOND.value,
+    Fate.TIME_NO_CLOCK: Problem.NO_CLOCK.value,
+    Fate.TIME_NO_DATE: Problem.NO_DATE.value,
+    Fate.TIME_ZONE_NAME: Problem.ZONE_NAME.value,
+    Fate.TIME_LONG_YEAR: Problem.LONG_YEAR.value,
+    Fate.TIME_NUMBER: Problem.NUMBER.value,
     Fate.TIME_TOO_EARLY: "is not after 1970-01-01T00:00:00.000Z",
     Fate.TIME_TOO_LATE: "is beyond the year 2262",
     Fate.FIELD_NOT_TEXT: "is not valid UTF-8",

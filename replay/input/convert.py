@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from replay.input import text_times
 from replay.input.kinds import with_scale
 from replay.input.unify import plain, unify, widen
 from replay.model import Bools, Bytes, Fate, Ints
@@ -31,14 +32,6 @@ _DECIMAL128_DIGITS = 38
 
 _MAGNITUDE_S = (30_000_000, 9_223_372_036)
 """1970-12-14 to 2262-04-11, in seconds: so the four units do not overlap, and no exchange is older."""
-
-_ISO_8601 = (
-    r"^(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ](?P<hour>\d\d)"
-    r"(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?)?"
-    r"(?:Z|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>\d\d))?)?$"
-)
-_LARGEST = {"month": 12, "hour": 23, "minute": 59, "second": 59, "zone_hour": 23, "zone_minute": 59}
-_BARE_DATE_BYTES = 10
 
 _JSON_NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$"  # RFC 8259 section 6
 _NUMBER = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -62,7 +55,7 @@ def infer_time_unit(smallest: int, largest: int) -> str | None:
 def time_type(kind: pa.DataType, unit: str | None) -> pa.DataType | None:
     """The timestamp type that a column of times becomes; None if it cannot. `unit` is that of integers.
 
-    Text has microseconds, or nanoseconds where `unit` says so: nine digits would be written for all rows.
+    Text has microseconds, or nanoseconds where `unit` says so: nine digits are then written for all rows.
     """
     kind = plain(kind)
     if types.is_timestamp(kind):
@@ -84,7 +77,7 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
     missing: Bools | None = None
     if types.is_string(array.type):
         missing = _mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
-        units, unit, fates = _parsed(array)
+        units, unit, fates = text_times.parsed(array, kind.unit)
     else:
         if array.null_count:
             missing = _mask(pc.is_null(array))
@@ -116,49 +109,8 @@ def _rescaled(units: Ints, unit: str, target: str, fates: Bytes) -> Ints:
     if ns >= target_ns:
         return safe if ns == target_ns else safe * (ns // target_ns)
     converted, rest = np.divmod(safe, target_ns // ns)
-    fates[rest != 0] = Fate.TIME_NOT_A_TIME
+    fates[(rest != 0) & (fates == Fate.SENT)] = Fate.TIME_NEEDS_NS
     return converted
-
-
-def _parsed(texts: pa.Array) -> tuple[Ints, str, Bytes]:
-    """ISO 8601 as integers, their unit, and what is wrong. At once where all look alike, else part by part."""
-    if len(texts) and (pc.min(pc.binary_length(texts)).as_py() or 0) > _BARE_DATE_BYTES:
-        for zone in ("UTC", None):
-            try:
-                times = texts.cast(pa.timestamp("us", zone))
-            except pa.ArrowInvalid:  # one has no zone, or has one; has more than six digits; or is no time
-                continue
-            return times.view(pa.int64()).fill_null(0).to_numpy(), "us", np.zeros(len(texts), dtype=np.int8)
-    return _parsed_by_parts(texts)
-
-
-def _parsed_by_parts(texts: pa.Array) -> tuple[Ints, str, Bytes]:
-    parts = pc.extract_regex(texts, _ISO_8601)
-    text = dict(zip((field.name for field in parts.type), parts.flatten(), strict=True))
-    number = {name: _integers(pc.ascii_lpad(text[name], 2, "0")) for name in text if name not in ("sign", "fraction")}
-    fraction_ns = _integers(pc.ascii_rpad(text["fraction"], 9, "0"))
-    months = ((number["year"] - 1970) * 12 + number["month"] - 1).astype("datetime64[M]")
-    first_day = months.astype("datetime64[D]").astype(np.int64)
-    days_in_month = (months + 1).astype("datetime64[D]").astype(np.int64) - first_day
-    possible = _mask(parts.is_valid()) & (number["month"] > 0) & (number["day"] > 0) & (number["day"] <= days_in_month)
-    for name, last in _LARGEST.items():
-        possible &= number[name] <= last
-    east: Ints = np.where(_mask(pc.equal(text["sign"], "-").fill_null(False)), -1, 1)
-    hours = number["hour"] - east * number["zone_hour"]
-    minutes = number["minute"] - east * number["zone_minute"]
-    seconds: Ints = (first_day + number["day"] - 1) * 86_400 + hours * 3_600 + minutes * 60 + number["second"]
-    last_s, last_ns = divmod(_LAST_NS, _NS_PER_UNIT["s"])
-    fates = np.zeros(len(texts), dtype=np.int8)
-    fates[(seconds > last_s) | ((seconds == last_s) & (fraction_ns > last_ns))] = Fate.TIME_TOO_LATE
-    fates[~possible] = Fate.TIME_NOT_A_TIME
-    seconds = np.where(fates == Fate.SENT, np.maximum(seconds, -1), 0)  # whatever is before 1970 is too early
-    nanoseconds: Ints = seconds * _NS_PER_UNIT["s"] + fraction_ns
-    return nanoseconds, "ns", fates
-
-
-def _integers(digits: pa.Array) -> Ints:
-    numbers: Ints = digits.cast(pa.int64()).fill_null(0).to_numpy()
-    return numbers
 
 
 # -- prices -----------------------------------------------------------------------------------------------

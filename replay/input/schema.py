@@ -38,7 +38,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class FileLayout:
-    """What is peculiar to a file: its constant symbol (None: there is a column) and the unit of integer times."""
+    """What is peculiar to a file: its constant symbol (None: there is a column) and the unit of integer times, or of
+    those that are text with more than six digits of a second."""
 
     symbol: str | None
     time_unit: str | None
@@ -68,12 +69,24 @@ class Layout:
         }
 
 
-def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> Layout:
-    """Raises `InputError` for a file that lacks a column or contradicts the others in its type."""
+def resolve(
+    files: Sequence[InputFile],
+    columns: Columns,
+    records: Records,
+    text_units: Callable[[Sequence[InputFile], str], Mapping[str, str]] = lambda _files, _column: {},
+) -> Layout:
+    """Raises `InputError` for a file that lacks a column or contradicts the others in its type.
+
+    `text_units` tells what the texts of a column of times need, by file.
+    """
     for file in files:
         _check_names(file, columns, records)
     symbols = [_constant_symbol(file, columns) for file in files]
-    units = [_time_unit(file, columns) for file in files]
+    texts = [
+        file for file in files if columns.time_unit is None and is_text(file.schema.field(columns.event_time).type)
+    ]
+    units_of_texts = text_units(texts, columns.event_time) if texts else {}
+    units = [units_of_texts.get(file.shown) or _time_unit(file, columns) for file in files]
     time_types = partial(_time_type, columns, dict(zip((file.shown for file in files), units, strict=True)))
     price_type = partial(convert.price_type, scale=columns.price_scale)
     part = partial(_part, files)

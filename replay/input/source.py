@@ -26,6 +26,7 @@ from replay.input.order import (
     open_at_once,
     times_ns,
 )
+from replay.input.peek import text_units
 from replay.input.reader import LAST_NS, BadRows, Reader, Wanted, cased
 from replay.input.schema import resolve, with_preset
 from replay.input.storage import find
@@ -62,7 +63,7 @@ class Source:
         self.columns = columns
         with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
         files = open_files(paths, with_statistics)
-        self.layout = resolve(files, columns, options.records)
+        self.layout = resolve(files, columns, options.records, text_units)
         selection = options.selection
         if selection is not None and selection.where is not None:
             for file in files:

@@ -101,7 +101,7 @@ class Noticed:
 
 
 def _format_of(folder: str) -> str | None:
-    names = {name for name in (DELTA_LOG, *_HUDI) if os.path.lexists(os.path.join(folder, name))}
+    names = {name for name in (DELTA_LOG, *_HUDI) if os.path.exists(os.path.join(folder, name))}
     try:
         metadata = os.listdir(os.path.join(folder, METADATA))
     except OSError:  # mostly there is none

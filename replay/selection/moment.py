@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
+from replay import iso8601
 from replay.errors import UsageError
 
 FORMS = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00:00.123Z"
-
-_MOMENT = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d)?)(?<=\d\d)(?:(?<=:\d\d:\d\d)\.(?P<fraction>\d{1,9}))?"
-    r"[ ]?(?P<zone>[Zz]|[+-]\d\d:?\d\d)?)?",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +21,17 @@ class Moment:
 
 
 def parse_moment(text: str, option: str) -> Moment:
-    """`2026-11-22`, `2026-11-22T10:00[:00[.123456789]][Z|+02:00]`; without a zone it is UTC, without a time midnight.
+    """`2026-11-22`, `2026-11-22T10:00[:00[.123456789]][Z|+02:00]`, and whatever else ISO 8601 and RFC 3339 allow;
+    without a zone it is UTC, without a time midnight.
 
     A bare number is refused: seconds and milliseconds since 1970 look alike.
     """
     text = text.strip()
-    match = _MOMENT.fullmatch(text)
-    if match is None:
-        numeric = re.fullmatch(r"\d{9,}(\.\d*)?", text)
-        what = f"{text[:40]!r} is a number without a unit" if numeric else f"{text[:40]!r} is no date or time"
-        raise UsageError(what, where=option, todo=f"write it like {FORMS}")
-    try:
-        at = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}").replace(tzinfo=_zone(match["zone"]))
-    except ValueError as error:
-        raise UsageError(f"{text!r}: {error}", where=option, todo=f"write it like {FORMS}") from None
-    seconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
-    fraction_ns = int((match["fraction"] or "0").ljust(9, "0"))
-    return Moment(seconds * 1_000_000_000 + fraction_ns, match["zone"] is None, match["time"] is None)
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text in "Zz":
-        return UTC
-    hours, minutes = int(text[1:3]), int(text[-2:])
-    if hours > 23 or minutes > 59:
-        raise ValueError("this zone is more than a day away from UTC")
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if text[0] == "-" else offset)
+    found = iso8601.parse(text)
+    if isinstance(found, iso8601.Parsed):
+        return Moment(found.ns, not found.zone, not found.clock)
+    told = {iso8601.Problem.NO_TIME: "is no date or time", iso8601.Problem.NUMBER: "is a number without a unit"}
+    raise UsageError(f"{text[:40]!r} {told.get(found, found)}", where=option, todo=f"write it like {FORMS}")
 
 
 def text_of(ns: int) -> str:
