@@ -168,8 +168,8 @@ def test_a_minute_fires_as_in_crons_own_loop(text: str, start: datetime) -> None
 PIECES = st.sampled_from(
     [
         *("*", "0", "5", "7", "8", "31", "60", "1-5", "5-1", "fri", "MON", "fri-mon", "mon-fri", "jan", "*/2", "*/0"),
-        *("1-5/2", "3/4", "-1", "1-", "a", "1,2", "1,", "1,*", "sun-tue", "fri-sun", "5-7", "L", "?", "1-2-3"),
-        *("1/2/3", "feb-apr"),
+        *("1-5/2", "3/4", "-1", "1-", "a", "1,2", "1,", "1,*", "sun-tue", "fri-sun", "5-7", "L", "?"),
+        "feb-apr",
     ]
 )
 
