@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from croniter import croniter
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from replay.errors import UsageError
@@ -126,15 +126,6 @@ def field(low: int, high: int) -> st.SearchStrategy[str]:
 SCHEDULES = st.tuples(field(0, 59), field(0, 23), field(1, 28), field(1, 12), field(0, 7)).map(" ".join)
 
 
-@given(SCHEDULES, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))
-@settings(max_examples=150, deadline=None)
-def test_the_other_parser_names_the_same_moments(text: str, start: datetime) -> None:
-    """Broken: a field means one thing here and another thing in the rest of the world."""
-    others = croniter(text, start, implement_cron_bug=True)
-    wanted = [others.get_next(datetime) for _ in range(5)]
-    assert firings(text, start, 5) == wanted
-
-
 def brute(part: str, low: int, high: int) -> set[int]:
     """As cron's own `get_range` sets its bits."""
     bits: set[int] = set()
@@ -144,6 +135,19 @@ def brute(part: str, low: int, high: int) -> set[int]:
         start, end = (low, high) if span == "*" else (int(first), int(last) if dash else int(first))
         bits |= set(range(start, end + 1, int(step or 1)))
     return bits
+
+
+@given(SCHEDULES, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))
+@settings(max_examples=150, deadline=None)
+def test_the_other_parser_names_the_same_moments(text: str, start: datetime) -> None:
+    """Broken: a field means one thing here and another thing in the rest of the world."""
+    _, _, day, _, weekday = text.split()
+    # These mean every day, so that croniter takes them for a star; cron looks at the field's first letter alone.
+    assume(weekday[0] == "*" or not brute(weekday, 0, 7) >= set(range(1, 7)))
+    assume(day[0] == "*" or "*" not in day)
+    others = croniter(text, start, implement_cron_bug=True)
+    wanted = [others.get_next(datetime) for _ in range(5)]
+    assert firings(text, start, 5) == wanted
 
 
 @given(SCHEDULES, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))
