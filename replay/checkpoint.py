@@ -155,6 +155,9 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     )
     marks = tuple(PartitionMark(count(m["next_offset"]), count(m["ahead_rows"])) for m in body["partitions"])
     cursors = tuple(count(each["next_row"]) for each in body["inputs"])
+    # Files without a row that may be selected are no part of a replay; those who wrote them down meant nothing by it.
+    cursors = tuple(cursor for cursor, each in zip(cursors, inputs, strict=True) if each.rows)
+    inputs = tuple(each for each in inputs if each.rows)
     position = Position(count(body["next_row"]), cursors, count(body["left_out"]))
     job = JobPrint(
         cluster_id=body["cluster_id"],
