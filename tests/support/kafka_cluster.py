@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
 POM = Path(__file__).with_name("kafka-pom.xml")
 HOST = "127.0.0.1"
-JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+NOTHING_IN_TMP = "-XX:-UsePerfData"  # or a JVM leaves a folder in /tmp, whatever TMPDIR says
+JVM = (
+    "-Xms128m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    NOTHING_IN_TMP,
+)
 LOG4J = """\
 status=warn
 appender.out.type=Console
@@ -59,7 +67,7 @@ def jars() -> Path:
     """
     _require_java()
     version = _kafka_version()
-    cache = Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+    cache = cache_folder()
     target = cache / f"kafka-{version}"
     if target.is_dir():
         return target
@@ -73,6 +81,11 @@ def jars() -> Path:
     return target
 
 
+def cache_folder() -> Path:
+    """Where the jars are kept for the next test run."""
+    return Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+
+
 def _kafka_version() -> str:
     version = ElementTree.parse(POM).findtext(".//{*}kafka.version")
     assert version, f"{POM.name} names no kafka.version"
@@ -82,7 +95,7 @@ def _kafka_version() -> str:
 def _require_java() -> None:
     if shutil.which("java") is None:
         raise KafkaUnavailable("java is not on PATH (Kafka 4 needs Java 17 or newer)")
-    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    text = subprocess.run(["java", NOTHING_IN_TMP, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(\d+)', text)
     if found is None or int(found[1]) < 17:
         raise KafkaUnavailable(f"Kafka 4 needs Java 17 or newer, found: {text.strip() or 'nothing'}")
@@ -256,6 +269,8 @@ class _Node:
         self._java = [
             "java",
             *JVM,
+            "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={folder}",  # libraries are unpacked there, and a kill leaves them
             f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
             "-cp",
             f"{jars()}/*",

@@ -406,6 +406,16 @@ def test_the_lock_makes_missing_folders_and_refuses_impossible_ones(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("link", ["x.json", "state"])
+def test_nothing_is_made_where_a_dangling_link_leads(tmp_path, link):
+    """Broken: with the disk of the state folder away, folders and a new checkpoint are made on the disk below it."""
+    path = tmp_path / ("x.json" if link == "x.json" else "state/jobs/x.json")
+    (tmp_path / link).symlink_to(tmp_path / "away" / link)
+    with pytest.raises(StateConflict, match=f"a link to what is not there: .*{link}"), CheckpointFile(path).locked():
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == [link]
+
+
 def test_another_job_does_not_share_the_lock(file, tmp_path):
     with file.locked(), CheckpointFile(tmp_path / "other.json").locked():
         pass
