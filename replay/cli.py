@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import Different, ExitCode, ReplayError, UsageError, as_told, exit_code
+from replay.errors import AS_TOLD, Different, ExitCode, UsageError, as_told, exit_code
 from replay.options import (
     FirstOffsets,
     Input,
@@ -100,11 +100,13 @@ def run(
     """Start or resume one replay. Run it again after any failure: it sends only what is missing."""
     with _command(logging) as console, ExitStack() as stack:
         name = naming.parsed()
+        if embedded:
+            name = replace(name, folder=Path())  # until there is one that ends with this process
         rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not embedded)
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
         if embedded:
             options = _embedded(options, sending.checkpoint, stack)
-            name = replace(name, state_dir=options.checkpoint.parent)  # no history outlives it either
+            name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
         _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after)
 
 
@@ -290,7 +292,7 @@ def plan(
         name = naming.parsed()
         kafka = where.parsed(topic, name) if topic and where.bootstrap_servers else None
         path = Path(name.dated(checkpoint, "--checkpoint")) if checkpoint else None
-        if path is None and topic:
+        if path is None and topic and name.has_state_dir:
             path = name.checkpoint(name.dated(topic, "--topic"))
         _plan(source.parsed(name), kafka, pacing.parsed(), console, path, partitions, table_format, scan=scan)
 
@@ -414,7 +416,7 @@ def config_show(
     with _command(logging) as console:
         name = naming.parsed()
         rows = source.parsed(name)
-        sending.parsed(name, rows, where.parsed(topic, name))
+        sending.parsed(replace(name, folder=Path()), rows, where.parsed(topic, name))
         watching.parsed(name)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
@@ -576,7 +578,7 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     if debug:
         line.opt(exception=True).debug("traceback of the error below")
     line = line.bind(exit_code=int(code))
-    if isinstance(error, ReplayError | MemoryError):
+    if isinstance(error, AS_TOLD):
         line.error("{}", as_told(error))
     else:
         line.error(
@@ -631,7 +633,7 @@ def _replay(
                 if not verdict.exact:
                     raise Different(verdict.differences(), where=verdict.topic, todo="the table says where")
         outcome = "done"
-    except (ReplayError, MemoryError) as error:
+    except AS_TOLD as error:
         outcome = f"exit {int(exit_code(error))}: {as_told(error).what}"
         raise
     finally:

@@ -109,11 +109,18 @@ class Stopped(ReplayError):
         self.exit_code = ExitCode(128 + signal_number)
 
 
-def as_told(error: ReplayError | MemoryError) -> ReplayError:
-    """The error as the operator is told it. Too little memory is configuration, not a bug: no code of ours is at
-    fault, and the same run with more of it, or with less in flight, goes well."""
+AS_TOLD = (ReplayError, MemoryError, PermissionError)
+"""What ends a command without being a bug of ours."""
+
+
+def as_told(error: ReplayError | MemoryError | PermissionError) -> ReplayError:
+    """The error as the operator is told it. Too little memory and too few rights are configuration, not a bug: no code
+    of ours is at fault, and the same run with more of it, or with less in flight, goes well."""
     if isinstance(error, ReplayError):
         return error
+    if isinstance(error, PermissionError):
+        todo = "give this user the right, or name another place (--state-dir, --checkpoint)"
+        return UsageError(error.strerror or "access is denied", where=str(error.filename or ""), todo=todo)
     return UsageError(
         f"out of memory ({str(error) or 'an allocation failed'})",
         todo="allow it more memory, or less in flight at a time (--in-flight-rows, --in-flight-bytes), and run again:"
@@ -133,7 +140,7 @@ def exit_code(error: BaseException | None) -> ExitCode:
     """The one way from an outcome to the process's exit code."""
     if error is None:
         return ExitCode.DONE
-    if isinstance(error, ReplayError | MemoryError):
+    if isinstance(error, AS_TOLD):
         return as_told(error).exit_code
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.SIGINT

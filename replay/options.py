@@ -7,6 +7,7 @@ group as one parameter. An option wins, then its `REPLAY_*` variable, then the j
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import time
 import zlib
@@ -247,12 +248,22 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class JobName:
-    """Which replay this is: a job, and where it has one, the logical date."""
+    """Which replay this is: a job, and where it has one, the logical date. `folder` is that of its state, where one
+    was named."""
 
     job: str | None
     day: calendar_date | None
-    state_dir: Path
+    folder: Path | None
     timezone: str = "UTC"
+
+    @property
+    def state_dir(self) -> Path:
+        """Raises `UsageError` where none was named and the user has none. What needs no state does not ask."""
+        return self.folder or default_state_dir()
+
+    @property
+    def has_state_dir(self) -> bool:
+        return self.folder is not None or user_state_dir() is not None
 
     def dated(self, text: str, option: str) -> str:
         """`{date}` and `{date:%Y/%m/%d}` become the logical date; a text without them stays what it is."""
@@ -305,8 +316,7 @@ class Naming:
         today = dates.today_in(self.timezone, time.time())
         if day is None and self.date is not None:
             day = dates.parse_date(self.date, today)
-        folder = Path(self.state_dir) if self.state_dir else default_state_dir()
-        return JobName(self.job, day, folder, self.timezone)
+        return JobName(self.job, day, Path(self.state_dir) if self.state_dir else None, self.timezone)
 
 
 @dataclass(frozen=True)
@@ -427,9 +437,8 @@ class Where:
                 where="--bootstrap-servers",
                 todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
             )
+        servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers)
         settings = kafka_settings.check_settings(parse.parse_assignments(self.settings or [], "-X"))
-        protocol = settings.get("security.protocol", "PLAINTEXT")
-        servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers, protocol)
         return config.KafkaOptions(servers, parse.check_topic_name(name.dated(topic, "--topic")), settings=settings)
 
 
@@ -604,6 +613,27 @@ class Retrying:
 
 
 def default_state_dir() -> Path:
+    """The user's state folder; a `UsageError` where this user has none."""
+    found = user_state_dir()
+    if found is None:
+        raise UsageError(
+            "this user has no home folder (HOME is not set, or no folder that may be entered), so there is no place for"
+            " checkpoints and the history of runs",
+            where="--state-dir",
+            todo="name a folder with --state-dir or REPLAY_STATE_DIR; or set HOME or XDG_STATE_HOME",
+        )
+    return found
+
+
+def user_state_dir() -> Path | None:
+    """`~/.local/state/replay`, or what XDG_STATE_HOME says; None for a user without a home folder, as in a container or
+    under cron: nothing is made at the root of the disk or in the current folder instead."""
+    named = os.environ.get("XDG_STATE_HOME", "").strip()
+    if not os.path.isabs(named):
+        # HOME, or what the system knows of this user; "~" where neither tells; engines say / of a stranger.
+        home = "" if os.environ.get("HOME") == "" else os.path.realpath(os.path.expanduser("~"))
+        if home in ("", "/", os.path.realpath("~")) or not os.path.isdir(home) or not os.access(home, os.X_OK):
+            return None
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
     return user_state_path("replay")

@@ -7,8 +7,10 @@ rename. So a resume finds it complete, and nothing is ever put aside twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,7 +46,9 @@ class Quarantine:
 
     def __init__(self, path: Path, files: Sequence[InputFile], label: str) -> None:
         self._path, self._temporary = path, path.with_name(path.name + ".tmp")
-        schema = pa.schema([*_OURS, *_columns(files)])
+        columns = _columns(files)
+        self._names = _own_names(columns)
+        schema = pa.schema([*_OURS, *(pa.field(self._names[each], kind) for each, kind in columns.items())])
         self._schema = schema.with_metadata({_OF: label.encode()})
         try:
             self._writer = pq.ParquetWriter(self._temporary, self._schema)
@@ -52,7 +56,7 @@ class Quarantine:
             raise self._unwritable(error) from None
 
     def add(self, bad: BadRows) -> None:
-        raw = {name: bad.raw.column(name) for name in bad.raw.schema.names}
+        raw = {self._names[each]: bad.raw.column(at) for at, each in enumerate(_numbered(bad.raw.schema.names))}
         columns = {
             "_file": pa.array([bad.file.shown] * len(bad.rows)),
             "_row": pa.array(bad.rows),
@@ -96,15 +100,44 @@ class Quarantine:
         )
 
 
-def _columns(files: Sequence[InputFile]) -> list[pa.Field]:
+_Nth = tuple[str, int]
+"""A column's name, and how many before it in the same file have that name."""
+
+
+def _numbered(names: Sequence[str]) -> list[_Nth]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        numbered.append((name, seen[name]))
+        seen[name] += 1
+    return numbered
+
+
+def _columns(files: Sequence[InputFile]) -> dict[_Nth, pa.DataType]:
     """All columns of all files; where files contradict each other, as text."""
-    kinds: dict[str, pa.DataType] = {}
+    kinds: dict[_Nth, pa.DataType] = {}
     for file in files:
-        for field in file.schema:
+        for each, field in zip(_numbered(file.schema.names), file.schema, strict=True):
             kind = _plain(field.type)
-            if kinds.setdefault(field.name, kind) != kind:
-                kinds[field.name] = pa.string()
-    return [pa.field(name, kind) for name, kind in kinds.items()]
+            if kinds.setdefault(each, kind) != kind:
+                kinds[each] = pa.string()
+    return kinds
+
+
+def _own_names(columns: Iterable[_Nth]) -> dict[_Nth, str]:
+    """A name for each: its own, but `value_2` for the second `value`, and for one that is called as ours are."""
+    ours = {field.name for field in _OURS}
+    taken = ours | {name for name, _ in columns}
+    names: dict[_Nth, str] = {}
+    for name, before in columns:
+        own = name
+        if before or name in ours:
+            own = next(
+                free for number in count(before + 1 + (name in ours)) if (free := f"{name}_{number}") not in taken
+            )
+            taken.add(own)
+        names[name, before] = own
+    return names
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -294,6 +294,8 @@ def _check_names(file: InputFile, columns: Columns, records: Records) -> None:
 def _refuse_name(file: InputFile, part: str, column: str, count: int) -> NoReturn:
     what = f"there are {count} columns named {column!r}" if count else f"there is no column {column!r}"
     todo = _remedy(part)
+    if count:
+        todo = f"which of them is meant cannot be said: rename one and write the file again, or {todo}"
     if not count and part in MADE_BY_US and (preset := presets.suggest(file.schema, file.path.name)):
         todo = f"it looks like a file of {preset.name}: try --preset {preset.name}; or {todo}"
     raise InputError(

@@ -129,6 +129,8 @@ def _check_path(path: tuple[str, ...], schema: pa.Schema, where: str) -> None:
 
 
 def _remedy(path: tuple[str, ...], depth: int, names: list[str]) -> str:
+    if path[depth] in names:
+        return "which of them is meant cannot be said: rename one and write the file again, or leave it out of --where"
     whole = ".".join(path[depth:])
     if whole in names and len(path) > depth + 1:
         return f'write "{whole}", in double quotes: without them the dot leads to a field of a struct'

@@ -165,9 +165,9 @@ class History:
 
     def _ask(self, question: str, given: Sequence[Any], make: Any, *, since: int = 1) -> list[Any]:
         """`since`: the version of the database that knows what is asked for."""
-        if not self.path.exists():
-            return []
         try:
+            if not self.path.exists():
+                return []
             # Not read-only: what a killed writer left half-way has to be rolled back before anything is read.
             address = f"{self.path.absolute().as_uri()}?mode=rw"
             with _damage_told(), closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database:

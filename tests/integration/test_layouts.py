@@ -125,6 +125,13 @@ def copy_of(path: Path) -> Write:
     return lambda copy: shutil.copy(path, copy)
 
 
+def twice(name: str, made: pa.Table) -> pa.Table:
+    """With two more columns of this name, as a join leaves them."""
+    for _ in range(2):
+        made = made.append_column(name, pa.array(range(len(made))))
+    return made
+
+
 def no_symbol(made: Sequence[Trade], **options: Any) -> pa.Table:
     return table(made, **options).drop_columns("symbol")
 
@@ -262,6 +269,8 @@ CASES = [
          "--unsorted keep", sent(merged_as_they_stand(LATE))),
     # -- bad rows ------------------------------------------------------------------------------------------
     Case("bad rows left out", pyarrow(with_bad_rows(US), row_group_size=17), "--on-bad-row skip", sent(good(US))),
+    Case("bad rows put aside, two columns of one name", pyarrow(twice("joined", with_bad_rows(US))),
+         "--on-bad-row quarantine", sent(good(US)), quarantined=BAD),
     Case("bad rows put aside", pyarrow(with_bad_rows(US), row_group_size=17), "--on-bad-row quarantine --fields id",
          sent(good(US), fields={"id": FIELDS["id"]}), quarantined=BAD),
     # -- selections ----------------------------------------------------------------------------------------

@@ -109,3 +109,21 @@ def test_too_little_memory_is_no_fault_of_the_folder(tmp_path: Path, monkeypatch
     monkeypatch.setattr(pq.ParquetWriter, "write_table", fails)
     with pytest.raises(MemoryError):
         put_aside(tmp_path / "in", tmp_path / "job.json")
+
+
+def test_columns_of_one_name_are_all_put_aside(tmp_path: Path) -> None:
+    """Broken: files of a join that kept both columns end in a traceback, or one of the two is lost."""
+    columns = [pa.array(["", "A"]), pa.array([1.0, 2.0]), pa.array([T0_US, T0_US + 1], US)]
+    columns += [pa.array([10, 11]), pa.array(["x", "y"]), pa.array([20, 21]), pa.array(["f", "g"]), pa.array([30, 31])]
+    names = ["symbol", "price", "event_time", "value", "value", "value_2", "_file", "value"]
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.Table.from_arrays(columns, names), tmp_path / "in" / "a.parquet")
+    pq.write_table(pa.Table.from_arrays(columns[:4], names[:4]), tmp_path / "in" / "b.parquet")
+    place, _ = put_aside(tmp_path / "in", tmp_path / "job.json")
+    rows = pq.read_table(place).to_pylist()
+    assert [Path(row["_file"]).name for row in rows] == ["a.parquet", "b.parquet"]
+    wanted = ("value", "value_3", "value_2", "value_4", "_file_2")
+    assert [tuple(row[name] for name in wanted) for row in rows] == [
+        (10, "x", 20, 30, "f"),
+        (10, None, None, None, None),
+    ]
