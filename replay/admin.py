@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 from replay.checkpoint import Checkpoint, CheckpointFile, State, this_instance
-from replay.cluster import Cluster, Patience, Topic, partitioner
+from replay.cluster import Cluster, Topic, partitioner
 from replay.config import Delivery, KafkaOptions, RunOptions
 from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
 from replay.input.source import Source
 from replay.model import Clock, PartitionMark, Progress, SystemClock
+from replay.patience import Patience
 from replay.preflight import Context, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import TailMatch

@@ -155,6 +155,9 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     )
     marks = tuple(PartitionMark(count(m["next_offset"]), count(m["ahead_rows"])) for m in body["partitions"])
     cursors = tuple(count(each["next_row"]) for each in body["inputs"])
+    # Files without a row that may be selected are no part of a replay; those who wrote them down meant nothing by it.
+    cursors = tuple(cursor for cursor, each in zip(cursors, inputs, strict=True) if each.rows)
+    inputs = tuple(each for each in inputs if each.rows)
     position = Position(count(body["next_row"]), cursors, count(body["left_out"]))
     job = JobPrint(
         cluster_id=body["cluster_id"],
@@ -234,7 +237,8 @@ class CheckpointFile:
         """Hold the lock; `Locked` if another process does. The lock file is never deleted: a deleted one could
         be locked by two processes at once, each holding another inode."""
         try:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._check_links()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise self._unwritable("the lock file beside it cannot be opened", error) from None
@@ -291,6 +295,18 @@ class CheckpointFile:
                     "this file is not a checkpoint of replay, so it is not replaced by one",
                     where=str(path),
                     todo="name another file with --checkpoint, or move this one away",
+                )
+
+    def _check_links(self) -> None:
+        """The folder that was named is made where it is missing; what a link points to never is: it may lie on a disk
+        that is away, and a checkpoint made in its place would start at row 0."""
+        for place in (self.path, *self.path.parents):
+            is_there = self._target.parent.is_dir() if place is self.path else place.exists()
+            if place.is_symlink() and not is_there:
+                raise StateConflict(
+                    f"a link to what is not there: {place} -> {os.readlink(place)}",
+                    where=str(self.path),
+                    todo="mount the disk or mend the link, or name another file with --checkpoint",
                 )
 
     def _check_regular(self) -> None:

@@ -33,11 +33,12 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
+from replay.broker_news import BrokerNews
 from replay.config import CRC32, KafkaOptions, TopicSpec
 from replay.errors import BrokerUnavailable, ReplayError, StateConflict, UsageError, as_told
 from replay.kafka_settings import client_settings
-from replay.model import Clock
-from replay.report import Trouble
+from replay.patience import Patience
+from replay.reachable import FIRST_CALL_S, Prospects
 from replay.topic_watch import Identity
 
 T = TypeVar("T")
@@ -48,93 +49,7 @@ kafka_log = logging.getLogger("librdkafka")
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
 _READ_S = 0.2  # until a read that got nothing lets signals and the deadline have a look
 _BATCH_S = 0.02  # how long a batch may take to get full: at full speed it does within that
-_RETRY_S = 0.25  # between attempts: short beside an election, long beside a request
 _MOCK_CLUSTER_ID = "mockCluster"  # rdkafka_mock.c; it answers neither DescribeTopics nor DescribeConfigs
-
-_DENIED = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    }
-)
-
-
-@dataclass(slots=True)
-class BrokerNews:
-    """What librdkafka says about its brokers between two calls; filled by its error callback."""
-
-    last_error: str = ""
-    errors: int = 0
-    denied: str = ""
-    fatal: str = ""
-    fatal_code: int = 0
-
-    def on_error(self, error: Any) -> None:
-        self.last_error = error.str()
-        self.errors += 1
-        if error.fatal():
-            self.fatal, self.fatal_code = error.str(), error.code()
-        self.note_denied(error)
-
-    def note_denied(self, error: Any) -> None:
-        if error.code() in _DENIED:
-            self.denied = error.str()
-
-    def raise_denied(self) -> None:
-        if self.denied:
-            raise UsageError(
-                f"the broker refuses this client: {self.denied}",
-                where="Kafka",
-                todo="check user, password and rights (-X security.protocol=…, sasl.…), and run again",
-            )
-
-
-class Patience:
-    """Try again until it works, the deadline passes, or the user stops: the one retry loop for cluster reads."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        timeout_s: float,
-        check_stop: Callable[[], None],
-        trouble: Trouble,
-    ) -> None:
-        self._clock, self._timeout_s = clock, timeout_s
-        self._check_stop, self._trouble = check_stop, trouble
-
-    def __call__(self, what: str, news: BrokerNews, attempt: Callable[[], T | None]) -> T:
-        """The first result that is not None. `what` completes "cannot …"."""
-        start = self._clock.monotonic()
-        while True:
-            reason = ""
-            try:
-                result = attempt()
-                if result is not None:
-                    self._trouble.over(self._clock.monotonic() - start)
-                    return result
-            except KafkaException as error:
-                reason = error.args[0].str()
-                news.note_denied(error.args[0])
-            except FutureTimeoutError:
-                reason = "no answer"
-            news.raise_denied()
-            self._check_stop()
-            waited = self._clock.monotonic() - start
-            reason = (news.last_error or reason).split(" (after ")[0]  # how long ago and in which state: for debuggers
-            if waited >= self._timeout_s:
-                self._trouble.ends_the_run(f"cannot {what}: {reason}", waited)
-                raise BrokerUnavailable(
-                    f"cannot {what} within {self._timeout_s:g} s: {reason}",
-                    where="Kafka",
-                    todo="check --bootstrap-servers, and run again once the broker is there: it resumes",
-                )
-            self._trouble.lasts(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
-            self._clock.sleep(_RETRY_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +100,17 @@ class Cluster:
         # A part of the deadline: whoever waits is told in between.
         self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
         self.news = BrokerNews()
+        protocol = options.settings.get("security.protocol", "PLAINTEXT")
+        self._prospects = Prospects(options.bootstrap_servers, protocol, options.broker_timeout_s)
         try:
-            self._admin = AdminClient(
-                {**client_settings(options), "error_cb": self.news.on_error}, logger=kafka_log.getChild("admin")
-            )
+            self._admin = self._client("admin", error_cb=self.news.on_error)
         except KafkaException as error:
             raise bad_setting(error) from None
 
     def topic(self, name: str = "") -> Topic | None:
         """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
         name = name or self._options.topic
-        metadata = self._retry("read the cluster's metadata", lambda: self._admin.list_topics(name, self._call_s))
+        metadata = self._retry("read the cluster's metadata", lambda: self._metadata(name))
         found = metadata.topics[name]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
@@ -224,6 +139,7 @@ class Cluster:
         def attempt() -> bool | None:
             try:
                 self._admin.create_topics([new], request_timeout=self._call_s)[name].result(self._call_s * 2)
+                self._prospects.reached = True
             except KafkaException as error:
                 code = error.args[0].code()
                 if code == KafkaError.TOPIC_ALREADY_EXISTS:
@@ -335,9 +251,33 @@ class Cluster:
     def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
         def polled() -> T | None:
             self._admin.poll(0)  # serves its log and error callbacks
-            return attempt()
+            try:
+                return attempt()
+            finally:
+                self._admin.poll(0)  # what it said meanwhile is the reason of a failure
 
-        return self._patience(what, self.news, polled)
+        return self._patience(what, self.news, polled, self._give_up)
+
+    def _client(self, name: str, **more: Any) -> AdminClient:
+        return AdminClient({**client_settings(self._options), **more}, logger=kafka_log.getChild(f"{name}.admin"))
+
+    def _metadata(self, name: str) -> Any:
+        seconds = self._call_s if self._prospects.answered else min(FIRST_CALL_S, self._call_s)
+        found = self._admin.list_topics(name, seconds)
+        self._prospects.answered = True
+        return found
+
+    def _give_up(self, waited_s: float) -> None:
+        """Raises `UsageError` if waiting cannot help."""
+        self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
+
+    def _advertised(self) -> list[tuple[str, int]]:
+        """As a broker says that answers now; empty if none does. A client that has met its cluster asks at advertised
+        addresses only: this takes another one."""
+        with suppress(KafkaException):
+            brokers = self._client("advertised").list_topics(timeout=self._call_s).brokers
+            return [(broker.host, broker.port) for broker in brokers.values()]
+        return []
 
     def _all_led(self, name: str) -> dict[int, Any] | None:
         found = self._admin.list_topics(name, self._call_s).topics[name]
@@ -346,7 +286,9 @@ class Cluster:
 
     def _topic_id(self, name: str) -> str:
         def attempt() -> str | None:  # a topic just created may be unknown for a moment
-            return _identity(self.ask(name).future, self._call_s).topic_id or None
+            found = _identity(self.ask(name).future, self._call_s)
+            self._prospects.reached = True
+            return found.topic_id or None
 
         return self._retry(f"describe topic {name}", attempt)
 
@@ -371,6 +313,7 @@ class Cluster:
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=self._call_s
             )
             found = {tp.partition: future.result(self._call_s * 2).offset for tp, future in answer.items()}
+            self._prospects.reached = True
             offsets = [int(found[p]) for p in range(topic.partitions)]
             return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
 

@@ -57,6 +57,13 @@ class OnBadRow(StrEnum):
     QUARANTINE = "quarantine"
 
 
+class Empty(StrEnum):
+    """What to do where a replay has no row to send: a date without trades."""
+
+    FAIL = "fail"
+    OK = "ok"
+
+
 class SymbolCase(StrEnum):
     KEEP = "keep"
     UPPER = "upper"
@@ -157,6 +164,13 @@ class SourceOptions:
     on_bad_row: OnBadRow = OnBadRow.FAIL
     bad_rows_max: int | None = None  # more than this many end the run
     bad_share_max: float = 0.1  # of all rows; where no number is given: a wrong column or unit makes all rows bad
+    empty: Empty = Empty.FAIL  # no row in the range of times, or none at all
+    allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it is nobody's mistake where there is no row at all."""
+        return self.allow_empty or self.empty is Empty.OK
 
 
 @dataclass(frozen=True, slots=True)

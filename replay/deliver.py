@@ -14,7 +14,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from replay.cluster import BrokerNews, bad_setting, kafka_log
+from replay.broker_news import BrokerNews
+from replay.cluster import bad_setting, kafka_log
 from replay.config import KafkaOptions
 from replay.errors import ProducerFatal
 from replay.kafka_settings import producer_settings, transactional_settings

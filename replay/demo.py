@@ -20,10 +20,11 @@ from rich.table import Table
 
 from replay import job
 from replay.checkpoint import loads
-from replay.cluster import Cluster, EmbeddedBroker, Patience
+from replay.cluster import Cluster, EmbeddedBroker
 from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
 from replay.errors import BrokerUnavailable, InputError
 from replay.model import SystemClock
+from replay.patience import Patience
 from replay.report import Stop, Trouble
 from replay.terminal import Terminal
 from replay.verify import VerifyOptions, verify

@@ -11,11 +11,12 @@ from dataclasses import fields
 
 from replay import idempotent, transactional
 from replay.checkpoint import Checkpoint, CheckpointFile, State
-from replay.cluster import Cluster, Patience, partitioner
+from replay.cluster import Cluster, partitioner
 from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
 from replay.input.source import Source
 from replay.model import Clock, SystemClock
+from replay.patience import Patience
 from replay.preflight import Context, Ready, accept_appended, check_before, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks

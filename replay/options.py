@@ -437,8 +437,9 @@ class Where:
                 where="--bootstrap-servers",
                 todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
             )
-        servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers)
         settings = kafka_settings.check_settings(parse.parse_assignments(self.settings or [], "-X"))
+        protocol = settings.get("security.protocol", "PLAINTEXT")
+        servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers, protocol)
         return config.KafkaOptions(servers, parse.check_topic_name(name.dated(topic, "--topic")), settings=settings)
 
 

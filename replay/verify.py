@@ -23,7 +23,8 @@ import numpy as np
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from rich.table import Table
 
-from replay.cluster import BrokerNews, Cluster, Patience, Topic, bad_setting, kafka_log, partitioner
+from replay.broker_news import BrokerNews
+from replay.cluster import Cluster, Topic, bad_setting, kafka_log, partitioner
 from replay.compare import Lane, Run
 from replay.config import KafkaOptions, SourceOptions
 from replay.errors import ExitCode, StateConflict, UsageError
@@ -31,6 +32,7 @@ from replay.garbage import rarely_collected
 from replay.input.source import Source
 from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
+from replay.patience import Patience
 from replay.report import Reporter, Trouble
 from replay.spill import NONE, Atlas, Example, Spill, Tally, fingerprints, settle
 

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import settings
 
-from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, jars
+from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, cache_folder, jars
 from tests.support.process import BREAK
 
 if TYPE_CHECKING:
@@ -51,6 +51,17 @@ class Broker:
     """A broker the tests use but do not own: there is only an address."""
 
     bootstrap_servers: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home folder for these tests alone: state, caches and browser profiles are not left in anybody's real one."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("REPLAY_TEST_CACHE", str(cache_folder()))
+        changed.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            changed.delenv(name, raising=False)
+        yield
 
 
 def _without_kafka(reason: str) -> None:

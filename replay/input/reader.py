@@ -105,6 +105,7 @@ class Reader:
         self._names: pa.Array | None = None  # the symbols of the last batch, and what they are
         self._names_ids: pa.Array = pa.array([], pa.int32())
         self._names_fates: pa.Array | None = None
+        self.good_times = 0  # rows with one, once `time_spans_ns` has looked
         self.backwards = 0  # rows smaller than a row before them
         self.first_backwards: int | None = None  # the first of them; its place in the file
 
@@ -163,7 +164,9 @@ class Reader:
         do not tell."""
         spans: list[tuple[int, int] | None] = [None] * len(self._file.groups)
         bounds = np.cumsum([group.rows for group in self._file.groups])
+        self.good_times = 0
         for row, times in self._good_times(0, self._file.rows):
+            self.good_times += len(times)
             groups = np.searchsorted(bounds, row, side="right")
             for group in np.unique(groups):
                 mine = times[groups == group]

@@ -51,8 +51,8 @@ READER_COLUMN_BYTES = 2 << 20
 class Source:
     """The inputs as one sequence of rows, each of which has its place for good.
 
-    Row groups that the selection rules out by their statistics are no part of it; all other rows are, whatever
-    becomes of them.
+    Row groups that the selection rules out by their statistics are no part of it, nor are files of which no row group
+    is left: a file more of other days changes nothing. All other rows are, whatever becomes of them.
     """
 
     def __init__(self, options: SourceOptions) -> None:
@@ -63,19 +63,21 @@ class Source:
         self.columns = columns
         with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
         files = open_files(paths, with_statistics)
-        self.layout = resolve(files, columns, options.records, text_units)
         selection = options.selection
-        if selection is not None and selection.where is not None:
-            for file in files:
-                selection.where.check(file.schema, file.shown)
         self._wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
+        self._spans: list[list[SpanNs]] = []
+        self._read_spans: dict[str, list[SpanNs]] = {}  # of files whose statistics do not tell, by how they are shown
         self.rows_all = sum(file.rows for file in files)
-        if not self.rows_all:
+        if not self.rows_all and not options.may_be_empty:
             raise InputError(
                 "there are no rows in any input file", where=", ".join(options.inputs), todo="check the inputs"
             )
-        self.files = tuple(self._pruned(index, file) for index, file in enumerate(files))
-        self._spans: list[list[SpanNs]] = []
+        self.files_all = len(files)
+        self.files = self._lay_out(files)
+        kept = [file for index, file in enumerate(files) if self.files[index].rows and not self._is_beside(index)]
+        if len(kept) < len(files):
+            self.files = self._lay_out(kept) if kept else ()
+        self._spans = []
         for index in range(len(self.files)):
             self._spans.append(self._group_spans(index))
         self.rows = sum(file.rows for file in self.files)
@@ -221,6 +223,30 @@ class Source:
 
     # -- files and row groups -------------------------------------------------------------------------------
 
+    def _lay_out(self, files: Sequence[InputFile]) -> tuple[InputFile, ...]:
+        """The files without the row groups in which nothing can be selected; `layout` is that of these files from now
+        on."""
+        self.layout = resolve(files, self.columns, self.options.records, text_units)
+        selection = self.options.selection
+        if selection is not None and selection.where is not None:
+            for file in files:
+                selection.where.check(file.schema, file.shown)
+        return tuple(self._pruned(index, file) for index, file in enumerate(files))
+
+    def _is_beside(self, index: int) -> bool:
+        """Whether all times of the file lie outside of the range that is selected, though its statistics do not tell:
+        the column is read. (Spark's INT96 has none.)"""
+        selection, file = self.options.selection, self.files[index]
+        if selection is None or (selection.from_ns is None and selection.to_ns is None):
+            return False
+        if all(self._statistics_ns(index, file, group) is not None for group in file.groups):
+            return False
+        reader = self._reader(index)
+        spans = self._read_spans[file.shown] = reader.time_spans_ns()
+        return reader.good_times == file.rows and not any(
+            span is None or select.can_match(selection, *span, None, None) for span in spans
+        )
+
     def _pruned(self, index: int, file: InputFile) -> InputFile:
         """Without the row groups in which nothing can be selected."""
         selection = self.options.selection
@@ -243,7 +269,7 @@ class Source:
         file = self.files[index]
         spans = [self._statistics_ns(index, file, group) for group in file.groups]
         if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):
-            return self._reader(index).time_spans_ns()
+            return self._read_spans.get(file.shown) or self._reader(index).time_spans_ns()
         return spans
 
     def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:

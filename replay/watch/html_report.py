@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Mapping, Sequence, Sized
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -210,15 +214,29 @@ def _counts(counts: Counts) -> list[Count]:
 # -- over time --------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _matplotlib_at_home() -> Iterator[None]:
+    """While it is imported: it would make folders in the user's home, which nobody gave us, or warn, in no format of
+    ours, that it cannot. Without its cache of fonts there it looks for them each time, for half a second."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if "matplotlib" in sys.modules or "MPLCONFIGDIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="replay-matplotlib-") as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["MPLCONFIGDIR"]
+
+
 def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
     if not any(run.samples for run in data.runs[-RUNS_MAX:]):
         return []
-    # Where it cannot write into its own folder (a read-only root, a service without a home) it warns, in no format of
-    # ours, and does without: that costs a tenth of a second.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
-    from replay.watch import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
+    with _matplotlib_at_home():
+        from replay.watch import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
     from replay.watch.report_series import time_axis  # noqa: PLC0415
 
     runs, marks = data.runs[-RUNS_MAX:], _marks(data)

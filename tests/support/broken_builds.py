@@ -24,12 +24,13 @@ import pytest
 from replay import checkpoint, cluster, deliver, idempotent, job, kafka_settings, preflight, resume, transactional
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import Checkpoint, CheckpointFile, State
-from replay.cluster import Cluster, Patience
+from replay.cluster import Cluster
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
 from replay.input import files as inputs
 from replay.model import Position, Progress, Resync
 from replay.outage import Outage
+from replay.patience import Patience
 from replay.preflight import Ready
 from replay.report import Stop
 from replay.resume import behind

@@ -18,6 +18,7 @@ import subprocess
 import time
 from base64 import urlsafe_b64encode
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
 
 POM = Path(__file__).with_name("kafka-pom.xml")
 HOST = "127.0.0.1"
-JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+NOTHING_IN_TMP = "-XX:-UsePerfData"  # or a JVM leaves a folder in /tmp, whatever TMPDIR says
+JVM = (
+    "-Xms128m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    NOTHING_IN_TMP,
+)
 LOG4J = """\
 status=warn
 appender.out.type=Console
@@ -59,7 +68,7 @@ def jars() -> Path:
     """
     _require_java()
     version = _kafka_version()
-    cache = Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+    cache = cache_folder()
     target = cache / f"kafka-{version}"
     if target.is_dir():
         return target
@@ -73,6 +82,11 @@ def jars() -> Path:
     return target
 
 
+def cache_folder() -> Path:
+    """Where the jars are kept for the next test run."""
+    return Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+
+
 def _kafka_version() -> str:
     version = ElementTree.parse(POM).findtext(".//{*}kafka.version")
     assert version, f"{POM.name} names no kafka.version"
@@ -82,7 +96,7 @@ def _kafka_version() -> str:
 def _require_java() -> None:
     if shutil.which("java") is None:
         raise KafkaUnavailable("java is not on PATH (Kafka 4 needs Java 17 or newer)")
-    text = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    text = subprocess.run(["java", NOTHING_IN_TMP, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(\d+)', text)
     if found is None or int(found[1]) < 17:
         raise KafkaUnavailable(f"Kafka 4 needs Java 17 or newer, found: {text.strip() or 'nothing'}")
@@ -107,19 +121,39 @@ def _locked(path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-class KafkaCluster:
-    """`nodes` Kafka nodes in `folder`; as a context manager: ready inside, gone outside."""
+@dataclass(frozen=True)
+class Listener:
+    """One more way into a node. `advertised` is what the cluster says of it; empty: where it really is. With the
+    broker's key and certificate in `tls` (PEM), it speaks TLS."""
 
-    def __init__(self, folder: Path, nodes: int = 1, config: dict[str, str] | None = None) -> None:
+    name: str
+    advertised: str = ""
+    tls: Path | None = None
+
+
+class KafkaCluster:
+    """`nodes` Kafka nodes in `folder`; as a context manager: ready inside, gone outside. `more` are further listeners
+    of each node; `address` says where they are."""
+
+    def __init__(
+        self, folder: Path, nodes: int = 1, config: dict[str, str] | None = None, more: Sequence[Listener] = ()
+    ) -> None:
         self._guard = _Guard()
-        ports = _free_ports(2 * nodes)
-        brokers, controllers = ports[:nodes], ports[nodes:]
+        ports = _free_ports((2 + len(more)) * nodes)
+        brokers, controllers, others = ports[:nodes], ports[nodes : 2 * nodes], ports[2 * nodes :]
+        self._others = {listener.name: others[i * nodes : (i + 1) * nodes] for i, listener in enumerate(more)}
         self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in brokers)
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
         voters = ",".join(f"{i + 1}@{HOST}:{port}" for i, port in enumerate(controllers))
         settings = _defaults(nodes) | {"controller.quorum.voters": voters} | (config or {})
         self._nodes = [
-            _Node(folder / f"node{i}", i + 1, pair, cluster_id, settings)
+            _Node(
+                folder / f"node{i}",
+                i + 1,
+                pair,
+                cluster_id,
+                _listening(*pair, [(each, self._others[each.name][i]) for each in more]) | settings,
+            )
             for i, pair in enumerate(zip(brokers, controllers, strict=True))
         ]
 
@@ -216,6 +250,10 @@ class KafkaCluster:
         """The log of node `i`, all starts together."""
         return self._nodes[i].log_file.read_text(errors="replace")
 
+    def address(self, listener: str) -> str:
+        """Where the nodes have the listener of that name."""
+        return ",".join(f"{HOST}:{port}" for port in self._others[listener])
+
     def broker_id(self, i: int) -> int:
         """What Kafka's metadata calls node `i`; see also `node_of`."""
         return self._nodes[i].id
@@ -245,7 +283,7 @@ class _Node:
     def __init__(
         self, folder: Path, broker_id: int, ports: tuple[int, int], cluster_id: str, settings: dict[str, str]
     ) -> None:
-        port, controller_port = ports
+        port, _ = ports
         self.id = broker_id
         self.address = f"{HOST}:{port}"
         self.log_file = folder / "node.log"
@@ -256,6 +294,8 @@ class _Node:
         self._java = [
             "java",
             *JVM,
+            "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={folder}",  # libraries are unpacked there, and a kill leaves them
             f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
             "-cp",
             f"{jars()}/*",
@@ -267,8 +307,6 @@ class _Node:
         own = {
             "node.id": str(broker_id),
             "log.dirs": str(self._data),
-            "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         }
         self._properties.write_text("".join(f"{k}={v}\n" for k, v in sorted((own | settings).items())))
 
@@ -418,6 +456,28 @@ def _wait_answers(node: _Node, wanted: set[int], deadline: float) -> None:
             answer = error
         time.sleep(0.05)
     raise KafkaNodeError(f"node {node.id} is not ready, its last answer is {answer}:\n{node.log_tail()}")
+
+
+def _listening(port: int, controller_port: int, more: Sequence[tuple[Listener, int]]) -> dict[str, str]:
+    """A node's settings on where it listens, what it says about that, and how it speaks there."""
+    places = {"PLAINTEXT": f"{HOST}:{port}"} | {listener.name: f"{HOST}:{its_port}" for listener, its_port in more}
+    said = places | {listener.name: listener.advertised for listener, _ in more if listener.advertised}
+    protocols = dict.fromkeys(("CONTROLLER", "PLAINTEXT"), "PLAINTEXT")
+    settings: dict[str, str] = {}
+    for listener, _ in more:
+        protocols[listener.name] = "SSL" if listener.tls else "PLAINTEXT"
+        if listener.tls:
+            settings |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(listener.tls)}
+    return settings | {
+        "listeners": _listed(places | {"CONTROLLER": f"{HOST}:{controller_port}"}),
+        "advertised.listeners": _listed(said),
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
+        "inter.broker.listener.name": "PLAINTEXT",
+    }
+
+
+def _listed(places: dict[str, str]) -> str:
+    return ",".join(f"{name}://{place}" for name, place in places.items())
 
 
 def _defaults(nodes: int) -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from replay.broker_news import BrokerNews
 from replay.checkpoint import State
-from replay.cluster import BrokerNews
 from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
 from replay.encode import Encoder
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 COUNTS = st.integers(0, 2**62)
 TEXT = st.text(max_size=12)
 INPUTS = st.lists(
-    st.tuples(st.builds(InputPrint, TEXT, COUNTS, COUNTS, TEXT), st.integers(0, 2**62)).map(
+    st.tuples(st.builds(InputPrint, TEXT, st.integers(1, 2**62), COUNTS, TEXT), st.integers(0, 2**62)).map(
         lambda pair: (pair[0], min(pair[1], pair[0].rows))
     ),
     max_size=4,
@@ -406,6 +406,16 @@ def test_the_lock_makes_missing_folders_and_refuses_impossible_ones(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("link", ["x.json", "state"])
+def test_nothing_is_made_where_a_dangling_link_leads(tmp_path, link):
+    """Broken: with the disk of the state folder away, folders and a new checkpoint are made on the disk below it."""
+    path = tmp_path / ("x.json" if link == "x.json" else "state/jobs/x.json")
+    (tmp_path / link).symlink_to(tmp_path / "away" / link)
+    with pytest.raises(StateConflict, match=f"a link to what is not there: .*{link}"), CheckpointFile(path).locked():
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == [link]
+
+
 def test_another_job_does_not_share_the_lock(file, tmp_path):
     with file.locked(), CheckpointFile(tmp_path / "other.json").locked():
         pass
@@ -414,3 +424,16 @@ def test_another_job_does_not_share_the_lock(file, tmp_path):
 def test_equal_checkpoints_are_equal_bytes():
     """Otherwise the file would change, and be written, for nothing."""
     assert dumps(checkpoint_at(5)) == dumps(replace(checkpoint_at(5)))
+
+
+def test_inputs_without_a_row_are_no_part_of_what_was_saved():
+    """Broken: a checkpoint in which files of other days are listed belongs to another job than the same day now."""
+    saved = checkpoint_at(500)
+    beside = InputPrint("other-day.parquet", 0, 10, "f" * 64)
+    position = saved.progress.position
+    listed = replace(
+        saved,
+        job=replace(saved.job, inputs=(beside, *saved.job.inputs)),
+        progress=replace(saved.progress, position=replace(position, cursors=(0, *position.cursors))),
+    )
+    assert loads(dumps(listed)) == saved

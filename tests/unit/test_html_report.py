@@ -288,6 +288,17 @@ def test_a_home_that_cannot_be_written_is_no_news():
     assert (told.stdout, told.stderr) == ("6\n", "")
 
 
+def test_drawing_leaves_nothing_behind(tmp_path):
+    """Broken: each machine that makes a report gets folders of matplotlib's in its user's home."""
+    code = "from tests.support.report_story import eventful; from replay.watch.html_report import render;"
+    code += "print(render(eventful()).count('<svg'))"
+    env = {key: value for key, value in os.environ.items() if key not in ("MPLCONFIGDIR", "XDG_CONFIG_HOME")}
+    env |= {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    env.pop("XDG_CACHE_HOME", None)
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=Path(__file__).parents[2])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_extra_is_only_loaded_where_a_page_is_made():
     """Broken: every command waits for matplotlib, and fails where the extra is not installed."""
     code = "import sys, replay.watch.html_report, replay.watch.report_history;"

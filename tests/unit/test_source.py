@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.config import Columns, Order, SourceOptions, Unsorted
+from replay.config import Columns, OnBadRow, Order, SourceOptions, Unsorted
 from replay.errors import InputError
 from replay.input import order as order_module
 from replay.input import reader as reader_module
@@ -23,6 +23,7 @@ from replay.input.reader import Reader
 from replay.input.sorting import sorted_stream
 from replay.input.source import Source
 from replay.model import Position
+from replay.selection.select import Selection
 from tests.support.open_files import open_files
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -239,6 +240,47 @@ def test_no_rows_at_all_is_an_error_and_empty_files_among_others_are_not(tmp_pat
     write(tmp_path / "1.parquet")
     write(tmp_path / "2.parquet", rows=0)
     assert len(read(source_of(tmp_path))) == 10
+
+
+def of_day(folder: Path, day: datetime, **options: Any) -> Source:
+    first_ns = int(day.timestamp()) * 1_000_000_000
+    selection = Selection(from_ns=first_ns, to_ns=first_ns + 86_400_000_000_000)
+    return Source(SourceOptions((str(folder),), selection=selection, **options))
+
+
+def days_file(path: Path, day: datetime, kind: pa.DataType = US, **options: Any) -> None:
+    start_us = int(day.timestamp()) * 1_000_000
+    times = pa.array([start_us + n for n in range(3)], US).cast(kind)
+    columns = {"symbol": ["A"] * 3, "price": [1.0, 2.0, 3.0], "event_time": times, **options.pop("columns", {})}
+    pq.write_table(pa.table(columns), path, **options)
+
+
+@pytest.mark.parametrize("statistics", ["statistics", "no statistics", "INT96"])
+def test_a_file_of_other_days_is_no_part_of_a_day(tmp_path, statistics):
+    """Broken: with each night's new file, all nights before it are other jobs, and are refused."""
+    how = {"INT96": {"use_deprecated_int96_timestamps": True}, "no statistics": {"write_statistics": False}}
+    days_file(tmp_path / "1.parquet", T0, **how.get(statistics, {}))
+    before = of_day(tmp_path, T0, columns=Columns(fields=("*",)))
+    days_file(tmp_path / "0.parquet", T0 - timedelta(days=1), **how.get(statistics, {}))
+    more = {"columns": {"size": [1, 2, 3]}}
+    days_file(
+        tmp_path / "2.parquet", T0 + timedelta(days=1), pa.timestamp("ns", "UTC"), **how.get(statistics, {}), **more
+    )
+    after = of_day(tmp_path, T0, columns=Columns(fields=("*",)))
+    assert [file.print for file in after.files] == [file.print for file in before.files]
+    assert after.identity() == before.identity()
+    assert (after.label, after.end, after.files_all) == (before.label, before.end, 3)
+    assert read(after) == read(before) != []
+    days_file(tmp_path / "3.parquet", T0 + timedelta(hours=1), **how.get(statistics, {}))
+    assert len(of_day(tmp_path, T0).files) == 2
+
+
+def test_a_file_whose_times_are_bad_belongs_to_every_day(tmp_path):
+    """Broken: bad rows in a file without statistics would be left out of all days, and nobody told."""
+    days_file(tmp_path / "1.parquet", T0)
+    columns = {"event_time": pa.array([None, int(T0.timestamp() * 1e6) - 86_400_000_000, None], US)}
+    days_file(tmp_path / "2.parquet", T0, columns=columns, write_statistics=False)
+    assert len(of_day(tmp_path, T0, on_bad_row=OnBadRow.SKIP).files) == 2
 
 
 # -- reading ----------------------------------------------------------------------------------------------

@@ -1,0 +1,172 @@
+"""Addresses of brokers that no waiting mends: refused within seconds, with what is wrong and where. What may come back
+is waited for, as before."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, Listener, jars
+from tests.support.process import Job, Jobs
+from tests.support.readback import compare, read_topic
+from tests.support.scenario import Trades, make_trades
+from tests.support.topics import create_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[..., Job]
+
+SECONDS = 30
+"""Far below --broker-timeout, which is five minutes: an imprecise clock, since other tests run beside this one."""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[KafkaCluster]:
+    """One node that can be entered in four ways."""
+    try:
+        jars()
+    except KafkaUnavailable as reason:
+        pytest.skip(f"no Kafka with listeners of its own: {reason}")
+    more = (
+        Listener("NAMELESS", "no-such-host.invalid:9092"),
+        Listener("REFUSING", "127.0.0.1:1"),
+        Listener("TLS", tls=certificates.broker),
+    )
+    with KafkaCluster(tmp_path_factory.mktemp("kafka"), more=more) as made:
+        yield made
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    with Jobs(tmp_path / "jobs") as jobs:
+        yield jobs
+
+
+@pytest.fixture(scope="module")
+def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
+    return make_trades(tmp_path_factory.mktemp("trades"), 1_000)
+
+
+@pytest.fixture
+def started(tmp_path: Path, topic: str, jobs: Jobs, trades: Trades) -> Start:
+    """`replay COMMAND` on a few trades with these brokers and options."""
+
+    def start(servers: str, *options: str, command: tuple[str, ...] = ("run",)) -> Job:
+        more = ("--state-dir", str(tmp_path / "state"), "--bootstrap-servers", servers, "--topic", topic)
+        return jobs.start([*command, str(trades.folder), *more, *options])
+
+    return start
+
+
+def refused(job: Job, *words: str) -> None:
+    code = job.wait(SECONDS)
+    assert code == 2, job.log
+    for word in words:
+        assert word in job.log
+    assert "brokers are down" not in job.log
+    assert "No brokers configured" not in job.log
+
+
+@pytest.mark.parametrize("scheme", ["SASL_SSL", "SSL", "http", "kafka"])
+def test_a_scheme_that_does_not_fit_is_refused_at_once(scheme: str, cluster: KafkaCluster, started: Start) -> None:
+    """Broken: librdkafka leaves the address out, and the run waits for five minutes for "no brokers configured"."""
+    start = time.monotonic()
+    address = f"{scheme}://{cluster.bootstrap_servers}"
+    refused(started(address, "--create-topic", "1"), "--bootstrap-servers", address)
+    assert time.monotonic() - start < SECONDS
+
+
+def test_a_scheme_that_fits_is_taken(
+    cluster: KafkaCluster, topic: str, certificates: Certificates, trades: Trades, started: Start
+) -> None:
+    """Broken: an address as listeners are written is refused, or its scheme ends up in the name of a host."""
+    create_topic(cluster.bootstrap_servers, topic, 2)
+    settings = ("-X", "security.protocol=ssl", "-X", f"ssl.ca.location={certificates.authority}")
+    job = started(f"SSL://{cluster.address('TLS')}", *settings, "--verify")
+    assert job.wait() == 0, job.log
+    assert compare(trades.rows, read_topic(cluster.bootstrap_servers, topic)).exact
+
+
+@pytest.mark.parametrize(
+    ("listener", "advertised"),
+    [("NAMELESS", "no-such-host.invalid:9092 (this name does not resolve)"), ("REFUSING", "127.0.0.1:1 (connection")],
+)
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (("run",), ("--create-topic", "2")),
+        (("verify",), ()),
+        (("plan",), ()),
+        (("checkpoint", "rebuild"), ("--checkpoint", "none.json")),
+    ],
+    ids=["run", "verify", "plan", "rebuild"],
+)
+def test_an_advertised_address_that_leads_nowhere(
+    listener: str, advertised: str, command: tuple[str, ...], options: tuple[str, ...], cluster: KafkaCluster,
+    topic: str, started: Start, tmp_path: Path,
+) -> None:  # fmt: skip
+    """Broken: the commonest mistake with Kafka in Docker costs the whole --broker-timeout, and "0/3 brokers are down"
+    says nothing of advertised.listeners."""
+    if command != ("run",):
+        create_topic(cluster.bootstrap_servers, topic, 2)
+    options = tuple(str(tmp_path / each) if each.endswith(".json") else each for each in options)
+    job = started(cluster.address(listener), *options, command=command)
+    refused(job, "advertised.listeners", advertised, cluster.address(listener))
+    assert not list((tmp_path / "state").rglob("*.json"))
+
+
+def test_tls_to_a_port_without(cluster: KafkaCluster, certificates: Certificates, started: Start) -> None:
+    """Broken: an outage of five minutes, where the port is the wrong one."""
+    settings = ("-X", "security.protocol=SSL", "-X", f"ssl.ca.location={certificates.authority}")
+    refused(started(cluster.bootstrap_servers, *settings), "without TLS", "security.protocol is SSL")
+
+
+def test_no_tls_to_a_port_with_tls(cluster: KafkaCluster, started: Start) -> None:
+    """Broken: librdkafka knows no more than that all brokers are down, and so does whoever reads it."""
+    refused(started(cluster.address("TLS")), "speaks TLS", "security.protocol is PLAINTEXT")
+
+
+def test_a_certificate_that_nobody_knows(cluster: KafkaCluster, started: Start) -> None:
+    """Broken: a CA that is not named is waited for."""
+    refused(started(cluster.address("TLS"), "-X", "security.protocol=SSL"), "certificate", "ssl.ca.location")
+
+
+def test_a_web_server_is_no_broker(started: Start) -> None:
+    """Broken: the port of a registry or a proxy is waited for as if it were a broker."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1_024)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        refused(started(f"127.0.0.1:{listener.getsockname()[1]}"), "speaks HTTP")
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # ends `accept`
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:1", "no-such-host.invalid:9092"])
+def test_a_broker_that_is_away_is_waited_for(servers: str, started: Start) -> None:
+    """Broken: a broker that restarts, or whose container is not there yet, ends a night with exit 2."""
+    job = started(servers, "--broker-timeout", "7s")
+    assert job.wait() == 5, job.log
+    assert servers in job.log
+    assert ("connection refused" if servers.endswith(":1") else "does not resolve") in job.log
+    assert "brokers are down" not in job.log
