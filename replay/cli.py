@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from replay import __version__, config, parse
-from replay.errors import AS_TOLD, Different, ExitCode, UsageError, as_told, exit_code
+from replay.errors import AS_TOLD, BEGIN_ANEW, GO_ON, Different, ExitCode, UsageError, as_told, exit_code
 from replay.options import (
     FirstOffsets,
     Input,
@@ -516,14 +516,13 @@ def checkpoint_rebuild(
     """Make a lost checkpoint again, by reading from the topic which rows it holds."""
     with _command(logging) as console:
         from replay import admin  # noqa: PLC0415
-        from replay.report import Stop  # noqa: PLC0415
         from replay.terminal import Terminal  # noqa: PLC0415
 
         name = naming.parsed()
         options = Sending(checkpoint=checkpoint).parsed(name, source.parsed(name), where.parsed(topic, name))
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
-            rebuilt = admin.rebuild(options, offsets, Stop(), terminal)
+            rebuilt = admin.rebuild(options, offsets, _stop_on_signals(BEGIN_ANEW), terminal)
         _results(console).pairs(admin.describe(rebuilt))
 
 
@@ -683,7 +682,7 @@ def _verify(
         ends=ends,
         allow_foreign=allow_foreign,
     )
-    stop = _stop_on_signals()
+    stop = _stop_on_signals(BEGIN_ANEW)
     terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
     with terminal.live():
         verdict = verifier.verify(what, terminal, SystemClock(), stop.check)
@@ -713,7 +712,7 @@ def _plan(
     from replay.terminal import Terminal, duration  # noqa: PLC0415
     from replay.topic_check import topic_problems  # noqa: PLC0415
 
-    stop = _stop_on_signals()
+    stop = _stop_on_signals(BEGIN_ANEW)
     terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
     with terminal.live():
         found = admin.look_at_topic(kafka, terminal, stop) if kafka is not None else None
@@ -747,10 +746,10 @@ def _reporter() -> Any:
     return Terminal(Console(stderr=True), config.PROGRESS_S, bar=False)
 
 
-def _stop_on_signals() -> Any:
+def _stop_on_signals(again: str = GO_ON) -> Any:
     from replay.report import Stop  # noqa: PLC0415
 
-    stop = Stop()
+    stop = Stop(again=again)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signal_number, _: stop.request(signal_number))
     return stop

@@ -100,11 +100,18 @@ class Different(ReplayError):
     exit_code = ExitCode.DIFFERENT
 
 
+GO_ON = "run the same command again to go on from here"
+"""What there is to do after a replay was stopped."""
+
+BEGIN_ANEW = "nothing was changed; the same command begins anew"
+"""And after something that only looks."""
+
+
 class Stopped(ReplayError):
     """A signal asked for the end; whatever was in flight has been drained or is left for the next run."""
 
-    def __init__(self, signal_number: int, what: str) -> None:
-        super().__init__(what, todo="run the same command again to go on from here")
+    def __init__(self, signal_number: int, what: str, todo: str = GO_ON) -> None:
+        super().__init__(what, todo=todo)
         # 128 + n is what shells report for a process ended by signal n
         self.exit_code = ExitCode(128 + signal_number)
 

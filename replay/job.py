@@ -45,7 +45,9 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
         saved = None if options.restart else file.load()
         file.check_writable()
         shown = Snapshot(source.rows, inputs=tuple(file.shown for file in source.files))
-        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown))
+        patience = Patience(
+            clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown), resumes=True
+        )
         with closing(Cluster(options.kafka, patience)) as cluster:
             ready, saved = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
             if saved is not None and saved.state is State.DONE:

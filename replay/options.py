@@ -427,6 +427,7 @@ class Where:
     settings: Annotated[list[str] | None, typer.Option("-X", metavar="KEY=VALUE", help="Any librdkafka setting.")] = (
         None
     )
+    broker_timeout: Annotated[str, opt("--broker-timeout", "Give up (exit 5) after this outage.")] = "5m"
 
     def parsed(self, topic: str | None, name: JobName, *, needed: bool = True) -> config.KafkaOptions:
         if topic is None:
@@ -440,7 +441,12 @@ class Where:
         settings = kafka_settings.check_settings(parse.parse_assignments(self.settings or [], "-X"))
         protocol = settings.get("security.protocol", "PLAINTEXT")
         servers = self.bootstrap_servers and parse.check_bootstrap_servers(self.bootstrap_servers, protocol)
-        return config.KafkaOptions(servers, parse.check_topic_name(name.dated(topic, "--topic")), settings=settings)
+        return config.KafkaOptions(
+            servers,
+            parse.check_topic_name(name.dated(topic, "--topic")),
+            settings=settings,
+            broker_timeout_s=parse.parse_duration_s(self.broker_timeout, "--broker-timeout"),
+        )
 
 
 TopicName = Annotated[str | None, opt("--topic", "The topic.")]
@@ -486,7 +492,6 @@ class Sending:
     batch_rows: Annotated[str, opt("--batch-rows", "Rows of a batch, at most.")] = "10k"
     in_flight_rows: Annotated[str, opt("--in-flight-rows", "Rows without an ACK, at most.")] = "100k"
     in_flight_bytes: Annotated[str, opt("--in-flight-bytes", "Their bytes, at most.")] = "64MiB"
-    broker_timeout: Annotated[str, opt("--broker-timeout", "Give up (exit 5) after this outage.")] = "5m"
     drain_timeout: Annotated[str, opt("--drain-timeout", "Wait this long for ACKs when stopped.")] = "30s"
     checkpoint_interval: Annotated[str, opt("--checkpoint-interval", "Save progress this often.")] = "1s"
     settle: Annotated[
@@ -514,7 +519,6 @@ class Sending:
             compression=self.compression,
             in_flight_rows_max=parse.parse_rows(self.in_flight_rows, "--in-flight-rows", parse.IN_FLIGHT_ROWS),
             in_flight_bytes_max=parse.parse_bytes(self.in_flight_bytes, "--in-flight-bytes", parse.IN_FLIGHT_BYTES),
-            broker_timeout_s=parse.parse_duration_s(self.broker_timeout, "--broker-timeout"),
         )
         return config.RunOptions(
             source=source,

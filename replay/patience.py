@@ -27,9 +27,12 @@ class Patience:
         timeout_s: float,
         check_stop: Callable[[], None],
         trouble: Trouble,
+        *,
+        resumes: bool = False,
     ) -> None:
         self._clock, self._timeout_s = clock, timeout_s
         self._check_stop, self._trouble = check_stop, trouble
+        self._again = "run again once the broker is there" + (": it resumes" if resumes else "")
 
     def __call__(
         self,
@@ -64,7 +67,7 @@ class Patience:
                 raise BrokerUnavailable(
                     f"cannot {what} within {self._timeout_s:g} s: {reason}",
                     where="Kafka",
-                    todo="check --bootstrap-servers, and run again once the broker is there: it resumes",
+                    todo=f"check --bootstrap-servers, and {self._again}",
                 )
             self._trouble.lasts(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

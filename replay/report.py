@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from replay.errors import Stopped
+from replay.errors import GO_ON, Stopped
 from replay.model import Bytes, Clock, Fate, Ints
 from replay.pace import Lateness
 from replay.watch.broker_statistics import BrokerStatistics
@@ -39,6 +39,7 @@ class Stop:
 
     signal_number: int = 0
     signals: int = 0
+    again: str = GO_ON  # what there is to do afterwards
 
     def request(self, signal_number: int) -> None:
         self.signal_number = signal_number
@@ -46,7 +47,7 @@ class Stop:
 
     def check(self) -> None:
         if self.signals:
-            raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}")
+            raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}", self.again)
 
     def impatient(self) -> bool:
         return self.signals > 1

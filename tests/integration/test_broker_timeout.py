@@ -1,0 +1,73 @@
+"""Every command that asks a broker takes --broker-timeout, and says what is true of itself when it ends without one."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.process import Jobs
+from tests.support.scenario import make_trades
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.process import Job
+
+    Start = Callable[..., Job]
+
+NOBODY = "127.0.0.1:1"
+
+LOOKING = {
+    "verify": ("verify",),
+    "plan": ("plan",),
+    "rebuild": ("checkpoint", "rebuild"),
+}
+SENDING = {"run": ("run",), "backfill": ("backfill",)}
+MORE = {"rebuild": ("--checkpoint", "{folder}/c.json"), "backfill": ("--from", "2026-11-02", "--to", "2026-11-03")}
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    with Jobs(tmp_path / "jobs") as jobs:
+        yield jobs
+
+
+@pytest.fixture
+def started(tmp_path: Path, jobs: Jobs) -> Start:
+    """A command, by its name here, that looks for a broker where there is none."""
+    trades = make_trades(tmp_path / "trades", 100)
+
+    def start(name: str, *options: str) -> Job:
+        more = [each.format(folder=tmp_path) for each in MORE.get(name, ())]
+        where = ["--topic", "t", "--bootstrap-servers", NOBODY, "--state-dir", str(tmp_path / "state")]
+        return jobs.start([*(LOOKING | SENDING)[name], str(trades.folder), *where, *more, *options])
+
+    return start
+
+
+@pytest.mark.parametrize("name", [*LOOKING, *SENDING])
+def test_it_ends_in_time(name: str, started: Start) -> None:
+    """Broken: a message names an option that this command refuses; it waits for five minutes, whatever one says."""
+    retries = ("--retries", "0") if name == "backfill" else ()
+    job = started(name, "--broker-timeout", "1s", *retries)
+    assert job.wait(30) == 5, job.log
+    assert "within 1 s" in job.log
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_what_only_looks_has_nothing_to_go_on_from(name: str, started: Start) -> None:
+    """Broken: a stopped `verify` promises to go on from here; one without a broker, that it resumes."""
+    job = started(name)
+    job.wait_log("--broker-timeout")
+    job.signal(signal.SIGINT)
+    assert job.wait(30) == 130, job.log
+    assert "stopped by SIGINT" in job.log
+    assert "begins anew" in job.log
+    assert "go on from here" not in job.log
+    waiting = started(name, "--broker-timeout", "1s")
+    assert waiting.wait(30) == 5, waiting.log
+    assert "run again once the broker is there" in waiting.log
+    assert "resumes" not in waiting.log
