@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from replay.checkpoint import Checkpoint, CheckpointFile, State, this_instance
@@ -12,9 +13,10 @@ from replay.config import Delivery, KafkaOptions, RunOptions
 from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
 from replay.input.source import Source
+from replay.input.trust import until_true
 from replay.model import Clock, PartitionMark, Progress, SystemClock
 from replay.patience import Patience
-from replay.preflight import Context, find_topic, job_print
+from replay.preflight import Context, check_left_out, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import TailMatch
 from replay.session import lead_rows_max
@@ -104,8 +106,20 @@ def rebuild(
             where="--delivery",
             todo="just run it again: the checkpoint is made anew",
         )
-    clock = clock or SystemClock()
+    return until_true(
+        options.source,
+        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report, clock or SystemClock()),
+        report.warning,
+    )
+
+
+def _rebuild(
+    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Reporter, clock: Clock
+) -> Checkpoint:
     source = Source(options.source)
+    check_left_out(options, source, None, stop, report)
+    for _ in source.checked() if options.check else ():  # what the lost one's replay looked at, and decided
+        stop.check()
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if file.path.exists():

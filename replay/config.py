@@ -152,7 +152,11 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """Which rows are replayed, and in which order."""
+    """Which rows are replayed, and in which order.
+
+    `trust_statistics`: row groups that statistics rule out are not looked at before they are left out.
+    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong.
+    """
 
     inputs: tuple[str, ...]
     columns: Columns = field(default_factory=Columns)
@@ -166,6 +170,8 @@ class SourceOptions:
     bad_share_max: float = 0.1  # of all rows; where no number is given: a wrong column or unit makes all rows bad
     empty: Empty = Empty.FAIL  # no row in the range of times, or none at all
     allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
+    trust_statistics: bool = False
+    without_statistics: frozenset[str] = frozenset()
 
     @property
     def may_be_empty(self) -> bool:

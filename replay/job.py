@@ -7,17 +7,18 @@ delivery that was chosen. One thread does it all: delivery reports are served be
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from replay import idempotent, transactional
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster, partitioner
 from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
+from replay.input import trust
 from replay.input.source import Source
 from replay.model import Clock, SystemClock
 from replay.patience import Patience
-from replay.preflight import Context, Ready, accept_appended, check_before, find_topic, job_print
+from replay.preflight import Context, Ready, accept_appended, check_before, check_left_out, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.topic_watch import Identity, TopicWatch
@@ -32,6 +33,15 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
     """
     clock = clock or SystemClock()
     check_producer_settings(options.kafka)
+    return trust.until_true(
+        options.source,
+        lambda source: _run(replace(options, source=source), stop, report, clock),
+        report.warning,
+    )
+
+
+def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Snapshot:
+    """The same, as long as the statistics of the files are right; `StatisticsWrong` comes before all else is done."""
     source = Source(options.source)
     report.info(
         f"{source.rows:,} rows in {len(source.files)} file(s), order {options.source.order}, pace {options.pace}"
@@ -44,6 +54,10 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
             file.check_replaceable()
         saved = None if options.restart else file.load()
         file.check_writable()
+        if saved is not None:
+            decided = trust.as_decided(options.source, saved.job.options)
+            source = source if decided == options.source else Source(decided)
+        check_left_out(options, source, saved, stop, report)
         shown = Snapshot(source.rows, inputs=tuple(file.shown for file in source.files))
         patience = Patience(
             clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown), resumes=True

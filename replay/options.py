@@ -357,6 +357,9 @@ class Input:
     on_bad_row: Annotated[
         config.OnBadRow, opt("--on-bad-row", "Refuse to start, leave them out, or put them beside the checkpoint.")
     ] = config.OnBadRow.FAIL
+    trust_statistics: Annotated[
+        bool, opt("--trust-statistics", "Leave row groups out by statistics alone, without a look at them.")
+    ] = False
     bad_rows_max: Annotated[str, opt("--bad-rows-max", "More bad rows than this end the run: 1000 or 10%.")] = "10%"
     key: Annotated[str, opt("--key", "symbol, none, or a column.")] = config.KEY_SYMBOL
     partitioner: Annotated[str, opt("--partitioner", "murmur2 (Java), crc32 (librdkafka) or column:NAME.")] = (
@@ -416,6 +419,7 @@ class Input:
             on_bad_row=self.on_bad_row,
             bad_rows_max=bad_rows_max,
             bad_share_max=bad_share_max,
+            trust_statistics=self.trust_statistics,
         )
 
 

@@ -20,6 +20,7 @@ from replay.cluster import partitioner
 from replay.config import OnBadRow, Pace, SourceOptions, Unsorted
 from replay.encode import Encoder
 from replay.input.source import Source
+from replay.input.trust import look_at_left_out, until_true
 from replay.model import Batch, Fate, Ints
 from replay.pace import Timeline
 from replay.report import Reporter, count_fates, reasons
@@ -110,7 +111,23 @@ def make_plan(
         on_bad_row=OnBadRow.SKIP,
         unsorted=Unsorted.KEEP if options.unsorted is Unsorted.FAIL else options.unsorted,
     )
+    return until_true(
+        tolerant, lambda known: _make_plan(options, known, pace, partitions, scan, report, check_stop), report.warning
+    )
+
+
+def _make_plan(
+    options: SourceOptions,
+    tolerant: SourceOptions,
+    pace: Pace,
+    partitions: int | None,
+    scan: bool,
+    report: Reporter,
+    check_stop: Callable[[], None],
+) -> Plan:
     source = Source(tolerant)
+    if scan and not options.trust_statistics:
+        look_at_left_out(source, check_stop, report)
     # The partition is only counted by symbol here, so any number will do for the sizes of records.
     encoder = source.encoder(partitioner(options.records.partitioner, partitions or 1))
     record_bytes = _mean_record_bytes(source, encoder)

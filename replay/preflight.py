@@ -21,6 +21,7 @@ from replay.errors import StateConflict, UsageError
 from replay.input import quarantine
 from replay.input.reader import BadRows
 from replay.input.source import Source
+from replay.input.trust import NOT_USED, look_at_left_out
 from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SpanNs, SymbolTable
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
@@ -117,6 +118,14 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
     )
 
 
+def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None, stop: Stop, report: Reporter) -> None:
+    """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or of files added to one."""
+    if options.source.trust_statistics or (saved is not None and not options.allow_appended):
+        return
+    known = {each.footer_sha256 for each in saved.job.inputs} if saved is not None else set()
+    look_at_left_out(source, stop.check, report, known)
+
+
 def check_appended(context: Context, known: int, position: Position) -> None:
     """Raises `StateConflict` if one of the files behind the `known` ones begins before the position."""
     if context.options.source.order is not Order.EVENT_TIME or known == len(context.source.files):
@@ -143,9 +152,10 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
     context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
     extended = replace(position, cursors=position.cursors + (0,) * len(added))
     state = State.CLEAN if saved.state is State.DONE else saved.state
+    decided = {**saved.job.options, NOT_USED: job.options[NOT_USED]}  # of the added files, too
     return replace(
         saved,
-        job=replace(saved.job, inputs=job.inputs),
+        job=replace(saved.job, inputs=job.inputs, options=decided),
         progress=replace(saved.progress, position=extended),
         state=state,
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.checkpoint import InputPrint
-from replay.errors import InputError, not_memory
+from replay.errors import InputError
+from replay.input import statistics
+from replay.input.statistics import Sort, Span
 from replay.input.storage import InputPath, read_footer
 
 FOOTERS_AT_ONCE = 16
@@ -31,20 +32,10 @@ _HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BI
 """Encodings that Arrow can read as a dictionary (PLAIN and the first two), and those of levels beside them. The DELTA
 ones of text, which other engines write, it cannot."""
 
-_TIME_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Smallest and largest value of a column chunk; None where the statistics do not tell."""
-
-    first: Any = None
-    last: Any = None
-
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """`number` and `first_row` are places in the file."""
+    """`number` and `first_row` are places in the file; `spans` are by column, of those with statistics to believe."""
 
     number: int
     first_row: int
@@ -60,7 +51,7 @@ class InputFile:
     """A Parquet file. `schema` holds its columns and, behind them, the keys of its Hive folders as text.
 
     `keys` are those that are no columns of the file itself. Statistics of times are integers, counted in `time_units`
-    of the column (missing: a plain integer column).
+    of the column (missing: a plain integer column). `created_by` is who wrote it, "" where it does not say.
     """
 
     path: InputPath
@@ -71,6 +62,7 @@ class InputFile:
     metadata: Mapping[bytes, bytes]
     groups: tuple[RowGroup, ...]
     time_units: Mapping[str, str]
+    created_by: str = ""
 
     @property
     def shown(self) -> str:
@@ -90,6 +82,10 @@ class InputFile:
         firsts, lasts = [span.first for span in spans], [span.last for span in spans]
         known = bool(spans) and None not in firsts and None not in lasts
         return Span(min(firsts), max(lasts)) if known else Span()
+
+    def without_statistics(self) -> InputFile:
+        """The same file, of which nothing is known before it is read."""
+        return replace(self, groups=tuple(replace(group, spans={}) for group in self.groups))
 
     def file_row(self, row: int) -> int:
         """The place in the file of a row of those groups that are replayed."""
@@ -118,8 +114,7 @@ def open_file(path: InputPath, statistics_of: Sequence[str] = ()) -> InputFile:
 
 def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics_of: Sequence[str]) -> InputFile:
     metadata, schema = parquet.metadata, parquet.schema_arrow
-    leaves = {parquet.schema.column(i).path: i for i in range(len(parquet.schema))}
-    wanted = {column: leaves[column] for column in statistics_of if column in leaves}
+    wanted = dict(_believed(parquet, statistics_of))
     groups = tuple(_groups(metadata, wanted))
     if metadata.num_rows != sum(group.rows for group in groups) or any(group.rows < 0 for group in groups):
         raise unreadable(path.shown, ValueError("the footer's row counts contradict each other"))
@@ -134,7 +129,10 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
         keys=keys,
         metadata=metadata.metadata or {},
         groups=groups,
-        time_units={column: unit for column, i in wanted.items() if (unit := _time_unit(parquet.schema.column(i)))},
+        time_units={
+            column: unit for column, chunk in wanted.items() if (unit := statistics.time_unit(chunk.described))
+        },
+        created_by=metadata.created_by or "",
     )
 
 
@@ -152,13 +150,13 @@ def open_parquet(
         footer = read_footer(path, file)
         try:
             # The footer is read once: far away, each look costs a request.
-            metadata = pq.ParquetFile(pa.BufferReader(_MAGIC + footer)).metadata
+            known = pq.ParquetFile(pa.BufferReader(_MAGIC + footer))
             parquet = pq.ParquetFile(
                 file,
-                metadata=metadata,
+                metadata=known.metadata,
                 pre_buffer=False,  # it would hold whole row groups in memory, however large
                 buffer_size=buffer_bytes,
-                read_dictionary=[name for name in dictionaries if _can_be_dictionary(metadata, name)] or None,
+                read_dictionary=[name for name in dictionaries if _can_be_dictionary(known, name)] or None,
                 page_checksum_verification=True,
             )
         except (UnicodeError, OSError, pa.ArrowException) as error:
@@ -168,11 +166,12 @@ def open_parquet(
         file.close()
 
 
-def _can_be_dictionary(metadata: Any, column: str) -> bool:
-    leaves = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
-    if column not in leaves:
+def _can_be_dictionary(parquet: pq.ParquetFile, column: str) -> bool:
+    paths, metadata = parquet.reader.column_paths, parquet.metadata
+    index = statistics.leaf_of(paths, column)
+    if index is None or not statistics.may_be_named(paths, column):
         return False
-    index, groups = leaves.index(column), range(metadata.num_row_groups)
+    groups = range(metadata.num_row_groups)
     return all(_HELD_AS_DICTIONARY.issuperset(metadata.row_group(g).column(index).encodings) for g in groups)
 
 
@@ -204,34 +203,41 @@ def _is_absurd(error: MemoryError) -> bool:
     return asked is not None and not 0 <= int(asked[1]) <= memory_bytes
 
 
-def _groups(metadata: Any, wanted: Mapping[str, int]) -> Iterator[RowGroup]:
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """A column whose statistics are believed: its place among the leaves, how Parquet describes it, how it is
+    compared."""
+
+    leaf: int
+    described: Any
+    sort: Sort
+
+
+def _believed(parquet: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[str, _Chunks]]:
+    paths = parquet.reader.column_paths
+    for column in columns:
+        leaf = statistics.leaf_of(paths, column)
+        if leaf is None:
+            continue
+        described = parquet.schema.column(leaf)
+        logical, created_by = statistics.logical_of(described), parquet.metadata.created_by
+        sort = statistics.believed(created_by, described.physical_type, logical)
+        if sort is not None and described.max_repetition_level == 0:
+            yield column, _Chunks(leaf, described, sort)
+
+
+def _groups(metadata: Any, wanted: Mapping[str, _Chunks]) -> Iterator[RowGroup]:
     first_row = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        spans = {column: _span(group, index) for column, index in wanted.items()}
+        spans = {column: _span(group, chunks) for column, chunks in wanted.items()}
         yield RowGroup(number, first_row, group.num_rows, spans)
         first_row += group.num_rows
 
 
-def _span(group: Any, index: int) -> Span:
-    """Of text as text, of all else as the stored number: that has every digit, and no limits of Python's dates."""
-    try:
-        chunk = group.column(index)
-        statistics = chunk.statistics if group.num_rows > 0 else None
-        if statistics is None or not statistics.has_min_max or chunk.physical_type == "INT96":
-            return Span()
-        if chunk.physical_type == "BYTE_ARRAY":
-            return Span(_text(statistics.min), _text(statistics.max))
-        return Span(statistics.min_raw, statistics.max_raw)
-    except (ValueError, OverflowError, UnicodeError, pa.ArrowException) as error:  # some values have no Python form
-        not_memory(error)
+def _span(group: Any, chunks: _Chunks) -> Span:
+    if group.num_rows <= 0:
         return Span()
-
-
-def _text(value: Any) -> str | None:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _time_unit(column: Any) -> str | None:
-    logical = json.loads(column.logical_type.to_json())
-    return _TIME_UNITS.get(logical.get("timeUnit", ""))
+    return statistics.span_of(
+        group.column(chunks.leaf), chunks.sort, required=chunks.described.max_definition_level == 0
+    )

@@ -106,9 +106,10 @@ def batch_rows_for(streams: Sequence[Stream]) -> int:
 def broken_promise(path: str) -> InputError:
     """The files were put in order by their statistics, which turn out to be wrong."""
     return InputError(
-        "event times lie before what the row-group statistics promise",
+        "event times lie before what the statistics of the row groups say",
         where=path,
-        todo="write the file again, or keep path order with --order as-is",
+        todo="write the file again, or keep path order with --order as-is; with --check (the default) a new replay"
+        " finds out before the first row is sent, and reads this file as if it had none",
     )
 
 

@@ -6,7 +6,7 @@ keeps its place in the order and in positions, whatever becomes of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,9 +23,11 @@ from replay.input import convert
 from replay.input.files import BUFFER_BYTES_MAX, InputFile, open_parquet, unreadable
 from replay.input.order import BATCH_ROWS_MAX
 from replay.input.schema import FileLayout, Layout, Part
+from replay.input.trust import Contradiction, StatisticsWrong
 from replay.input.unify import decoded, widen
-from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
+from replay.model import FATE, KEY, ORDER_NS, PARTITION, Bools, Bytes, Fate, Ints, SpanNs, SymbolTable
 
+FIRST_NS = 1_000_000  # Kafka counts milliseconds, and takes 0 for "now"
 LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 
 _MEND = "mend or remove the row and write the file again, or leave such rows out with --on-bad-row skip or quarantine"
@@ -77,7 +79,8 @@ class Wanted:
 
 class Reader:
     """Reads a file's rows. `on_bad` is told of bad rows with all their columns; without it only what is needed is read.
-    `first_ns`: no event time of the file is smaller, where that is known.
+    `first_ns`: no event time of the file is smaller, where that is known. `promised` is what is known of the event
+    times of each row group: a row that contradicts it is a `StatisticsWrong`; without it nobody looks.
 
     A bad row is an `InputError` unless the options say otherwise, and so is one that goes back in time.
     """
@@ -93,9 +96,11 @@ class Reader:
         wanted: Wanted,
         first_ns: int | None,
         on_bad: Callable[[BadRows], None] | None = None,
+        promised: Sequence[SpanNs] | None = None,
     ) -> None:
         self._file, self._layout, self._own, self._options, self._asked = file, layout, own, options, columns
         self._symbols, self._wanted, self._file_first_ns, self._on_bad = symbols, wanted, first_ns, on_bad
+        self._promised = promised
         self._selection = options.selection
         self._tolerant = options.on_bad_row is not OnBadRow.FAIL
         self._has_fates = self._tolerant or self._selection is not None
@@ -173,6 +178,26 @@ class Reader:
                 before = spans[group] or (int(mine[0]), int(mine[0]))
                 spans[group] = (min(before[0], int(mine.min())), max(before[1], int(mine.max())))
         return [None if span is None else (span[0] * self._unit_ns, span[1] * self._unit_ns) for span in spans]
+
+    def first_wanted(self, look: Callable[[int], None]) -> int | None:
+        """The place in the file of the first row that the selection does not leave out by its symbol or its time.
+        `look` is told how many rows come next."""
+        selection, columns = self._selection, []
+        assert selection is not None
+        by_time = selection.from_ns is not None or selection.to_ns is not None
+        by_symbol = bool(selection.symbols or selection.exclude or selection.sample)
+        if by_time:
+            columns.append(self._layout.event_time.column)
+        if by_symbol and self._own.symbol is None:
+            columns.append(self._layout.symbol_column)
+        for first_row, raw in self._raw(0, SCAN_ROWS, columns):
+            look(raw.num_rows)
+            times, bad = self._times(raw) if by_time else (np.zeros(raw.num_rows, np.int64), _all_sent(raw))
+            ids = self._symbol_ids(raw)[0].to_numpy() if by_symbol else np.full(raw.num_rows, NO_SYMBOL)
+            chosen = self._chosen(ids, times, bad)
+            if chosen is None or chosen.any():
+                return self._file.file_row(first_row + (0 if chosen is None else int(np.argmax(chosen))))
+        return None
 
     # -- raw rows -------------------------------------------------------------------------------------------
 
@@ -280,6 +305,8 @@ class Reader:
         for name, part in self._further_parts():
             arrays[name], bad = self._further(raw, name, part)
             judged.append((part.column, bad))
+        if self._promised is not None:
+            self._compare(self._promised, times, bad_times, first_row)
         fates = self._decide(raw, first_row, judged, ids, times)
         times, order_ns = self._in_order(times, bad_times > Fate.SENT, first_row)
         columns = {"symbol": ids, "price": price, "event_time": pa.array(times).view(layout.event_time.kind), **arrays}
@@ -363,6 +390,32 @@ class Reader:
 
     # -- what becomes of the rows ---------------------------------------------------------------------------
 
+    def _compare(self, promised: Sequence[SpanNs], times: Ints, bad: Bytes, first_row: int) -> None:
+        """With what the statistics say of each row group."""
+        start = 0
+        for group, span in zip(self._file.groups, promised, strict=True):
+            begin, end = max(start - first_row, 0), min(start + group.rows - first_row, len(times))
+            start += group.rows
+            if span is None or begin >= end:
+                continue
+            these, low, high = times[begin:end], span[0] // self._unit_ns, span[1] // self._unit_ns
+            if low <= these.min() and these.max() <= high:
+                continue
+            wrong = (bad[begin:end] == Fate.SENT) & ((these < low) | (these > high))
+            if wrong.any():
+                row = self._file.file_row(first_row + begin + int(np.argmax(wrong)))
+                raise StatisticsWrong([Contradiction(self._file, row, self._layout.event_time.column)])
+
+    def _chosen(self, ids: Ints, times: Ints, bad_times: Bytes) -> Bools | None:
+        """Which rows are selected by their symbol and time, the condition not asked; None: all."""
+        selection = self._selection
+        if selection is None:
+            return None
+        if bad_times.any():  # cannot be told by its time: only the rest of the selection counts
+            times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self._unit_ns))
+        fates = selection.fates(ids, self._wanted.ids(), times * self._unit_ns)
+        return None if fates is None else fates == Fate.SENT
+
     def _decide(
         self, raw: pa.RecordBatch, first_row: int, judged: list[tuple[str, Bytes]], ids: pa.Array, times: Ints
     ) -> Bytes:
@@ -371,16 +424,12 @@ class Reader:
         for _, bad in judged[1:]:
             if bad.any():
                 fates = np.where(fates == Fate.SENT, bad, fates)
-        selection = self._selection
-        if selection is not None:  # a row that nobody asked for is not bad either
-            bad_times = judged[2][1]
-            if bad_times.any():  # cannot be told by its time: only the rest of the selection counts
-                times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self._unit_ns))
-            chosen = selection.fates(ids.to_numpy(), self._wanted.ids(), times * self._unit_ns)
+        if self._selection is not None:  # a row that nobody asked for is not bad either
+            chosen = self._chosen(ids.to_numpy(), times, judged[2][1])
             if chosen is not None:
-                fates = np.where(chosen == Fate.SENT, fates, chosen)
-            if selection.where is not None:
-                fates = np.where(selection.where.mask(raw), fates, np.int8(Fate.NOT_SELECTED))
+                fates = np.where(chosen, fates, np.int8(Fate.NOT_SELECTED))
+            if self._selection.where is not None:
+                fates = np.where(self._selection.where.mask(raw), fates, np.int8(Fate.NOT_SELECTED))
         bad_rows = np.flatnonzero(fates > Fate.NOT_SELECTED)
         if len(bad_rows):
             if not self._tolerant:

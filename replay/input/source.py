@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import astuple, replace
 from functools import cached_property, partial
 
@@ -14,22 +14,23 @@ import pyarrow as pa
 from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
-from replay.input import sorting
+from replay.input import sorting, trust
 from replay.input.aside import Aside
-from replay.input.files import InputFile, RowGroup, Span, open_file, open_files
+from replay.input.files import InputFile, RowGroup, open_file, open_files
 from replay.input.order import (
     BATCH_ROWS_MAX,
     Stream,
-    broken_promise,
     by_event_time,
     one_after_the_other,
     open_at_once,
     times_ns,
 )
 from replay.input.peek import text_units
-from replay.input.reader import LAST_NS, BadRows, Reader, Wanted, cased
+from replay.input.reader import FIRST_NS, LAST_NS, BadRows, Reader, Wanted, cased
 from replay.input.schema import resolve, with_preset
+from replay.input.statistics import Span
 from replay.input.storage import find
+from replay.input.trust import Contradiction, StatisticsWrong
 from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SpanNs, SymbolTable
 from replay.selection import select
 
@@ -53,16 +54,21 @@ class Source:
 
     Row groups that the selection rules out by their statistics are no part of it, nor are files of which no row group
     is left: a file more of other days changes nothing. All other rows are, whatever becomes of them.
+
+    With `judges`, rows are compared with the statistics by which files are put in order (`StatisticsWrong`).
     """
 
-    def __init__(self, options: SourceOptions) -> None:
-        self.options = options
+    def __init__(self, options: SourceOptions, *, judges: bool = False) -> None:
+        self.options, self._judges = options, judges
         self.symbols = SymbolTable()
         paths = find(options.inputs)
         columns = with_preset(options.columns, open_file(paths[0]) if options.columns.preset is not None else None)
         self.columns = columns
         with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
-        files = open_files(paths, with_statistics)
+        files = tuple(
+            file.without_statistics() if file.footer_sha256 in options.without_statistics else file
+            for file in open_files(paths, with_statistics)
+        )
         selection = options.selection
         self._wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
         self._spans: list[list[SpanNs]] = []
@@ -74,6 +80,7 @@ class Source:
             )
         self.files_all = len(files)
         self.files = self._lay_out(files)
+        self._layout_of_all, self._ruled_out = self.layout, list(self._without_rows_left(files))
         kept = [file for index, file in enumerate(files) if self.files[index].rows and not self._is_beside(index)]
         if len(kept) < len(files):
             self.files = self._lay_out(kept) if kept else ()
@@ -107,7 +114,7 @@ class Source:
             "--row-header": records.row_header or "",
             **(options.selection.identity() if options.selection is not None else {}),
         }
-        return told | self.layout.identity()
+        return told | self.layout.identity() | trust.identity(options.without_statistics)
 
     def encoder(self, partitioner: Partitioner) -> Encoder:
         """What makes records of this source's batches."""
@@ -197,21 +204,49 @@ class Source:
                 position = batch.position_after(len(batch))
 
     def checked(self, on_bad: Callable[[BadRows], None] | None = None) -> Iterator[Batch]:
-        """Every row once, file by file, to raise what `batches` would raise before anything is sent."""
+        """Every row once, file by file, to raise what `batches` would raise before anything is sent; at the end
+        `StatisticsWrong`, if rows contradict what statistics say of them."""
         before = 0
+        wrong: list[Contradiction] = []
         for index, file in enumerate(self.files):
             at = 0
-            reader = self._reader(index, on_bad)
-            for table in reader.batches(0, BATCH_ROWS_MAX):
-                self._check_promise(index, at, table)
-                cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
-                yield _batch(Position(before + at, cursors), table, index)
-                at += table.num_rows
+            reader = self._reader(index, on_bad, judges=True)
+            try:
+                for table in reader.batches(0, BATCH_ROWS_MAX):
+                    cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
+                    yield _batch(Position(before + at, cursors), table, index)
+                    at += table.num_rows
+            except StatisticsWrong as found:  # nothing that follows from the statistics of this file holds
+                wrong += found.found
+                before += file.rows
+                continue
             if self.options.order is Order.EVENT_TIME:
                 self._goes_back[index] = reader.first_backwards is not None
             if reader.first_backwards is not None:
                 self.unsorted[index] = (reader.backwards, file.file_row(reader.first_backwards))
             before += at
+        if wrong:
+            raise StatisticsWrong(wrong)
+
+    def check_left_out(self, look: Callable[[int], None] = lambda _: None, known: Collection[str] = ()) -> None:
+        """Looks whether the row groups that statistics rule out, also those of files of which none is left, hold no row
+        that is selected, by reading the columns by which they are ruled out. Raises `StatisticsWrong`.
+
+        `look` is told how many rows are looked at next. Files with `known` footers are not looked at.
+        """
+        wrong, symbols = [], SymbolTable()  # its own: no symbol was seen that is only in what is left out
+        wanted = Wanted(symbols, self._wanted.wants)
+        for index, file in self._ruled_out:
+            if file.footer_sha256 not in known:
+                reader = Reader(
+                    file, self._layout_of_all, self._layout_of_all.files[index], self.options, self.columns,
+                    symbols, wanted, None,
+                )  # fmt: skip
+                row = reader.first_wanted(look)
+                if row is not None:
+                    wrong.append(Contradiction(file, row, self._ruling_columns))
+        if wrong:
+            raise StatisticsWrong(wrong)
 
     def where(self, batch: Batch, row: int) -> str:
         """The place of a row of the batch, for people."""
@@ -233,6 +268,14 @@ class Source:
                 selection.where.check(file.schema, file.shown)
         return tuple(self._pruned(index, file) for index, file in enumerate(files))
 
+    def _without_rows_left(self, files: Sequence[InputFile]) -> Iterator[tuple[int, InputFile]]:
+        """By number, what statistics rule out of these files: each with nothing but those row groups."""
+        for index, (file, left) in enumerate(zip(files, self.files, strict=True)):
+            numbers = {group.number for group in left.groups}
+            out = tuple(group for group in file.groups if group.number not in numbers and group.rows)
+            if out and not self._is_unwanted(index, file):
+                yield index, replace(file, groups=out)
+
     def _is_beside(self, index: int) -> bool:
         """Whether all times of the file lie outside of the range that is selected, though its statistics do not tell:
         the column is read. (Spark's INT96 has none.)"""
@@ -249,20 +292,47 @@ class Source:
 
     def _pruned(self, index: int, file: InputFile) -> InputFile:
         """Without the row groups in which nothing can be selected."""
-        selection = self.options.selection
-        if selection is None or not file.rows:
+        if self.options.selection is None or not file.rows:
             return file
-        constant = self.layout.files[index].symbol or file.keys.get(self.layout.symbol_column)
-        if constant is not None and not selection.wants(cased(constant, self.columns)):
+        if self._is_unwanted(index, file):
             return replace(file, groups=())
+        return replace(file, groups=tuple(group for group in file.groups if self._may_hold(index, file, group)))
+
+    def _is_unwanted(self, index: int, file: InputFile) -> bool:
+        """Whether all its rows have one symbol, by its name or folder, and that is not selected."""
+        selection, constant = self.options.selection, self._constant(index, file)
+        return selection is not None and constant is not None and not selection.wants(cased(constant, self.columns))
+
+    def _constant(self, index: int, file: InputFile) -> str | None:
+        return self.layout.files[index].symbol or file.keys.get(self.layout.symbol_column)
+
+    def _may_hold(self, index: int, file: InputFile, group: RowGroup) -> bool:
+        """Whether a row of the row group may be selected, or bad, by statistics that can be believed. They rule it out
+        only where they are of all its rows: one without a time or a symbol is a bad one, however row groups are cut."""
+        selection = self.options.selection
+        assert selection is not None
+        first, last = self._all_within_ns(index, file, group) or (None, None)
+        names = Span() if self._constant(index, file) is not None else group.span(self.layout.symbol_column)
+        if not names.is_of_all_rows or names.first == "":
+            names = Span()
         same_case = self.columns.symbol_case is SymbolCase.KEEP
-        kept = []
-        for group in file.groups:
-            first, last = self._statistics_ns(index, file, group) or (None, None)
-            names = Span() if constant is not None else group.span(self.layout.symbol_column)
-            if select.can_match(selection, first, last, names.first, names.last, same_case=same_case):
-                kept.append(group)
-        return replace(file, groups=tuple(kept))
+        return select.can_match(selection, first, last, names.first, names.last, same_case=same_case)
+
+    def _all_within_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:
+        """What all event times of the row group lie between, where every row has one that a record can have."""
+        found = self._statistics_ns(index, file, group)
+        if found is None or not group.span(self.layout.event_time.column).is_of_all_rows:
+            return None
+        return found if found[0] >= FIRST_NS and found[1] < self._latest_ns else None
+
+    @property
+    def _ruling_columns(self) -> str:
+        """Those by which row groups can be ruled out, for people."""
+        selection = self.options.selection
+        assert selection is not None
+        by_time = selection.from_ns is not None or selection.to_ns is not None
+        columns = [self.layout.event_time.column] if by_time else []
+        return " or ".join([*columns, *([self.layout.symbol_column] if selection.symbols else [])])
 
     def _group_spans(self, index: int) -> list[SpanNs]:
         """Event times of each row group; read from the column where statistics do not tell."""
@@ -278,15 +348,20 @@ class Source:
         if span.first is None or unit is None or not isinstance(span.first, int):
             return None
         first, last = span.first * NS_PER_UNIT[unit], span.last * NS_PER_UNIT[unit]
-        unit_ns = NS_PER_UNIT[self.layout.event_time.kind.unit]
-        latest = LAST_NS // unit_ns * unit_ns  # which is what a time beyond it is ordered by
-        return max(0, min(first, latest)), max(0, min(last, latest))
+        return max(0, min(first, self._latest_ns)), max(0, min(last, self._latest_ns))
 
-    def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None) -> Reader:
+    @property
+    def _latest_ns(self) -> int:
+        """What a time beyond all times is ordered by."""
+        unit_ns = NS_PER_UNIT[self.layout.event_time.kind.unit]
+        return LAST_NS // unit_ns * unit_ns
+
+    def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None, *, judges: bool = False) -> Reader:
         span = self.span_ns(index) if len(self._spans) > index else None
         return Reader(
             self.files[index], self.layout, self.layout.files[index], self.options, self.columns,
             self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
+            self._spans[index] if judges else None,
         )  # fmt: skip
 
     def _stream(self, index: int, row: int, read: Callable[[int], Iterator[pa.RecordBatch]]) -> Stream:
@@ -320,7 +395,7 @@ class Source:
         `sort_bytes` is what it may take to sort them; None: all of `--sort-memory`. `let_go`: the file is not kept
         open.
         """
-        reader = self._reader(index)
+        reader = self._reader(index, judges=self._judges)
 
         def as_they_are(batch_rows: int) -> Iterator[pa.RecordBatch]:
             return _by_way_of(aside, reader, row, batch_rows) if let_go else reader.batches(row, batch_rows)
@@ -338,15 +413,6 @@ class Source:
             return as_they_are(batch_rows)
 
         return read
-
-    def _check_promise(self, index: int, row: int, table: pa.RecordBatch) -> None:
-        """Files are put in order by their statistics."""
-        promised = self.span_ns(index, row)
-        if self.options.order is not Order.EVENT_TIME or promised is None:
-            return
-        times = times_ns(table)
-        if int(times.min()) < promised[0] or int(times.max()) > promised[1]:
-            raise broken_promise(self.files[index].shown)
 
 
 def _by_way_of(aside: Aside, reader: Reader, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:

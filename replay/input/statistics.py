@@ -1,0 +1,144 @@
+"""Statistics of a column chunk: of which column they are, and whether they can be believed. Pure.
+
+Row groups are left out, and files put in order, by the smallest and the largest value that a writer noted. So only what
+is surely those of the column is used, and everything else counts as "not told": it is read.
+
+| column | believed of |
+|---|---|
+| timestamps and signed integers (INT32, INT64) | every writer: there was never more than one order of them |
+| unsigned integers and text | writers known to compare them as Parquet demands (`_COMPARES_UNSIGNED`) |
+| INT96, decimals, floats (NaN), fixed-size binary, nested and repeated columns, any other logical type | nobody |
+
+Old writers compared bytes and unsigned numbers as signed ones (PARQUET-686, parquet-mr before 1.10, parquet-cpp before
+1.3), or noted a buffer that they had used again (PARQUET-251, parquet-mr before 1.8).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from replay.errors import not_memory
+
+_TIME_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
+
+_BITS = {"INT32": 32, "INT64": 64}
+
+_TEXTS = {"String", "Enum"}
+
+_COMPARES_UNSIGNED = {
+    "parquet-mr": (1, 10),
+    "parquet-cpp": (1, 3),
+    "parquet-cpp-arrow": (1,),
+    "parquet-rs": (5,),
+    "duckdb": (0, 10),
+    "fastparquet-python": (2021,),
+}
+"""Since which version text and unsigned numbers are compared byte by byte, without a sign, by `created_by`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Smallest and largest value of a column chunk that can be believed; None where the statistics do not tell.
+
+    Both are of the rows that have a value. `nulls` is how many have none; None where that is not told.
+    """
+
+    first: Any = None
+    last: Any = None
+    nulls: int | None = None
+
+    @property
+    def is_of_all_rows(self) -> bool:
+        """Whether every row has a value between these two."""
+        return self.first is not None and self.last is not None and self.nulls == 0
+
+
+class Sort(StrEnum):
+    """What the values of a column are compared as, of those kinds whose statistics may be believed."""
+
+    SIGNED = "signed"
+    UNSIGNED = "unsigned"
+    TEXT = "text"
+
+
+def leaf_of(paths: Sequence[Sequence[str]], column: str) -> int | None:
+    """The place of a flat column in the schema, by the path of every leaf (its names from the root on, not joined: a
+    struct's field `event.time` is not the column "event.time"). None where none is, or several are, of this name."""
+    found = [place for place, path in enumerate(paths) if list(path) == [column]]
+    return found[0] if len(found) == 1 else None
+
+
+def may_be_named(paths: Sequence[Sequence[str]], column: str) -> bool:
+    """Whether the column is the only leaf of this spelling: Arrow, which joins names by dots, can find it by that."""
+    return [".".join(path) for path in paths].count(column) == 1
+
+
+def sort_of(physical: str, logical: Mapping[str, Any]) -> Sort | None:
+    """How a column of these Parquet types is compared; None: its statistics are not believed, whoever wrote them."""
+    kind = logical.get("Type")
+    if physical == "BYTE_ARRAY":
+        return Sort.TEXT if kind in _TEXTS else None
+    if physical not in _BITS:
+        return None
+    if kind == "Int":
+        return Sort.SIGNED if logical.get("isSigned") else Sort.UNSIGNED
+    is_time = kind == "Timestamp" and physical == "INT64" and logical.get("timeUnit") in _TIME_UNITS
+    return Sort.SIGNED if is_time or kind == "None" else None
+
+
+def believed(created_by: str | None, physical: str, logical: Mapping[str, Any]) -> Sort | None:
+    """How the smallest and the largest value of such a column are to be compared, if this writer can be believed."""
+    sort = sort_of(physical, logical)
+    if sort is None or sort is Sort.SIGNED:
+        return sort
+    application, version = writer(created_by)
+    since = _COMPARES_UNSIGNED.get(application)
+    return sort if since is not None and version >= since else None
+
+
+def writer(created_by: str | None) -> tuple[str, tuple[int, ...]]:
+    """Application (in lower case) and version of `parquet-mr version 1.8.1 (build …)`; empty where it is not told."""
+    match = re.match(r"\s*([^\s(]+) version v?(\d+(?:\.\d+)*)", created_by or "", re.IGNORECASE | re.ASCII)
+    return (match[1].lower(), tuple(map(int, match[2].split(".")))) if match is not None else ("", ())
+
+
+def logical_of(column: Any) -> Mapping[str, Any]:
+    """The logical type of a `ParquetColumnSchema`: its name as `Type`, and its parameters."""
+    told: Mapping[str, Any] = json.loads(column.logical_type.to_json())
+    return told
+
+
+def time_unit(column: Any) -> str | None:
+    """That of a column of timestamps."""
+    return _TIME_UNITS.get(logical_of(column).get("timeUnit", ""))
+
+
+def span_of(chunk: Any, sort: Sort, *, required: bool) -> Span:
+    """Of a `ColumnChunkMetaData`. Of text as text, of all else as the stored number: that has every digit, and none of
+    the limits of Python's dates. `required`: the column has no nulls by its definition."""
+    try:
+        statistics = chunk.statistics
+        if statistics is None or not statistics.has_min_max:
+            return Span()
+        if sort is Sort.TEXT:
+            first, last = _text(statistics.min_raw), _text(statistics.max_raw)
+        else:
+            first, last = statistics.min_raw, statistics.max_raw
+            if sort is Sort.UNSIGNED:
+                first, last = (value % (1 << _BITS[chunk.physical_type]) for value in (first, last))
+        nulls = 0 if required else statistics.null_count if statistics.has_null_count else None
+    except (ValueError, OverflowError, OSError, UnicodeError, pa.ArrowException) as error:  # bytes that are no value
+        not_memory(error)
+        return Span()
+    return Span(first, last, nulls) if first <= last else Span()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
