@@ -24,6 +24,7 @@ import typer
 from replay import __version__, config, parse
 from replay.errors import AS_TOLD, BEGIN_ANEW, GO_ON, Different, ExitCode, UsageError, as_told, exit_code
 from replay.options import (
+    Ending,
     FirstOffsets,
     Input,
     Isolation,
@@ -43,6 +44,7 @@ from replay.options import (
     told,
 )
 from replay.options import takes as takes_groups
+from replay.origins import blamed, warn_of_variables
 
 app = typer.Typer(
     name="replay",
@@ -85,29 +87,21 @@ def run(
     pacing: Pacing,
     sending: Sending,
     watching: Watching,
+    ending: Ending,
     logging: Logging,
     topic: TopicName = None,
-    verify_after: Annotated[
-        bool, typer.Option("--verify", help="Read the topic back at the end and compare; exit 1 if it differs.")
-    ] = False,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Forget the checkpoint and send all rows (again): duplicates them.")
-    ] = False,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="Replay into a broker inside this process; nothing outlives it.")
-    ] = False,
 ) -> None:
     """Start or resume one replay. Run it again after any failure: it sends only what is missing."""
     with _command(logging) as console, ExitStack() as stack:
         name = naming.parsed()
-        if embedded:
+        if ending.embedded:
             name = replace(name, folder=Path())  # until there is one that ends with this process
-        rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not embedded)
-        options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=restart)
-        if embedded:
+        rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not ending.embedded)
+        options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=ending.restart)
+        if ending.embedded:
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
-        _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after)
+        _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=ending.verify_after)
 
 
 @app.command(epilog="Example:  replay demo")
@@ -146,13 +140,13 @@ def verify(
 ) -> None:
     """Read the topic back and compare it with the source: lost, duplicated, out of order, changed. Exit 0 or 1."""
     with _command(logging) as console:
+        name = naming.parsed()
         starts = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         if starts is None and checkpoint:
             from replay import admin  # noqa: PLC0415
 
-            starts = list(admin.show(Path(checkpoint)).first_offsets)
+            starts = list(admin.show(Path(name.dated(checkpoint, "--checkpoint"))).first_offsets)
         ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
-        name = naming.parsed()
         kafka = where.parsed(topic, name)
         _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
@@ -409,18 +403,21 @@ def config_show(
     pacing: Pacing,
     sending: Sending,
     watching: Watching,
+    ending: Ending,  # noqa: ARG001 - to be shown
     logging: Logging,
     topic: TopicName = None,
 ) -> None:
     """Every option of a run as it is in the end, and where it came from; secrets are masked. Takes what `run` takes."""
     with _command(logging) as console:
         name = naming.parsed()
-        rows = source.parsed(name)
-        sending.parsed(replace(name, folder=Path()), rows, where.parsed(topic, name))
-        watching.parsed(name)
+        # What is not given is shown as it is; what is given is checked: any day, topic and input serve for that.
+        some = replace(name, folder=Path(), day=name.day or date.today())
+        rows = replace(source, inputs=source.inputs or ["-"]).parsed(some)
+        sending.parsed(some, rows, where.parsed(topic or "-", some, needed=False))
+        watching.parsed(some, places=False)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
-        if rows.selection is not None and rows.selection.by_date:
+        if name.day is not None and rows.selection is not None and rows.selection.by_date:
             lines.append(("picked", f"{rows.selection.told_by_date}  (--date, as INPUT has no {{date}})"))
         _results(console).pairs(lines)
 
@@ -508,18 +505,18 @@ def checkpoint_rebuild(
     source: Input,
     naming: Naming,
     where: Where,
+    sending: Sending,
     logging: Logging,
     topic: TopicName = None,
-    checkpoint: Annotated[str, typer.Option("--checkpoint", help="File to write; must not exist.")] = "",
     first_offsets: FirstOffsets = None,
 ) -> None:
-    """Make a lost checkpoint again, by reading from the topic which rows it holds."""
+    """Make a lost checkpoint again, by reading from the topic which rows it holds. Takes what `run` takes."""
     with _command(logging) as console:
         from replay import admin  # noqa: PLC0415
         from replay.terminal import Terminal  # noqa: PLC0415
 
         name = naming.parsed()
-        options = Sending(checkpoint=checkpoint).parsed(name, source.parsed(name), where.parsed(topic, name))
+        options = sending.parsed(name, source.parsed(name), where.parsed(topic, name))
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, _stop_on_signals(BEGIN_ANEW), terminal)
@@ -553,10 +550,12 @@ def _command(logging: Logging, *, logs: bool = True) -> Iterator[Any]:
     except Exception as error:
         if not logs:
             _set_up_logging(logging, console)
-        raise typer.Exit(_log_error(error, debug=logging.debug)) from None
+        raise typer.Exit(_log_error(blamed(error), debug=logging.debug)) from None
 
 
 def _set_up_logging(logging: Logging, console: Any) -> None:
+    from loguru import logger  # noqa: PLC0415
+
     from replay.watch import logs  # noqa: PLC0415
 
     as_json = logging.log_format is LogFormat.JSON
@@ -564,6 +563,7 @@ def _set_up_logging(logging: Logging, console: Any) -> None:
     if logging.log_file is not None:
         file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
         logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
+    warn_of_variables(logger.warning)
 
 
 def _log_error(error: Exception, *, debug: bool) -> int:

@@ -27,6 +27,15 @@ import typer
 from replay import config, kafka_settings, parse
 from replay.errors import UsageError
 from replay.nightly import dates, due, jobfile
+from replay.origins import (
+    ALL_FROM_FILE,
+    FROM_FILE,
+    begin,
+    is_default,
+    job_options,
+    option_name,
+    origin,
+)
 from replay.watch.masking import masked
 from replay.watch.notify import NotifyOn
 
@@ -67,6 +76,11 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(context: typer.Context, **given: Any) -> Any:
+        try:
+            begin(context)
+        except UsageError as error:
+            with guard(Logging(given["log_format"], debug=given["debug"])):
+                raise error from None
         if given.get("config") is not None:
             with guard(Logging(given["log_format"], debug=given["debug"])):
                 said = from_job_file(context, given, gathered.__annotations__)
@@ -84,10 +98,6 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
     return gathered
 
 
-FROM_FILE = "replay.from_file"
-"""Key of a context's `meta`: what the job file said, by parameter."""
-
-
 def from_job_file(
     context: typer.Context, given: Mapping[str, Any], kinds: Mapping[str, Any]
 ) -> dict[str, jobfile.Value]:
@@ -97,11 +107,13 @@ def from_job_file(
         return {}  # it takes each of the jobs by itself
     parameters = {option_name(each): each for each in context.command.params}
     said = {}
-    for name, value in file.values(given.get("job"), sorted({*ALL_OPTIONS, *parameters})).items():
+    values = file.values(given.get("job"), sorted(job_options(context.find_root().command)))
+    for name, value in values.items():
         parameter = parameters.get(name)  # None: an option of another command
-        if parameter is not None and _is_default(context, str(parameter.name)):
+        if parameter is not None and is_default(context, str(parameter.name)):
             typed = _typed(name, kinds[str(parameter.name)], value)
             said[str(parameter.name)] = replace(value, value=typed)
+    context.meta[ALL_FROM_FILE] = values
     settings = file.settings()
     servers = settings.pop(jobfile.BOOTSTRAP, None)
     if servers is not None and not given.get("bootstrap_servers") and "bootstrap_servers" not in said:
@@ -110,8 +122,14 @@ def from_job_file(
         named = {text.partition("=")[0].strip() for text in given["settings"] or []}
         more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
         is_secret = any(each.secret for each in settings.values())
-        said["settings"] = jobfile.Value([*(given["settings"] or []), *more], str(file.path), is_secret)
+        said["settings"] = jobfile.Value([*(given["settings"] or []), *more], _kafka_table(file, given), is_secret)
     return said
+
+
+def _kafka_table(file: jobfile.JobFile, given: Mapping[str, Any]) -> str:
+    """Where settings came from that may come from two places."""
+    table = f"{file.path}, [{jobfile.KAFKA}]"
+    return f"-X and {table}" if given["settings"] else table
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,31 +147,11 @@ def told(context: typer.Context) -> list[Told]:
     found = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        if name in from_file:
-            value, origin = from_file[name].value, from_file[name].where
-        else:
-            value, origin = context.params.get(name), _origin(context, parameter)
+        value = from_file[name].value if name in from_file else context.params.get(name)
         secret = name in from_file and from_file[name].secret
-        found.append(Told(max(parameter.opts, key=len), masked(option_name(parameter), value, secret=secret), origin))
+        text = masked(option_name(parameter), value, secret=secret)
+        found.append(Told(max(parameter.opts, key=len), text, origin(context, parameter)))
     return found
-
-
-def _origin(context: typer.Context, parameter: Any) -> str:
-    source = context.get_parameter_source(str(parameter.name))
-    if source is None or source.name == "DEFAULT":
-        return "default"
-    return str(parameter.envvar) if source.name == "ENVIRONMENT" else "command line"
-
-
-def option_name(parameter: Any) -> str:
-    """As a job file names it: `max_gap` of `--max-gap`; the inputs are `inputs`."""
-    longest = max(parameter.opts, key=len)
-    return longest.lstrip("-").replace("-", "_") if longest.startswith("-") else str(parameter.name)
-
-
-def _is_default(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "DEFAULT"
 
 
 def _typed(name: str, kind: Any, value: jobfile.Value) -> Any:
@@ -174,6 +172,8 @@ def _typed(name: str, kind: Any, value: jobfile.Value) -> Any:
     for info in getattr(kind, "__metadata__", ()):
         if info.min is not None and made < info.min:
             raise UsageError(f"{plain} is too small for {name}", where=value.where, todo=f"give at least {info.min}")
+        if info.max is not None and made > info.max:
+            raise UsageError(f"{plain} is too large for {name}", where=value.where, todo=f"give at most {info.max}")
     return made
 
 
@@ -241,8 +241,10 @@ class Logging:
     log_file: Annotated[str | None, opt("--log-file", "Log lines also go to this file.", metavar="FILE")] = None
     log_rotate: Annotated[str, opt("--log-rotate", "Begin a new one at this size or age: 10MB, 1d.")] = "10MB"
     log_keep: Annotated[str, opt("--log-keep", "Keep so many old ones, or for so long: 10, 14d.")] = "10"
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only; no summary.")] = False
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; as does NO_COLOR.")] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", envvar="REPLAY_QUIET", help="Warnings and errors only; no summary.")
+    ] = False
+    no_color: Annotated[bool, opt("--no-color", "No colours; as does NO_COLOR.")] = False
     debug: Annotated[bool, typer.Option("--debug", envvar="REPLAY_DEBUG", help="Tracebacks and debug logs.")] = False
 
 
@@ -485,7 +487,7 @@ class Sending:
     transaction_rows: Annotated[str, opt("--transaction-rows", "Commit after this many rows,")] = "524288"
     transaction_ms: Annotated[int, opt("--transaction-ms", "or after this long.", min=1)] = 1_000
     create_topic: Annotated[
-        str | None, typer.Option("--create-topic", help="PARTITIONS[:REPLICATION]: create the topic if it is missing.")
+        str | None, opt("--create-topic", "PARTITIONS[:REPLICATION]: create the topic if it is missing.")
     ] = None
     topic_config: Annotated[
         list[str] | None, many("--topic-config", "KEY=VALUE for --create-topic; [default: retention.ms=-1]")
@@ -505,10 +507,10 @@ class Sending:
         bool, typer.Option("--check/--no-check", envvar="REPLAY_CHECK", help="Read every row before one is sent.")
     ] = True
     allow_appended: Annotated[
-        bool, typer.Option("--allow-appended", help="Go on though files were added that sort after the position.")
+        bool, opt("--allow-appended", "Go on though files were added that sort after the position.")
     ] = False
     progress_seconds: Annotated[
-        float, typer.Option("--progress-seconds", min=0.1, help="Progress lines this often, when not on a terminal.")
+        float, opt("--progress-seconds", "Progress lines this often, when not on a terminal.", min=0.1)
     ] = config.PROGRESS_S
 
     def parsed(self, name: JobName, source: config.SourceOptions, kafka: config.KafkaOptions) -> config.RunOptions:
@@ -580,7 +582,8 @@ class Watching:
             if path is not None and not dates.has_date(path)
         ]
 
-    def parsed(self, name: JobName) -> watching.WatchOptions:
+    def parsed(self, name: JobName, *, places: bool = True) -> watching.WatchOptions:
+        """`places`: also look whether files can be written where they are wanted."""
         from replay.watch import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
 
         textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
@@ -593,7 +596,8 @@ class Watching:
                 report=Path(name.dated(self.report, "--report")) if self.report else None,
                 zone=ZoneInfo(name.timezone),
                 notify=notify.parse_notify(self.notify, self.notify_on) if self.notify else None,
-            )
+            ),
+            places=places,
         )
 
 
@@ -621,6 +625,21 @@ class Retrying:
         return due.Retries(times, wait_s, wait_max_s)
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What only a run by itself has: how it begins anew, where it ends, what is looked at then."""
+
+    verify_after: Annotated[
+        bool, opt("--verify", "Read the topic back at the end and compare; exit 1 if it differs.")
+    ] = False
+    restart: Annotated[bool, opt("--restart", "Forget the checkpoint and send all rows (again): duplicates them.")] = (
+        False
+    )
+    embedded: Annotated[bool, opt("--embedded", "Replay into a broker inside this process; nothing outlives it.")] = (
+        False
+    )
+
+
 def default_state_dir() -> Path:
     """The user's state folder; a `UsageError` where this user has none."""
     found = user_state_dir()
@@ -646,19 +665,3 @@ def user_state_dir() -> Path | None:
     from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
 
     return user_state_path("replay")
-
-
-def _names_of(*groups: type) -> frozenset[str]:
-    """The option names of groups, as a job file writes them."""
-    found = set()
-    for group in groups:
-        for name, kind in kinds_of(group).items():
-            declared = [text for each in kind.__metadata__ for text in (each.default, *(each.param_decls or ()))]
-            longest = max((text for text in declared if str(text).startswith("-")), key=len, default=name)
-            found.add(longest.partition("/")[0].lstrip("-").replace("-", "_"))
-    return frozenset(found)
-
-
-SCHEDULE_OPTIONS = frozenset({"cron", "jitter", "catch_up", "retries", "on_failure"}) | _names_of(Retrying)
-ALL_OPTIONS = _names_of(Naming, Input, Where, Pacing, Sending, Watching, Logging) | {"topic"} | SCHEDULE_OPTIONS
-"""What a job file may hold for any command; a command takes what it knows."""

@@ -84,11 +84,12 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
     if not found:
         return
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
-    appended = saved.job.inputs == job.inputs[: len(saved.job.inputs)]
+    before = len(saved.job.inputs)
+    appended = len(found) == 1 and len(job.inputs) > before and saved.job.inputs == job.inputs[:before]
     raise StateConflict(
         "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
         where=where,
-        todo=("go on with the added files with --allow-appended, " if appended and len(found) == 1 else "")
+        todo=("go on with the added files with --allow-appended, " if appended else "")
         + "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
     )
 

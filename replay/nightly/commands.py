@@ -11,13 +11,14 @@ from typing import Any
 import typer
 
 from replay import parse
-from replay.errors import NoInput, UsageError
+from replay.errors import NoInput, ReplayError, UsageError
 from replay.input.storage import find
 from replay.model import SystemClock
 from replay.nightly import backfill, children, dates, due, jobfile
 from replay.nightly.backfill import Backfill, Day, DayState
 from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
-from replay.options import ALL_OPTIONS, Input, JobName, Naming, Retrying, Sending, Where, as_arguments, safe_name
+from replay.options import Input, JobName, Naming, Retrying, Sending, Where, as_arguments, safe_name
+from replay.origins import ALL_FROM_FILE, blamed_on_file, check_nightly, is_default, job_options
 from replay.report import Reporter
 
 OWN = frozenset(
@@ -55,6 +56,7 @@ def backfill_plan(
     parallel: int,
 ) -> tuple[Backfill, list[date]]:
     """What to do for each day, and the days in their order."""
+    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
     days = _days(source, naming)
     inputs = tuple(source.inputs or ())
     by_path = any(dates.has_date(text) for text in inputs)
@@ -118,6 +120,7 @@ def scheduled_jobs(
         "retry_wait": retrying.retry_wait, "retry_wait_max": retrying.retry_wait_max,
         "date": naming.date, "timezone": naming.timezone, "topic": topic, "state_dir": naming.state_dir,
     }  # fmt: skip
+    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
     rest = as_arguments(context, OWN | {"job"})
     if naming.config is None or naming.job is not None:
         name = naming.parsed()
@@ -127,10 +130,14 @@ def scheduled_jobs(
     file = jobfile.read(Path(naming.config))
     jobs = []
     for job in file.jobs:
-        values = {key: value.value for key, value in file.values(job or None, ALL_OPTIONS).items()}
+        values = file.values(job or None, job_options(context.find_root().command))
         if "cron" in values or cron is not None:
-            merged = {**said, **{k: v for k, v in values.items() if k in said and _is_default(context, k)}}
-            jobs.append(_scheduled(merged, rest, job or None))
+            check_nightly(values)
+            from_file = {k: v for k, v in values.items() if k in said and is_default(context, k)}
+            try:
+                jobs.append(_scheduled({**said, **{k: v.value for k, v in from_file.items()}}, rest, job or None))
+            except ReplayError as error:
+                raise blamed_on_file(error, from_file) from None
     if not jobs:
         raise UsageError("no job has a schedule", where=naming.config, todo='give one a line like cron = "0 2 * * *"')
     return jobs
@@ -169,11 +176,6 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
         retries=Retrying(str(said["retry_wait"]), str(said["retry_wait_max"])).parsed(int(said["retries"])),
         go_on=said["on_failure"] == "go-on",
     )
-
-
-def _is_default(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is None or source.name == "DEFAULT"
 
 
 def _checkpoint(name: JobName, topic: str | None) -> Path:

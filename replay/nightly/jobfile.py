@@ -48,13 +48,15 @@ class JobFile:
 
     def values(self, job: str | None, known: Collection[str]) -> dict[str, Value]:
         """Option name (with underscores) to value, for one job. Raises `UsageError` for a key nobody knows."""
-        table = {**self.common, **self.jobs.get(self._name(job), {})}
+        chosen = self._name(job)
+        of_job = self.jobs.get(chosen, {})
         values = {}
-        for key, value in table.items():
+        for key, value in {**self.common, **of_job}.items():
             name = key.replace("-", "_")
             if name not in known:
                 raise self._unknown(key, known)
-            values[name] = self._value(value, f"{self.path}, {key}")
+            table = "" if key not in of_job else f"[jobs.{chosen}] " if chosen else "[job] "
+            values[name] = self._value(value, f"{self.path}, {table}{key}")
         return values
 
     def settings(self) -> dict[str, Value]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay import __version__
-from replay.errors import UsageError
 from replay.watch.beside import replace_file
 from replay.watch.runs import Figures, Outcome, RunInfo, utf8
 
@@ -81,19 +80,6 @@ _NAMES = (
     "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "left_out", "bad", "lateness",
     "ack_latency", "shifted_s", "outages", "outages_s", "elapsed_s", "rows_per_s",
 )  # fmt: skip
-
-
-def check(target: str) -> None:
-    """Raises `UsageError` before the run where its end could not be written."""
-    if target == STANDARD_OUTPUT:
-        return
-    path = Path(target)
-    if not path.name or path.is_dir() or not path.parent.is_dir():
-        raise UsageError(
-            "no file can be written there" if path.parent.is_dir() else f"there is no folder {path.parent}",
-            where=f"--summary-json {target}",
-            todo="name a file in a folder that exists, or - for standard output",
-        )
 
 
 def write(target: str, document: dict[str, Any], to: Reporter) -> None:

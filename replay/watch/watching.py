@@ -17,7 +17,7 @@ from replay.model import Clock, SystemClock
 from replay.report import Reporter, Snapshot
 from replay.terminal import Terminal
 from replay.watch import html_report, metrics, notify, report_history, summary
-from replay.watch.beside import replace_file
+from replay.watch.beside import check_place, replace_file
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.logs import logged_as, mark
 from replay.watch.metrics import MetricsOptions
@@ -39,13 +39,18 @@ class WatchOptions:
     notify: notify.Notify | None = None
 
 
-def checked(options: WatchOptions) -> WatchOptions:
+def checked(options: WatchOptions, *, places: bool = True) -> WatchOptions:
     """The same. Raises `UsageError` for what would fail in the end: then it would be too late to say so."""
     metrics.check(options.metrics)
-    if options.summary_json is not None:
-        summary.check(options.summary_json)
     if options.report is not None:
         html_report.check_installed()
+    if places:
+        if options.summary_json not in (None, summary.STANDARD_OUTPUT):
+            check_place("--summary-json", str(options.summary_json), ", or - for standard output")
+        if options.report is not None:
+            check_place("--report", str(options.report))
+        if options.metrics.textfile is not None:
+            check_place("--metrics-textfile", str(options.metrics.textfile))
     return options
 
 

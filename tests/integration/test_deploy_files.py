@@ -23,7 +23,8 @@ import typer
 
 from replay.cli import app
 from replay.errors import ExitCode
-from replay.options import ALL_OPTIONS, Sending
+from replay.options import Sending
+from replay.origins import job_options
 from replay.parse import parse_duration_s
 from replay.sample import Layout, SampleSpec, write_sample
 from tests.conftest import Broker
@@ -65,7 +66,9 @@ def test_the_tool_takes_the_job_file() -> None:
     here = [each.replace("/etc/replay", str(CRON)) for each in arguments]
     done = subprocess.run([str(PROGRAMS / "replay"), *here], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert {key.replace("-", "_") for table in job_tables().values() for key in table} <= set(ALL_OPTIONS)
+    assert {key.replace("-", "_") for table in job_tables().values() for key in table} <= job_options(
+        typer.main.get_command(app)
+    )
 
 
 def test_the_job_file_of_the_container_sample_finds_the_sample() -> None:

@@ -9,8 +9,9 @@ import os
 import pytest
 
 from replay.errors import BrokerUnavailable, UsageError
+from replay.watch.beside import check_place
 from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
-from replay.watch.summary import check, summary, write
+from replay.watch.summary import summary, write
 from tests.unit.fakes import Told
 from tests.unit.test_metrics import full_snapshot
 
@@ -74,7 +75,7 @@ def test_options_and_their_secrets_are_not_in_it():
 def test_the_file_is_whole_or_the_old_one(tmp_path):
     """Broken: a reader gets half an object."""
     path, told = tmp_path / "end.json", Told()
-    check(str(path))
+    check_place("--summary-json", str(path))
     write(str(path), document(), told)
     assert json.loads(path.read_text()) == document()
     assert [each.name for each in tmp_path.iterdir()] == ["end.json"]
@@ -83,7 +84,6 @@ def test_the_file_is_whole_or_the_old_one(tmp_path):
 
 def test_standard_output(capsys):
     """Broken: a pipe into jq gets more than the one object."""
-    check("-")
     write("-", document(), Told())
     assert json.loads(capsys.readouterr().out) == document()
 
@@ -93,7 +93,7 @@ def test_a_target_that_cannot_work_is_refused_before_the_run(tmp_path, monkeypat
     """Broken: found out hours later, when the run is over."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError):
-        check(target)
+        check_place("--summary-json", target)
 
 
 def test_a_failure_to_write_is_a_warning(tmp_path):
