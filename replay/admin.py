@@ -37,6 +37,7 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     return [
         ("state", state),
         ("next row", f"{position.row:,} of {job.rows:,}"),
+        ("rows", checkpoint.counts.told()),
         ("saved", f"{utc(checkpoint.saved_at_s)} by {checkpoint.instance}"),
         ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
         ("next offsets", ", ".join(marks)),
@@ -156,6 +157,7 @@ def _rebuild(
                 interval_s=options.checkpoint_interval_s,
                 saved_at_s=clock.now(),
                 instance=this_instance(),
+                pruned_rows=source.rows_all - source.rows,
             )
             file.save(rebuilt)
             report.info(

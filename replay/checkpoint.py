@@ -19,11 +19,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from replay.counts import RowCounts, row_counts
 from replay.errors import CheckpointUnwritable, Locked, StateConflict
 from replay.position import PartitionMark, Position, Progress
 
 MAGIC = "trade-replay checkpoint"
-VERSION = 2  # 2: `left_out`
+VERSION = 2  # 2: `left_out`; `bad` and `pruned_rows` were added to it, and count as none where they are missing
 
 
 class State(StrEnum):
@@ -69,6 +70,8 @@ class Checkpoint:
     No row at or beyond `progress.position.row + lead_rows_max` was ever handed to a producer while this generation or
     the one before it was the newest on disk: a resume looks no further. Nor was a row handed over later than
     `interval_s` (and a moment) after `saved_at_s`: then the next generation was due.
+
+    `pruned_rows` of the inputs are ruled out by statistics: they are not selected, and no part of positions.
     """
 
     job: JobPrint
@@ -79,6 +82,12 @@ class Checkpoint:
     interval_s: float
     saved_at_s: float
     instance: str
+    pruned_rows: int = 0
+
+    @property
+    def counts(self) -> RowCounts:
+        """What the checkpoint proves of the rows of INPUT."""
+        return row_counts(self.progress, self.job.rows, self.pruned_rows)
 
 
 def this_instance() -> str:
@@ -102,7 +111,9 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "state": checkpoint.state.value,
         "next_row": progress.position.row,
         "left_out": progress.position.left_out,
+        "bad": dict(progress.position.bad),
         "rows": job.rows,
+        "pruned_rows": checkpoint.pruned_rows,
         "saved_at_s": checkpoint.saved_at_s,
         "instance": checkpoint.instance,
         "lead_rows_max": checkpoint.lead_rows_max,
@@ -158,7 +169,7 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     # Files without a row that may be selected are no part of a replay; those who wrote them down meant nothing by it.
     cursors = tuple(cursor for cursor, each in zip(cursors, inputs, strict=True) if each.rows)
     inputs = tuple(each for each in inputs if each.rows)
-    position = Position(count(body["next_row"]), cursors, count(body["left_out"]))
+    position = Position(count(body["next_row"]), cursors, count(body["left_out"]), counts(body.get("bad", {})))
     job = JobPrint(
         cluster_id=body["cluster_id"],
         topic=body["topic"],
@@ -171,6 +182,8 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     )
     if position.left_out > position.row:
         raise ValueError("more rows are left out than there were")
+    if sum(position.bad.values()) > position.left_out:
+        raise ValueError("more rows are bad than were left out")
     if position.row != sum(position.cursors) or any(
         cursor > each.rows for cursor, each in zip(position.cursors, inputs, strict=True)
     ):
@@ -184,6 +197,7 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         interval_s=float(body["interval_s"]),
         saved_at_s=float(body["saved_at_s"]),
         instance=str(body["instance"]),
+        pruned_rows=count(body.get("pruned_rows", 0)),
     )
 
 
@@ -204,6 +218,13 @@ def count(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value
+
+
+def counts(value: Any) -> dict[str, int]:
+    """Whole numbers by name."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r:.40} are no counts")
+    return {name: count(each) for name, each in value.items()}
 
 
 # -- disk -------------------------------------------------------------------------------------------------

@@ -600,6 +600,7 @@ def _replay(
 ) -> None:
     """Run with signals, display and whoever watches attached, and say how it ended. A topic that differs from the
     source is a failure like any other: whoever watches hears of it."""
+    began_s = time.monotonic()
     from replay import job  # noqa: PLC0415
     from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
     from replay.watch.history import History  # noqa: PLC0415
@@ -637,9 +638,10 @@ def _replay(
         raise
     finally:
         last = terminal.last
-        has_begun = last is not None and (last.elapsed_s or last.done_rows)
+        has_begun = last is not None and (last.sending_s or last.done_rows)
         if last is not None and has_begun and not quiet and watch.summary_json != "-":
-            _print_pairs(summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome))
+            took_s = time.monotonic() - began_s
+            _print_pairs(summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome, took_s))
         if verdict is not None and watch.summary_json != "-":  # which tells of it, too
             from replay.verify import verdict_table  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ SETTLE_ROUNDS_MAX = 10
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     """Send what is missing; the checkpoint says done when it returns."""
     progress = _begin(ready) if saved is None else _resume(ready, saved)
-    ready.shown.first_row = ready.shown.done_rows = progress.position.row
+    ready.shown.begins(progress)
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     while True:
         session = Session(
@@ -40,6 +40,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
             ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
             ready.watch.confirm()
             progress = _resume(ready, _reload(ready))
+            ready.shown.begins(progress)
         except ProducerFatal:
             ready.watch.confirm()  # a topic that is gone refuses records, too
             raise

@@ -58,7 +58,10 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
             decided = trust.as_decided(options.source, saved.job.options)
             source = source if decided == options.source else Source(decided)
         check_left_out(options, source, saved, stop, report)
-        shown = Snapshot(source.rows, inputs=tuple(file.shown for file in source.files))
+        pruned_rows = source.rows_all - source.rows
+        shown = Snapshot(source.rows, pruned_rows, inputs=tuple(file.shown for file in source.files))
+        if saved is not None and _fits(saved, options, source):
+            shown.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)
         patience = Patience(
             clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown), resumes=True
         )
@@ -91,9 +94,18 @@ def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Check
 
 
 def _nothing_to_do(ready: Ready, saved: Checkpoint) -> None:
-    ready.shown.first_row = ready.shown.done_rows = ready.source.rows
+    ready.shown.knows(saved.progress)
+    ready.shown.counts = saved.counts
     ready.report.progress(ready.shown)
     ready.report.info(
-        f"nothing to do: all {ready.source.rows:,} rows are in topic {ready.topic.name} since"
-        f" {utc(saved.saved_at_s)}; --restart sends them again"
+        f"nothing to do: done since {utc(saved.saved_at_s)}, topic {ready.topic.name}: {saved.counts.told()};"
+        " --restart sends them again"
+    )
+
+
+def _fits(saved: Checkpoint, options: RunOptions, source: Source) -> bool:
+    """Whether what the checkpoint says may be told of this replay as long as no broker was asked."""
+    known = len(saved.job.inputs)
+    return saved.job.topic == options.kafka.topic and saved.job.inputs == tuple(
+        file.print for file in source.files[:known]
     )

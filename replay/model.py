@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
@@ -88,6 +88,11 @@ class Fate(IntEnum):
         return f"{self.name.partition('_')[0].lower()} {self.reason}"
 
     @property
+    def key(self) -> str:
+        """`price_missing`: as checkpoints, history and metrics call it."""
+        return self.name.lower()
+
+    @property
     def is_bad(self) -> bool:
         return self > Fate.NOT_SELECTED
 
@@ -157,13 +162,25 @@ class Batch:
             cursors[self.files] += rows
         else:
             cursors += np.bincount(self.files[:rows], minlength=len(cursors))
-        left_out = 0 if self.fates is None else int(np.count_nonzero(self.fates[:rows]))
-        return Position(self.start.row + rows, tuple(cursors.tolist()), self.start.left_out + left_out)
+        left_out, bad = self.start.left_out, self.start.bad
+        if self.fates is not None:
+            left_out += int(np.count_nonzero(self.fates[:rows]))
+            bad = _with_bad(bad, self.fates[:rows])
+        return Position(self.start.row + rows, tuple(cursors.tolist()), left_out, bad)
 
     def first(self, rows: int) -> Batch:
         """The batch without what follows its first `rows` rows."""
         files = self.files if isinstance(self.files, int) else self.files[:rows]
         return Batch(self.start, self.table.slice(0, rows), files, None if self.fates is None else self.fates[:rows])
+
+
+def _with_bad(before: Mapping[str, int], fates: Bytes) -> Mapping[str, int]:
+    """Bad rows by the name of their fate, with those of these fates. Mostly there are none: that costs little."""
+    bad = fates[fates > Fate.NOT_SELECTED]
+    if not len(bad):
+        return before
+    added = {Fate(fate).key: rows for fate, rows in enumerate(np.bincount(bad).tolist()) if rows}
+    return {name: before.get(name, 0) + added.get(name, 0) for name in sorted({*before, *added})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,22 @@ A position is the *next* row to send, everywhere: a fresh replay is at row 0, a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """The next row to send: its number in the replay's order, and the next row of every input file.
 
-    `left_out` of the rows before it are not sent: they were not selected, or are bad.
+    `left_out` of the rows before it are not sent: they were not selected, or are bad; `bad` counts those by the name
+    of their `Fate`.
     """
 
     row: int
     cursors: tuple[int, ...]
     left_out: int = 0
+    bad: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

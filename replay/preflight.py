@@ -68,6 +68,7 @@ class Ready(Context):
                 interval_s=self.options.checkpoint_interval_s,
                 saved_at_s=self.clock.now(),
                 instance=this_instance(),
+                pruned_rows=self.source.rows_all - self.source.rows,
             )
         )
 

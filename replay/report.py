@@ -11,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from replay.counts import RowCounts, row_counts
 from replay.errors import GO_ON, Stopped
-from replay.model import Bytes, Clock, Fate, Ints
+from replay.model import Bytes, Clock, Fate, Ints, Progress
 from replay.pace import Lateness
 from replay.watch.broker_statistics import BrokerStatistics
 from replay.watch.details import Counts
@@ -58,13 +59,15 @@ class Snapshot:
     """The state of a running replay, for whoever shows it."""
 
     rows: int
+    pruned_rows: int = 0  # of INPUT, ruled out by statistics: not selected, and beside `rows`
+    counts: RowCounts = field(init=False)  # what is proven: all displays tell this
     first_row: int = 0
     done_rows: int = 0
     committed_row: int | None = None  # transactional delivery only: rows before it are committed
     sent_rows: int = 0
     already_there_rows: int = 0
-    left_out: Counter[Fate] = field(default_factory=Counter)  # rows that this run passed over, and why
-    judged_row: int = 0  # rows before it are in `left_out` already
+    resent_rows: int = 0  # handed over again, since they were lost on their way
+    begun_in_topic: int | None = None  # `counts.in_topic` when the first producer began; None: not yet
     in_flight_rows: int = 0
     lateness: Lateness = field(default_factory=Lateness)
     ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report
@@ -74,7 +77,8 @@ class Snapshot:
     outage_reason: str = ""
     outages: int = 0
     outages_s: float = 0.0
-    elapsed_s: float = 0.0
+    sending_since_s: float | None = None  # on the monotonic clock: when the first producer began
+    sending_s: float = 0.0  # since then
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
     inputs: Sequence[str] = ()  # all files, as they may be shown
@@ -84,6 +88,38 @@ class Snapshot:
     _events_ns: tuple[int, int] | None = None
     _new_sent: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)  # not counted yet
     _new_records: int = 0
+
+    def __post_init__(self) -> None:
+        self.counts = RowCounts(self.rows + self.pruned_rows, not_selected=self.pruned_rows)
+
+    def proven(self, progress: Progress) -> None:
+        """So far the replay has come, whoever sent the rows."""
+        self.counts = row_counts(progress, self.rows, self.pruned_rows)
+
+    def knows(self, progress: Progress, *, transactional: bool = False) -> None:
+        """What a checkpoint says, before anything was sent."""
+        self.first_row = self.done_rows = progress.position.row
+        if transactional:
+            self.committed_row = progress.position.row
+        self.proven(progress)
+
+    def begins(self, progress: Progress) -> None:
+        """A producer is about to go on from here: nothing is in flight, and what the topic holds is known."""
+        self.proven(progress)
+        if self.begun_in_topic is None:
+            self.first_row = self.done_rows = progress.position.row
+            self.begun_in_topic = self.counts.in_topic
+        self.resent_rows = max(self.resent_rows, self.sent_rows - self.delivered_rows)
+
+    @property
+    def delivered_rows(self) -> int:
+        """Rows that this run has brought into the topic."""
+        return 0 if self.begun_in_topic is None else max(0, self.counts.in_topic - self.begun_in_topic)
+
+    @property
+    def unconfirmed_rows(self) -> int:
+        """Rows handed over of which it is not known whether they are in the topic."""
+        return max(0, self.sent_rows - self.delivered_rows - self.resent_rows)
 
     def count_sent(self, symbols: Ints, partitions: Ints, event_times_ns: Ints) -> None:
         """Records that were handed over: the symbol id, partition and event time of each.
@@ -121,10 +157,6 @@ class Snapshot:
         first_ns, last_ns = self._events_ns or (int(times_ns[0]), int(times_ns[0]))
         self._events_ns = min(first_ns, int(times_ns.min())), max(last_ns, int(times_ns.max()))
 
-    @property
-    def bad_rows(self) -> Counter[Fate]:
-        return Counter({fate: rows for fate, rows in self.left_out.items() if fate.is_bad})
-
 
 class Reporter(Protocol):
     """Who is told: the terminal, a log, a test."""
@@ -160,6 +192,11 @@ def count_fates(fates: Bytes) -> Counter[Fate]:
     """How many rows are left out, and why."""
     counts = enumerate(np.bincount(fates).tolist())
     return Counter({Fate(fate): rows for fate, rows in counts if rows and fate != Fate.SENT})
+
+
+def fates_of(bad: Mapping[str, int]) -> Counter[Fate]:
+    """Counts by name, as positions have them, by fate."""
+    return Counter({Fate[name.upper()]: rows for name, rows in bad.items()})
 
 
 def reasons(counts: Mapping[Fate, int]) -> str:

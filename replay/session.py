@@ -31,7 +31,7 @@ from replay.errors import (
 from replay.input.source import Source
 from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
 from replay.outage import RUN_AGAIN, Outage
-from replay.report import Reporter, Snapshot, Stop, clock_time, count_fates, reasons
+from replay.report import Reporter, Snapshot, Stop, clock_time, fates_of, reasons
 from replay.topic_watch import TopicWatch
 
 CHUNK_ROWS = 4_096
@@ -115,7 +115,10 @@ class Session:
         self._errors_seen = 0
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
+        if shown.sending_since_s is None:
+            shown.sending_since_s = self._begun_s
         self._warmed_up = False
+        self._finished: Progress | None = None
         shown.symbol_names = source.symbols.names
         self._chunk_rows = CHUNK_ROWS
 
@@ -151,7 +154,8 @@ class Session:
         while self._frontier.oldest is not None:
             self._turn(FULL_WAIT_S)
         self._watch.confirm()
-        self._save(self._frontier.finished(self._source.finished(self._frontier.position)), State.DONE)
+        self._finished = self._frontier.finished(self._source.finished(self._frontier.position))
+        self._save(self._finished, State.DONE)
 
     def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
         """Drain what can be drained, let go of the producer, save what is proven."""
@@ -284,11 +288,8 @@ class Session:
             inside = (there.rows >= covered) & (there.rows < through)
             skipped = np.bincount(there.partitions[inside], minlength=len(self._ahead))
             chunk.skipped = {int(p): int(skipped[p]) for p in np.flatnonzero(skipped)}
-        if batch.fates is not None:
-            passed = max(0, self._shown.judged_row - chunk.first_row)  # after a Resync, some rows come a second time
-            self._shown.left_out += count_fates(batch.fates[first + covered + passed : first + through])
-            self._shown.judged_row = max(self._shown.judged_row, chunk.first_row + chunk.rows)
-            refuse_bad_rows(self._options.source, self._shown.bad_rows, self._source.rows)
+        if batch.fates is not None and (bad := batch.position_after(first + through).bad):
+            refuse_bad_rows(self._options.source, fates_of(bad), self._source.rows)
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 
@@ -406,8 +407,11 @@ class Session:
 
     def _show(self) -> None:
         shown, outage, now_s = self._shown, self._outage, self._clock.monotonic()
-        shown.elapsed_s = now_s - self._begun_s
-        shown.done_rows = self._frontier.row
+        assert shown.sending_since_s is not None
+        shown.sending_s = now_s - shown.sending_since_s
+        proven = self._proven()
+        shown.done_rows = max(self._frontier.row, proven.position.row)
+        shown.proven(proven)
         shown.in_flight_rows = self._frontier.in_flight_rows
         shown.statistics = self._sink.statistics
         shown.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
@@ -416,6 +420,10 @@ class Session:
         shown.outages = self._outages_before[0] + outage.count
         shown.outages_s = self._outages_before[1] + outage.all_s(now_s)
         self._report.progress(shown)
+
+    def _proven(self) -> Progress:
+        """What is in the topic for certain, as it is shown."""
+        return self._finished or Progress(self._frontier.position, self._frontier.marks)
 
     # -- checkpoints down ----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from replay.report import REPEAT_S, Snapshot, clock_time
+from replay.report import REPEAT_S, Snapshot, clock_time, fates_of, reasons
 from replay.watch.logs import Repeats
 from replay.watch.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 
@@ -75,6 +75,7 @@ class Terminal:
             "rows": snapshot.rows,
             "done_rows": snapshot.done_rows,
             "in_flight_rows": snapshot.in_flight_rows,
+            **snapshot.counts.named(),
         }
         self._show("replaying", snapshot.done_rows, snapshot.rows, text, fields)
 
@@ -100,7 +101,7 @@ class Terminal:
 
 def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
     """`12,345 of 20,000 rows, 5,000/s, 2 s left, 250 in flight, late p99 2.1 ms`; an outage comes first."""
-    parts = [f"{snapshot.done_rows:,} of {snapshot.rows:,} rows", f"{rows_per_s:,.0f}/s"]
+    parts = [snapshot.counts.told_shortly(), f"{rows_per_s:,.0f}/s"]
     if rows_per_s > 0:
         parts.append(f"{duration((snapshot.rows - snapshot.done_rows) / rows_per_s)} left")
     parts.append(f"{snapshot.in_flight_rows:,} in flight")
@@ -128,19 +129,25 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) -> list[tuple[str, str]]:
-    """The end of a run, as pairs of label and text."""
-    done = shown.done_rows if shown.committed_row is None else shown.committed_row
+def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, took_s: float) -> list[tuple[str, str]]:
+    """The end of a run, as pairs of label and text; `took_s` is the time since its command began."""
     lines = [
         ("outcome", outcome),
         ("topic", topic),
-        ("rows", f"{done:,} of {shown.rows:,} {'in the topic' if shown.committed_row is None else 'committed'}"),
-        ("sent", f"{shown.sent_rows:,} by this run, which began at row {shown.first_row:,}"),
+        ("rows", shown.counts.told()),
+        ("delivered", f"{shown.delivered_rows:,} by this run, which began at row {shown.first_row:,}"),
     ]
+    if shown.counts.bad:
+        lines.insert(3, ("bad rows", reasons(fates_of(shown.counts.bad_by_reason))))
+    if shown.resent_rows:
+        lines.append(("sent again", f"{shown.resent_rows:,} that were lost on their way; none is in the topic twice"))
+    if shown.unconfirmed_rows:
+        lines.append(
+            ("unconfirmed", f"{shown.unconfirmed_rows:,} sent and not acknowledged; the next run looks for them")
+        )
     if shown.already_there_rows:
         lines.append(("already there", f"{shown.already_there_rows:,} found behind the checkpoint, not sent again"))
-    if shown.elapsed_s and shown.sent_rows:
-        lines.append(("time", f"{duration(shown.elapsed_s)}, {shown.sent_rows / shown.elapsed_s:,.0f} rows/s"))
+    lines.append(("time", _time_told(shown, took_s)))
     if shown.lateness.max_s:
         p50, p99 = (shown.lateness.quantile_s(q) * 1e3 for q in (0.5, 0.99))
         lines.append(("lateness", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {shown.lateness.max_s * 1e3:.1f} ms"))
@@ -149,3 +156,11 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str) ->
     if shown.outages:
         lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s)} in all"))
     return [*lines, ("checkpoint", checkpoint)]
+
+
+def _time_told(shown: Snapshot, took_s: float) -> str:
+    """`15.6 s in all; 12.4 s from the first row on, 372 rows/s`."""
+    if not shown.sending_s or not shown.delivered_rows:
+        return f"{duration(took_s)} in all"
+    rate = shown.delivered_rows / shown.sending_s
+    return f"{duration(took_s)} in all; {duration(shown.sending_s)} of it sending, {rate:,.0f} rows/s"

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from replay.acks import Chunk
-from replay.checkpoint import Checkpoint, JobPrint, State, count, text, this_instance
+from replay.checkpoint import Checkpoint, JobPrint, State, count, counts, text, this_instance
 from replay.cluster import Topic
 from replay.config import TopicSpec
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
@@ -42,6 +42,7 @@ class ProgressRecord:
     job: str
     next_row: int
     left_out: int
+    bad: Mapping[str, int]
     cursors: tuple[int, ...]
     fingerprint: str
     instance: str
@@ -56,13 +57,14 @@ def dumps(record: ProgressRecord) -> bytes:
 def loads(value: bytes, where: str) -> ProgressRecord:
     """Raises `StateConflict` for a record that somebody else wrote under our key."""
     try:
-        body = json.loads(value)
+        body = {"bad": {}, **json.loads(value)}  # which was added later
         if set(body) != {field.name for field in fields(ProgressRecord)}:
             raise ValueError("its fields are others")
         record = ProgressRecord(
             job=text(body["job"]),
             next_row=count(body["next_row"]),
             left_out=count(body["left_out"]),
+            bad=counts(body["bad"]),
             cursors=tuple(map(count, body["cursors"])),
             fingerprint=text(body["fingerprint"]),
             instance=text(body["instance"]),
@@ -121,7 +123,7 @@ def decide(
             todo="the progress topic lost data: find out what the topic holds, then start over with --restart",
         )
     cursors = record.cursors + (0,) * (len(job.inputs) - len(record.cursors))
-    return Position(record.next_row, cursors, record.left_out)
+    return Position(record.next_row, cursors, record.left_out, record.bad)
 
 
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
@@ -242,12 +244,11 @@ class TransactionalSession(Session):
         self._progress_topic, self._me = progress_topic, me
         self._committed = start
         self._committed_rows = ready.shown.sent_rows  # how many this run had sent then
+        ready.shown.begins(start)
         self._opened_s: float | None = None  # of the open transaction
         self._committing = False
         self._permanent = self._fenced = False
         self._chunk_rows = min(self._chunk_rows, self._bounds.rows_max)
-        if not ready.shown.sent_rows:  # not after a Resync: the summary tells where the whole run began
-            ready.shown.first_row = at.row
 
     def claim(self) -> None:
         """Say in Kafka who is at work, so that an instance that this one fenced can tell by whom."""
@@ -306,6 +307,7 @@ class TransactionalSession(Session):
             job=self._bounds.job,
             next_row=position.row,
             left_out=position.left_out,
+            bad=dict(position.bad),
             cursors=position.cursors,
             fingerprint=fingerprint(self._job),
             instance=self._me,
@@ -340,6 +342,9 @@ class TransactionalSession(Session):
         if self._permanent:
             super()._give_up()
         raise (Fenced if self._fenced else Resync)(self._failure)
+
+    def _proven(self) -> Progress:
+        return self._committed
 
     def _show(self) -> None:
         self._shown.committed_row = self._committed.position.row

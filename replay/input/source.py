@@ -137,7 +137,8 @@ class Source:
 
     def finished(self, position: Position) -> Position:
         """The end of a replay whose last record lies before `position`: whatever rows follow are left out."""
-        return Position(self.rows, self.end.cursors, position.left_out + self.rows - position.row)
+        left_out = position.left_out + self.rows - position.row
+        return Position(self.rows, self.end.cursors, left_out, position.bad)
 
     @property
     def event_span_ns(self) -> SpanNs:

@@ -12,7 +12,8 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from replay.checkpoint import CheckpointFile, State
+from replay.checkpoint import Checkpoint, CheckpointFile, State
+from replay.counts import RowCounts
 from replay.errors import ExitCode
 from replay.nightly.children import Children, told
 from replay.nightly.due import Retries, after_failure
@@ -31,14 +32,13 @@ class DayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """How one day ended. `rows` of its checkpoint; `code` of its last attempt."""
+    """How one day ended. `counts` of its checkpoint; `code` of its last attempt."""
 
     day: date
     state: DayState
     code: int = 0
     attempts: int = 0
-    rows: int = 0
-    rows_all: int = 0
+    counts: RowCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +81,15 @@ def exit_code(days: Sequence[Day], children: Children) -> int:
 
 def is_done(path: Path) -> bool:
     """Whether the checkpoint says so; a damaged one does not: the day's own run will tell."""
-    found = _rows(path)
-    return found is not None and found[2]
+    found = _load(path)
+    return found is not None and found.state is State.DONE
 
 
-def _rows(path: Path) -> tuple[int, int, bool] | None:
+def _load(path: Path) -> Checkpoint | None:
     try:
-        saved = CheckpointFile(path).load()
+        return CheckpointFile(path).load()
     except Exception:  # whatever is wrong with it: the replay itself says so, in its own words
         return None
-    if saved is None:
-        return None
-    return saved.progress.position.row, saved.job.rows, saved.state is State.DONE
 
 
 def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) -> Day:
@@ -123,5 +120,5 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) ->
 
 
 def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:
-    row, rows, _ = _rows(path) or (0, 0, False)
-    return Day(day, state, code, attempts, row, rows)
+    saved = _load(path)
+    return Day(day, state, code, attempts, saved.counts if saved is not None else None)

@@ -210,7 +210,7 @@ def _range_of(day: date, timezone: str) -> list[str]:
 
 
 def _told(day: Day) -> str:
-    rows = f", {day.rows:,} of {day.rows_all:,} rows" if day.rows_all else ""
+    rows = f": {day.counts.told()}" if day.counts is not None else ""
     tries = f", {day.attempts} attempts" if day.attempts > 1 else ""
     code = f", {children.told(day.code)}" if day.state in (DayState.FAILED, DayState.STOPPED) else ""
-    return f"{day.state.value}{code}{rows}{tries}"
+    return f"{day.state.value}{code}{tries}{rows}"

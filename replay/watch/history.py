@@ -59,6 +59,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE details (run_id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "ALTER TABLE samples ADD COLUMN ack_max_s REAL",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN in_topic_rows INTEGER",
+        "ALTER TABLE runs ADD COLUMN not_selected_rows INTEGER",
+        "ALTER TABLE runs ADD COLUMN bad_rows INTEGER",
+        "ALTER TABLE runs ADD COLUMN of_rows INTEGER",
+        "ALTER TABLE runs ADD COLUMN delivered_rows INTEGER",
+        "ALTER TABLE runs ADD COLUMN resent_rows INTEGER",
+    ),
 )
 _WITH_DETAILS = 2  # version
 

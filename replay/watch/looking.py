@@ -82,7 +82,7 @@ def show_history(state_dir: Path, job: str | None, limit: int, out: Results, *, 
     if as_json:
         out.write(json.dumps([asdict(run) for run in runs], indent=1, default=str))
         return
-    made = Table("began (UTC)", "job", "date", "outcome", "rows", "sent", "took", "run")
+    made = Table("began (UTC)", "job", "date", "outcome", "rows", "delivered", "took", "run")
     for run in runs:
         made.add_row(*_cells(run))
     out.show(made)
@@ -94,6 +94,6 @@ def _cells(run: Run) -> tuple[Any, ...]:
     outcome = "running" if run.is_running(time.time()) else "interrupted"
     if run.exit_code is not None:
         outcome = f"exit {run.exit_code}: {run.reason}" if run.exit_code else "done"
-    rows = f"{run.done_row:,} of {run.rows:,}" if run.done_row is not None and run.rows is not None else ""
-    sent = f"{run.sent_rows:,}" if run.sent_rows is not None else ""
-    return began, run.job, run.date or "", outcome, rows, sent, took, run.run_id[:8]
+    rows = run.counts.told_shortly().removesuffix(" rows") if run.counts is not None else ""
+    delivered = f"{run.delivered_rows:,}" if run.delivered_rows is not None else ""
+    return began, run.job, run.date or "", outcome, rows, delivered, took, run.run_id[:8]

@@ -201,13 +201,9 @@ class Metrics(Relay):
         return self._clock.monotonic() - self._moved_s if seen is not None and seen.in_flight_rows else 0.0
 
     def _read(self, shown: Snapshot) -> None:
-        seen, before = figures(shown), self.reading.figures
-        if before is not None and before.acked_rows > seen.acked_rows:
-            # Rows found in the topic after a resync are counted at once, and acknowledged ones never become fewer.
-            seen = replace(seen, acked_rows=before.acked_rows)
         self.reading = replace(
             self.reading,
-            figures=seen,
+            figures=figures(shown),
             lateness=Lateness(shown.lateness.counts.copy(), shown.lateness.max_s),
             ack_latency=Lateness(shown.ack_latency.counts.copy(), shown.ack_latency.max_s),
             statistics=shown.statistics,

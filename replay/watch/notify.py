@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from replay import __version__
+from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
 from replay.watch.beside import within
 
@@ -89,8 +90,11 @@ def sentence(document: Mapping[str, Any]) -> str:
     text = " ".join(str(document[name]) for name in ("job", "date", "outcome") if document[name] is not None)
     if document["exit_code"] != ExitCode.DONE:
         text += f" (exit {document['exit_code']}): {document['reason']}"
-    if document["rows"] is not None:
-        text += f"; {document['done_row']:,} of {document['rows']:,} rows"
+    if document["of_rows"] is not None:
+        counts = RowCounts(
+            document["of_rows"], document["in_topic_rows"], document["not_selected_rows"], document["bad"] or {}
+        )
+        text += f"; {counts.told_shortly()}"
     return text
 
 

@@ -93,17 +93,25 @@ class Exporter(Collector):
             yield self._gauge(name, "When the job last came to its end, whatever date it was", reading.success_s)
 
     def _of_rows(self, seen: Figures) -> Iterator[Family]:
-        yield self._gauge("replay_rows", "Rows of the source", seen.rows)
+        counts = seen.counts
+        yield self._gauge(
+            "replay_rows", "Rows of INPUT: in topic, not selected, bad, and still to come", counts.of_rows
+        )
+        yield self._gauge("replay_rows_in_topic", "Rows that are in the topic, whoever sent them", counts.in_topic)
+        yield self._gauge("replay_rows_not_selected", "Rows left out by the selection", counts.not_selected)
+        yield self._gauge("replay_rows_bad", "Rows left out because they are bad", counts.bad)
+        bad = GaugeMetricFamily("replay_rows_bad_by_reason", "The same by reason", labels=[*LABELS, "reason"])
+        for reason, rows in counts.bad_by_reason.items():
+            bad.add_metric([*self._values, reason], rows)
+        yield bad
         yield self._gauge("replay_position_row", "The next row: those before it are done", seen.done_row)
         yield self._gauge("replay_rows_in_flight", "Rows sent and not acknowledged", seen.in_flight_rows)
         yield self._counter("replay_rows_sent", "Rows handed to the producer by this run", seen.sent_rows)
-        yield self._counter("replay_rows_acked", "Rows sent by this run and acknowledged", seen.acked_rows)
+        yield self._counter("replay_rows_acked", "Rows that this run has brought into the topic", seen.acked_rows)
+        resent = "Rows handed over again, since they were lost on their way"
+        yield self._counter("replay_rows_resent", resent, seen.resent_rows)
         there = "Rows found in the topic and not sent again"
         yield self._counter("replay_rows_already_there", there, seen.already_there_rows)
-        bad = CounterMetricFamily("replay_rows_bad", "Rows left out because they are bad", labels=[*LABELS, "reason"])
-        for reason, rows in seen.bad.items():
-            bad.add_metric([*self._values, reason], rows)
-        yield bad
         shifted = "By how much the schedule was moved after stalls"
         yield self._counter("replay_schedule_shift_seconds", shifted, seen.shifted_s)
 

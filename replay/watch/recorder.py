@@ -63,6 +63,7 @@ class Recorder(Relay):
         self._checkpoint = os.path.realpath(info.checkpoint)
         self._started_s, self._begun_s = clock.now(), clock.monotonic()
         self._shown: Snapshot | None = None
+        self._begun = False  # a producer was there
         self._outcome: Outcome | None = None
         self._verdict: Mapping[str, Any] | None = None
         self._looked_s = float("-inf")  # when the details were gathered
@@ -90,8 +91,10 @@ class Recorder(Relay):
 
     def progress(self, snapshot: Snapshot) -> None:
         super().progress(snapshot)
-        if self._shown is None and 0 < snapshot.first_row < snapshot.rows:
+        begun = snapshot.begun_in_topic is not None
+        if begun and not self._begun and RESUME not in self._open and 0 < snapshot.first_row < snapshot.rows:
             self._begin(RESUME, self._begun_s, "after a clean stop")
+        self._begun = self._begun or begun
         if snapshot.outage_since_s is None:
             self._finish(OUTAGE)
             self._finish(RESUME, f"at row {snapshot.done_rows:,}")
@@ -246,8 +249,11 @@ def _columns(seen: Figures) -> dict[str, Any]:
         "done_row": seen.done_row,
         "sent_rows": seen.sent_rows,
         "already_there_rows": seen.already_there_rows,
-        "left_out": seen.left_out,
-        "bad": seen.bad,
+        "left_out": seen.counts.left_out,
+        "bad": seen.counts.bad_by_reason,
+        **seen.counts.named(),
+        "delivered_rows": seen.acked_rows,
+        "resent_rows": seen.resent_rows,
         "outages": seen.outages,
         "outages_s": seen.outages_s,
         "shifted_s": seen.shifted_s,

@@ -42,9 +42,8 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     for run, samples, _, _ in recorded:
         told.append(_run(run, samples, told[-1].done_rows if told else 0, now_s))
     last = recorded[-1][0]
-    left_out: Counter[str] = Counter()
-    for run, *_ in recorded:
-        left_out.update(run.left_out)
+    told_of = next((run for run, *_ in reversed(recorded) if run.counts is not None), last)  # the whole replay's
+    left_out = Counter(told_of.left_out)
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
     versions, machine = surroundings()
     details = [each for *_, each in recorded]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from replay.counts import RowCounts
 from replay.errors import ExitCode, ReplayError, exit_code, printable
 from replay.watch.process import Process, is_there
 
@@ -92,8 +93,9 @@ def quantiles(measured: Lateness) -> Quantiles:
 class Figures:
     """How far a run has come. Unlike a `Snapshot` they stand still, so that another thread may read them.
 
-    `done_row` is the next row: those before it are done. `left_out` counts by the name of the `Fate`, `bad` those of
-    them that are bad. Rows are `acked` when this run has sent them and Kafka has acknowledged them.
+    `done_row` is the next row: those before it are done, whoever did it. `counts` are the whole replay's, too. Rows are
+    `acked` when this run has brought them into the topic; `resent` are those that it handed over again. `sending_s` is
+    the time since its first producer began.
     """
 
     rows: int
@@ -102,37 +104,35 @@ class Figures:
     sent_rows: int
     acked_rows: int
     already_there_rows: int
+    resent_rows: int
     in_flight_rows: int
-    left_out: Mapping[str, int]
-    bad: Mapping[str, int]
+    counts: RowCounts
     lateness: Quantiles
     ack_latency: Quantiles
     shifted_s: float
     outages: int
     outages_s: float
-    elapsed_s: float
+    sending_s: float
 
 
 def figures(shown: Snapshot) -> Figures:
     done_row = shown.done_rows if shown.committed_row is None else shown.committed_row
-    settled = shown.first_row + shown.already_there_rows + shown.left_out.total()
     return Figures(
         rows=shown.rows,
         start_row=shown.first_row,
         done_row=done_row,
         sent_rows=shown.sent_rows,
-        # Rows found in the topic and rows left out are counted before the frontier passes them: never below zero.
-        acked_rows=max(0, shown.done_rows - settled),
+        acked_rows=shown.delivered_rows,
         already_there_rows=shown.already_there_rows,
+        resent_rows=shown.resent_rows,
         in_flight_rows=shown.in_flight_rows,
-        left_out={fate.name.lower(): rows for fate, rows in sorted(shown.left_out.items())},
-        bad={fate.name.lower(): rows for fate, rows in sorted(shown.bad_rows.items())},
+        counts=shown.counts,
         lateness=quantiles(shown.lateness),
         ack_latency=quantiles(shown.ack_latency),
         shifted_s=shown.shifted_s,
         outages=shown.outages,
         outages_s=shown.outages_s,
-        elapsed_s=shown.elapsed_s,
+        sending_s=shown.sending_s,
     )
 
 
@@ -140,6 +140,8 @@ def figures(shown: Snapshot) -> Figures:
 class Run:
     """One run as it is known. Times are seconds since 1970; what is not known (yet) is None.
 
+    `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` with which the replay was done when the run
+    ended, whoever did it; `delivered_rows` of them this run brought into the topic.
     `alive_s` is its last sign of life, `acked_s` when the position last moved, `rows_per_s` how fast it moved in the
     last seconds.
     """
@@ -177,6 +179,19 @@ class Run:
     ack_p50_s: float | None = None
     ack_p99_s: float | None = None
     ack_max_s: float | None = None
+    in_topic_rows: int | None = None
+    not_selected_rows: int | None = None
+    bad_rows: int | None = None
+    of_rows: int | None = None
+    delivered_rows: int | None = None
+    resent_rows: int | None = None
+
+    @property
+    def counts(self) -> RowCounts | None:
+        """None: nothing was known of its rows, or an older replay did not tell."""
+        if self.in_topic_rows is None or self.not_selected_rows is None or self.of_rows is None:
+            return None
+        return RowCounts(self.of_rows, self.in_topic_rows, self.not_selected_rows, self.bad)
 
     def is_running(self, now_s: float) -> bool:
         """It has not ended, and its process is still there. Where that cannot be told, a recent sign of life counts."""

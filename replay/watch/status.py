@@ -50,7 +50,9 @@ class Place:
 class Status:
     """One replay. What is not known is None; times are seconds since 1970.
 
-    `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date last came to its end.
+    `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` that are done with, as the checkpoint proves;
+    `done_rows` of `rows` is the position. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date
+    last came to its end.
     """
 
     job: str
@@ -61,6 +63,10 @@ class Status:
     topic: str | None = None
     done_rows: int | None = None
     rows: int | None = None
+    in_topic_rows: int | None = None
+    not_selected_rows: int | None = None
+    bad_rows: int | None = None
+    of_rows: int | None = None
     rows_per_s: float | None = None
     left_s: float | None = None
     ack_age_s: float | None = None
@@ -95,6 +101,7 @@ def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s
             run_id=last.run_id,
             ack_age_s=_age(last.acked_s, now_s),
             succeeded_s=last.ended_s if last.exit_code == ExitCode.DONE else None,
+            **(last.counts.named() if last.counts is not None else {}),
         )
     if isinstance(found, Checkpoint):
         base = replace(
@@ -103,6 +110,7 @@ def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s
             done_rows=found.progress.position.row,
             rows=found.job.rows,
             saved_s=found.saved_at_s,
+            **found.counts.named(),
         )
         if found.state is checkpoints.State.DONE:
             base = replace(base, succeeded_s=max(base.succeeded_s or 0.0, found.saved_at_s))

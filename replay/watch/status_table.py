@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.markup import escape
 from rich.table import Table
 
+from replay.counts import RowCounts
 from replay.errors import printable
 from replay.watch.status import State, Status
 
@@ -40,9 +41,11 @@ def table(statuses: Iterable[Status], now_s: float) -> Table:
 
 
 def _rows(each: Status) -> str:
-    if each.rows is None or each.done_rows is None:
+    counts = (each.of_rows, each.in_topic_rows, each.not_selected_rows, each.bad_rows)
+    of_rows, in_topic, not_selected, bad = counts
+    if of_rows is None or in_topic is None or not_selected is None or bad is None:
         return ""
-    return f"{each.done_rows:,} of {each.rows:,}"
+    return RowCounts(of_rows, in_topic, not_selected, {"bad": bad}).told_shortly().removesuffix(" rows")
 
 
 def _ago(age_s: float | None) -> str:

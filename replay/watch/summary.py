@@ -47,6 +47,7 @@ def summary(
         "started_s": started_s,
         "ended_s": ended_s,
         **_of_rows(seen),
+        "elapsed_s": ended_s - started_s,
         "verdict": {k: v for k, v in verdict.items() if k not in _LONG} if verdict is not None else None,
     }
 
@@ -61,15 +62,17 @@ def _of_rows(seen: Figures | None) -> dict[str, Any]:
         "sent_rows": seen.sent_rows,
         "acked_rows": seen.acked_rows,
         "already_there_rows": seen.already_there_rows,
-        "left_out": dict(seen.left_out),
-        "bad": dict(seen.bad),
+        "resent_rows": seen.resent_rows,
+        **seen.counts.named(),
+        "left_out": seen.counts.left_out,
+        "bad": dict(seen.counts.bad_by_reason),
         "lateness": asdict(seen.lateness),
         "ack_latency": asdict(seen.ack_latency),
         "shifted_s": seen.shifted_s,
         "outages": seen.outages,
         "outages_s": seen.outages_s,
-        "elapsed_s": seen.elapsed_s,
-        "rows_per_s": seen.sent_rows / seen.elapsed_s if seen.elapsed_s else None,
+        "sending_s": seen.sending_s,
+        "rows_per_s": seen.acked_rows / seen.sending_s if seen.sending_s else None,
     }
 
 
@@ -77,8 +80,9 @@ _LONG = frozenset({"starts", "ends", "examples"})
 """Parts of a verdict that grow with partitions and differences."""
 
 _NAMES = (
-    "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "left_out", "bad", "lateness",
-    "ack_latency", "shifted_s", "outages", "outages_s", "elapsed_s", "rows_per_s",
+    "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "resent_rows", "in_topic_rows",
+    "not_selected_rows", "bad_rows", "of_rows", "left_out", "bad", "lateness", "ack_latency", "shifted_s", "outages",
+    "outages_s", "sending_s", "rows_per_s",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_results_go_to_stdout_and_logs_to_stderr(trades: Path) -> None:
     done = replay("run", trades, "--topic", "t", "--embedded")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^outcome +done$", done.stdout, re.MULTILINE)
-    assert re.search(r"^rows +20 of 20 in the topic$", done.stdout, re.MULTILINE)
+    assert re.search(r"^rows +20 in topic, 0 not selected, 0 bad, of 20 rows$", done.stdout, re.MULTILINE)
     assert "INFO" not in done.stdout
     assert "WARNING embedded broker" in done.stderr
     assert ESCAPE not in done.stdout + done.stderr

@@ -95,7 +95,7 @@ def test_real_trades_of_an_exchange(run: Runner) -> None:
     form = r'\{"symbol": "BTCUSDT", "price": [0-9.]+, "event_time": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"\}'
     assert re.fullmatch(form, value), value
     assert json.loads(value)["price"] == price
-    assert "2,001 of 2,001 in the topic" in job.output
+    assert "2,001 in topic, 0 not selected, 0 bad, of 2,001 rows" in job.output
 
 
 def test_overlapping_files_become_one_order(run: Runner, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_an_embedded_run_leaves_nothing(jobs: Jobs, trades: Trades, tmp_path: Pa
     job = jobs.start(["run", str(trades.folder), "--topic", "t", "--embedded"], env=env)
     assert job.wait(30) == 0, job.log
     assert "gone when this command ends" in job.log
-    assert "3,000 of 3,000 in the topic" in job.output
+    assert "3,000 in topic, 0 not selected, 0 bad, of 3,000 rows" in job.output
     assert folders_under(tmp_path / "tmp") == []
     assert not (tmp_path / "state").exists()
     again = jobs.start(["run", str(trades.folder), "--topic", "t", "--embedded"], env=env)

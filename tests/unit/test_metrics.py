@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from replay.errors import BrokerUnavailable, UsageError
-from replay.model import Fate
+from replay.model import PartitionMark, Position, Progress
 from replay.report import Snapshot
 from replay.watch import metrics as module
 from replay.watch.broker_statistics import BrokerStatistics
@@ -32,8 +32,10 @@ LABELS = {"replay_job": "nightly", "date": "2026-11-22"}
 
 def full_snapshot() -> Snapshot:
     """With a value in everything."""
-    shown = Snapshot(1_000, first_row=100, done_rows=600, sent_rows=450, already_there_rows=50, in_flight_rows=7)
-    shown.left_out.update({Fate.NOT_SELECTED: 30, Fate.PRICE_MISSING: 20})
+    shown = Snapshot(1_000, pruned_rows=200, sent_rows=450, already_there_rows=50, in_flight_rows=7)
+    shown.begins(Progress(Position(100, (100,)), (PartitionMark(150, ahead_rows=50),)))
+    shown.proven(Progress(Position(600, (600,), 50, {"price_missing": 20}), (PartitionMark(600),)))
+    shown.done_rows, shown.resent_rows = 600, 43
     shown.lateness.add(np.array([0.001] * 98 + [0.5] * 2))
     shown.ack_latency.add(np.array([0.02] * 10))
     shown.shifted_s, shown.outages, shown.outages_s = 2.5, 1, 12.0
@@ -78,9 +80,11 @@ def test_names_and_values():
     scraped.show(full_snapshot())
     values = scraped.values()
     expected = {
-        "replay_running": 1, "replay_rows": 1_000, "replay_position_row": 600, "replay_rows_in_flight": 7,
+        "replay_running": 1, "replay_rows": 1_200, "replay_rows_in_topic": 550, "replay_rows_not_selected": 230,
+        "replay_rows_bad": 20, "replay_rows_bad_by_reason": 20, "replay_rows_resent_total": 43,
+        "replay_position_row": 600, "replay_rows_in_flight": 7,
         "replay_rows_sent_total": 450, "replay_rows_acked_total": 400, "replay_rows_already_there_total": 50,
-        "replay_rows_bad_total": 20, "replay_schedule_shift_seconds_total": 2.5, "replay_broker_up": 1,
+        "replay_schedule_shift_seconds_total": 2.5, "replay_broker_up": 1,
         "replay_outages_total": 1, "replay_outage_seconds_total": 12, "replay_frontier_age_seconds": 0,
         "replay_producer_queue_records": 11, "replay_producer_queue_bytes": 1_100, "replay_producer_retries_total": 3,
         "replay_producer_errors_total": 2, "replay_producer_timeouts_total": 1, "replay_producer_rtt_p99_seconds": 0.25,
@@ -92,7 +96,7 @@ def test_names_and_values():
     assert "replay_exit_code" not in values
     assert "replay_last_success_timestamp_seconds" not in values
     assert all(each.labels.items() >= LABELS.items() for each in scraped.samples())
-    (bad,) = (each for each in scraped.samples() if each.name == "replay_rows_bad_total")
+    (bad,) = (each for each in scraped.samples() if each.name == "replay_rows_bad_by_reason")
     assert bad.labels["reason"] == "price_missing", "rows not selected are not bad"
 
 
@@ -138,12 +142,13 @@ def test_acknowledged_rows_never_become_fewer():
     """Broken: a counter that falls looks like a restart, and rate() would count all rows again."""
     scraped, shown = Scraped(), full_snapshot()
     scraped.show(shown)
-    shown.already_there_rows += 200  # found by a new producer, counted before the frontier has passed them
+    shown.already_there_rows += 150  # found by a new producer behind an older checkpoint
+    shown.begins(Progress(Position(420, (420,), 20), (PartitionMark(420, ahead_rows=150),)))
     scraped.show(shown)
     assert scraped.values()["replay_rows_acked_total"] == 400
-    shown.done_rows = 950
+    shown.proven(Progress(Position(950, (950,), 50), (PartitionMark(900),)))
     scraped.show(shown)
-    assert scraped.values()["replay_rows_acked_total"] == 550
+    assert scraped.values()["replay_rows_acked_total"] == 750
 
 
 @pytest.mark.parametrize(("code", "success_s"), [(0, None), (5, 123.0)])
@@ -224,7 +229,7 @@ def test_the_port_answers_while_the_run_lasts():
         (address,) = (text.split()[-1] for text in told.infos)
         with urllib.request.urlopen(address, timeout=5) as answer:
             found.append(answer.read().decode())
-    assert 'replay_rows{date="2026-11-22",replay_job="nightly"} 1000.0' in found[0]
+    assert 'replay_rows{date="2026-11-22",replay_job="nightly"} 1200.0' in found[0]
     assert address.startswith("http://127.0.0.1:"), "not open to the network unless asked for"
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address, timeout=5)

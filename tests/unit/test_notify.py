@@ -68,10 +68,11 @@ def script(tmp_path, text: str) -> str:
 def test_the_sentence():
     """Broken: the message on somebody's phone would not say what happened to which night."""
     assert sentence(document(FAILED)) == (
-        "nightly 2026-11-22 failed (exit 5): a:9092: no acknowledgement for 300 s; 600 of 1,000 rows"
+        "nightly 2026-11-22 failed (exit 5): a:9092: no acknowledgement for 300 s;"
+        " 550 in topic, 230 not selected, 20 bad, of 1,200 rows"
     )
-    assert sentence(document()) == "nightly 2026-11-22 done; 600 of 1,000 rows"
-    assert sentence({**document(), "date": None, "rows": None}) == "nightly done"
+    assert sentence(document()) == "nightly 2026-11-22 done; 550 in topic, 230 not selected, 20 bad, of 1,200 rows"
+    assert sentence({**document(), "date": None, "of_rows": None}) == "nightly done"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_command_gets_json_and_variables(tmp_path):
         "5",
     )
     assert told["REPLAY_RUN_TEXT"] == sentence(document(FAILED))
-    assert json.loads(told["REPLAY_RUN_LEFT_OUT"]) == {"not_selected": 30, "price_missing": 20}
+    assert json.loads(told["REPLAY_RUN_LEFT_OUT"]) == {"not_selected": 230, "price_missing": 20}
     assert (tmp_path / "argument").read_text() == "two words\n"
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from replay.counts import RowCounts
 from replay.errors import BrokerUnavailable, ExitCode
-from replay.model import Fate
+from replay.model import Fate, PartitionMark, Position, Progress
 from replay.report import RESUMING, SETTLING, Snapshot
 from replay.watch import recorder as module
 from replay.watch.details import NAME_MAX, Counts
@@ -63,7 +64,7 @@ def watched(tmp_path: Path) -> Watched:
 def test_a_run_is_there_from_its_beginning_and_tells_how_far_it_is(watched):
     """Broken: status would know nothing of a running replay, nor when it last moved."""
     assert (watched.run.job, watched.run.date, watched.run.rows) == ("nightly", "2026-11-22", None)
-    watched.shown.left_out.update({Fate.NOT_SELECTED: 3, Fate.PRICE_MISSING: 2})
+    watched.shown.proven(Progress(Position(10, (10,), 5, {"price_missing": 2}), (PartitionMark(5),)))
     watched.step(1, 100)
     watched.step(1, 200)
     moved_s = watched.clock.now()
@@ -71,6 +72,7 @@ def test_a_run_is_there_from_its_beginning_and_tells_how_far_it_is(watched):
     run = watched.run
     assert (run.rows, run.done_row, run.sent_rows) == (1_000, 200, 205)
     assert (dict(run.left_out), dict(run.bad)) == ({"not_selected": 3, "price_missing": 2}, {"price_missing": 2})
+    assert run.counts == RowCounts(1_000, 5, 3, {"price_missing": 2})
     assert (run.acked_s, run.alive_s) == (moved_s, watched.clock.now())
     assert run.rows_per_s == pytest.approx(100 / 4, rel=0.01)
     assert run.ended_s is None
@@ -379,7 +381,8 @@ def test_the_thread_does_not_touch_what_the_replay_changes(watched):
     thread = threading.Thread(target=write)
     thread.start()
     for number in range(300):
-        watched.shown.left_out[Fate(1 + number % 14)] += 1
+        bad = {Fate(2 + n).key: 1 for n in range(number % 13)}
+        watched.shown.proven(Progress(Position(300, (300,), 20, bad), (PartitionMark(280),)))
         watched.step(1, number)
     stop.set()
     thread.join(10)

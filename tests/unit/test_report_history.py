@@ -42,7 +42,9 @@ def history(tmp_path) -> History:
     kept.write(first, [sample(1.0, 20), sample(2.0, 40)], [runs.Span("outage", 2.0, None, "refused")])
     kept.write(recorded("b", NOW_S - 4_000, ended_s=NOW_S - 3_999, exit_code=6, reason="locked"), [], [])
     last = recorded("c", NOW_S - 100, ended_s=NOW_S - 40, exit_code=0, reason="done", rows=100, start_row=40,
-                    done_row=100, sent_rows=50, already_there_rows=10, left_out={"not_selected": 1})  # fmt: skip
+                    done_row=100, sent_rows=50, already_there_rows=10, in_topic_rows=94, not_selected_rows=4,
+                    bad_rows=2, of_rows=100, left_out={"not_selected": 4, "price_missing": 2},
+                    bad={"price_missing": 2})  # fmt: skip
     looks = [sample(0.5, 0), sample(1.5, 100, lateness_p50_s=0.1, lateness_p99_s=0.2, lateness_max_s=0.3)]
     kept.write(last, looks, [runs.Span("resume", 0.0, 0.7, "at row 40")])
     kept.write(recorded("d", NOW_S - 10, date="2026-11-23"), [], [])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from replay import session as session_module
 from replay.checkpoint import State
 from replay.config import Pace
+from replay.counts import RowCounts
 from replay.errors import (
     BrokerUnavailable,
     CheckpointUnwritable,
@@ -24,7 +25,7 @@ from replay.errors import (
     Stopped,
     UsageError,
 )
-from replay.model import Fate, PartitionMark, Progress, Resync
+from replay.model import PartitionMark, Progress, Resync
 from replay.pace import BURST_S
 from replay.session import FULL_WAIT_S, lead_rows_max
 from replay.topic_watch import ASK_EVERY_S, Identity
@@ -238,7 +239,7 @@ def test_rows_that_a_partition_has_are_skipped_and_no_others(rows, first, second
     assert [mark.ahead_rows for mark in bench.last.progress.marks] == [0, 0]
     assert len(bench.sink.sent) == rows - len(left_out) - sum(ahead)
     assert bench.last.progress.position == bench.source.end
-    assert bench.shown.left_out == {Fate.NOT_SELECTED: len(left_out)}
+    assert bench.shown.counts == RowCounts(rows, rows - len(left_out), len(left_out))
 
 
 # -- checkpoints down -------------------------------------------------------------------------------------
@@ -592,4 +593,4 @@ def test_rows_that_come_a_second_time_are_left_out_once():
     bench.run()
     bench.sink.closed = False
     bench.run()  # the same rows again, as after a Resync; `shown` is the same
-    assert bench.shown.left_out == {Fate.NOT_SELECTED: len(left_out)}
+    assert bench.shown.counts == RowCounts(300, 200, 100)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from replay import checkpoint as checkpoints
 from replay.checkpoint import dumps
+from replay.position import Position, Progress
 from replay.watch.history import History
 from replay.watch.status import Place, Stale, State, as_json, collect, older_than, status
 from replay.watch.status_table import rough, table
@@ -77,6 +78,15 @@ def test_without_history_the_process_of_the_checkpoint_tells_unless_its_id_was_u
     assert status(PLACE, saved(instance=me, saved_at_s=time.time() - 86_400), None, NOW).state is State.INTERRUPTED
 
 
+def test_rows_that_were_never_sent_do_not_count_as_sent():
+    """Broken: 1,010 of 1,010 in the topic, which holds 408. What is ahead of the position is in it."""
+    position = Position(501, (500, 1), 96, {"price_missing": 30, "time_missing": 6})
+    done = replace(saved(DONE), progress=Progress(position, saved().progress.marks), pruned_rows=200)
+    told = status(PLACE, done, run(in_topic_rows=7, not_selected_rows=0, bad_rows=0, of_rows=9), NOW)
+    assert (told.in_topic_rows, told.not_selected_rows, told.bad_rows, told.of_rows) == (408, 260, 36, 1_210)
+    assert "408 in topic, 260 not selected, 36 bad, of 1,210" in shown([told])
+
+
 def test_figures_of_a_running_replay():
     """Broken: rows, rate, end or age of the last acknowledgement would be wrong where somebody decides on them."""
     told = status(PLACE, saved(), run(done_row=400, rows=1_000, rows_per_s=101.8, acked_s=NOW - 3), NOW)
@@ -121,8 +131,9 @@ def test_json_has_stable_names():
     """Broken: scripts that read it would find nothing under the name they know."""
     (one,) = json.loads(json.dumps(as_json([status(PLACE, saved(), None, NOW)])))
     assert list(one) == [
-        "job", "date", "state", "detail", "checkpoint", "topic", "done_rows", "rows", "rows_per_s", "left_s",
-        "ack_age_s", "saved_s", "succeeded_s", "exit_code", "run_id",
+        "job", "date", "state", "detail", "checkpoint", "topic", "done_rows", "rows", "in_topic_rows",
+        "not_selected_rows", "bad_rows", "of_rows", "rows_per_s", "left_s", "ack_age_s", "saved_s",
+        "succeeded_s", "exit_code", "run_id",
     ]  # fmt: skip
     assert one["state"] == "interrupted"
 
@@ -137,8 +148,10 @@ def shown(statuses) -> str:
 def test_the_table_shows_it_and_names_cannot_break_it():
     """Broken: a job called [red] would vanish, a control character reach the terminal."""
     told = status(PLACE, saved(), run(done_row=400, rows=1_000, rows_per_s=101.8, acked_s=NOW - 3), NOW)
-    text = shown([replace(told, job="[red]x\x1b"), replace(told, rows=None, state=State.FAILED, detail="exit 5: [a]")])
-    for part in ("[red]x\\x1b", "2026-11-22", "running", "501 of 1,010", "102/s", "5 s", "3 s ago", "50 s ago", "[a]"):
+    text = shown(
+        [replace(told, job="[red]x\x1b"), replace(told, of_rows=None, state=State.FAILED, detail="exit 5: [a]")]
+    )
+    for part in ("[red]x\\x1b", "2026-11-22", "running", "504 of 1,010", "102/s", "5 s", "3 s ago", "50 s ago", "[a]"):
         assert part in text
 
 

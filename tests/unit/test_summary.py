@@ -21,7 +21,7 @@ DONE = Outcome(0, "done")
 
 def document(outcome: Outcome = DONE):
     shown = full_snapshot()
-    shown.elapsed_s = 9.0
+    shown.sending_s = 8.0
     verdict = {"exact": outcome is DONE, "lost": 0, "starts": (1, 2), "ends": (3, 4), "examples": ({"row": 5},)}
     return summary(INFO, outcome, figures(shown), verdict, 100.0, 110.0)
 
@@ -35,8 +35,9 @@ def test_names_and_values_are_stable():
         "run_id": "an-id", "job": "nightly", "date": "2026-11-22", "command": "run", "topic": "trades",
         "checkpoint": "/s/x.json", "outcome": "done", "exit_code": 0, "reason": "done", "started_s": 100.0,
         "ended_s": 110.0, "rows": 1_000, "start_row": 100, "done_row": 600, "sent_rows": 450, "acked_rows": 400,
-        "already_there_rows": 50, "left_out": {"not_selected": 30, "price_missing": 20}, "bad": {"price_missing": 20},
-        "shifted_s": 2.5, "outages": 1, "outages_s": 12.0, "elapsed_s": 9.0, "rows_per_s": 50.0,
+        "already_there_rows": 50, "resent_rows": 43, "in_topic_rows": 550, "not_selected_rows": 230, "bad_rows": 20,
+        "of_rows": 1_200, "left_out": {"not_selected": 230, "price_missing": 20}, "bad": {"price_missing": 20},
+        "shifted_s": 2.5, "outages": 1, "outages_s": 12.0, "elapsed_s": 10.0, "sending_s": 8.0, "rows_per_s": 50.0,
         "verdict": {"exact": True, "lost": 0},
     }  # fmt: skip
     assert lateness == {"p50_s": pytest.approx(0.001, rel=0.1), "p99_s": 0.5, "max_s": 0.5}

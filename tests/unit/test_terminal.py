@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from replay.model import PartitionMark, Position, Progress
 from replay.report import PATIENT_S, REPEAT_S, Snapshot, Stop, Trouble
 from replay.terminal import duration, progress_text, summary_lines
 from tests.unit.fakes import FakeClock
+
+
+def at(row: int, left_out: int = 0, bad: dict[str, int] | None = None, ahead_rows: int = 0) -> Progress:
+    return Progress(Position(row, (row,), left_out, bad or {}), (PartitionMark(row, ahead_rows),))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +34,7 @@ def test_no_sixty_seconds_in_a_minute(seconds):
 def test_an_outage_comes_first_in_the_progress_line():
     """It is what the operator has to see."""
     shown = Snapshot(1_000, done_rows=500, in_flight_rows=7, outage_since_s=1.8e9, outage_left_s=288.0)
+    shown.proven(at(500))
     shown.outage_reason = "connection refused"
     text = progress_text(shown, 100.0)
     assert text.startswith("BROKER DOWN")
@@ -42,20 +48,43 @@ def test_without_a_rate_no_end_is_promised():
 
 
 def test_the_summary_tells_what_happened_and_nothing_that_did_not():
-    shown = Snapshot(1_000, first_row=100, done_rows=1_000, sent_rows=850, already_there_rows=50, elapsed_s=10.0)
-    lines = dict(summary_lines(shown, "trades", "x.json", "done"))
-    assert lines["rows"] == "1,000 of 1,000 in the topic"
-    assert lines["sent"].startswith("850 by this run")
+    shown = Snapshot(1_000, pruned_rows=500, already_there_rows=50, sending_s=10.0)
+    shown.begins(at(100, ahead_rows=50))
+    shown.sent_rows = 760
+    shown.proven(at(1_000, 90, {"price_missing": 60, "time_missing": 20}))
+    lines = dict(summary_lines(shown, "trades", "x.json", "done", 15.6))
+    assert lines["rows"] == "910 in topic, 510 not selected, 80 bad, of 1,500 rows"
+    assert lines["bad rows"] == "price is null or empty 60, time is null or empty 20"
+    assert lines["delivered"] == "760 by this run, which began at row 100"
     assert lines["already there"].startswith("50 found")
-    assert lines["time"] == "10 s, 85 rows/s"
+    assert lines["time"] == "15.6 s in all; 10 s of it sending, 76 rows/s"
     assert {"outcome", "topic", "checkpoint"} <= set(lines)
-    assert not {"lateness", "schedule", "outages"} & set(lines)
+    assert not {"lateness", "schedule", "outages", "sent again", "unconfirmed"} & set(lines)
     shown.lateness.add(np.array([0.001, 0.5]))
     shown.shifted_s, shown.outages, shown.outages_s = 3.0, 2, 20.0
-    lines = dict(summary_lines(shown, "trades", "x.json", "done"))
+    lines = dict(summary_lines(shown, "trades", "x.json", "done", 15.6))
     assert "max 500.0 ms" in lines["lateness"]
     assert lines["schedule"] == "shifted by 3 s after stalls"
     assert lines["outages"] == "2, 20 s in all"
+
+
+def test_rows_that_were_lost_on_their_way_are_no_duplicates():
+    """Broken: "sent 20,135 of 20,000" reads as 135 duplicates; rows that wait for an answer read as delivered."""
+    shown = Snapshot(20_000, sent_rows=2_000)
+    shown.begun_in_topic = 0
+    shown.begins(at(1_800, ahead_rows=65))  # a new producer: 135 of the 2,000 are not in the topic
+    shown.sent_rows += 1_000
+    shown.proven(at(2_700))
+    lines = dict(summary_lines(shown, "trades", "x.json", "exit 5", 5.0))
+    assert lines["delivered"] == "2,700 by this run, which began at row 0"
+    assert lines["sent again"] == "135 that were lost on their way; none is in the topic twice"
+    assert lines["unconfirmed"].startswith("165 sent and not acknowledged")
+
+
+def test_a_run_that_never_came_to_send_has_a_time_and_no_rate():
+    """Broken: the run took 15.6 s, and "4.32 s" of them are told, or a rate of nothing."""
+    lines = dict(summary_lines(Snapshot(10), "trades", "x.json", "exit 5", 15.6))
+    assert lines["time"] == "15.6 s in all"
 
 
 def test_trouble_that_lasts_is_told_again_but_not_at_every_try():

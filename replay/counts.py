@@ -1,0 +1,79 @@
+"""What became of the rows of INPUT, in one place: every display tells these numbers and no others. Pure and light.
+
+Once a replay is done, `in topic + not selected + bad = of rows`; before, what is missing is still to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from replay.position import Progress
+
+NOT_SELECTED = "not_selected"  # as the `Fate` is called
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Of all rows of INPUT, `of_rows`, also those in row groups and files that statistics rule out.
+
+    `in_topic` are proven to be in the topic (transactional delivery: committed); `not_selected` and bad rows never get
+    there. `bad_by_reason` has the names of the `Fate`s: `price_missing`.
+    """
+
+    of_rows: int
+    in_topic: int = 0
+    not_selected: int = 0
+    bad_by_reason: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def bad(self) -> int:
+        return sum(self.bad_by_reason.values())
+
+    @property
+    def settled(self) -> int:
+        """Rows with which nothing more will happen."""
+        return self.in_topic + self.not_selected + self.bad
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows that are not sent, by the name of the `Fate`."""
+        return {**({NOT_SELECTED: self.not_selected} if self.not_selected else {}), **self.bad_by_reason}
+
+    def named(self) -> dict[str, Any]:
+        """As machines read them, by the same names everywhere."""
+        return {
+            "in_topic_rows": self.in_topic,
+            "not_selected_rows": self.not_selected,
+            "bad_rows": self.bad,
+            "of_rows": self.of_rows,
+        }
+
+    def told(self) -> str:
+        """`910 in topic, 60 not selected, 30 bad, of 1,000 rows`."""
+        left_out = f"{self.not_selected:,} not selected, {self.bad:,} bad"
+        return f"{self.in_topic:,} in topic, {left_out}, of {self.of_rows:,} rows"
+
+    def told_shortly(self) -> str:
+        """The same without what is 0: `910 in topic, 30 bad, of 1,000 rows`, or `970 of 1,000 rows`."""
+        if not self.not_selected and not self.bad:
+            return f"{self.in_topic:,} of {self.of_rows:,} rows"
+        parts = [(self.in_topic, "in topic"), (self.not_selected, "not selected"), (self.bad, "bad")]
+        told = [f"{rows:,} {what}" for rows, what in parts if rows or what == "in topic"]
+        return ", ".join([*told, f"of {self.of_rows:,} rows"])
+
+
+def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
+    """Of a replay of `rows` rows that has come so far; `pruned_rows` more were ruled out by statistics.
+
+    Rows beyond the position that are known to be in the topic count as that."""
+    position = progress.position
+    ahead = sum(mark.ahead_rows for mark in progress.marks)
+    bad = sum(position.bad.values())
+    return RowCounts(
+        of_rows=rows + pruned_rows,
+        in_topic=position.row - position.left_out + ahead,
+        not_selected=position.left_out - bad + pruned_rows,
+        bad_by_reason=dict(position.bad),
+    )
