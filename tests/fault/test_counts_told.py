@@ -62,7 +62,7 @@ class Told:
 
     @property
     def text(self) -> str:
-        return f"{self.in_topic} in topic, {self.not_selected:,} not selected, {self.bad} bad, of {self.of_rows:,} rows"
+        return f"{self.in_topic:,} in topic, {self.not_selected:,} not selected, {self.bad} bad, of {self.of_rows:,} rows"
 
 
 KINDS = {
