@@ -62,7 +62,8 @@ class Told:
 
     @property
     def text(self) -> str:
-        return f"{self.in_topic:,} in topic, {self.not_selected:,} not selected, {self.bad} bad, of {self.of_rows:,} rows"
+        left_out = f"{self.not_selected:,} not selected, {self.bad} bad"
+        return f"{self.in_topic:,} in topic, {left_out}, of {self.of_rows:,} rows"
 
 
 KINDS = {
