@@ -31,6 +31,7 @@ from replay.options import (
     JobName,
     LogFormat,
     Logging,
+    MissingDays,
     Naming,
     Pacing,
     Retrying,
@@ -86,6 +87,7 @@ def run(
     where: Where,
     pacing: Pacing,
     sending: Sending,
+    absent: MissingDays,
     watching: Watching,
     ending: Ending,
     logging: Logging,
@@ -101,7 +103,13 @@ def run(
         if ending.embedded:
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
-        _replay(options, name, context, watching, console, quiet=logging.quiet, verify_after=ending.verify_after)
+        found = _files_of_date(source, name, absent.parsed())
+        if found != "skipped":
+            off = found == "a day off"
+            verify_after = ending.verify_after
+            _replay(
+                options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after, day_off=off
+            )
 
 
 @app.command(epilog="Example:  replay demo")
@@ -156,11 +164,6 @@ class OnFailure(StrEnum):
     GO_ON = "go-on"
 
 
-class Missing(StrEnum):
-    FAIL = "fail"
-    SKIP = "skip"
-
-
 Retries = Annotated[int, opt("--retries", "After exit 5 or 6, try so many times more.", min=0)]
 Failing = Annotated[OnFailure, opt("--on-failure", "Later days come after one that failed: never, or all the same.")]
 
@@ -178,14 +181,12 @@ def backfill(
     pacing: Pacing,
     sending: Sending,
     retrying: Retrying,
+    absent: MissingDays,
     watching: Watching,
     logging: Logging,
     topic: TopicName = None,
     retries: Retries = 3,
     on_failure: Failing = OnFailure.STOP,
-    missing: Annotated[
-        Missing, typer.Option("--missing", help="Days without any input file: fail, or skip them.")
-    ] = Missing.FAIL,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest day first.")] = False,
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, help="So many days at a time; each needs a topic of its own.")
@@ -201,7 +202,7 @@ def backfill(
             naming,
             topic,
             retries=retrying.parsed(retries),
-            skip_missing=missing is Missing.SKIP,
+            missing=absent.parsed(),
             go_on=on_failure is OnFailure.GO_ON,
             newest_first=newest_first,
             parallel=parallel,
@@ -230,6 +231,7 @@ def schedule(
     pacing: Pacing,
     sending: Sending,
     retrying: Retrying,
+    absent: MissingDays,
     watching: Watching,
     logging: Logging,
     topic: TopicName = None,
@@ -261,6 +263,7 @@ def schedule(
             retries,
             retrying,
             on_failure.value,
+            absent,
         )
         raise typer.Exit(commands.run_schedule(jobs, _reporter()))
 
@@ -588,6 +591,15 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     return int(code)
 
 
+def _files_of_date(source: Input, name: JobName, missing: Any) -> Any:
+    """What became of a date without a file; None where nothing was asked for about such dates."""
+    if name.day is None or missing.is_default:
+        return None
+    from replay.nightly.commands import look_before_run  # noqa: PLC0415
+
+    return look_before_run(source, name, missing, _reporter(), _stop_on_signals().check)
+
+
 def _replay(
     options: config.RunOptions,
     name: JobName,
@@ -597,6 +609,7 @@ def _replay(
     *,
     quiet: bool,
     verify_after: bool,
+    day_off: bool,
 ) -> None:
     """Run with signals, display and whoever watches attached, and say how it ended. A topic that differs from the
     source is a failure like any other: whoever watches hears of it."""
@@ -626,8 +639,9 @@ def _replay(
             watching(watch, History(name.state_dir / HISTORY), info, terminal) as seen,
             terminal.live(),
         ):
-            job.run(options, stop, seen.reporter)
-            if verify_after:
+            if not day_off:  # that is a success: whoever watches is to know that the night was no failure
+                job.run(options, stop, seen.reporter)
+            if verify_after and not day_off:
                 verdict = _read_back(options, seen.reporter, stop)
                 seen.verified(verdict.as_json())
                 if not verdict.exact:

@@ -27,6 +27,9 @@ import typer
 from replay import config, kafka_settings, parse
 from replay.errors import UsageError
 from replay.nightly import dates, due, jobfile
+from replay.nightly.calendars import parse_calendar
+from replay.nightly.missing import Missing
+from replay.nightly.missing import Policy as MissingPolicy
 from replay.origins import (
     ALL_FROM_FILE,
     FROM_FILE,
@@ -638,6 +641,39 @@ class Ending:
     embedded: Annotated[bool, opt("--embedded", "Replay into a broker inside this process; nothing outlives it.")] = (
         False
     )
+
+
+@dataclass(frozen=True)
+class MissingDays:
+    """What becomes of a date without any file."""
+
+    missing: Annotated[
+        Missing, opt("--missing", "A date without any file: fails, is passed over, or is waited for.")
+    ] = Missing.FAIL
+    missing_every: Annotated[str, opt("--missing-every", "With --missing wait: look this often,")] = "1m"
+    missing_for: Annotated[str | None, opt("--missing-for", "so long; then it fails. [default: for ever]")] = None
+    calendar: Annotated[
+        str | None,
+        opt(
+            "--calendar",
+            "Days off, which need no file: a file of dates or weekdays (sat), one a line, or an exchange (XNYS).",
+            metavar="FILE|NAME",
+        ),
+    ] = None
+
+    def parsed(self) -> MissingPolicy:
+        try:
+            how = Missing(self.missing)  # of several jobs in a file it comes as a text
+        except ValueError:
+            raise UsageError(
+                f"{self.missing!r} is none of {', '.join(Missing)}", where="--missing", todo="name one of them"
+            ) from None
+        return MissingPolicy(
+            how,
+            parse.parse_duration_s(self.missing_every, "--missing-every", parse.ONE_OR_MORE),
+            parse.parse_duration_s(self.missing_for, "--missing-for") if self.missing_for is not None else None,
+            parse_calendar(self.calendar) if self.calendar else None,
+        )
 
 
 def default_state_dir() -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.counts import RowCounts
 from replay.errors import ExitCode
+from replay.nightly import missing
 from replay.nightly.children import Children, told
 from replay.nightly.due import Retries, after_failure
 from replay.report import Reporter
@@ -24,7 +25,8 @@ from replay.watch.logs import logged_as
 class DayState(StrEnum):
     DONE = "done"
     SKIPPED = "was done"
-    MISSING = "no input"
+    MISSING = "no file, passed over"
+    OFF = "a day off"
     FAILED = "failed"
     STOPPED = "stopped"
     WAITING = "not begun"
@@ -49,7 +51,7 @@ class Backfill:
     checkpoint: Callable[[date], Path]
     has_input: Callable[[date], bool]
     retries: Retries
-    skip_missing: bool
+    missing: missing.Policy
     go_on: bool
     parallel: int = 1
     job: str | None = None  # its name in log lines
@@ -59,17 +61,17 @@ def run_days(plan: Backfill, days: Sequence[date], children: Children, report: R
     """The days in the order given; after one that failed, no further one begins, unless the plan says so."""
     failed = False
 
-    def one(day: date) -> Day:
+    def one(number: int, day: date) -> Day:
         nonlocal failed
         if failed or children.stopped_by is not None:
             return Day(day, DayState.WAITING)
         with logged_as(plan.job, str(day)):
-            result = _run_day(plan, day, children, report)
+            result = _run_day(plan, day, children, report, len(days) - number - 1)
         failed = failed or (result.state is DayState.FAILED and not plan.go_on)
         return result
 
     with ThreadPoolExecutor(plan.parallel) as pool:
-        return list(pool.map(one, days))
+        return list(pool.map(one, range(len(days)), days))
 
 
 def exit_code(days: Sequence[Day], children: Children) -> int:
@@ -92,16 +94,15 @@ def _load(path: Path) -> Checkpoint | None:
         return None
 
 
-def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) -> Day:
+def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, later: int) -> Day:
     path = plan.checkpoint(day)
     if is_done(path):
         return _day(day, DayState.SKIPPED, path)
-    if not plan.has_input(day):
-        if plan.skip_missing:
-            report.warning(f"{day}: no input, skipped")
-            return Day(day, DayState.MISSING)
-        report.warning(f"{day}: no input; --missing skip goes on without it")
-        return Day(day, DayState.FAILED, int(ExitCode.INPUT))
+    found = missing.look_for(
+        day, plan.has_input, plan.missing, report, children.sleep, lambda: children.stopped_by is not None, later
+    )
+    if (ended := _WITHOUT_FILES.get(found)) is not None:
+        return Day(day, ended)
     attempt = 1
     while True:
         report.info(f"{day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
@@ -112,11 +113,20 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter) ->
             return _day(day, DayState.STOPPED, path, code, attempt)
         again = after_failure(code, attempt, plan.retries)
         if again is None:
-            report.warning(f"{day}: {told(code)}")
+            # Without a file its run is begun as well: it tells whoever is notified, the metrics, and its summary.
+            lacks = found is missing.Found.MISSING and code == ExitCode.INPUT
+            report.warning(missing.told(day, later, go_on=plan.go_on) if lacks else f"{day}: {told(code)}")
             return _day(day, DayState.FAILED, path, code, attempt)
         report.warning(f"{day}: {told(code)}, trying again in {again.seconds:g} s")
         children.sleep(again.seconds)
         attempt += 1
+
+
+_WITHOUT_FILES = {
+    missing.Found.OFF: DayState.OFF,
+    missing.Found.SKIPPED: DayState.MISSING,
+    missing.Found.STOPPED: DayState.WAITING,
+}
 
 
 def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,20 @@ from replay.input.storage import find
 from replay.model import SystemClock
 from replay.nightly import backfill, children, dates, due, jobfile
 from replay.nightly.backfill import Backfill, Day, DayState
+from replay.nightly.missing import Found, look_for
+from replay.nightly.missing import Policy as MissingPolicy
 from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
-from replay.options import Input, JobName, Naming, Retrying, Sending, Where, as_arguments, safe_name
+from replay.options import (
+    Input,
+    JobName,
+    MissingDays,
+    Naming,
+    Retrying,
+    Sending,
+    Where,
+    as_arguments,
+    safe_name,
+)
 from replay.origins import ALL_FROM_FILE, blamed_on_file, check_nightly, is_default, job_options
 from replay.report import Reporter
 
@@ -31,6 +44,8 @@ OWN = frozenset(
         "retry_wait_max",
         "on_failure",
         "missing",
+        "missing_every",
+        "missing_for",
         "newest_first",
         "parallel",
         "cron",
@@ -50,7 +65,7 @@ def backfill_plan(
     topic: str | None,
     *,
     retries: due.Retries,
-    skip_missing: bool,
+    missing: MissingPolicy,
     go_on: bool,
     newest_first: bool,
     parallel: int,
@@ -71,7 +86,7 @@ def backfill_plan(
 
     def args(day: date) -> list[str]:
         selected = [] if by_path else _range_of(day, naming.timezone)
-        return ["run", "--date", str(day), *selected, *rest]
+        return ["run", "--date", str(day), "--missing", "fail", *selected, *rest]
 
     def checkpoint(day: date) -> Path:
         name = naming.parsed(day)
@@ -79,16 +94,38 @@ def backfill_plan(
         return Path(name.dated(given, "--checkpoint")) if given else _checkpoint(name, topic)
 
     def has_input(day: date) -> bool:
-        name = naming.parsed(day)
-        try:
-            return bool(find([name.dated(text, "INPUT") for text in inputs]))
-        except NoInput:
-            return False
+        return has_files(inputs, naming.parsed(day))
 
     if newest_first:
         days.reverse()
-    plan = Backfill(args, checkpoint, has_input, retries, skip_missing, go_on, parallel, naming.job or topic)
+    plan = Backfill(args, checkpoint, has_input, retries, missing, go_on, parallel, naming.job or topic)
     return plan, days
+
+
+def has_files(inputs: Sequence[str], name: JobName) -> bool:
+    """Whether there is any file for a date. What cannot be looked at counts as there: its own run will tell."""
+    try:
+        return bool(find([name.dated(text, "INPUT") for text in inputs]))
+    except NoInput:
+        return False
+    except ReplayError:
+        return True
+
+
+def look_before_run(
+    source: Input, name: JobName, policy: MissingPolicy, report: Reporter, check_stop: Callable[[], None]
+) -> Found:
+    """The same for `replay run`; `check_stop` raises when it is stopped."""
+    clock = SystemClock()
+
+    def sleep(seconds: float) -> None:
+        end_s = clock.monotonic() + seconds
+        while (left_s := end_s - clock.monotonic()) > 0:
+            check_stop()
+            clock.sleep(min(left_s, children.LOOK_S))
+
+    day = name.day or date.today()
+    return look_for(day, lambda _: has_files(source.inputs or (), name), policy, report, sleep, lambda: False)
 
 
 def run_backfill(plan: Backfill, days: Sequence[date], report: Reporter, print_pairs: PrintPairs) -> int:
@@ -113,12 +150,14 @@ def scheduled_jobs(
     retries: int,
     retrying: Retrying,
     on_failure: str,
+    absent: MissingDays,
 ) -> list[ScheduledJob]:
     """One job from the command line, or those of the job file that have a schedule."""
     said = {
         "cron": cron, "jitter": jitter, "catch_up": catch_up, "retries": retries, "on_failure": on_failure,
         "retry_wait": retrying.retry_wait, "retry_wait_max": retrying.retry_wait_max,
         "date": naming.date, "timezone": naming.timezone, "topic": topic, "state_dir": naming.state_dir,
+        "inputs": source.inputs, **vars(absent),
     }  # fmt: skip
     check_nightly(context.meta.get(ALL_FROM_FILE, {}))
     rest = as_arguments(context, OWN | {"job"})
@@ -166,11 +205,14 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
     dates.parse_date(told, date.today())
     state_dir = Naming(state_dir=str(said["state_dir"] or "")).parsed().state_dir / safe_name(job or topic)
     chosen = ["--job", job] if job is not None else []
+    inputs = jobfile.texts(said["inputs"] or [])
     return ScheduledJob(
         name=job or topic,
         trigger=cron_trigger(str(cron), timezone, parse.parse_duration_s(str(said["jitter"]), "--jitter")),
         told=told,
-        args=lambda day: ["run", *chosen, "--date", str(day), *rest],
+        args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
+        has_input=lambda day: has_files(inputs, Naming(timezone=timezone).parsed(day)),
+        missing=MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)}).parsed(),
         state_dir=state_dir,
         catch_up=int(said["catch_up"]),
         retries=Retrying(str(said["retry_wait"]), str(said["retry_wait_max"])).parsed(int(said["retries"])),

@@ -19,7 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from replay.errors import ExitCode
-from replay.nightly import due
+from replay.nightly import due, missing
 from replay.nightly.backfill import is_done
 from replay.nightly.children import LOOK_S, Children, told
 from replay.nightly.cron import parse_cron
@@ -61,6 +61,8 @@ class ScheduledJob:
     catch_up: int
     retries: due.Retries
     go_on: bool
+    has_input: Callable[[date], bool]
+    missing: missing.Policy
 
     def next_firing(self, after: datetime) -> datetime | None:
         """As the schedule says, without the jitter: dates are reckoned from it."""
@@ -116,30 +118,53 @@ class Scheduler:
         """Whatever goes wrong with one job is told, and stops no other."""
         try:
             with logged_as(job.name, None), self._one_at_a_time[job.name]:
-                for day in self._due(job, is_start=is_start):
-                    with logged_as(job.name, str(day)):
-                        done = self._replay(job, day)
-                    if self._children.stopped_by is not None or not (done or job.go_on):
-                        return
+                while self._work(job, self._due(job, is_start=is_start)):
+                    pass
         except Exception as error:
             self._report.warning(f"{job.name}: {type(error).__name__}: {error}")
+
+    def _work(self, job: ScheduledJob, days: Sequence[date]) -> bool:
+        """Each date in its turn. True if one was waited for: others may be due by now."""
+        came = False
+        for number, day in enumerate(days):
+            with logged_as(job.name, str(day)):
+                later = len(days) - number - 1
+                found = missing.look_for(
+                    day, job.has_input, job.missing, self._report, self._children.sleep, self._is_stopped, later
+                )
+                came = came or found is missing.Found.CAME
+                if found is missing.Found.SKIPPED:
+                    continue
+                done = found is not missing.Found.STOPPED and self._replay(job, day, found, later)
+            if self._is_stopped() or not (done or job.go_on):
+                return False
+        return came
+
+    def _is_stopped(self) -> bool:
+        return self._children.stopped_by is not None
 
     def _due(self, job: ScheduledJob, *, is_start: bool) -> list[date]:
         now = job.now()
         known = dates_known(job.state_dir)
         # A firing may begin late: by its jitter, behind the one before it, on a machine that slept. Its date stays.
-        if not is_start and (firing := job.trigger.cron.newest(now)) is not None:
-            known.setdefault(due.logical_date(firing, job.told), False)
+        firing = job.trigger.cron.newest(now) if not is_start else None
+        tonight = due.logical_date(firing, job.told) if firing is not None else None
+        if tonight is not None:
+            known.setdefault(tonight, False)
         done = {day for day, ended in known.items() if ended}
-        days, given_up = due.newest(due.missed(job.next_firing, job.told, known, done, now), job.catch_up)
-        if given_up:
+        missed = due.missed(job.next_firing, job.told, known, done, now)
+        # A date that was passed over is looked for again, as its file may have come since, but is not told of again.
+        days, given_up = due.newest(missed, job.catch_up)
+        kept = [day for day in days if day == tonight or not job.missing.passes_over(day) or job.has_input(day)]
+        if given_up := [day for day in given_up if not job.missing.passes_over(day)]:
             self._report.warning(
                 f"{job.name}: {len(given_up)} missed dates are given up, {given_up[0]} to {given_up[-1]} (--catch-up)"
             )
-        return days
+        return kept
 
-    def _replay(self, job: ScheduledJob, day: date) -> bool:
-        """True if the day is done. A later one comes before it only where that was asked for."""
+    def _replay(self, job: ScheduledJob, day: date, found: missing.Found, later: int) -> bool:
+        """True if the day is done. A later one comes before it only where that was asked for. Without a file its run is
+        begun as well: it tells whoever is notified, and a day off counts as a success."""
         attempt = 1
         while True:
             self._report.info(f"{job.name} {day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
@@ -148,9 +173,16 @@ class Scheduler:
                 self._report.info(f"{job.name} {day}: done")
                 return True
             again = due.after_failure(code, attempt, job.retries)
-            if again is None or self._children.stopped_by is not None:
-                self._report.warning(f"{job.name} {day}: {told(code)}; the next firing tries again")
+            if again is None or self._is_stopped():
+                self._report.warning(f"{job.name} {self._failed(job, day, code, found, later)}")
                 return False
             self._report.warning(f"{job.name} {day}: {told(code)}, trying again in {again.seconds:g} s")
             self._children.sleep(again.seconds)
             attempt += 1
+
+    @staticmethod
+    def _failed(job: ScheduledJob, day: date, code: int, found: missing.Found, later: int) -> str:
+        if found is missing.Found.MISSING and code == ExitCode.INPUT:
+            return f"{missing.told(day, later, go_on=job.go_on)}; the next firing looks again"
+        waits = f"; {later} later date{'s wait' if later > 1 else ' waits'} for it" if later and not job.go_on else ""
+        return f"{day}: {told(code)}{waits}; the next firing tries again"

@@ -7,10 +7,12 @@ systemd do what their manuals say about the settings that their own checkers acc
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -307,6 +309,37 @@ def test_compose_confines_the_scheduler_and_keeps_its_state(services: Any) -> No
     assert volumes["/var/lib/replay"] == ("volume", False)
     assert volumes["/srv/trades"] == volumes["/etc/replay/nightly.toml"] == ("bind", True)
     assert Path(scheduler["build"]["context"]) == ROOT
+
+
+def test_trying_the_compose_file_ends_well_and_leaves_the_scheduler_alone(
+    tmp_path: Path, kafka: KafkaCluster | Broker, topic: str
+) -> None:
+    """Broken: whoever tries it makes the scheduler look for files of all days since, and fail on each."""
+    text = (CRON / "nightly.toml").read_text().replace("/srv/trades", str(ROOT / "data"))
+    (tmp_path / "nightly.toml").write_text(text)
+
+    def here(arguments: list[str]) -> list[str]:
+        at = {"/etc/replay/nightly.toml": str(tmp_path / "nightly.toml"), "try": topic}
+        moved = [at.get(each, each.replace("/var/lib/replay", str(tmp_path / "state"))) for each in arguments]
+        return [str(PROGRAMS / "replay"), *moved]
+
+    (trying,) = [arguments for name, arguments in all_lines() if name == "compose.yaml" and arguments[0] == "run"]
+    env = {**os.environ, "REPLAY_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
+    for told in ("outcome", "nothing to do"):  # a second time as well
+        tried = subprocess.run(here(trying), env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert tried.returncode == 0, tried.stderr
+        assert told in tried.stdout + tried.stderr
+    assert sum(map(len, read_topic(kafka.bootstrap_servers, topic))) > 1_000
+    scheduler = documents(CRON / "compose.yaml")[0]["services"]["scheduler"]
+    with subprocess.Popen(here(scheduler["command"]), env=env, stderr=subprocess.PIPE, text=True) as schedule:
+        assert schedule.stderr is not None
+        assert "next at" in schedule.stderr.readline()
+        time.sleep(1)  # what it takes for missed it begins at once
+        schedule.terminate()
+        assert schedule.communicate(timeout=30)[1] == ""
+    assert schedule.returncode == 143
+    health = subprocess.run(here(scheduler["healthcheck"]["test"][2:]), env=env, capture_output=True, check=False)
+    assert health.returncode == 1, "its own job has not succeeded yet"
 
 
 def test_kafka_takes_the_settings_of_the_compose_file(services: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from replay.model import SystemClock
 from replay.nightly.children import Children
 from replay.nightly.due import Retries
+from replay.nightly.missing import Policy
 from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, dates_known
 from tests.support.process import KILLED, Jobs, checkpoint
 from tests.support.readback import read_topic
@@ -92,6 +93,8 @@ def test_each_job_fires_and_one_that_fails_stops_no_other(
             7,
             Retries(0, 1.0, 1.0),
             False,
+            lambda _: True,
+            Policy(),
         )
 
     told, children = Told(), Children(SystemClock())
