@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     DIFFERENT = 1
+    STALE = 1  # of `replay status --fail-if-older-than`: no replay ends so
     USAGE = 2
     INPUT = 3
     STATE_CONFLICT = 4

@@ -21,7 +21,8 @@ from replay.watch.runs import Run, utf8
 
 
 class State(StrEnum):
-    """How a replay stands. STOPPED: by a signal, after a clean drain. GONE: it was done, and its checkpoint is away."""
+    """How a replay stands. STOPPED: by a signal, after a clean drain. GONE: it was done, and its checkpoint is away.
+    UNKNOWN: there is neither a checkpoint nor a run."""
 
     DONE = "done"
     RUNNING = "running"
@@ -30,6 +31,7 @@ class State(StrEnum):
     FAILED = "failed"
     DAMAGED = "damaged"
     GONE = "gone"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,9 @@ def _by_end(last: Run, *, there: bool) -> tuple[State, str]:
 
 def _by_checkpoint(found: Checkpoint | None, last: Run | None) -> tuple[State, str]:
     if found is None:
-        where = f"on {last.host}" if last is not None else ""
-        return State.INTERRUPTED, f"{where}, before its first checkpoint"
+        if last is None:
+            return State.UNKNOWN, "there is no checkpoint, and no run on it is known"
+        return State.INTERRUPTED, f"on {last.host}, before its first checkpoint"
     if found.state is checkpoints.State.DONE:
         return State.DONE, ""
     host, _, pid = found.instance.rpartition(":")

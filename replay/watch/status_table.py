@@ -19,6 +19,7 @@ _STYLES = {
     State.FAILED: "red",
     State.DAMAGED: "red",
     State.GONE: "yellow",
+    State.UNKNOWN: "yellow",
 }
 
 

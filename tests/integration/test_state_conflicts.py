@@ -3,6 +3,7 @@ and `replay checkpoint` shows, forgets and makes checkpoints again. Idempotent d
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -522,3 +523,29 @@ def test_rebuild_of_a_job_with_options_of_its_own(place: Place) -> None:
     read = read_topic(place.bootstrap_servers, place.topic)
     verdict = compare(expected_records(table, ["side", "quantity"]), read)
     assert verdict.exact, str(verdict)
+
+
+def test_rebuild_heeds_the_delivery_of_the_job_file(place: Place, tmp_path: Path) -> None:
+    """Broken: the rebuilt file of a transactional job claims progress that Kafka itself records, and others' aborted
+    copies count as delivered."""
+    file = tmp_path / "jobs.toml"
+    file.write_text('[job]\ndelivery = "transactional"\n')
+    refused = place.call("checkpoint", "rebuild", *rebuild_args(place), "--config", str(file))
+    assert refused.code == 2, refused.err
+    assert f"{file}, [job] delivery: Kafka itself holds the progress" in refused.err
+    assert not place.checkpoint.exists()
+
+
+def test_verify_finds_the_checkpoint_of_a_date(place: Place, tmp_path: Path) -> None:
+    """Broken: `--checkpoint '{date}.json'` is looked for by that very name, and the other dates of the topic are taken
+    for foreign records."""
+    with_date = str(tmp_path / "{date}.json")
+    inputs = [str(place.trades.folder), "--topic", place.topic, "--bootstrap-servers", place.bootstrap_servers]
+    for day in ("2026-11-02", "2026-11-03"):
+        ran = place.call("run", *inputs, "--checkpoint", with_date, "--date", day)
+        assert ran.code == 0, ran.err
+    seen = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-03", "--format", "json")
+    verdict = json.loads(seen.out)
+    assert (seen.code, verdict["foreign"], verdict["lost"]) == (0, 0, 0), seen.out + seen.err
+    gone = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-04")
+    assert (gone.code, "2026-11-04.json: there is no checkpoint" in gone.err) == (2, True), gone.err

@@ -391,6 +391,23 @@ def test_whatever_changes_bytes_or_their_place_is_refused_by_name(change, named)
     assert caught.value.where == "x.json"
 
 
+@pytest.mark.parametrize(
+    ("change", "helps"),
+    [
+        ({"inputs": (*JOB.inputs, replace(JOB.inputs[1], name="c.parquet"))}, True),
+        ({"options": {"--order": "as-is", "--fields": ""}}, False),  # with the very same inputs
+        ({"topic": "other"}, False),
+        ({"inputs": JOB.inputs[:1]}, False),
+        ({"inputs": (*JOB.inputs, JOB.inputs[0]), "topic": "other"}, False),
+    ],
+)
+def test_allow_appended_is_advised_only_where_it_helps(change, helps):
+    """Broken: whoever changed an option or the topic is told to go on with added files, and there are none."""
+    with pytest.raises(StateConflict) as caught:
+        check_same_job(saved_with(PartitionMark(0)), replace(JOB, **change), "x.json")
+    assert ("--allow-appended" in caught.value.todo) == helps
+
+
 def test_many_differences_are_counted_rather_than_listed():
     inputs = tuple(InputPrint(f"{n}", 1, 1, "a" * 64) for n in range(9))
     old = replace(JOB, inputs=inputs)

@@ -61,6 +61,7 @@ FAILED: dict[str, Any] = {"ended_s": T0 + 60, "exit_code": 5, "reason": "no brok
         (saved(DONE), None, State.DONE, ""),
         (saved(CLEAN), None, State.STOPPED, "on host"),
         (saved(), None, State.INTERRUPTED, "on host"),
+        (None, None, State.UNKNOWN, "there is no checkpoint, and no run"),  # `--checkpoint` with a typing error
     ],
 )
 def test_states(found, last, state, detail):
