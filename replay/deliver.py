@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from replay.broker_news import BrokerNews
 from replay.cluster import bad_setting, kafka_log
 from replay.config import KafkaOptions
+from replay.connections import LogWatch, StatisticsWatch
 from replay.errors import ProducerFatal
 from replay.kafka_settings import producer_settings, transactional_settings
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
@@ -62,32 +63,6 @@ def check_producer_settings(options: KafkaOptions) -> None:
         raise bad_setting(error) from None
 
 
-class LogWatch(logging.Handler):
-    """Counts lost connections, and notices a bump of the producer epoch that begins. librdkafka tells of them at once
-    and reliably only in its log: the error callback hears of some connections, and statistics come when a retry is
-    already on its way."""
-
-    _LOST = re.compile(r"/\d+: .*\(after \d+ms in state UP\b")
-    """A connection that worked, to a broker known by its id: bootstrap connections carry no rows."""
-
-    _BUMP = "-> DrainBump"
-    """All partitions are being drained; what is unacknowledged then gets new numbers, and goes out with them."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lost = 0
-        self.what = ""
-        self.bump = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if self._LOST.search(text):
-            self.lost += 1
-            self.what = text.rpartition("]: ")[2].split(" (after ")[0]
-        elif self._BUMP in text:
-            self.bump = True
-
-
 class KafkaSink:
     """An idempotent producer behind the `Sink` protocol."""
 
@@ -101,6 +76,7 @@ class KafkaSink:
         # connection broke are never sent again before the topic was looked at.
         self._retries_unsafe = True
         self._log = LogWatch()
+        self._connections = StatisticsWatch()
         log = logging.Logger("librdkafka.producer", logging.DEBUG)  # of its own: another producer's losses are not ours
         log.parent = kafka_log
         log.addHandler(self._log)
@@ -190,6 +166,7 @@ class KafkaSink:
 
     def _on_statistics(self, statistics: str) -> None:
         self.statistics = broker_statistics.parse(statistics) or self.statistics
+        self._log.compare(self._connections.lost(statistics))
         self._watch_epoch(statistics)
 
     def _watch_epoch(self, statistics: str) -> None:

@@ -21,6 +21,7 @@ from replay.patience import Patience
 from replay.preflight import Context, Ready, accept_appended, check_before, check_left_out, find_topic, job_print
 from replay.report import Reporter, Snapshot, Stop, Trouble, utc
 from replay.resume import check_same_job, check_watermarks
+from replay.self_test import SelfTest
 from replay.topic_watch import Identity, TopicWatch
 
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
@@ -65,12 +66,16 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
         patience = Patience(
             clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown), resumes=True
         )
+        unfinished = saved is None or saved.state is not State.DONE
+        self_test = SelfTest() if unfinished and options.delivery is Delivery.IDEMPOTENT else None
         with closing(Cluster(options.kafka, patience)) as cluster:
             ready, saved = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
             if saved is not None and saved.state is State.DONE:
                 _nothing_to_do(ready, saved)
             else:
                 check_before(ready, saved)
+                if self_test is not None:
+                    self_test.judge(report)
                 _DELIVER[options.delivery](ready, saved)
             return shown
 

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from replay.config import KafkaOptions
-from replay.deliver import KafkaSink, LogWatch, TransactionalSink
+from replay.connections import LogWatch
+from replay.deliver import KafkaSink, TransactionalSink
 from replay.model import Resync
 
 
