@@ -400,12 +400,12 @@ class Input:
             preset=self.preset,
         )
         records = config.Records(
-            key=self.key,
+            key=parse.check_named(self.key, "--key"),
             partitioner=parse.check_partitioner(self.partitioner),
             timestamp=self.timestamp,
             decimal_as=self.decimal_as,
             headers=tuple(parse.parse_assignments(self.headers or [], "--header").items()),
-            row_header=self.row_header,
+            row_header=None if self.row_header is None else parse.check_named(self.row_header, "--row-header"),
         )
         selection = select.parse_selection(
             self.symbols, self.exclude_symbols, self.from_, self.to, self.sample, self.where, self.limit

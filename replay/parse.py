@@ -211,6 +211,13 @@ def parse_time_unit(text: str | None) -> str | None:
     return text
 
 
+def check_named(text: str, option: str) -> str:
+    """A name that is not empty: an unset variable of a script is no name."""
+    if not text:
+        raise UsageError("the name is empty", where=option, todo="give one, or drop the option")
+    return text
+
+
 def check_partitioner(text: str) -> str:
     """`murmur2`, `crc32` or `column:NAME`."""
     if text not in (MURMUR2, CRC32) and not re.fullmatch(r"column:.+", text):

@@ -153,7 +153,7 @@ def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Check
     context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
     extended = replace(position, cursors=position.cursors + (0,) * len(added))
     state = State.CLEAN if saved.state is State.DONE else saved.state
-    decided = {**saved.job.options, NOT_USED: job.options[NOT_USED]}  # of the added files, too
+    decided = {**saved.job.options, NOT_USED: job.options.get(NOT_USED, "")}  # of the added files, too
     return replace(
         saved,
         job=replace(saved.job, inputs=job.inputs, options=decided),

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from replay.config import ALL_FIELDS, METADATA, Columns, Records
 from replay.errors import InputError, UsageError
+from replay.identity import list_text, parts_text
 from replay.input import convert, presets
 from replay.input.files import InputFile
 from replay.input.symbol_pattern import symbol_pattern
@@ -63,8 +64,8 @@ class Layout:
         symbols = sorted({file.symbol for file in self.files if file.symbol is not None})
         units = sorted({file.time_unit for file in self.files if file.time_unit is not None})
         return {
-            "types": ", ".join(f"{part.name}={part.column} {part.kind}" for part in parts),
-            "constant symbols": ",".join(symbols),
+            "types": parts_text([(part.name, part.column, str(part.kind)) for part in parts]),
+            "constant symbols": list_text(symbols),
             "time units": ",".join(units),
         }
 

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 import pyarrow as pa
 
+from replay import identity
 from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
@@ -99,19 +100,21 @@ class Source:
         told = {
             "--order": str(options.order),
             "--unsorted": "" if options.unsorted is Unsorted.FAIL else str(options.unsorted),
-            "--map": f"symbol={columns.symbol},price={columns.price},event_time={columns.event_time}",
-            "--fields": ",".join(columns.fields),
-            "--rename": ",".join(f"{old}={new}" for old, new in columns.rename),
-            "--symbol": columns.constant_symbol or "",
-            "--symbol-from": ",".join(columns.symbol_from),
+            "--map": identity.mapping_text(
+                {"symbol": columns.symbol, "price": columns.price, "event_time": columns.event_time}
+            ),
+            "--fields": identity.list_text(columns.fields),
+            "--rename": identity.pairs_text(columns.rename),
+            "--symbol": identity.text_of(columns.constant_symbol),
+            "--symbol-from": identity.list_text(columns.symbol_from),
             "--symbol-case": "" if columns.symbol_case == "keep" else str(columns.symbol_case),
             "--price-scale": "" if columns.price_scale is None else str(columns.price_scale),
             "no price": "" if columns.price_undefined is None else str(columns.price_undefined),
             "--decimal-as": "" if records.decimal_as == "number" else str(records.decimal_as),
-            "--key": "" if records.key == "symbol" else records.key,
+            "--key": "" if records.key == "symbol" else identity.text_of(records.key),
             "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
-            "--header": ",".join(f"{name}={value}" for name, value in records.headers),
-            "--row-header": records.row_header or "",
+            "--header": identity.pairs_text(records.headers),
+            "--row-header": identity.text_of(records.row_header),
             **(options.selection.identity() if options.selection is not None else {}),
         }
         return told | self.layout.identity() | trust.identity(options.without_statistics)

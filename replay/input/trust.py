@@ -91,7 +91,8 @@ def look_at_left_out(
 
 
 def identity(without_statistics: frozenset[str]) -> dict[str, str]:
-    return {NOT_USED: json.dumps(sorted(without_statistics)) if without_statistics else ""}
+    """Nothing, mostly: then it is as that of a replay that knows of no statistics."""
+    return {NOT_USED: json.dumps(sorted(without_statistics))} if without_statistics else {}
 
 
 def as_decided(options: SourceOptions, saved: Mapping[str, str]) -> SourceOptions:
