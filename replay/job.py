@@ -47,6 +47,7 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
     report.info(
         f"{source.rows:,} rows in {len(source.files)} file(s), order {options.source.order}, pace {options.pace}"
     )
+    source.left_out.tell(source.files_all, report)
     if options.source.selection is not None and (picked := options.source.selection.told_by_date):
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     file = CheckpointFile(options.checkpoint)

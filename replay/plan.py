@@ -237,6 +237,8 @@ def _duration_s(pace: Pace, records: int, first_ns: int | None, last_ns: int | N
 
 
 def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | None, source: Source) -> Iterator[str]:
+    if source.left_out.looks_like_input:
+        yield source.left_out.told(source.files_all)
     backwards = [file for file in files if file.backwards]
     for file in backwards[:SHOWN_MAX]:
         yield (

@@ -15,6 +15,7 @@ import pyarrow as pa
 from replay.errors import InputError, ReplayError, UsageError
 from replay.input import paths, tables
 from replay.input.address import SCHEMES, Address, is_denied, refusal, without_secrets
+from replay.input.endings import LeftOut
 
 S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
@@ -160,15 +161,16 @@ class RemoteFile:
             raise refusal(self.address, error) from None
 
 
-def find(address: Address, store: Store) -> list[RemoteFile]:
-    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches."""
+def find(address: Address, store: Store, left_out: LeftOut | None = None) -> list[RemoteFile]:
+    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches. `left_out`
+    is told of files in folders that are not taken because of their endings."""
     try:
-        return list(_find(address, store))
+        return list(_find(address, store, left_out if left_out is not None else LeftOut()))
     except (OSError, pa.ArrowException) as error:
         raise refusal(address, error) from None
 
 
-def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
+def _find(address: Address, store: Store, left_out: LeftOut) -> Iterator[RemoteFile]:
     from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
     info = store.files.get_file_info(store.full(address.path))
@@ -177,11 +179,11 @@ def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
     if info.type == FileType.File:
         yield RemoteFile(address, info.size, store)
     elif info.type == FileType.Directory:
-        yield from _below(address, store, paths.FOLDER)
+        yield from _below(address, store, paths.FOLDER, left_out)
     elif paths.is_pattern(address.path):
         fixed, steps = paths.split_pattern(address.path)
         _no_table_above(replace(address, path=fixed), store)
-        yield from _below(replace(address, path=fixed), store, steps)
+        yield from _below(replace(address, path=fixed), store, steps, left_out)
     elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
         store.files.get_file_info(FileSelector(store.full(address.path)))
         raise FileNotFoundError
@@ -191,7 +193,7 @@ def _find(address: Address, store: Store) -> Iterator[RemoteFile]:
         raise FileNotFoundError
 
 
-def _below(folder: Address, store: Store, steps: paths.Steps) -> Iterator[RemoteFile]:
+def _below(folder: Address, store: Store, steps: paths.Steps, left_out: LeftOut) -> Iterator[RemoteFile]:
     """Lists everything below, a page of 1,000 a request; where only names in this one folder count, only those."""
     from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
@@ -213,9 +215,11 @@ def _below(folder: Address, store: Store, steps: paths.Steps) -> Iterator[Remote
                     table = tables.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
                     tables.refuse(table, _inside(folder, below).shown)
             yield RemoteFile(_inside(folder, below), info.size, store)
+        elif info.type == FileType.File and steps == paths.FOLDER:
+            left_out.note(RemoteFile(_inside(folder, below), info.size, store).identity, folder.shown, below)
         elif info.type == FileType.Directory and not deep and paths.into(steps, below):
             _no_table_above(_inside(folder, below), store)
-            yield from _below(_inside(folder, below), store, paths.FOLDER)
+            yield from _below(_inside(folder, below), store, paths.FOLDER, left_out)
 
 
 def _inside(folder: Address, below: str) -> Address:

@@ -17,6 +17,7 @@ from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
 from replay.input import sorting, trust
 from replay.input.aside import Aside
+from replay.input.endings import LeftOut
 from replay.input.files import InputFile, RowGroup, open_file, open_files
 from replay.input.order import (
     BATCH_ROWS_MAX,
@@ -56,13 +57,16 @@ class Source:
     Row groups that the selection rules out by their statistics are no part of it, nor are files of which no row group
     is left: a file more of other days changes nothing. All other rows are, whatever becomes of them.
 
+    `left_out` are files of its folders that are not taken because of their endings.
+
     With `judges`, rows are compared with the statistics by which files are put in order (`StatisticsWrong`).
     """
 
     def __init__(self, options: SourceOptions, *, judges: bool = False) -> None:
         self.options, self._judges = options, judges
         self.symbols = SymbolTable()
-        paths = find(options.inputs)
+        self.left_out = LeftOut()
+        paths = find(options.inputs, self.left_out)
         columns = with_preset(options.columns, open_file(paths[0]) if options.columns.preset is not None else None)
         self.columns = columns
         with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]

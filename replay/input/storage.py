@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from replay.errors import InputError, NoInput, not_memory
 from replay.input import address, paths, remote, tables
+from replay.input.endings import TAKEN, LeftOut
 
 _FILE = "file://"
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
@@ -127,17 +128,22 @@ _Stores = dict[tuple[object, ...], remote.Store]
 # -- finding ----------------------------------------------------------------------------------------------
 
 
-def find(inputs: Sequence[str]) -> list[InputPath]:
-    """The files that files, folders, patterns and URIs name, in natural order, each once however it is named."""
+def find(inputs: Sequence[str], left_out: LeftOut | None = None) -> list[InputPath]:
+    """The files that files, folders, patterns and URIs name, in natural order, each once however it is named.
+
+    `left_out` is told of the files in folders that are not taken because of their endings.
+    """
+    left_out = left_out if left_out is not None else LeftOut()
     found: dict[str, InputPath] = {}
     stores: _Stores = {}
     noticed = tables.Noticed()
     for given in inputs:
         is_remote = address.is_uri(given) and not given.startswith(_FILE)
-        files = _remote(given, stores) if is_remote else _local(given, noticed)
+        files = _remote(given, stores, left_out) if is_remote else _local(given, noticed, left_out)
         for file in files:
             if file.identity not in found:
                 found[file.identity] = _input_path(file)
+    left_out.forget(found)
     return sorted(found.values(), key=lambda path: (paths.natural_key(path.shown), path.shown))
 
 
@@ -153,19 +159,24 @@ def _input_path(file: LocalFile | remote.RemoteFile) -> InputPath:
     return InputPath(shown, name, keys, file.size_bytes, file)
 
 
-def _nothing(where: str) -> InputError:
+def _nothing(where: str, left_out: LeftOut) -> InputError:
+    if left_out.looks_like_input:
+        todo = f"name the files whatever their ending: {where.rstrip('/')}/*; or give them an ending {TAKEN}"
+        return NoInput(f"no Parquet file here: {left_out}", where=where, todo=todo)
     todo = "name a .parquet file, a folder that holds some, or a glob"
     return NoInput("no Parquet file here", where=where, todo=todo)
 
 
-def _remote(given: str, stores: _Stores) -> list[remote.RemoteFile]:
+def _remote(given: str, stores: _Stores, left_out: LeftOut) -> list[remote.RemoteFile]:
     place = address.parse(given)
     store = (place.scheme, place.authority, place.parameters)
     if store not in stores:  # many URIs of one bucket share a connection
         stores[store] = remote.connect(place)
-    found = remote.find(place, stores[store])
+    passed = LeftOut()
+    found = remote.find(place, stores[store], passed)
     if not found:
-        raise _nothing(place.shown)
+        raise _nothing(place.shown, passed)
+    left_out.files.update(passed.files)
     return found
 
 
@@ -179,17 +190,18 @@ def _refusal(path: str, error: Exception) -> InputError:
     return InputError(reason, where=path, todo="check path and rights")
 
 
-def _local(given: str, noticed: tables.Noticed) -> list[LocalFile]:
+def _local(given: str, noticed: tables.Noticed, left_out: LeftOut) -> list[LocalFile]:
     if not given:
         raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
     path = _path_of_url(given) if given.startswith(_FILE) else given
     path = path.rstrip("/") or "/"
+    passed = LeftOut()
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null byte
         if not (isinstance(error, FileNotFoundError | NotADirectoryError) and paths.is_pattern(path)):
             raise _refusal(path, error) from None
-        found = _search(*paths.split_pattern(path))
+        found = _search(*paths.split_pattern(path), passed)
     else:
         if stat.S_ISREG(status.st_mode):
             found = iter([LocalFile(path, os.path.realpath(path), status.st_size)])
@@ -197,13 +209,14 @@ def _local(given: str, noticed: tables.Noticed) -> list[LocalFile]:
             raise InputError("this is not a file that can be read twice", where=path, todo="save it as a file first")
         else:
             _no_table(path, path, noticed)
-            found = _search(path, paths.FOLDER)
+            found = _search(path, paths.FOLDER, passed)
     files = sorted(found, key=lambda file: file.linked)  # a file is named as itself, not as a link to it
     for file in files:
         _no_table(file.path, os.path.dirname(file.path), noticed)
         _no_table(file.path, os.path.dirname(file.real), noticed)
     if not files:
-        raise _nothing(path)
+        raise _nothing(path, passed)
+    left_out.files.update(passed.files)
     return files
 
 
@@ -228,7 +241,7 @@ class _Folder:
     linked: bool
 
 
-def _search(start: str, steps: paths.Steps) -> Iterator[LocalFile]:
+def _search(start: str, steps: paths.Steps, left_out: LeftOut) -> Iterator[LocalFile]:
     """Links to folders are followed, after all real folders, and no folder is searched twice: a loop ends."""
     near = deque([_Folder(start, os.path.realpath(start), steps, False)])
     linked: deque[_Folder] = deque()
@@ -249,6 +262,15 @@ def _search(start: str, steps: paths.Steps) -> Iterator[LocalFile]:
                 (linked if each.linked else near).append(each)
             if not below and paths.takes(folder.steps, entry.name):
                 yield from _file(folder, entry)
+            elif folder.steps == paths.FOLDER and not below and not paths.is_ignored(entry.name) and _is_file(entry):
+                left_out.note(_place(folder, entry)[1], folder.path, entry.name)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def _place(folder: _Folder, entry: os.DirEntry[str]) -> tuple[str, str, bool]:

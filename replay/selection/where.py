@@ -43,6 +43,10 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 
 _KLEENE: dict[str, Callable[[Any, Any], Any]] = {"and": pc.and_kleene, "or": pc.or_kleene}
 
+NEAR = 0.8
+"""Ratio of letters that two names share from which on one was meant by the other: `prise` and `price`, not `size` and
+`side`."""
+
 _DAY_NS = 86_400_000_000_000
 
 
@@ -130,16 +134,22 @@ def _check_path(path: tuple[str, ...], schema: pa.Schema, where: str) -> None:
 
 def _remedy(path: tuple[str, ...], depth: int, names: list[str]) -> str:
     if path[depth] in names:
-        return "which of them is meant cannot be said: rename one and write the file again, or leave it out of --where"
+        return "write the file again with a name for each: a condition cannot tell them apart"
     whole = ".".join(path[depth:])
     if whole in names and len(path) > depth + 1:
         return f'write "{whole}", in double quotes: without them the dot leads to a field of a struct'
-    like = difflib.get_close_matches(path[depth], names, n=1)
-    if like:
-        return f"write {text_of(Column((*path[:depth], like[0])))}"
+    if like := _near(path[depth], names):
+        return f"write {text_of(Column((*path[:depth], like)))}"
     if depth:
         return "name a field that is there"
     return f"name a column that is there; a text goes in single quotes: '{path[0]}'"
+
+
+def _near(name: str, names: list[str]) -> str | None:
+    """A name that was surely meant: a typing error away, but not another word of the same length (size, side)."""
+    lower = {each.lower(): each for each in names}
+    like = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=NEAR)
+    return lower[like[0]] if like else None
 
 
 def _column(path: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:

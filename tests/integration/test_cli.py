@@ -52,6 +52,21 @@ def trades(tmp_path: Path) -> Path:
     return bad.write(tmp_path / "trades.parquet", bad.trades(20))
 
 
+def test_files_left_out_because_of_their_endings_are_told(trades: Path) -> None:
+    """Broken: half of a folder is sent, and nobody learns that there was another half."""
+    for name in ("b.parquet.gzip", "c"):
+        (trades.parent / "in" / name).parent.mkdir(exist_ok=True)
+        (trades.parent / "in" / name).write_bytes(trades.read_bytes())
+    (trades.parent / "in" / "a.parquet").write_bytes(trades.read_bytes())
+    done = replay("run", trades.parent / "in", "--topic", "t", "--embedded")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "do not end in" in line]
+    assert "WARNING" in line
+    assert "2 files do not end in .parquet, .parq or .pq (1 in .parquet.gzip, 1 in nothing): left out, 1 read" in line
+    done = replay("plan", trades.parent / "in")
+    assert "2 files do not end in" in " ".join(done.stdout.split()), done.stdout
+
+
 def test_results_go_to_stdout_and_logs_to_stderr(trades: Path) -> None:
     """Broken: a script that reads the summary gets log lines, or the other way round; colours reach a file."""
     done = replay("run", trades, "--topic", "t", "--embedded")

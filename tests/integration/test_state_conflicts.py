@@ -238,6 +238,25 @@ def test_options_that_change_the_rows(place: Place) -> None:
         place.refused(says, more=more)
 
 
+def test_options_that_were_the_same_text(place: Place) -> None:
+    """Broken: a resume goes on with two headers where the run before sent one, and nobody notices."""
+    place.half("--header", "a=1,b=2")
+    two = ("--header", "a=1", "--header", "b=2")
+    place.refused("option --header was", 'now [["a", "1"], ["b", "2"]]', more=two)
+    place.replay("--header", "a=1,b=2")
+    partitions = read_topic(place.bootstrap_servers, place.topic)
+    headers = {record.headers for records in partitions for record in records}
+    assert headers == {(("a", b"1,b=2"),)}
+
+
+@pytest.mark.parametrize("option", ["--key", "--row-header"])
+def test_a_name_that_is_empty(place: Place, option: str) -> None:
+    """Broken: an unset variable of a script ends in a traceback, or is the default without a word."""
+    outcome = place.replay(option, "", code=2)
+    assert f"{option}: the name is empty" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
 def test_another_version_or_cluster(place: Place) -> None:
     """Broken: after an upgrade, rows in the tail would not be recognized and be sent again; or a replay would go on
     in a cluster that does not have its beginning."""

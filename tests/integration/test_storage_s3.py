@@ -14,6 +14,7 @@ import pytest
 
 from replay.errors import ExitCode, InputError, exit_code
 from replay.input import remote
+from replay.input.endings import LeftOut
 from replay.input.storage import InputPath, find, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
 
@@ -117,6 +118,16 @@ SPARK = f"s3://trades/{KEYS[6]}"
 def test_files_folders_and_patterns_of_a_bucket(given, found):
     """Broken: a bucket's data is replayed in part, or with what is no data."""
     assert shown(given) == found
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_left_out_because_of_its_ending_is_counted():
+    """Broken: half of a bucket's folder passes for the whole; or what lies there unfinished is an alarm."""
+    left_out = LeftOut()
+    assert len(find(["s3://trades"], left_out)) == 5
+    assert str(left_out) == "1 file does not end in .parquet, .parq or .pq (1 in .txt)"
+    with pytest.raises(InputError, match="no Parquet file here"):
+        find(["s3://trades/other"], left_out)
 
 
 @pytest.mark.usefixtures("server")

@@ -205,6 +205,27 @@ def test_what_does_not_fit_the_file(text, error, what, todo):
     assert "a.parquet" in caught.value.where
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "todo"),
+    [
+        ("size > 100", ["symbol", "price", "quantity", "side"], "name a column that is there"),
+        ("bid_size > 1", ["ask_size", "ask_price"], "name a column that is there"),
+        ("Quantity > 1", ["quantity", "side"], "write quantity"),
+        ("quantiy > 1", ["quantity", "side"], "write quantity"),
+        ("prise > 1", ["price", "side"], "write price"),
+        ("value > 1", ["value", "value"], "write the file again with a name for each"),
+    ],
+)
+def test_a_name_is_offered_only_where_it_was_surely_meant(text, names, todo):
+    """Broken: "write side" to somebody who asks for sizes; "write value" to one who has just written that."""
+    schema = pa.schema([(name, pa.int64()) for name in names])
+    with pytest.raises(InputError) as caught:
+        parse(text).check(schema, "a.parquet")
+    assert caught.value.todo.startswith(todo)
+    for name in names:
+        assert repr(name) in caught.value.what
+
+
 def test_a_column_with_a_dot_in_its_name():
     """Broken: a user of a flat file with dotted names is told that a column is missing, and not how to name it."""
     schema = pa.schema([("a.b", pa.int64())])
