@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -45,7 +45,7 @@ from replay.options import (
     told,
 )
 from replay.options import takes as takes_groups
-from replay.origins import blamed, warn_of_variables
+from replay.origins import LOOK_ONLY, blamed, warn_of_variables
 
 app = typer.Typer(
     name="replay",
@@ -265,6 +265,8 @@ def schedule(
             on_failure.value,
             absent,
         )
+        for job in jobs:
+            _check_run(context, job.args(date.today()))
         raise typer.Exit(commands.run_schedule(jobs, _reporter()))
 
 
@@ -660,6 +662,19 @@ def _replay(
             from replay.verify import verdict_table  # noqa: PLC0415
 
             _results(console).show(verdict_table(verdict))
+
+
+def _check_run(context: typer.Context, args: Sequence[str]) -> None:
+    """Look at the options of a `replay run` that is to come: what cannot work is told now, and not at night."""
+    root = context.find_root()
+    command = root.command.commands[args[0]]  # type: ignore[attr-defined]  # it is a group
+    with command.make_context(args[0], list(args[1:]), parent=root) as later:
+        later.meta[LOOK_ONLY] = True
+        given = command.invoke(later)
+        name = given["naming"].parsed()
+        given["sending"].parsed(name, given["source"].parsed(name), given["where"].parsed(given["topic"], name))
+        given["pacing"].parsed()
+        given["watching"].parsed(name)
 
 
 def _read_back(options: config.RunOptions, reporter: Any, stop: Any) -> Any:

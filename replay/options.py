@@ -33,6 +33,7 @@ from replay.nightly.missing import Policy as MissingPolicy
 from replay.origins import (
     ALL_FROM_FILE,
     FROM_FILE,
+    LOOK_ONLY,
     begin,
     is_default,
     job_options,
@@ -93,7 +94,7 @@ def takes(command: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
             given["context"] = context
         for name, group in groups.items():
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
-        return command(**given)
+        return given if context.meta.get(LOOK_ONLY) else command(**given)
 
     del gathered.__wrapped__  # or the signature below would be overlooked
     gathered.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -23,6 +23,9 @@ FROM_FILE = "replay.from_file"
 ALL_FROM_FILE = "replay.all_from_file"
 """The same with the options that this command does not have, by option name."""
 
+LOOK_ONLY = "replay.look_only"
+"""The command gives back what it was given, and does nothing."""
+
 WARNINGS = "replay.warnings"
 """What is to be told once there are logs."""
 

@@ -70,7 +70,7 @@ def test_progress_is_read_after_the_others_are_fenced(replays: list[Scenario]) -
     """Broken: a new instance would read how far the job is, then wait for its turn, and begin where the old one was a
     while ago: all that was committed meanwhile is sent again. And one with the same checkpoint would not be refused."""
     old = replays[1]
-    running = old.start("--rate", "2k/s")
+    running = old.start("--rate", "1k/s")
     wait_committed(old, running, 500)
     assert f":{running.pid}" in old.run(code=6).log, "it says who holds the lock"
     new = elsewhere(old)

@@ -100,6 +100,24 @@ def test_settings_and_a_schedule_of_a_job_file_are_named() -> None:
     assert (code, "n.toml, [jobs.other] cron: " in errors) == (2, True), errors
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('rate = "fast"', "n.toml, [jobs.other] rate: cannot read 'fast'"),
+        ('report = "no/{date}.html"', "n.toml, [jobs.other] report no/"),
+        ('summary_json = "no/x"', "n.toml, [jobs.other] summary_json no/x: there is no folder"),
+        ("limit = 0", "n.toml, [jobs.other] limit: 0 is too small"),
+        ('where = "size >"', "n.toml, [jobs.other] where"),
+    ],
+)
+@pytest.mark.parametrize("chosen", [(), ("--job", "other")])
+def test_every_job_of_a_schedule_is_looked_at_before_it_stays(line: str, says: str, chosen: tuple[str, ...]) -> None:
+    """Broken: the scheduler starts, and the typing error of one of its jobs is told at two in the morning."""
+    other = f'[jobs.other]\ninputs = "x"\ntopic = "y"\ncron = "0 3 * * *"\n{line}\n[kafka]'
+    code, _, errors = call("schedule", "--config", "n.toml", *chosen, file=JOB.replace("[kafka]", other))
+    assert (code, says in errors) == (2, True), errors
+
+
 # -- variables that are no option's ---------------------------------------------------------------------------
 
 
