@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
+from replay import signals
+
 
 class _WithoutPandas(MetaPathFinder):
     """pyarrow imports pandas for its first array, wherever that is installed: 0.25 s and 50 MiB, and nothing here needs
@@ -18,6 +20,7 @@ class _WithoutPandas(MetaPathFinder):
 
 
 def main() -> None:
+    signals.leave()
     sys.meta_path.insert(0, _WithoutPandas())
     from replay.cli import main as run  # noqa: PLC0415 (it imports pyarrow)
 

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from replay import __version__, config, parse
+from replay import __version__, config, parse, signals
 from replay.errors import AS_TOLD, BEGIN_ANEW, GO_ON, Different, ExitCode, UsageError, as_told, exit_code
 from replay.options import (
     Ending,
@@ -103,12 +103,21 @@ def run(
         if ending.embedded:
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
-        found = _files_of_date(source, name, absent.parsed())
+        stop = _stop_on_signals()  # one for all of it: none is lost between two
+        found = _files_of_date(source, name, absent.parsed(), stop)
         if found != "skipped":
             off = found == "a day off"
             verify_after = ending.verify_after
             _replay(
-                options, name, context, watching, console, quiet=logging.quiet, verify_after=verify_after, day_off=off
+                options,
+                name,
+                context,
+                watching,
+                console,
+                stop,
+                quiet=logging.quiet,
+                verify_after=verify_after,
+                day_off=off,
             )
 
 
@@ -593,13 +602,13 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     return int(code)
 
 
-def _files_of_date(source: Input, name: JobName, missing: Any) -> Any:
+def _files_of_date(source: Input, name: JobName, missing: Any, stop: Any) -> Any:
     """What became of a date without a file; None where nothing was asked for about such dates."""
     if name.day is None or missing.is_default:
         return None
     from replay.nightly.commands import look_before_run  # noqa: PLC0415
 
-    return look_before_run(source, name, missing, _reporter(), _stop_on_signals().check)
+    return look_before_run(source, name, missing, _reporter(), stop.check)
 
 
 def _replay(
@@ -608,6 +617,7 @@ def _replay(
     context: typer.Context,
     watched: Watching,
     console: Any,
+    stop: Any,
     *,
     quiet: bool,
     verify_after: bool,
@@ -633,7 +643,6 @@ def _replay(
         options={each.name: each.text for each in given},
         origins={each.name: each.origin for each in given},
     )
-    stop = _stop_on_signals()
     terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal and not quiet)
     outcome, verdict = "stopped", None
     try:
@@ -781,8 +790,7 @@ def _stop_on_signals(again: str = GO_ON) -> Any:
     from replay.report import Stop  # noqa: PLC0415
 
     stop = Stop(again=again)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda signal_number, _: stop.request(signal_number))
+    signals.listen(stop.request)
     return stop
 
 

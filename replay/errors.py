@@ -22,8 +22,13 @@ class ExitCode(IntEnum):
     PRODUCER_FATAL = 7
     CHECKPOINT_UNWRITABLE = 8
     BUG = 70  # EX_SOFTWARE of sysexits.h: none of ours, so that a bug is never read as an outcome
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
+
+
+STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM})
+"""Ends that somebody asked for, by a signal."""
 
 
 def printable(text: str) -> str:

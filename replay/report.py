@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from replay.counts import RowCounts, row_counts
 from replay.errors import GO_ON, Stopped
 from replay.model import Bytes, Clock, Fate, Ints, Progress
 from replay.pace import Lateness
+from replay.signals import is_another_request
 from replay.watch.broker_statistics import BrokerStatistics
 from replay.watch.details import Counts
 
@@ -36,13 +38,21 @@ _COUNTED_RECORDS = 4_096
 
 @dataclass(slots=True)
 class Stop:
-    """Set by signal handlers: the first signal asks for a drain, the second ends the drain."""
+    """Set by signal handlers: the first signal asks for a drain, a second one ends the drain, unless it came with the
+    first (`signals.TOGETHER_S`)."""
 
     signal_number: int = 0
-    signals: int = 0
+    signals: int = 0  # requests, each of one or more signals
+    first_s: float = 0.0
     again: str = GO_ON  # what there is to do afterwards
 
-    def request(self, signal_number: int) -> None:
+    def request(self, signal_number: int, now_s: float | None = None) -> None:
+        """Safe in a signal handler. `now_s` is the monotonic clock's."""
+        now_s = time.monotonic() if now_s is None else now_s
+        if not self.signals:
+            self.first_s = now_s
+        elif not is_another_request(self.first_s, now_s):
+            return
         self.signal_number = signal_number
         self.signals += 1
 

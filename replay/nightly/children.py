@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from replay import signals
 from replay.errors import ExitCode
 from replay.model import Clock
 
@@ -36,6 +35,8 @@ class Children:
                 start_new_session=True,  # Ctrl-C reaches us, and we pass it on: once
             )
             self._running.add(child)
+        if self.stopped_by is not None:  # it came while the child was made: the handler did not know of it yet
+            child.send_signal(self.stopped_by)
         try:
             code = child.wait()
         finally:
@@ -44,11 +45,11 @@ class Children:
         return code if code >= 0 else 128 - code
 
     def stop(self, number: int) -> None:
-        """Pass a signal on. Safe in a signal handler: what is going on in `run` meanwhile is a moment's work."""
-        self.stopped_by = number
+        """Pass a signal on. Safe in a signal handler, also one that interrupts `run`: whoever is not among the running
+        yet hears of it there. A child that hears it twice takes it for one (`signals.TOGETHER_S`)."""
+        self.stopped_by = self.stopped_by or number
         for child in list(self._running):
-            if child.poll() is None:
-                os.kill(child.pid, number)
+            child.send_signal(number)  # one that has ended is left alone
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless a stop comes."""
@@ -58,13 +59,11 @@ class Children:
 
 
 def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    def stop(number: int) -> None:
+        children.stop(number)
+        also()
 
-        def stop(signal_number: int, _: object) -> None:
-            children.stop(signal_number)
-            also()
-
-        signal.signal(number, stop)
+    signals.listen(stop)
 
 
 def told(code: int) -> str:

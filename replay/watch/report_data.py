@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from replay.errors import ExitCode
+from replay.errors import STOPPED, ExitCode
 from replay.watch.details import Counts
 from replay.watch.masking import masked
 
@@ -95,7 +95,7 @@ class Run:
     def outcome(self) -> Outcome:
         if self.exit_code is None:
             return Outcome.RUNNING if self.is_alive else Outcome.INTERRUPTED
-        if self.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+        if self.exit_code in STOPPED:
             return Outcome.STOPPED
         return Outcome.DONE if self.exit_code == ExitCode.DONE else Outcome.FAILED
 

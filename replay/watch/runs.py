@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from replay.counts import RowCounts
-from replay.errors import ExitCode, ReplayError, exit_code, printable
+from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
 from replay.watch.process import Process, is_there
 
 if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
@@ -54,7 +54,7 @@ class Outcome:
         """`done`, `stopped` (by a signal) or `failed`."""
         if self.exit_code == ExitCode.DONE:
             return "done"
-        return "stopped" if self.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM) else "failed"
+        return "stopped" if self.exit_code in STOPPED else "failed"
 
 
 def utf8(text: str) -> str:

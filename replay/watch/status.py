@@ -14,7 +14,7 @@ from typing import Any
 
 from replay import checkpoint as checkpoints
 from replay.checkpoint import Checkpoint, CheckpointFile
-from replay.errors import ExitCode, StateConflict
+from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.process import Process, was_there
 from replay.watch.runs import Run, utf8
@@ -133,7 +133,7 @@ def _state(found: Checkpoint | str | None, last: Run | None, now_s: float) -> tu
 
 
 def _by_end(last: Run, *, there: bool) -> tuple[State, str]:
-    if last.exit_code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+    if last.exit_code in STOPPED:
         return State.STOPPED, last.reason or ""
     if last.exit_code != ExitCode.DONE:
         return State.FAILED, f"exit {last.exit_code}: {last.reason}"

@@ -15,6 +15,7 @@ from confluent_kafka.admin import (
     NewPartitions,
 )
 
+from replay.signals import TOGETHER_S
 from tests.fault.conftest import own_cluster
 from tests.support.process import KILLED, checkpoint
 from tests.support.readback import partition_count, read_topic
@@ -189,7 +190,7 @@ def test_a_broker_that_is_down_at_the_start(node: KafkaCluster, trades: Trades, 
     fresh.assert_exact()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_drains_and_saves(
     node: KafkaCluster, trades: Trades, scenario: MakeScenario, number: signal.Signals, code: int
 ) -> None:
@@ -231,11 +232,28 @@ def test_a_second_signal_ends_the_drain(node: KafkaCluster, trades: Trades, scen
     node.freeze_node(0)
     time.sleep(0.5)
     job.signal(signal.SIGINT)
-    time.sleep(0.5)
+    time.sleep(TOGETHER_S + 0.2)
     assert job.exit_code is None, job.log
     job.signal(signal.SIGINT)
     assert job.wait(30) == 130, job.log
     node.thaw_node(0)
+    replay.finish()
+
+
+def test_signals_that_come_together_are_one(node: KafkaCluster, trades: Trades, scenario: MakeScenario) -> None:
+    """Broken: systemd and a parent both send SIGTERM, the drain ends at once, and the stop is not clean."""
+    replay = scenario(trades, node.bootstrap_servers, *SLOW, "--drain-timeout", "1m")
+    job = under_way(replay)
+    node.freeze_node(0)
+    time.sleep(0.5)
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+        job.signal(number)
+        time.sleep(0.3)
+    time.sleep(1.0)
+    assert job.exit_code is None, job.log
+    node.thaw_node(0)
+    assert job.wait(60) == 143, job.log
+    assert checkpoint(replay.checkpoint)["state"] == "clean"
     replay.finish()
 
 

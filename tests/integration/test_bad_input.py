@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
 from replay.cli import app
+from replay.signals import ASKING_TO_STOP
 from tests.support import bad_files as bad
 from tests.support.readback import compare, expected_records, read_topic
 
@@ -107,7 +108,7 @@ def site(broker: MockBroker, topic: str, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.delenv(name)
     (tmp_path / "in").mkdir()
     broker.make(topic)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ASKING_TO_STOP}
     yield Site(broker, topic, tmp_path / "in", tmp_path / "state")
     for number, handler in before.items():  # the command takes them over
         signal.signal(number, handler)
@@ -532,6 +533,7 @@ from pathlib import Path
 from replay.config import SourceOptions
 from replay.errors import InputError
 from replay.input.source import Source
+from replay.signals import ASKING_TO_STOP
 
 path = Path({str(path)!r})
 whole = path.read_bytes()

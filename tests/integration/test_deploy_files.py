@@ -24,7 +24,7 @@ import pytest
 import typer
 
 from replay.cli import app
-from replay.errors import ExitCode
+from replay.errors import STOPPED, ExitCode
 from replay.options import Sending
 from replay.origins import job_options
 from replay.parse import parse_duration_s
@@ -39,7 +39,6 @@ from tests.support.readback import compare, expected_records, read_topic
 TRY_AGAIN = {ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED, ExitCode.CHECKPOINT_UNWRITABLE}
 """What time mends, or may; with the signals, which say nothing about the job. The rest needs somebody."""
 
-SIGNALS = {ExitCode.SIGINT, ExitCode.SIGTERM}
 DRAIN_S = parse_duration_s(Sending().drain_timeout, "--drain-timeout")
 PROGRAMS = Path(sys.executable).parent
 CRONTAB = (CRON / "crontab").read_text()
@@ -221,6 +220,7 @@ def test_the_services_stop_gently_and_with_patience(name: str) -> None:
     """Broken: systemd kills a replay that is draining, or calls its clean end a failure."""
     service = unit(CRON / name)
     assert service["KillSignal"] == ["SIGTERM"]
+    assert service["KillMode"] == ["mixed"], "the scheduler tells its replays by itself"
     assert int(service["TimeoutStopSec"][0]) > DRAIN_S
     assert service["SuccessExitStatus"] == [str(int(ExitCode.SIGTERM))]
 
@@ -251,7 +251,7 @@ def test_kubernetes_tries_again_what_time_may_mend_and_nothing_else() -> None:
     job = documents(CRON / "kubernetes-cronjob.yaml")[1]["spec"]["jobTemplate"]["spec"]
     disrupted, codes = job["podFailurePolicy"]["rules"]
     assert (disrupted["action"], codes["action"], codes["onExitCodes"]["operator"]) == ("Ignore", "FailJob", "In")
-    assert set(codes["onExitCodes"]["values"]) == set(ExitCode) - TRY_AGAIN - SIGNALS - {ExitCode.DONE}
+    assert set(codes["onExitCodes"]["values"]) == set(ExitCode) - TRY_AGAIN - STOPPED - {ExitCode.DONE}
     assert job["template"]["spec"]["restartPolicy"] == "Never"
     assert job["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_S
 

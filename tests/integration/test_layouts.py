@@ -23,6 +23,7 @@ import pytest
 from typer.main import get_command
 
 from replay.cli import app
+from replay.signals import ASKING_TO_STOP
 from tests.support.engines import Write, by_datafusion, by_duckdb, by_fastparquet, by_polars, by_pyarrow
 from tests.support.layouts import (
     BAD,
@@ -318,7 +319,7 @@ class Tool:
 @pytest.fixture
 def signals() -> Iterator[None]:
     """The tool handles signals for itself: give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ASKING_TO_STOP}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

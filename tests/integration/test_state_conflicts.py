@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
 from replay.cli import app
+from replay.signals import ASKING_TO_STOP
 from tests.support.bad_files import edit_checkpoint
 from tests.support.process import KILLED, Jobs, checkpoint, checkpoint_row
 from tests.support.readback import compare, expected_records, read_topic
@@ -53,7 +54,7 @@ class Place(Scenario):
 
     def call(self, *args: str) -> Outcome:
         """`replay ARGS`."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in ASKING_TO_STOP}
         try:
             result = CliRunner().invoke(app, list(args), prog_name="replay")
         finally:

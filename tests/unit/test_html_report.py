@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from replay.errors import ExitCode, UsageError
+from replay.errors import STOPPED, ExitCode, UsageError
 from replay.watch import html_report
 from replay.watch.details import Counts
 from replay.watch.html_report import TOP, render
@@ -104,6 +104,7 @@ def test_pauses_between_runs_are_found_and_everything_is_in_order_of_time():
         (0, False, Outcome.DONE, "✓ Done"),
         (5, False, Outcome.FAILED, "Failed, exit 5"),
         (143, False, Outcome.STOPPED, "Stopped, exit 143"),
+        (129, False, Outcome.STOPPED, "Stopped, exit 129"),
         (None, True, Outcome.RUNNING, "Running"),
         (None, False, Outcome.INTERRUPTED, "Interrupted"),
     ],
@@ -127,7 +128,7 @@ def test_a_failure_says_why_and_what_to_do():
 
 def test_every_exit_code_has_something_to_do():
     """Broken: a failure of some kind has no advice."""
-    assert {*html_report.TODO, ExitCode.DONE, ExitCode.SIGINT, ExitCode.SIGTERM} == set(ExitCode)
+    assert {*html_report.TODO, ExitCode.DONE, *STOPPED} == set(ExitCode)
 
 
 def test_a_topic_that_differs_is_said_where_it_is_seen():

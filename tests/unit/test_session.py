@@ -379,8 +379,8 @@ def test_a_refused_client_ends_with_the_brokers_words_instead_of_waiting_for_the
 def stop_at(bench: Bench, rows: int, signals: int = 1) -> None:
     def request():
         if len(bench.sink.sent) >= rows and not bench.stop.signals:
-            for _ in range(signals):
-                bench.stop.request(2)
+            for number in range(signals):
+                bench.stop.request(2, 10.0 * number)
 
     bench.sink.hook = request
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from replay.model import PartitionMark, Position, Progress
-from replay.report import PATIENT_S, REPEAT_S, Snapshot, Stop, Trouble
+from replay.report import PATIENT_S, REPEAT_S, Snapshot, Trouble
 from replay.terminal import duration, progress_text, summary_lines
 from tests.unit.fakes import FakeClock
 
@@ -112,14 +112,3 @@ def test_trouble_that_lasts_is_told_again_but_not_at_every_try():
     trouble.over(20.0)
     assert shown.outage_since_s is None
     assert (shown.outages, shown.outages_s) == (1, 20.0)
-
-
-def test_the_second_signal_is_impatience():
-    stop = Stop()
-    stop.check()
-    assert not stop.impatient()
-    stop.request(15)
-    assert not stop.impatient()
-    stop.request(2)
-    assert stop.impatient()
-    assert stop.signal_number == 2
