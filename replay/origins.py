@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ _BY_HAND = {
 }
 _OPTION = r"(?:--[a-z][\w-]*|-X\b|INPUT\b)"
 _NAMED = re.compile(rf"{_OPTION}(?:, {_OPTION})*")
-_CLOSE = 0.75  # SPEDE is SPEED; HOME is nobody's
+_CLOSE = 0.8  # SPEDE is SPEED; DATA, by this measure not far from DATE, is nobody's
 
 
 _context: ContextVar[typer.Context | None] = ContextVar("command", default=None)
@@ -148,6 +148,11 @@ def check_nightly(values: Mapping[str, jobfile.Value]) -> None:
             )
 
 
+def _close(name: str, known: Collection[str]) -> list[str]:
+    """What may have been meant: RAET has all letters of RATE."""
+    return [each for each in known if sorted(each) == sorted(name)] or difflib.get_close_matches(name, known, 1, _CLOSE)
+
+
 def check_variables(context: typer.Context) -> list[str]:
     """`REPLAY_` variables that are no option's: what to warn of. Raises `UsageError` for what looks like a typing
     error, since the replay would run without the option."""
@@ -163,7 +168,7 @@ def check_variables(context: typer.Context) -> list[str]:
     without = {option_name(parameter).upper() for parameter in context.command.params if not parameter.envvar}
     unknown = [name for name in given if name not in known and not _OTHERS.fullmatch(name)]
     for name in unknown:
-        where, close = PREFIX + name, difflib.get_close_matches(name, known, 1, _CLOSE)
+        where, close = PREFIX + name, _close(name, known)
         if name in without:
             todo = "give it on the command line or in a job file, and unset the variable"
             raise UsageError("this option has no variable", where=where, todo=todo)

@@ -52,7 +52,8 @@ def test_every_fault_has_a_break_that_its_test_notices() -> None:
 def failures(name: str, tests: list[str], folder: Path) -> dict[str, str]:
     """These tests with this break: what pytest says of those that failed, by the tests' names."""
     report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "soak or not soak"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command += ["-m", "soak or not soak"]
     command += [f"--junitxml={report}", *tests]
     ran = subprocess.run(
         command, cwd=ROOT, env={**os.environ, BREAK: name}, capture_output=True, text=True, check=False

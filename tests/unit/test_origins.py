@@ -125,9 +125,11 @@ def test_every_job_of_a_schedule_is_looked_at_before_it_stays(line: str, says: s
     ("name", "says"),
     [
         ("SPEDE", "did you mean REPLAY_SPEED?"),
+        ("RAET", "did you mean REPLAY_RATE?"),
         ("BOOTSTRAP_SERVER", "did you mean REPLAY_BOOTSTRAP_SERVERS?"),
         ("CHEKPOINT", "did you mean REPLAY_CHECKPOINT?"),
         ("HEADER", "this option has no variable"),
+        ("INPUTS", "this option has no variable"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "config show"])
@@ -141,10 +143,12 @@ def test_a_variable_like_no_option_is_warned_of_and_those_of_others_are_not() ->
     """Broken: a pod with a service named replay beside it does not start; or a variable is ignored in silence."""
     others = ("PORT", "SERVICE_HOST", "SERVICE_PORT_METRICS", "PORT_9308_TCP_ADDR", "RUN_ID", "TEST_KAFKA")
     args = ("run", DATA, "--topic", "t", "--embedded", "--limit", "5")
-    code, _, errors = call(*args, REPLAY_WIZARDRY="1", **{f"REPLAY_{each}": "1" for each in others})
+    own = ("DATA", "HOME")
+    code, _, errors = call(*args, **{f"REPLAY_{each}": "1" for each in (*own, *others)})
     assert code == 0, errors
-    assert errors.count(": no option has this variable; it is ignored") == 1
-    assert "REPLAY_WIZARDRY: no option has this variable" in errors
+    assert errors.count(": no option has this variable; it is ignored") == 2
+    for name in own:
+        assert f"REPLAY_{name}: no option has this variable" in errors
 
 
 def test_every_option_of_run_that_is_not_repeatable_is_a_variable() -> None:
