@@ -362,6 +362,11 @@ def second_signal_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stop, "impatient", lambda _: False)
 
 
+def signals_counted_singly(patch: pytest.MonkeyPatch) -> None:
+    """two signals at the same moment are two requests"""
+    patch.setattr("replay.report.is_another_request", lambda _first_s, _now_s: True)
+
+
 # -- the checkpoint on disk --------------------------------------------------------------------------------------
 
 
@@ -646,7 +651,7 @@ BREAKS = _named(
     save_before_ack, ignore_failed_report, gaps_allowed, failures_of_whole_chunks,
     purged_is_delivered, outage_not_told, slow_is_an_outage, outage_is_a_crash, stall_is_a_crash, stop_without_drain,
     retry_on_lost_connection, lost_connection_is_the_end, epoch_bump_ignored, no_deadline, flush_without_limit,
-    second_signal_ignored,
+    second_signal_ignored, signals_counted_singly,
     no_lock, no_fsync, no_folder_fsync, not_atomic_save, leftovers_in_the_way, moved_away_first, always_clean,
     save_errors_ignored,
     init_after_read, progress_uncommitted, progress_unread, file_over_kafka, file_needed, file_not_compared,
