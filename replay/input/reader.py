@@ -193,6 +193,8 @@ class Reader:
         for first_row, raw in self._raw(0, SCAN_ROWS, columns):
             look(raw.num_rows)
             times, bad = self._times(raw) if by_time else (np.zeros(raw.num_rows, np.int64), _all_sent(raw))
+            if by_time and self._promised is not None:  # a unit that was inferred from them may be wrong
+                self._compare(self._promised, times, bad, first_row)
             ids = self._symbol_ids(raw)[0].to_numpy() if by_symbol else np.full(raw.num_rows, NO_SYMBOL)
             chosen = self._chosen(ids, times, bad)
             if chosen is None or chosen.any():

@@ -242,15 +242,20 @@ class Source:
 
         `look` is told how many rows are looked at next. Files with `known` footers are not looked at.
         """
-        wrong, symbols = [], SymbolTable()  # its own: no symbol was seen that is only in what is left out
+        wrong: list[Contradiction] = []
+        symbols = SymbolTable()  # its own: a symbol that is only in what is left out counts as never seen
         wanted = Wanted(symbols, self._wanted.wants)
-        for index, file in self._ruled_out:
+        for index, file, promised in self._ruled_out:
             if file.footer_sha256 not in known:
                 reader = Reader(
                     file, self._layout_of_all, self._layout_of_all.files[index], self.options, self.columns,
-                    symbols, wanted, None,
+                    symbols, wanted, None, promised=promised,
                 )  # fmt: skip
-                row = reader.first_wanted(look)
+                try:
+                    row = reader.first_wanted(look)
+                except StatisticsWrong as found:
+                    wrong += found.found
+                    continue
                 if row is not None:
                     wrong.append(Contradiction(file, row, self._ruling_columns))
         if wrong:
@@ -276,13 +281,14 @@ class Source:
                 selection.where.check(file.schema, file.shown)
         return tuple(self._pruned(index, file) for index, file in enumerate(files))
 
-    def _without_rows_left(self, files: Sequence[InputFile]) -> Iterator[tuple[int, InputFile]]:
-        """By number, what statistics rule out of these files: each with nothing but those row groups."""
+    def _without_rows_left(self, files: Sequence[InputFile]) -> Iterator[tuple[int, InputFile, list[SpanNs]]]:
+        """By number, what statistics rule out of these files: each with nothing but those row groups, and what is told
+        of their event times."""
         for index, (file, left) in enumerate(zip(files, self.files, strict=True)):
             numbers = {group.number for group in left.groups}
             out = tuple(group for group in file.groups if group.number not in numbers and group.rows)
             if out and not self._is_unwanted(index, file):
-                yield index, replace(file, groups=out)
+                yield index, replace(file, groups=out), [self._statistics_ns(index, file, group) for group in out]
 
     def _is_beside(self, index: int) -> bool:
         """Whether all times of the file lie outside of the range that is selected, though its statistics do not tell:

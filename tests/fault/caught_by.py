@@ -15,6 +15,7 @@ NODES, HIDDEN = f"{FAULT}/test_three_nodes.py", f"{FAULT}/test_hidden_rows.py"
 NETWORK, LOST_ACKS = f"{FAULT}/test_network.py", f"{FAULT}/test_lost_acknowledgements.py"
 TOPIC = f"{FAULT}/test_topic_changes.py"
 STATE = f"{INTEGRATION}/test_state_conflicts.py"
+STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
 
 DUPLICATED = r"not exact: [\d ]*duplicated"
 LOST = r"not exact: [\d ]*lost"
@@ -100,6 +101,13 @@ CAUGHT_BY = {
         Catch(f"{BROKER}::test_a_finished_job_sends_nothing_more_unless_told_to", "assert 'nothing to do' in"),
     ],
     "verify-is-blind": [Catch(f"{INSTANCES}::test_two_instances_with_two_checkpoints", ended(0, 1))],
+    "statistics-believed": [
+        Catch(f"{STATISTICS}::test_rows_that_statistics_hide_are_sent", ended(1, 0)),
+        Catch(f"{STATISTICS}::test_symbols_that_statistics_hide_are_sent", r"assert \[\] == \[60\.0"),
+    ],
+    "verify-believes-statistics": [
+        Catch(f"{STATISTICS}::test_verify_finds_what_a_run_that_trusts_statistics_has_lost", ended(0, 1)),
+    ],
     # -- what must be refused
     "watermark-not-checked": [
         Catch(f"{BROKER}::test_acknowledged_rows_that_are_gone_are_no_secret", ended(0, 4)),

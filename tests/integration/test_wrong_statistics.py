@@ -11,9 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from replay.cli import app
 from tests.conftest import Broker
-from tests.integration.test_cli import REPLAY, env, replay
+from tests.integration.test_cli import REPLAY, env
 from tests.support.footers import created_by, say
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.process import checkpoint_row
@@ -56,13 +58,24 @@ def command(tmp_path: Path, kafka: KafkaCluster | Broker, topic: str) -> list[st
     return [str(tmp_path / "in"), "--topic", topic, "--bootstrap-servers", kafka.bootstrap_servers]
 
 
+def replay(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """In this process: faster, and broken where tests/support/broken_builds.py breaks it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = CliRunner().invoke(app, list(map(str, args)), prog_name="replay")
+    finally:
+        for number, handler in before.items():  # the command takes them over
+            signal.signal(number, handler)
+    return subprocess.CompletedProcess(args, int(done.exit_code), done.stdout, done.stderr)
+
+
 def prices(kafka: KafkaCluster | Broker, topic: str) -> list[float]:
     records = [record for partition in read_topic(kafka.bootstrap_servers, topic) for record in partition]
     return sorted(json.loads(record.value or b"")["price"] for record in records)
 
 
 def run(command: list[str], tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return replay("run", *command, "--checkpoint", tmp_path / "checkpoint.json", *more, timeout_s=60)
+    return replay("run", *command, "--checkpoint", tmp_path / "checkpoint.json", *more)
 
 
 @pytest.mark.usefixtures("liar")
@@ -91,6 +104,18 @@ def test_symbols_that_statistics_hide_are_sent(
     assert done.returncode == 0, done.stderr
     assert prices(kafka, topic) == [float(n) for n in (*range(60, 80), *range(100, 120))]
     assert "'symbol'" in done.stderr
+
+
+@pytest.mark.usefixtures("liar")
+def test_a_transactional_replay_decides_alike_without_its_file(
+    tmp_path: Path, command: list[str], kafka: KafkaCluster | Broker, topic: str
+) -> None:
+    """Broken: Kafka's progress record belongs to another replay, as soon as the local file is lost."""
+    for machine in ("one", "another"):
+        more = ("--delivery", "transactional", "--progress-topic", f"{topic}-progress")
+        done = run(command, tmp_path / machine, *DAY, *more)
+        assert done.returncode == 0, done.stderr
+        assert prices(kafka, topic) == [float(n) for n in range(ROWS)]
 
 
 @pytest.mark.usefixtures("liar")

@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import checkpoint, cluster, deliver, idempotent, job, kafka_settings, preflight, resume, transactional
+from replay import (
+    checkpoint,
+    cluster,
+    deliver,
+    idempotent,
+    job,
+    kafka_settings,
+    preflight,
+    resume,
+    transactional,
+    verify,
+)
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster
@@ -146,6 +157,16 @@ def done_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 def verify_is_blind(patch: pytest.MonkeyPatch) -> None:
     """`replay verify` finds everything in order"""
     patch.setattr(Verdict, "exact", property(lambda _: True))
+
+
+def statistics_believed(patch: pytest.MonkeyPatch) -> None:
+    """a run leaves out what statistics rule out, without a look at it"""
+    patch.setattr(preflight, "look_at_left_out", lambda *_: None)
+
+
+def verify_believes_statistics(patch: pytest.MonkeyPatch) -> None:
+    """`replay verify` leaves out what statistics rule out, as a run that trusts them"""
+    patch.setattr(verify, "look_at_left_out", lambda *_: None)
 
 
 # -- what must be refused ----------------------------------------------------------------------------------------
@@ -646,6 +667,7 @@ def _named(*functions: Break) -> Mapping[str, Break]:
 BREAKS = _named(
     no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, sync_not_looked_at, save_before_tail_read,
     no_start_save, one_start_save, lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
+    statistics_believed, verify_believes_statistics,
     watermark_not_checked, topic_id_not_checked, deleted_is_a_typing_error, topic_not_watched, job_not_compared,
     damaged_is_new, plain_partitioner, out_of_memory_is_a_bug,
     save_before_ack, ignore_failed_report, gaps_allowed, failures_of_whole_chunks,

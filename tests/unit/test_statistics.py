@@ -267,6 +267,18 @@ def test_no_row_is_lost_by_statistics_that_lie(tmp_path, lie):
         assert as_sent(trusting) != rows, "the lie would show"
 
 
+def test_a_unit_inferred_from_a_lie_hides_no_row(tmp_path):
+    """Broken: seconds taken for nanoseconds lie in 1970, out of every range, and nobody looks again."""
+    times = pa.array([T0_US // 10**6 + n * 3_600 for n in range(8)], pa.int64())
+    path = write(tmp_path / "a.parquet", trades(NAMES, HOURS).set_column(EVENT_TIME, "event_time", times))
+    say(path, EVENT_TIME, T0_US * 1_000 - 10**15, T0_US * 1_000 - 10**14)
+    options = options_of(path, selection={"from_": moment(0), "to": moment(3 * HOUR_US)})
+    with pytest.raises(InputError, match="the unit of these times cannot be told"):
+        begun(options)
+    source, _ = begun(replace(options, columns=Columns(time_unit="s")))
+    assert as_sent(source) == [0.0, 1.0, 2.0]
+
+
 def test_a_resume_takes_the_decision_from_the_checkpoint(tmp_path):
     """Broken: positions of a replay that reads all row groups would be taken for those of one that does not."""
     liar = say(write(tmp_path / "a.parquet", trades(NAMES, HOURS)), SYMBOL, b"X", b"Z", groups=range(1, 2))
