@@ -24,7 +24,7 @@ from replay.input.statistics import Sort, believed, leaf_of, may_be_named, write
 from replay.model import Batch, Fate
 from replay.selection.select import parse_selection
 from tests.support.engines import by_datafusion, by_duckdb, by_fastparquet, by_polars, by_pyarrow
-from tests.support.footers import created_by, only_deprecated, say
+from tests.support.footers import change_footer, chunk_statistics, created_by, only_deprecated, say
 from tests.unit.test_left_out import SELECTIONS, messy_file
 
 T0_US = 1_767_225_600_000_000
@@ -424,6 +424,21 @@ def test_bytes_that_are_no_statistics_lose_no_row(tmp_path, first, last):
     assert as_sent(source) == [2.0, 3.0]
 
 
+@pytest.mark.parametrize("side", ["min_value", "max_value"])
+def test_one_end_alone_rules_nothing_out(tmp_path, side):
+    """Broken: the other end is taken for 0, or for the last of all times."""
+    path = write(tmp_path / "a.parquet", trades(NAMES, HOURS))
+
+    def forget(metadata: Any) -> None:
+        for group in range(4):
+            told = chunk_statistics(metadata, group, EVENT_TIME)
+            told.min, told.max = None, None
+            setattr(told, side, None)
+
+    source, warned = begun(options_of(change_footer(path, forget), selection={"from_": moment(2 * HOUR_US)}))
+    assert (as_sent(source), warned, source.rows) == ([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [], 8)
+
+
 @pytest.mark.parametrize("selection", [{"symbols": "A"}, {"from_": moment(6 * HOUR_US)}])
 @pytest.mark.parametrize("hole", ["symbol", "event_time"])
 @pytest.mark.parametrize("counted", [True, False])
@@ -454,8 +469,6 @@ def fates_of(batch: Batch) -> list[int]:
 
 
 def uncounted(path: Path, group: int, column: int) -> None:
-    from tests.support.footers import change_footer, chunk_statistics
-
     change_footer(path, lambda metadata: setattr(chunk_statistics(metadata, group, column), "null_count", None))
 
 
