@@ -17,9 +17,10 @@ from replay.input.trust import until_true
 from replay.model import Clock, PartitionMark, Progress, SystemClock
 from replay.patience import Patience
 from replay.preflight import Context, check_left_out, find_topic, job_print
-from replay.report import Reporter, Snapshot, Stop, Trouble, utc
+from replay.report import Reporter, Snapshot, Stop, utc
 from replay.resume import TailMatch
 from replay.session import lead_rows_max
+from replay.trouble import Trouble
 
 
 def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:

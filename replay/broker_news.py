@@ -28,7 +28,7 @@ _PLACE = re.compile(r"^(?:\w+://)?(?P<address>\S+?)/(?P<who>bootstrap|\d+): (?P<
 _WORDS = (  # what librdkafka says, and how an operator would
     (re.compile(r"^Failed to resolve '.*': (.*)$"), r"its name does not resolve: \1"),
     (re.compile(r"^Connect to \S+ failed: (.*)$"), r"\1"),
-    (re.compile(r"^Disconnected: .*$"), "the connection was closed"),
+    (re.compile(r"^Disconnected: (.*?)(?:: receive 0 after POLL\w+)?$"), r"\1"),
     (re.compile(r"^Connection setup timed out.*$"), "no answer to a connection attempt"),
 )
 

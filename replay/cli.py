@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from replay import __version__, config, parse, signals
-from replay.errors import AS_TOLD, BEGIN_ANEW, GO_ON, Different, ExitCode, UsageError, as_told, exit_code
+from replay.errors import AS_TOLD, BEGIN_ANEW, GO_ON, Different, ExitCode, Stopped, UsageError, as_told, exit_code
 from replay.options import (
     Ending,
     FirstOffsets,
@@ -591,7 +591,9 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     if debug:
         line.opt(exception=True).debug("traceback of the error below")
     line = line.bind(exit_code=int(code))
-    if isinstance(error, AS_TOLD):
+    if isinstance(error, Stopped):
+        line.log("INFO" if error.is_clean else "WARNING", "{}", error)  # as somebody asked for: no error
+    elif isinstance(error, AS_TOLD):
         line.error("{}", as_told(error))
     else:
         line.error(
@@ -749,7 +751,8 @@ def _plan(
 
     from replay import admin  # noqa: PLC0415
     from replay import plan as planner  # noqa: PLC0415
-    from replay.terminal import Terminal, duration  # noqa: PLC0415
+    from replay.report import duration  # noqa: PLC0415
+    from replay.terminal import Terminal  # noqa: PLC0415
     from replay.topic_check import topic_problems  # noqa: PLC0415
 
     stop = _stop_on_signals(BEGIN_ANEW)

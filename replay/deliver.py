@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from replay.broker_news import BrokerNews
+from replay.broker_news import BrokerNews, in_words
 from replay.cluster import bad_setting, kafka_log
 from replay.config import KafkaOptions
 from replay.connections import LogWatch, StatisticsWatch
@@ -80,6 +80,7 @@ class KafkaSink:
         log = logging.Logger("librdkafka.producer", logging.DEBUG)  # of its own: another producer's losses are not ours
         log.parent = kafka_log
         log.addHandler(self._log)
+        self._logger = log
         self._epoch = -1
         self._bumped = False  # as the statistics say, in case that the log did not
         try:
@@ -132,7 +133,7 @@ class KafkaSink:
         if self.news.fatal:
             raise self._lost(self.news.fatal)
         if self._retries_unsafe and self._log.lost and len(self._producer):
-            raise Resync(f"a connection was lost with rows in flight ({self._log.what})")
+            raise Resync(f"a connection was lost with rows in flight ({in_words(self._log.what)})")
         self._log.lost = 0
         if self._epoch_changes():
             raise Resync("the producer's epoch changed inside the run")
@@ -151,6 +152,7 @@ class KafkaSink:
     def close(self) -> None:
         """Purge first: closing or flushing with a dead broker would never end."""
         deadline = time.monotonic() + _CLOSE_S
+        self._logger.addFilter(lambda _: False)  # it would report the purge as a fatal error
         with suppress(KafkaException, SystemError):
             self._producer.purge()
         while len(self._producer) and time.monotonic() < deadline:

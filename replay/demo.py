@@ -25,8 +25,9 @@ from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
 from replay.errors import BrokerUnavailable, InputError
 from replay.model import SystemClock
 from replay.patience import Patience
-from replay.report import Stop, Trouble
+from replay.report import Stop
 from replay.terminal import Terminal
+from replay.trouble import Trouble
 from replay.verify import VerifyOptions, verify
 
 TOPIC = "trades"

@@ -118,6 +118,7 @@ class Stopped(ReplayError):
 
     def __init__(self, signal_number: int, what: str, todo: str = GO_ON) -> None:
         super().__init__(what, todo=todo)
+        self.is_clean = True  # nothing is left to be found out
         # 128 + n is what shells report for a process ended by signal n
         self.exit_code = ExitCode(128 + signal_number)
 

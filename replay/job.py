@@ -19,10 +19,11 @@ from replay.input.source import Source
 from replay.model import Clock, SystemClock
 from replay.patience import Patience
 from replay.preflight import Context, Ready, accept_appended, check_before, check_left_out, find_topic, job_print
-from replay.report import Reporter, Snapshot, Stop, Trouble, utc
+from replay.report import Reporter, Snapshot, Stop, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.self_test import SelfTest
 from replay.topic_watch import Identity, TopicWatch
+from replay.trouble import Trouble
 
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
 

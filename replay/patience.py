@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 from replay.broker_news import BrokerNews, in_words
 from replay.errors import BrokerUnavailable
 from replay.model import Clock
-from replay.report import Trouble
+from replay.trouble import UNREACHABLE, Trouble
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class Patience:
             reason, has_answered = "no answer", False
             try:
                 result = attempt()
+                has_answered, reason = True, "not there yet"
                 if result is not None:
                     self._trouble.over(self._clock.monotonic() - start)
                     return result
@@ -63,11 +64,12 @@ class Patience:
             give_up(waited)
             reason = in_words(reason if has_answered else news.last_error or reason)
             if waited >= self._timeout_s:
-                self._trouble.ends_the_run(f"cannot {what}: {reason}", waited)
+                self._trouble.ends_the_run(reason, waited)
                 raise BrokerUnavailable(
-                    f"cannot {what} within {self._timeout_s:g} s: {reason}",
+                    f"cannot {what} within {self._timeout_s:g} s (--broker-timeout): {reason}",
                     where="Kafka",
                     todo=f"check --bootstrap-servers, and {self._again}",
                 )
-            self._trouble.lasts(f"cannot {what}: {reason}", waited, self._timeout_s - waited)
+            problem = f"Cannot {what}" if has_answered else UNREACHABLE
+            self._trouble.lasts(problem, reason, waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

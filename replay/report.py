@@ -14,23 +14,17 @@ import numpy as np
 
 from replay.counts import RowCounts, row_counts
 from replay.errors import GO_ON, Stopped
-from replay.model import Bytes, Clock, Fate, Ints, Progress
+from replay.model import Bytes, Fate, Ints, Progress
 from replay.pace import Lateness
 from replay.signals import is_another_request
 from replay.watch.broker_statistics import BrokerStatistics
 from replay.watch.details import Counts
-
-REPEAT_S = 5.0
-"""How often the same trouble is told again while it lasts: soon enough to be seen, rarely enough to be read."""
 
 SETTLING = "waiting until no row of the last run can surface any more"
 TAIL = "reading the topic's tail"
 STARTING_OVER = "starting over from what Kafka has committed"
 RESUMING = frozenset({SETTLING, TAIL, STARTING_OVER})
 """Phases in which no row goes out, since it is being found out which row comes next."""
-
-PATIENT_S = 1.0
-"""Nothing is said before: a leader election or a topic just created is over by then."""
 
 _COUNTED_RECORDS = 4_096
 """Records that are counted at once: what is handed over at once at full speed."""
@@ -59,6 +53,12 @@ class Stop:
     def check(self) -> None:
         if self.signals:
             raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}", self.again)
+
+    @property
+    def how(self) -> str:
+        """What whoever stops it did: `Ctrl-C`, `SIGTERM`."""
+        is_key = self.signal_number == signal.SIGINT
+        return "Ctrl-C" if is_key else signal.Signals(self.signal_number).name
 
     def impatient(self) -> bool:
         return self.signals > 1
@@ -219,43 +219,18 @@ def clock_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
 
 
+def duration(seconds: float) -> str:
+    """`850 ms`, `12.3 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
 def utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-class Trouble:
-    """A retry loop's trouble: says what lasts, again every `REPEAT_S`, and keeps the display informed."""
-
-    def __init__(self, report: Reporter, clock: Clock, shown: Snapshot | None = None) -> None:
-        self._report, self._clock, self._shown = report, clock, shown
-        self._last_s = float("-inf")
-
-    def lasts(self, message: str, waited_s: float, left_s: float) -> None:
-        now_s = self._clock.monotonic()
-        if waited_s < PATIENT_S:
-            return
-        if self._shown is not None:
-            self._shown.outage_since_s = self._clock.now() - waited_s
-            self._shown.outage_reason, self._shown.outage_left_s = message, left_s
-            self._report.progress(self._shown)
-        if now_s - self._last_s >= REPEAT_S:
-            self._last_s = now_s
-            since = clock_time(self._clock.now() - waited_s)
-            self._report.warning(f"{message}, since {since}; trying for another {left_s:.0f} s (--broker-timeout)")
-
-    def ends_the_run(self, message: str, waited_s: float) -> None:
-        """The deadline passed: an outage like any other, but that nobody sees its end."""
-        if self._shown is None:
-            return
-        self._shown.outage_since_s = self._clock.now() - waited_s
-        self._shown.outage_reason, self._shown.outage_left_s = message, 0.0
-        self._shown.outages += 1
-        self._shown.outages_s += waited_s
-        self._report.progress(self._shown)
-
-    def over(self, waited_s: float) -> None:
-        """It worked, after so long."""
-        if self._shown is not None and self._shown.outage_since_s is not None:
-            self._shown.outage_since_s = None
-            self._shown.outages += 1
-            self._shown.outages_s += waited_s

@@ -15,6 +15,7 @@ import numpy as np
 
 from replay import pace
 from replay.acks import Chunk, Frontier
+from replay.broker_news import in_words
 from replay.checkpoint import State
 from replay.config import RunOptions, SourceOptions
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink
@@ -31,8 +32,9 @@ from replay.errors import (
 from replay.input.source import Source
 from replay.model import Batch, Bools, Clock, Encoded, Fate, Ints, Progress, Resync
 from replay.outage import RUN_AGAIN, Outage
-from replay.report import Reporter, Snapshot, Stop, clock_time, fates_of, reasons
+from replay.report import Reporter, Snapshot, Stop, duration, fates_of, reasons
 from replay.topic_watch import TopicWatch
+from replay.trouble import UNREACHABLE, Telling
 
 CHUNK_ROWS = 4_096
 """Rows handed over between two looks at reports and signals when unpaced: about 5 ms of work."""
@@ -111,6 +113,7 @@ class Session:
         self._timeline = pace.Timeline()
         self._anchor_s: float | None = None
         self._outage = Outage(options.kafka.linger_ms / 1_000, options.kafka.broker_timeout_s)
+        self._telling = Telling(report, clock)
         self._outages_before = (shown.outages, shown.outages_s)
         self._errors_seen = 0
         self._failure = ""
@@ -132,8 +135,14 @@ class Session:
             raise
         except BrokerUnavailable:
             self._end(DRAIN_LOST_S)
+            self._tell_unconfirmed()
             raise
-        except (Stopped, InputError, UsageError):
+        except Stopped as error:
+            self._tell_stopping()
+            error.is_clean = self._end(self._options.drain_timeout_s)
+            self._tell_unconfirmed()
+            raise
+        except (InputError, UsageError):
             self._end(self._options.drain_timeout_s)
             raise
         except BaseException as error:  # also between produce() and the frontier: rows may be out that no chunk knows
@@ -157,8 +166,23 @@ class Session:
         self._finished = self._frontier.finished(self._source.finished(self._frontier.position))
         self._save(self._finished, State.DONE)
 
-    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
-        """Drain what can be drained, let go of the producer, save what is proven."""
+    def _tell_stopping(self) -> None:
+        """At once: the wait that follows may be long."""
+        if rows := self._frontier.in_flight_rows:
+            self._report.info(
+                f"Stopping: waiting up to {duration(self._options.drain_timeout_s)} for {rows:,} acknowledgements;"
+                f" {self._stop.how} again to stop now."
+            )
+
+    def _tell_unconfirmed(self) -> None:
+        if rows := self._frontier.in_flight_rows:
+            self._report.warning(
+                f"{rows:,} rows were sent and are not acknowledged: the next run looks for them in the topic, and sends"
+                " again what is not there"
+            )
+
+    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> bool:
+        """Drain what can be drained, let go of the producer, save what is proven. True if that is all there is."""
         drained = self._sink.drain(drain_s, self._stop.impatient)
         self._sink.close()
         self._frontier.advance()
@@ -166,6 +190,7 @@ class Session:
         saved = self._frontier.saved
         clean = drained and may_be_clean and not self._failure and saved.position.row == self._sent_row
         self._save(saved, State.CLEAN if clean else State.RUNNING)
+        return clean
 
     # -- rows out ------------------------------------------------------------------------------------------
 
@@ -378,31 +403,26 @@ class Session:
 
     def _watch_broker(self, now_s: float) -> None:
         outage, oldest, news = self._outage, self._frontier.oldest, self._sink.news
-        began = outage.since_s
-        if outage.observe(now_s, oldest.sent_at_s if oldest else None, news.errors > self._errors_seen):
-            if outage.since_s is not None:
-                self._report.warning(
-                    f"no acknowledgement since {clock_time(self._clock.now() - (now_s - outage.since_s))}"
-                    f" ({self._outage_reason()}): {self._frontier.in_flight_rows:,} rows wait; replay goes on by itself"
-                    f" when the broker is back, and gives up in {outage.left_s(now_s):.0f} s (--broker-timeout)"
-                )
-            elif began is not None:
-                self._report.info(f"the broker acknowledges again, after {now_s - began:.1f} s")
+        began_s = outage.since_s
+        outage.observe(now_s, oldest.sent_at_s if oldest else None, news.errors > self._errors_seen)
         if outage.since_s is not None:
             news.raise_denied()
-            if outage.left_s(now_s) <= 0:
+            waited_s, left_s = now_s - outage.since_s, outage.left_s(now_s)
+            if left_s <= 0:
                 raise BrokerUnavailable(
-                    f"no acknowledgement for {now_s - outage.since_s:.0f} s ({self._outage_reason()})",
+                    f"no acknowledgement for {waited_s:.0f} s ({self._outage_reason()})",
                     where=self._options.kafka.bootstrap_servers,
                     todo=RUN_AGAIN,
                 )
+            waiting = f"{self._outage_reason()}; {self._frontier.in_flight_rows:,} rows wait"
+            self._telling.lasts(UNREACHABLE, waiting, waited_s, left_s)
+        elif began_s is not None:
+            self._telling.over(now_s - began_s, self._frontier.row)
 
     def _outage_reason(self) -> str:
         news = self._sink.news
         return (
-            news.last_error.split(" (after ")[0]
-            if news.errors > self._errors_seen
-            else "no error, it just does not answer"
+            in_words(news.last_error) if news.errors > self._errors_seen and news.last_error else "it does not answer"
         )
 
     def _show(self) -> None:

@@ -11,11 +11,11 @@ from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from replay.report import REPEAT_S, Snapshot, clock_time, fates_of, reasons
+from replay.report import Snapshot, clock_time, duration, fates_of, reasons
 from replay.watch.logs import Repeats
 from replay.watch.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 
-_QUIET_S = 0.8 * REPEAT_S  # trouble that lasts is told every REPEAT_S: that is not held back
+_QUIET_S = 4.0  # the same warning (but for its numbers) is not shown again within this
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall
 
 
@@ -69,6 +69,8 @@ class Terminal:
         rate = self._rate(snapshot.done_rows)
         if not self._is_due:  # ten times a second: most of these texts nobody would read
             return
+        if self._bar is None and snapshot.outage_since_s is not None:  # a line of its own tells of it, until when
+            return
         text = progress_text(snapshot, rate)
         fields = {
             "row": snapshot.done_rows,
@@ -114,19 +116,6 @@ def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
             f" trying for another {duration(snapshot.outage_left_s)}",
         )
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """`850 ms`, `12.3 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 0.9995:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.3g} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, took_s: float) -> list[tuple[str, str]]:

@@ -316,7 +316,7 @@ class TransactionalSession(Session):
         )
         self._transactions.send_progress(self._progress_topic, self._bounds.job.encode(), dumps(record))
 
-    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> None:
+    def _end(self, drain_s: float, *, may_be_clean: bool = True) -> bool:
         """Commit what is complete, or take it back; either way Kafka knows."""
         if self._opened_s is not None:
             drained = may_be_clean and self._sink.drain(drain_s, self._stop.impatient)
@@ -332,6 +332,10 @@ class TransactionalSession(Session):
         self._show()
         clean = self._committed.position.row == self._sent_row
         self._save(self._committed, State.CLEAN if clean else State.RUNNING)
+        return clean
+
+    def _tell_unconfirmed(self) -> None:
+        """Nothing is: what was not committed is taken back."""
 
     def _failed(self, error: Any, chunk: Chunk) -> None:
         super()._failed(error, chunk)

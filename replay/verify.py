@@ -34,8 +34,9 @@ from replay.input.trust import look_at_left_out, until_true
 from replay.kafka_settings import client_settings
 from replay.model import Clock, Encoded, Ints
 from replay.patience import Patience
-from replay.report import Reporter, Trouble
+from replay.report import Reporter
 from replay.spill import NONE, Atlas, Example, Spill, Tally, fingerprints, settle
+from replay.trouble import Trouble
 
 PORTION_ROWS = 65_536  # of the source at a time: the runs of a hundred partitions are still worth comparing as lists
 CONSUME_MAX = 10_000  # records taken from librdkafka at a time

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import __version__
 from replay.errors import ExitCode, UsageError, printable
-from replay.terminal import duration
+from replay.report import duration
 from replay.watch.details import Counts
 from replay.watch.report_data import Delays, Mark, Outcome, ReportData, Run, Span
 

@@ -94,16 +94,27 @@ class _Librdkafka(logging.Handler):
         text = record.getMessage()
         if self._repeats.told(text, time.monotonic()) is None:
             return
-        # Its errors are about one connection, which it retries by itself: for us they are warnings.
-        # CONFWARN explains a setting of ours that is meant as it is; a retry is news, not a warning. The admin client
-        # sees the same brokers as the producer does, and its lines come late: only when it is used.
-        level = "WARNING" if record.levelno >= logging.WARNING else "DEBUG"
-        if "CONFWARN" in text or record.name.endswith(".admin") or "Disconnected" in text:
-            level = "DEBUG"
-        elif text.endswith("retrying"):
-            level = "INFO"
         place = _PARTITION.search(text)
+        level = _level(record, text)
         logger.bind(**({"partition": int(place[1])} if place else {})).log(level, "kafka: {}", text)
+
+
+_TOLD_OTHERWISE = re.compile(
+    # Connections that failed: the replay itself says which, since when and for how long it waits, where that matters.
+    r"^FAIL |Disconnected"
+    # Settings of ours that are meant as they are, and the producer's beginning: the coordinator is asked again.
+    r"|CONFWARN|^GETPID .*retrying$|^DRAIN |^REBOOTSTRAP |^(?:INIT|TXN|IDEMPSTATE|PIDBROKER) "
+)
+
+
+def _level(record: logging.LogRecord, text: str) -> str:
+    """Its errors are about one connection, which it retries by itself: for us they are warnings; a retry is news. The
+    admin client sees the same brokers as the producer does, and its lines come late: only when it is used."""
+    if _TOLD_OTHERWISE.search(text) or record.name.endswith(".admin"):
+        return "DEBUG"
+    if text.endswith("retrying"):
+        return "INFO"
+    return "WARNING" if record.levelno >= logging.WARNING else "DEBUG"
 
 
 def set_up_logging(

@@ -99,7 +99,7 @@ def test_latency_and_jitter(proxy: Proxy, address: str, trades: Trades, both: Ma
     proxy.delay(0.005, 0.03)
     for job in [replay.start() for replay in replays]:
         assert job.wait() == 0, job.log
-        assert "no acknowledgement since" not in job.log
+        assert "Broker unreachable since" not in job.log
         assert "going on with a new producer" not in job.log
     proxy.heal()
     for replay in replays:

@@ -106,7 +106,7 @@ def test_a_loss_that_only_the_statistics_tell_ends_the_producer():
         sink._on_statistics(statistics(10))
         sink.poll()
         sink._on_statistics(statistics(11, "DOWN"))
-        with pytest.raises(Resync, match="a:9092/1"):
+        with pytest.raises(Resync, match="a:9092: not in the log, but in the statistics"):
             sink.poll()
     finally:
         sink.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -353,7 +354,8 @@ def test_an_outage_that_ends_is_told_counted_and_costs_nothing():
     assert bench.shown.outages == 1
     assert bench.shown.outages_s == pytest.approx(10, abs=0.5)
     assert bench.shown.outage_since_s is None
-    assert any("acknowledges again" in info for info in bench.told.infos)
+    (told,) = (info for info in bench.told.infos if "Broker back after" in info)
+    assert "continuing at row" in told
 
 
 def test_ordinary_latency_is_no_outage():
@@ -391,6 +393,10 @@ def test_a_signal_drains_and_leaves_a_clean_checkpoint_from_which_nothing_is_rea
     with pytest.raises(Stopped) as caught:
         bench.run()
     assert caught.value.exit_code == ExitCode.SIGINT
+    assert caught.value.is_clean, "or it is told as if something had gone wrong"
+    (told,) = (info for info in bench.told.infos if "Stopping" in info)
+    assert re.fullmatch(r"Stopping: waiting up to 30 s for \d+ acknowledgements; Ctrl-C again to stop now\.", told)
+    assert not bench.told.warnings
     assert bench.last.state is State.CLEAN
     assert bench.last.progress.position.row == len(bench.sink.sent) < 1_000
     again = Bench(trades(1_000), start=bench.last.progress, topic=bench.sink.topic).run()
@@ -421,8 +427,11 @@ def test_a_signal_without_a_full_drain_is_not_called_clean(why):
         bench.sink.down = why == "broker down" and bool(bench.stop.signals)
 
     bench.sink.hook = hook
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped) as caught:
         bench.run()
+    assert not caught.value.is_clean
+    left = len(bench.sink.sent) - len(bench.sink.acknowledged)
+    assert any(f"{left} rows were sent and are not acknowledged" in warning for warning in bench.told.warnings)
     assert bench.last.state is State.RUNNING
     assert bench.last.progress.position.row <= len(bench.sink.acknowledged) < len(bench.sink.sent)
 

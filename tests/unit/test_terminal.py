@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from replay.model import PartitionMark, Position, Progress
-from replay.report import PATIENT_S, REPEAT_S, Snapshot, Trouble
-from replay.terminal import duration, progress_text, summary_lines
+from replay.report import Snapshot, duration
+from replay.terminal import progress_text, summary_lines
+from replay.trouble import PATIENT_S, UNREACHABLE, Trouble
 from tests.unit.fakes import FakeClock
 
 
@@ -87,28 +90,61 @@ def test_a_run_that_never_came_to_send_has_a_time_and_no_rate():
     assert lines["time"] == "15.6 s in all"
 
 
-def test_trouble_that_lasts_is_told_again_but_not_at_every_try():
+class Told:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.lines.append(message)
+
+    def warning(self, message: str) -> None:
+        self.lines.append(message)
+
+    def phase(self, name: str, done_rows: int, rows: int) -> None: ...
+    def progress(self, snapshot: Snapshot) -> None: ...
+
+
+def test_trouble_that_lasts_is_told_once_and_then_each_minute():
     """An outage must be seen within seconds, on the display too, and not flood the log; an election is no outage."""
-    told: list[str] = []
-
-    class Told:
-        def info(self, message: str) -> None: ...
-        def phase(self, name: str, done_rows: int, rows: int) -> None: ...
-        def progress(self, snapshot: Snapshot) -> None: ...
-        def warning(self, message: str) -> None:
-            told.append(message)
-
-    clock, shown = FakeClock(), Snapshot(10)
-    trouble = Trouble(Told(), clock, shown)
-    trouble.lasts("no broker", PATIENT_S / 2, 100.0)
-    assert not told
+    told, clock, shown = Told(), FakeClock(), Snapshot(10)
+    trouble = Trouble(told, clock, shown)
+    trouble.lasts(UNREACHABLE, "a:9092: connection refused", PATIENT_S / 2, 100.0)
+    assert not told.lines
     assert shown.outage_since_s is None
-    for tenths in range(200):
-        trouble.lasts("no broker", tenths / 10, 100.0 - tenths / 10)
-        clock.sleep(0.1)
-    assert 2 <= len(told) <= 20 / REPEAT_S
+    for seconds in range(1, 150):
+        trouble.lasts(UNREACHABLE, "a:9092: connection refused", float(seconds), 300.0 - seconds)
+        clock.sleep(1)
+    assert len(told.lines) == 3
+    assert re.fullmatch(
+        r"Broker unreachable since \d\d:\d\d:\d\d \(a:9092: connection refused\)\. Nothing is lost; retrying until"
+        r" \d\d:\d\d:\d\d\.",
+        told.lines[0],
+    )
+    since, until = (time_of_day(told.lines[0], word) for word in ("since", "until"))
+    assert (until - since) % 86_400 == 300
+    assert (time_of_day(told.lines[1], "since"), time_of_day(told.lines[1], "until")) == (since, until)
+    assert "1 min 01 s so far" in told.lines[1]
     assert shown.outage_since_s is not None
-    assert shown.outage_reason == "no broker"
-    trouble.over(20.0)
+    assert shown.outage_reason == "a:9092: connection refused"
+    shown.done_rows = 2_182
+    trouble.over(150.0)
+    assert told.lines[3:] == ["Broker back after 2 min 30 s; continuing at row 2,182."]
     assert shown.outage_since_s is None
-    assert (shown.outages, shown.outages_s) == (1, 20.0)
+    assert (shown.outages, shown.outages_s) == (1, 150.0)
+
+
+def test_what_was_never_told_does_not_end():
+    """Broken: "broker back" after each leader election."""
+    told = Told()
+    trouble = Trouble(told, FakeClock())
+    trouble.lasts(UNREACHABLE, "no answer", PATIENT_S / 2, 100.0)
+    trouble.over(PATIENT_S / 2)
+    assert not told.lines
+
+
+def time_of_day(line: str, word: str) -> int:
+    """The time of day behind the word, in seconds."""
+    found = re.search(rf"{word} (\d\d):(\d\d):(\d\d)", line)
+    assert found, line
+    hours, minutes, seconds = map(int, found.groups())
+    return (hours * 60 + minutes) * 60 + seconds
