@@ -85,6 +85,7 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
 def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Checkpoint | None]:
     """The topic, and proof that the checkpoint belongs to it and to these inputs and options."""
     topic = find_topic(context, saved)
+    context.shown.cluster_id = topic.cluster_id
     job = job_print(context, topic)
     if saved is not None:
         saved = accept_appended(context, saved, job)

@@ -91,6 +91,7 @@ class Snapshot:
     sending_s: float = 0.0  # since then
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
+    cluster_id: str = ""
     inputs: Sequence[str] = ()  # all files, as they may be shown
     symbol_names: Sequence[str] = ()  # by symbol id
     _by_symbol: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

@@ -52,6 +52,7 @@ class Details:
     partitions: Counts = field(default_factory=Counts)
     verdict: Mapping[str, Any] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    cluster_id: str = ""
 
 
 def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | None) -> Details:
@@ -68,6 +69,7 @@ def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | 
         partitions=shown.partitions_sent(NAMES_MAX),
         verdict=verdict,
         origins=info.origins,
+        cluster_id=_short(shown.cluster_id),
     )
 
 

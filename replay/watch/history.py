@@ -67,6 +67,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN delivered_rows INTEGER",
         "ALTER TABLE runs ADD COLUMN resent_rows INTEGER",
     ),
+    (
+        "ALTER TABLE samples ADD COLUMN delivered_rows INTEGER",
+        "ALTER TABLE samples ADD COLUMN event_s REAL",
+    ),
 )
 _WITH_DETAILS = 2  # version
 

@@ -7,21 +7,17 @@ from outside (symbols, paths, what brokers say) is escaped by the template engin
 from __future__ import annotations
 
 import importlib.util
-import logging
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from replay import __version__
 from replay.errors import ExitCode, UsageError, printable
 from replay.report import duration
 from replay.watch.details import Counts
-from replay.watch.report_data import Delays, Mark, Outcome, ReportData, Run, Span
+from replay.watch.report_data import Mark, Outcome, ReportData, Run, Span
+from replay.watch.report_over_time import over_time, rows_per_s
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +27,7 @@ TOP = 20
 
 INPUTS_TOP = 10
 RUNS_MAX = 50
-EVENTS_MAX = 100
+EVENTS_MAX = 60
 """So many runs, outages and resumes are listed and drawn, the latest: restarts every minute of a night must not make a
 page of megabytes."""
 
@@ -54,7 +50,7 @@ TODO: Mapping[int, str] = {
 _AGAIN = "Run the same command again: it resumes without duplicates."
 
 _SAYS: Mapping[Outcome, str] = {
-    Outcome.DONE: "Every row is acknowledged.",
+    Outcome.DONE: "Every row that is to be there is in the topic.",
     Outcome.STOPPED: "It was stopped by a signal, and what was in flight was waited for.",
     Outcome.INTERRUPTED: "The process ended without a word: it was killed, or the machine went off.",
     Outcome.RUNNING: "It is under way; this page is how it was at the time below.",
@@ -74,16 +70,6 @@ class Count:
     rest: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A plot in both widths, and in words."""
-
-    title: str
-    words: str
-    wide: str
-    narrow: str
-
-
 def check_installed() -> None:
     """Raises `UsageError` where the extra is missing: better before a replay of hours than behind it."""
     for library in ("jinja2", "matplotlib"):
@@ -98,24 +84,24 @@ def check_installed() -> None:
 def render(data: ReportData, zone: tzinfo = UTC) -> str:
     """The page. Raises `UsageError` where the libraries for it are not installed."""
     check_installed()
-    environment = _environment(zone)
+    environment, runs, marks = _environment(zone), data.runs[-RUNS_MAX:], _marks(data)
     return environment.get_template("report.html.jinja").render(
         data=data,
         zone=_zone_name(zone, data.made_s),
         says=_says(data),
         todo=_todo(data),
         took_s=sum(run.lasted_s for run in data.runs),
-        sent_rows=sum(run.sent_rows for run in data.runs),
+        rows_per_s=rows_per_s(data.runs),
         already_there_rows=sum(run.already_there_rows for run in data.runs),
-        bad_rows=sum(data.bad_rows.values()),
+        duplicated_rows=data.verdict["duplicated"] if data.verdict else 0,
         outages=sum(run.outages for run in data.runs),
         outages_s=sum(run.outages_s for run in data.runs),
-        runs=data.runs[-RUNS_MAX:],
+        runs=runs,
         runs_before=max(0, len(data.runs) - RUNS_MAX),
         inputs=data.inputs[:INPUTS_TOP],
-        plots=_plots(data, zone),
-        marks=_marks(data),
-        marks_before=len(data.marks()) - len(_marks(data)),
+        plots=over_time(data, runs, marks, zone),
+        marks=marks,
+        marks_before=len(data.marks()) - len(marks),
         mark_names=_MARKS,
         symbols=_counts(data.replayed.symbols) if data.replayed else [],
         partitions=_counts(data.replayed.partitions) if data.replayed else [],
@@ -214,63 +200,7 @@ def _counts(counts: Counts) -> list[Count]:
 # -- over time --------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _matplotlib_at_home() -> Iterator[None]:
-    """While it is imported: it would make folders in the user's home, which nobody gave us, or warn, in no format of
-    ours, that it cannot. Without its cache of fonts there it looks for them each time, for half a second."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    if "matplotlib" in sys.modules or "MPLCONFIGDIR" in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="replay-matplotlib-") as folder:
-        os.environ["MPLCONFIGDIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["MPLCONFIGDIR"]
-
-
-def _plots(data: ReportData, zone: tzinfo) -> list[Drawn]:
-    if not any(run.samples for run in data.runs[-RUNS_MAX:]):
-        return []
-    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
-
-    with _matplotlib_at_home():
-        from replay.watch import report_plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
-    from replay.watch.report_series import time_axis  # noqa: PLC0415
-
-    runs, marks = data.runs[-RUNS_MAX:], _marks(data)
-    axis = time_axis(runs)
-
-    def drawn(plot: Any, title: str, words: str) -> Drawn:
-        both = (drawing.svg(plot, width, runs, axis, marks, zone) for width in drawing.Width)
-        return Drawn(title, words, *map(Markup, both))  # it holds numbers only, drawn here
-
-    plots = [drawn(drawing.RATE, "Throughput, rows a second", _rate_words(runs))]
-    samples = [sample for run in runs for sample in run.samples]
-    for plot, title, what, values in (
-        (drawing.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
-        (drawing.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
-    ):
-        if known := [each for each in values if each is not None]:
-            plots.append(drawn(plot, title, _delay_words(what, known)))
-    return plots
-
-
 def _marks(data: ReportData) -> list[Span]:
     """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
     first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
     return [span for span in data.marks() if span.from_s >= first_s][-EVENTS_MAX:]
-
-
-def _rate_words(runs: Sequence[Run]) -> str:
-    took_s, rows = sum(run.lasted_s for run in runs), sum(max(0, run.done_rows - run.first_row) for run in runs)
-    average = f"{rows / took_s:,.0f} rows a second on average, " if took_s else ""
-    return f"{average}{rows:,} rows in {duration(took_s)} of running."
-
-
-def _delay_words(what: str, known: Sequence[Delays]) -> str:
-    """Of the moments that were sampled, the worst: an average over a night would hide it."""
-    highest = max((each.max_s for each in known if each.max_s is not None), default=None)
-    worst = f"At the worst moment 99 % were below {duration(max(each.p99_s for each in known))}"
-    return f"{worst}, and the highest {what} was {duration(highest)}." if highest is not None else f"{worst}."

@@ -168,6 +168,8 @@ class Recorder(Relay):
                     ack_p99_s=latency.p99_s,
                     ack_max_s=latency.max_s,
                     outage=OUTAGE in self._open,
+                    delivered_rows=seen.acked_rows if seen is not None else None,
+                    event_s=_newest_event_s(shown),
                 )
             )
 
@@ -240,6 +242,11 @@ class Recorder(Relay):
             rows_per_s=self._rows_per_s,
             **(_columns(self._figures) if self._figures is not None else {}),
         )
+
+
+def _newest_event_s(shown: Snapshot | None) -> float | None:
+    events_ns = shown.events_sent_ns() if shown is not None else None
+    return events_ns[1] / 1e9 if events_ns is not None else None
 
 
 def _columns(seen: Figures) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
+from replay.counts import RowCounts
 from replay.errors import STOPPED, ExitCode
 from replay.watch.details import Counts
 from replay.watch.masking import masked
@@ -60,24 +61,33 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A run at one moment. The delays are those since the sample before, None where there were none."""
+    """A run at one moment: rows in the topic by then. The delays are those since the sample before, None where there
+    were none; `event_s` is the newest event time handed over."""
 
     at_s: float
     done_rows: int
     lateness: Delays | None = None
     ack_latency: Delays | None = None
+    event_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process that worked on the replay. `last_s`: when it ended, or was last heard of."""
+    """One process that worked on the replay. `last_s`: when it ended, or was last heard of.
+
+    `first_rows` were in the topic when its first producer began, `done_rows` when it ended; it handed over `sent_rows`.
+    Of `unconfirmed_rows` of them it is not known whether they are in the topic. At most one of `rows_per_s` and `speed`
+    is its pace.
+    """
 
     begun_s: float
     last_s: float
-    first_row: int
+    first_rows: int
     done_rows: int
     sent_rows: int
     already_there_rows: int = 0
+    unconfirmed_rows: int = 0
+    resent_rows: int = 0
     exit_code: int | None = None  # None: it has not ended, or could not say so
     is_alive: bool = False
     reason: str = ""
@@ -86,10 +96,21 @@ class Run:
     outages: int = 0
     outages_s: float = 0.0
     samples: Sequence[Sample] = ()
+    rows_per_s: float | None = None
+    speed: float | None = None
+    restarts: bool = False  # it began with row 0 again, on purpose
 
     @property
     def lasted_s(self) -> float:
         return max(0.0, self.last_s - self.begun_s)
+
+    @property
+    def delivered_rows(self) -> int:
+        return max(0, self.done_rows - self.first_rows)
+
+    @property
+    def found_nothing_to_do(self) -> bool:
+        return self.outcome is Outcome.DONE and not self.sent_rows and not self.already_there_rows
 
     @property
     def outcome(self) -> Outcome:
@@ -132,7 +153,7 @@ class ReportData:
     delivery: str
     pace: str
     inputs: Sequence[str]  # the first of `files`
-    rows: int
+    counts: RowCounts
     made_s: float
     files: int = 0
     first_event_s: float | None = None
@@ -140,8 +161,7 @@ class ReportData:
     runs: Sequence[Run] = ()  # the oldest first
     spans: Sequence[Span] = ()  # outages and resumes; pauses between runs are found here
     replayed: Replayed | None = None
-    not_selected_rows: int = 0
-    bad_rows: Mapping[str, int] = field(default_factory=dict)  # reason to rows
+    bad_rows: Mapping[str, int] = field(default_factory=dict)  # the bad ones of `counts`, by reason for people
     verdict: Mapping[str, Any] | None = None  # verify's, `Verdict.as_json()`
     settings: Sequence[Setting] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -153,8 +173,16 @@ class ReportData:
         return self.runs[-1].outcome if self.runs else Outcome.UNKNOWN
 
     @property
-    def done_rows(self) -> int:
-        return max((run.done_rows for run in self.runs), default=0)
+    def resent_rows(self) -> int:
+        """Rows handed over more than once, since they were lost on their way: a row is in the topic once."""
+        runs = self.runs
+        for number, run in enumerate(self.runs):
+            if run.restarts:
+                runs = self.runs[number:]
+        if not runs:
+            return 0
+        lost = sum(run.sent_rows for run in runs) - runs[-1].unconfirmed_rows - self.counts.in_topic
+        return max(lost, sum(run.resent_rows for run in runs))
 
     def marks(self) -> list[Span]:
         """Everything that is marked, in order of time."""

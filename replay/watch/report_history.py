@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from replay import __version__
+from replay.counts import NOT_SELECTED, RowCounts
 from replay.errors import UsageError
 from replay.model import Fate
+from replay.parse import parse_pace
 from replay.watch import runs
 from replay.watch.details import Counts, Details
 from replay.watch.history import History
@@ -42,8 +44,9 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     for run, samples, _, _ in recorded:
         told.append(_run(run, samples, told[-1].done_rows if told else 0, now_s))
     last = recorded[-1][0]
-    told_of = next((run for run, *_ in reversed(recorded) if run.counts is not None), last)  # the whole replay's
-    left_out = Counter(told_of.left_out)
+    counts = _counts([run for run, *_ in recorded])
+    at_work = next((run for run, *_ in reversed(recorded) if run.sent_rows), last)  # others found nothing to do
+    pace = {name.lstrip("-"): value for name, value in at_work.options.items()}
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
     versions, machine = surroundings()
     details = [each for *_, each in recorded]
@@ -53,25 +56,46 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         job=last.job,
         date=last.date or "",
         topic=last.topic,
-        cluster=options.get("bootstrap_servers", ""),
+        cluster=_cluster(next((each.cluster_id for each in reversed(details) if each.cluster_id), ""), options),
         delivery=options.get("delivery", ""),
-        pace=next((f"{name} {options[name]}" for name in ("rate", "speed") if options.get(name)), ""),
+        pace=next((f"{name} {pace[name]}" for name in ("rate", "speed") if pace.get(name)), ""),
         inputs=found.inputs or ([options["inputs"]] if options.get("inputs") else []),
         files=found.files or (1 if options.get("inputs") else 0),
-        rows=max((run.rows for run, *_ in recorded if run.rows is not None), default=0),
+        counts=counts,
         made_s=now_s,
         first_event_s=first_s,
         last_event_s=last_s,
         runs=told,
         spans=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
         replayed=_replayed(details),
-        not_selected_rows=left_out.pop(Fate.NOT_SELECTED.name.lower(), 0),
-        bad_rows={Fate[name.upper()].told: rows for name, rows in left_out.most_common()},
+        bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
         verdict=details[-1].verdict,  # an older one says nothing of what was sent since
         settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
         versions=versions,
         machine=machine,
     )
+
+
+def _counts(found: Sequence[runs.Run]) -> RowCounts:
+    """The whole replay's, as the last run knew them. Older versions told positions, and what each run left out."""
+    for run in reversed(found):
+        if run.counts is not None:
+            return run.counts
+    left_out: Counter[str] = Counter()
+    for run in found:
+        left_out.update(run.left_out)
+    done_rows = max((run.done_row for run in found if run.done_row is not None), default=0)
+    not_selected = left_out.pop(NOT_SELECTED, 0)
+    in_topic = max(0, done_rows - not_selected - left_out.total())
+    rows = max((run.rows for run in found if run.rows is not None), default=0)
+    return RowCounts(max(rows, in_topic + not_selected + left_out.total()), in_topic, not_selected, dict(left_out))
+
+
+def _cluster(cluster_id: str, options: Mapping[str, str]) -> str:
+    """`id x7Kq… at kafka-1:9092,kafka-2:9092`."""
+    servers = options.get("bootstrap_servers", "")
+    known = f"id {cluster_id}" if cluster_id else ""
+    return " at ".join(filter(None, (known, servers)))
 
 
 def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None]:
@@ -106,22 +130,42 @@ def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 def _run(run: runs.Run, samples: Sequence[runs.Sample], position: int, now_s: float) -> Run:
     """`position`: where the replay stood before. A run that ended before it knew has changed nothing."""
-    first_row = position if run.start_row is None else run.start_row
+    if run.in_topic_rows is not None:
+        first_rows, done_rows = run.in_topic_rows - (run.delivered_rows or 0), run.in_topic_rows
+    else:  # an older replay, or one that ended before it knew
+        first_rows = position if run.start_row is None else run.start_row
+        done_rows = first_rows if run.done_row is None else run.done_row
+    sent, resent = run.sent_rows or 0, run.resent_rows or 0
+    rows_per_s, speed = _pace(run.options)
     return Run(
         begun_s=run.started_s,
         last_s=_last_s(run, now_s),
-        first_row=first_row,
-        done_rows=first_row if run.done_row is None else run.done_row,
-        sent_rows=run.sent_rows or 0,
+        first_rows=first_rows,
+        done_rows=done_rows,
+        sent_rows=sent,
         already_there_rows=run.already_there_rows or 0,
+        unconfirmed_rows=max(0, sent - resent - (run.delivered_rows or 0)) if run.in_topic_rows is not None else 0,
+        resent_rows=resent,
         exit_code=run.exit_code,
         is_alive=run.is_running(now_s),
         reason="" if run.exit_code == 0 else run.reason or "",
         process=f"{run.host}:{run.pid}",
         outages=run.outages or 0,
         outages_s=run.outages_s or 0.0,
-        samples=[_sample(run, each, first_row) for each in samples],
+        samples=[_sample(run, each, first_rows) for each in samples],
+        rows_per_s=rows_per_s,
+        speed=speed,
+        restarts="--restart" in run.options,
     )
+
+
+def _pace(options: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """Rows a second, and speed, where the plan is a straight line."""
+    try:
+        pace = parse_pace(*(options.get(name) or None for name in ("--rate", "--speed", "--max-gap")))
+    except UsageError:  # a history of other times
+        return None, None
+    return pace.rows_per_s, pace.speed if pace.gap_max_s is None else None
 
 
 def _last_s(run: runs.Run, now_s: float) -> float:
@@ -130,12 +174,14 @@ def _last_s(run: runs.Run, now_s: float) -> float:
     return now_s if run.is_running(now_s) else run.alive_s
 
 
-def _sample(run: runs.Run, sample: runs.Sample, first_row: int) -> Sample:
+def _sample(run: runs.Run, sample: runs.Sample, first_rows: int) -> Sample:
+    rows = sample.done_row if sample.delivered_rows is None else first_rows + sample.delivered_rows
     return Sample(
         at_s=run.started_s + sample.at_s,
-        done_rows=max(first_row, sample.done_row),  # before a run knows where to go on, it is at row 0
+        done_rows=max(first_rows, rows),  # before a run knows where to go on, it is at row 0
         lateness=_delays(sample.lateness_p50_s, sample.lateness_p99_s, sample.lateness_max_s),
         ack_latency=_delays(sample.ack_p50_s, sample.ack_p99_s, sample.ack_max_s),
+        event_s=sample.event_s,
     )
 
 

@@ -17,25 +17,29 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.dates import AutoDateLocator
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullLocator
 
 from replay.model import Floats
-from replay.watch.report_data import Mark, Run, Span
-from replay.watch.report_series import Line, TimeAxis, line
+from replay.watch.report_data import Mark, Outcome, Run, Span
+from replay.watch.report_series import Line, TimeAxis, line, outages_of
 
 _DAY_S = 86_400.0  # matplotlib counts time in days since 1970
 
 # Colours that matplotlib writes and the page replaces by its own.
 _INK, _GRID, _OUTAGE, _PAUSE, _RESUME = "#010101", "#020202", "#030303", "#040404", "#050505"
 _LINES = ("#060606", "#070707", "#080808")
+_GOOD, _BAD, _OPEN = "#090909", "#0a0a0a", "#0b0b0b"
 _VARIABLES = {
     _INK: "var(--ink)",
     _GRID: "var(--plot-grid)",
     _OUTAGE: "var(--plot-outage)",
     _PAUSE: "var(--plot-pause)",
     _RESUME: "var(--plot-resume)",
+    _GOOD: "var(--good)",
+    _BAD: "var(--bad)",
+    _OPEN: "var(--open)",
     **{colour: f"var(--plot-{number})" for number, colour in enumerate(_LINES, 1)},
 }
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))  # lines differ also without colour
@@ -62,8 +66,16 @@ _LOWEST_S, _HIGHEST_S = 1e-5, 1e4  # what `Lateness` can tell apart
 class Width(Enum):
     """Width and height in CSS pixels, size of text, ticks of time at most, points at most."""
 
-    WIDE = (880, 250, 12, 9, 320)
-    NARROW = (340, 230, 11, 4, 130)
+    WIDE = (880, 210, 12, 9, 320)
+    NARROW = (340, 200, 11, 4, 130)
+
+
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 62, 32, 20, 24
+"""Around the axes of every drawing, so that a moment is at the same place in all of them."""
+
+_TIMELINE_PX = 34  # height of the bars
+
+Kind = Enum("Kind", ["RATE", "ROWS", "EVENTS", "DELAY"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +85,84 @@ class Plot:
     name: str
     labels: tuple[str, ...]
     lines: Callable[[Line], Floats]
-    is_delay: bool
+    kind: Kind
 
 
-RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], is_delay=False)
-LATENESS = Plot("lateness", ("median", "99 %", "highest"), lambda each: each.lateness_s, is_delay=True)
-ACK_LATENCY = Plot("ack-latency", ("median", "99 %", "highest"), lambda each: each.ack_latency_s, is_delay=True)
+_PLANNED = ("so far", "planned by the pace")
+ROWS = Plot("rows", _PLANNED, lambda each: each.rows, Kind.ROWS)
+EVENTS = Plot("events", _PLANNED, lambda each: each.event_s, Kind.EVENTS)
+RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], Kind.RATE)
+LATENESS = Plot("lateness", ("median", "99 %", "highest"), lambda each: each.lateness_s, Kind.DELAY)
+ACK_LATENCY = Plot("ack-latency", ("median", "99 %", "highest"), lambda each: each.ack_latency_s, Kind.DELAY)
 
 
-def svg(plot: Plot, width: Width, runs: Sequence[Run], axis: TimeAxis, marks: Sequence[Span], zone: tzinfo) -> str:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What every drawing of a page has in common."""
+
+    runs: Sequence[Run]
+    axis: TimeAxis
+    marks: Sequence[Span]
+    zone: tzinfo
+    rows_max: float  # that are to be in the topic in the end
+
+
+def svg(plot: Plot, width: Width, story: Story) -> str:
     """One plot as an `<svg>` element."""
-    across, down, text_px, ticks_max, points_max = width.value
-    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": f"{plot.name}-{width.name}", "font.size": text_px}
+    down, points_max = width.value[1], width.value[4]
+
+    def draw(axes: Any) -> None:
+        gaps = [outages_of(run, story.marks) for run in story.runs]
+        lines = [
+            line(run, story.axis, points_max, gap, story.rows_max) for run, gap in zip(story.runs, gaps, strict=True)
+        ]
+        highest = _draw_lines(axes, plot, lines)
+        _draw_marks(axes, story.axis, story.marks, width.value[0])
+        _lay_out_values(axes, plot, highest, story.zone)
+
+    return _svg(plot.name, width, down, story, draw)
+
+
+def timeline(width: Width, story: Story) -> str:
+    """The runs as bars in the colour of how they ended, with their numbers, and what is marked."""
+    across, _, text_px, *_ = width.value
+    colours = {Outcome.DONE: _GOOD, Outcome.STOPPED: _OPEN, Outcome.RUNNING: _OPEN}
+
+    def draw(axes: Any) -> None:
+        for run in story.runs:
+            begin, end = story.axis.place(np.array([run.begun_s, run.last_s])) / _DAY_S
+            end = max(end, begin + 2 / across * story.axis.span_s / _DAY_S)  # to be seen at all
+            colour = colours.get(run.outcome, _BAD)
+            axes.axvspan(begin, end, facecolor=colour, alpha=0.3, linewidth=0)
+            axes.axvline(begin, color=colour, linewidth=1.2)
+            wide_px = (end - begin) * _DAY_S / story.axis.span_s * across
+            word = next((each for each in (run.outcome.word, run.outcome.sign) if wide_px > text_px * len(each)), "")
+            axes.text((begin + end) / 2, 0.5, word, color=_INK, ha="center", va="center", in_layout=False)
+        _draw_marks(axes, story.axis, story.marks, across)
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.spines["left"].set_visible(False)
+
+    return _svg("timeline", width, _TIMELINE_PX + _TOP_PX + _BOTTOM_PX, story, draw)
+
+
+def _svg(name: str, width: Width, down: int, story: Story, draw: Callable[[Any], None]) -> str:
+    across, _, text_px, ticks_max, _ = width.value
+    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": f"{name}-{width.name}", "font.size": text_px}
     with mpl.rc_context():
         mpl.rcdefaults()  # a matplotlibrc of this machine's user has no say
         mpl.rcParams.update(style)
-        figure = Figure(figsize=(across / 72, down / 72), layout="constrained")
-        axes = figure.add_subplot()
-        highest = _draw_lines(axes, plot, [line(run, axis, points_max) for run in runs])
-        _draw_marks(axes, axis, marks, across)
-        _lay_out_time(axes, axis, ticks_max, zone)
-        _lay_out_values(axes, plot, highest)
-        if len(plot.labels) > 1:
-            figure.legend(loc="outside upper left", ncols=len(plot.labels), frameon=False, handlelength=2.6)
+        figure = Figure(figsize=(across / 72, down / 72))
+        axes = figure.add_axes(
+            (
+                _LEFT_PX / across,
+                _BOTTOM_PX / down,
+                1 - (_LEFT_PX + _RIGHT_PX) / across,
+                1 - (_TOP_PX + _BOTTOM_PX) / down,
+            )
+        )
+        draw(axes)
+        _lay_out_time(axes, story.axis, ticks_max, story.zone)
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(written.getvalue())
@@ -111,11 +178,14 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
         values = np.concatenate([part[number] for part in parts])
         if number and np.isnan(values).all():  # the highest was not recorded in former times
             continue
-        shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.is_delay else values
-        # A line of one point is invisible without a dot.
-        marker = "o" if any(np.count_nonzero(~np.isnan(part[number])) == 1 for part in parts) else ""
-        axes.plot(places, shown, color=colour, linestyle=dashes, marker=marker, markersize=3, lw=1.6, label=label)
-        if not plot.is_delay:
+        shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.kind is Kind.DELAY else values
+        if plot.kind is Kind.EVENTS:
+            shown = shown / _DAY_S
+        axes.plot(places, shown, color=colour, linestyle=dashes, lw=1.6, label=label)
+        there = np.concatenate([[False], ~np.isnan(shown), [False]])
+        alone = there[1:-1] & ~there[:-2] & ~there[2:]  # a line of one point is invisible without a dot
+        axes.plot(places[alone], shown[alone], color=colour, linestyle="", marker="o", markersize=3)
+        if plot.kind is Kind.RATE:
             axes.fill_between(places, shown, color=colour, alpha=0.15, linewidth=0)
         drawn.append(shown[~np.isnan(shown)])
     return np.concatenate(drawn)
@@ -153,13 +223,19 @@ def _lay_out_time(axes: Any, axis: TimeAxis, ticks_max: int, zone: tzinfo) -> No
     axes.set_xlim(begin - margin, end + margin)
     axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=2, maxticks=ticks_max))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(FuncFormatter(clock))
+    axes.grid(visible=True, axis="x", color=_GRID, linewidth=0.5, alpha=0.35)
 
 
-def _lay_out_values(axes: Any, plot: Plot, drawn: Floats) -> None:
-    """Rates from 0 on; delays in decades, since a good millisecond and a bad minute belong into one picture."""
+def _lay_out_values(axes: Any, plot: Plot, drawn: Floats, zone: tzinfo) -> None:
+    """Rows and rates from 0 on; delays in decades, so that a good millisecond and a bad minute fit."""
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.5, alpha=0.6)
     axes.set_axisbelow(True)
-    if not plot.is_delay:
+    if plot.kind is Kind.EVENTS:
+        locator = AutoDateLocator(tz=zone, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.yaxis.set_major_locator(locator)
+        axes.yaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))  # type: ignore[no-untyped-call]
+        return
+    if plot.kind is not Kind.DELAY:
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_ylim(0, 1.08 * max(1.0, float(drawn.max(initial=0.0))))
         return

@@ -207,7 +207,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before."""
+    """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before.
+
+    `delivered_rows` are in the topic by then, thanks to this run; `event_s` is the newest event time handed over.
+    """
 
     at_s: float
     phase: str
@@ -220,6 +223,8 @@ class Sample:
     ack_p99_s: float | None
     outage: bool
     ack_max_s: float | None = None
+    delivered_rows: int | None = None
+    event_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

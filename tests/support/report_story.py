@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from replay.counts import RowCounts
 from replay.watch.details import Counts
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 
@@ -41,7 +42,7 @@ def samples(begun_s: float, first_row: int, seconds: int, *, down: tuple[int, in
 def run(begun_s: float, first_row: int, seconds: int, *, down: tuple[int, int] = (0, 0), **more: object) -> Run:
     taken = samples(begun_s, first_row, seconds, down=down)
     done = taken[-1].done_rows if taken else first_row
-    return Run(begun_s, begun_s + seconds, first_row, done, done - first_row, samples=taken, **more)  # type: ignore[arg-type]
+    return Run(begun_s, begun_s + seconds, first_row, done, done - first_row, samples=taken, rows_per_s=RATE, **more)  # type: ignore[arg-type]
 
 
 def eventful() -> ReportData:
@@ -57,23 +58,22 @@ def eventful() -> ReportData:
         job="nightly-trades",
         date="2026-11-22",
         topic="trades",
-        cluster="kafka-1.example:9092,kafka-2.example:9092",
+        cluster="id x7Kq at kafka-1.example:9092,kafka-2.example:9092",
         delivery="idempotent",
         pace="5,000 rows/s",
         inputs=[f"/srv/trades/2026/11/22/part-{part:03}.parquet" for part in range(14)],
-        rows=third.done_rows,
+        counts=RowCounts(third.done_rows + 1_209, third.done_rows, 1_200, {"price_missing": 7, "symbol_missing": 2}),
         made_s=third.last_s + 5,
         first_event_s=BEGUN_S - 26 * 3600,
         last_event_s=BEGUN_S - 2 * 3600,
         runs=[first, second, third],
         spans=[
             Span(Mark.OUTAGE, BEGUN_S + 300, BEGUN_S + 348, "Connect to ipv4#10.0.0.7:9092 failed: Connection refused"),
-            Span(Mark.RESUME, second_s, second_s, f"at row {second.first_row:,}, unclean stop"),
-            Span(Mark.RESUME, third_s, third_s + 45, f"at row {third.first_row:,}, 724 rows were there already"),
+            Span(Mark.RESUME, second_s, second_s, f"at row {second.first_rows:,}, unclean stop"),
+            Span(Mark.RESUME, third_s, third_s + 45, f"at row {third.first_rows:,}, 724 rows were there already"),
         ],
         files=14,
         replayed=Replayed(Counts(symbols), Counts({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
-        not_selected_rows=1_200,
         bad_rows={"price is null": 7, "symbol is null or empty": 2},
         verdict={
             "exact": True, "topic": "trades", "isolation": "read_uncommitted", "rows": third.done_rows,

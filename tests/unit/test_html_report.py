@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from replay.counts import RowCounts
 from replay.errors import STOPPED, ExitCode, UsageError
 from replay.watch import html_report
 from replay.watch.details import Counts
@@ -82,7 +83,8 @@ def test_a_page_tells_the_whole_story(page):
     text = Page(page).text
     for part in (
         "nightly-trades, 2026-11-22", "✓ Done", "the topic was read back and is as the source",
-        "Rows done", "724 were there already", "kafka-1.example:9092", "part-000.parquet", "and 4 more",
+        "In topic", "9,852,885", "Not selected", "1,200", "Of rows", "724 were there already",
+        "id x7Kq at kafka-1.example:9092", "part-000.parquet", "and 4 more",
         "✗ Failed, exit 5 : no acknowledgement for 300 s", "! Interrupted", "night-1:4790",
         "Throughput, rows a second", "Lateness behind the schedule", "ACK latency",
         "Broker unavailable", "Not running", "Resumed", "Connect to ipv4#10.0.0.7:9092 failed",
@@ -212,6 +214,30 @@ def test_symbols_beyond_the_top_are_one_line_and_none_is_lost():
     assert sum(each.share for each in counts) == pytest.approx(1.0)
 
 
+def test_rows_sent_again_do_not_read_as_duplicates():
+    """Broken: "Sent 20,135" of 20,000: an operator looks for 135 duplicates that are not there."""
+    counts = RowCounts(20_000, 20_000)
+    killed = replace(quiet(BEGUN_S, 0, 30), done_rows=8_000, sent_rows=9_000)
+    rest = replace(quiet(BEGUN_S + 60, 0, 30, exit_code=0), first_rows=8_865, done_rows=20_000, sent_rows=11_135)
+    data = replace(plain(), counts=counts, runs=[killed, rest])
+    assert data.resent_rows == 135
+    assert "Sent again 135 after losses; none duplicated" in told(data)
+    duplicated = {**(data.verdict or {}), "exact": False, "duplicated": 3}
+    assert "Sent again 135 see below: 3 duplicated" in told(replace(data, verdict=duplicated))
+    assert replace(data, runs=[killed, replace(rest, restarts=True)]).resent_rows == 0, "those of the time before"
+    going = replace(rest, exit_code=None, is_alive=True, done_rows=15_000, sent_rows=6_500, unconfirmed_rows=300)
+    assert replace(data, counts=RowCounts(20_000, 15_000), runs=[killed, going]).resent_rows == 200
+
+
+def test_a_run_that_found_nothing_to_do_changes_no_figure():
+    """Broken: looking whether a night is done halves its rows a second, and hides its pace."""
+    night = replace(quiet(BEGUN_S, 0, 40, exit_code=0), done_rows=20_000, sent_rows=20_000)
+    noop = replace(quiet(BEGUN_S + 3_600, 0, 40, exit_code=0), first_rows=20_000, done_rows=20_000, sent_rows=0)
+    text = told(replace(plain(), counts=RowCounts(20_000, 20_000), runs=[night, noop]))
+    assert "500 rows/s delivered" in text
+    assert "✓ Done : there was nothing left to do" in text
+
+
 def test_shares_do_not_lie_by_rounding():
     """Broken: 100 % of a replay that is not complete."""
     assert html_report._percent(0.99999) == "> 99.9 %"
@@ -286,7 +312,7 @@ def test_a_home_that_cannot_be_written_is_no_news():
         env={**env, "HOME": "/proc/none", "XDG_CACHE_HOME": "/proc/none"},
         cwd=Path(__file__).parents[2],
     )
-    assert (told.stdout, told.stderr) == ("6\n", "")
+    assert (told.stdout, told.stderr) == ("10\n", "")
 
 
 def test_drawing_leaves_nothing_behind(tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from replay.counts import RowCounts
 from replay.errors import UsageError
 from replay.watch import runs
 from replay.watch.details import Counts, Details
@@ -28,7 +30,7 @@ def recorded(run_id: str, started_s: float, **more) -> runs.Run:
     return replace(plain, **more)
 
 
-def sample(at_s: float, done_row: int, **more: float) -> runs.Sample:
+def sample(at_s: float, done_row: int, **more: Any) -> runs.Sample:
     none = dict.fromkeys(("lateness_p50_s", "lateness_p99_s", "lateness_max_s", "ack_p50_s", "ack_p99_s"))
     return runs.Sample(at_s, "replaying", done_row, 0, **{**none, **more}, outage=False)
 
@@ -42,10 +44,13 @@ def history(tmp_path) -> History:
     kept.write(first, [sample(1.0, 20), sample(2.0, 40)], [runs.Span("outage", 2.0, None, "refused")])
     kept.write(recorded("b", NOW_S - 4_000, ended_s=NOW_S - 3_999, exit_code=6, reason="locked"), [], [])
     last = recorded("c", NOW_S - 100, ended_s=NOW_S - 40, exit_code=0, reason="done", rows=100, start_row=40,
-                    done_row=100, sent_rows=50, already_there_rows=10, in_topic_rows=94, not_selected_rows=4,
-                    bad_rows=2, of_rows=100, left_out={"not_selected": 4, "price_missing": 2},
+                    done_row=100, sent_rows=50, already_there_rows=10, in_topic_rows=94, delivered_rows=54,
+                    not_selected_rows=4, bad_rows=2, of_rows=100, left_out={"not_selected": 4, "price_missing": 2},
                     bad={"price_missing": 2})  # fmt: skip
-    looks = [sample(0.5, 0), sample(1.5, 100, lateness_p50_s=0.1, lateness_p99_s=0.2, lateness_max_s=0.3)]
+    looks = [
+        sample(0.5, 0, delivered_rows=0),
+        sample(1.5, 100, delivered_rows=54, event_s=7.5, lateness_p50_s=0.1, lateness_p99_s=0.2, lateness_max_s=0.3),
+    ]
     kept.write(last, looks, [runs.Span("resume", 0.0, 0.7, "at row 40")])
     kept.write(recorded("d", NOW_S - 10, date="2026-11-23"), [], [])
     kept.write(recorded("e", NOW_S - 10, date=None), [], [])
@@ -58,8 +63,8 @@ def test_the_runs_of_a_date_and_no_others(history):
     assert [run.outcome for run in data.runs] == [Outcome.INTERRUPTED, Outcome.FAILED, Outcome.DONE]
     assert [run.exit_code for run in data.runs] == [None, 6, 0]
     assert len(collect(history, "nightly", None, NOW_S).runs) == 1
-    assert (data.rows, data.done_rows, data.topic, data.cluster, data.pace) == (
-        100, 100, "trades", "kafka:9092", "rate 5000/s",
+    assert (data.counts, data.topic, data.cluster, data.pace) == (
+        RowCounts(100, 94, 4, {"price_missing": 2}), "trades", "kafka:9092", "rate 5000/s",
     )  # fmt: skip
 
 
@@ -67,17 +72,17 @@ def test_times_and_rows_are_those_of_the_clock_and_the_replay(history):
     """Broken: samples lie at the epoch, or a resumed run is drawn as if it had sent all rows before it at once."""
     first, refused, last = collect(history, "nightly", "2026-11-22", NOW_S).runs
     assert (first.begun_s, first.last_s) == (NOW_S - 5_000, NOW_S - 4_940)  # its last sign of life
-    assert (refused.first_row, refused.done_rows) == (40, 40)
+    assert (refused.first_rows, refused.done_rows) == (40, 40)
     assert list(last.samples) == [
         Sample(NOW_S - 99.5, 40),
-        Sample(NOW_S - 98.5, 100, Delays(0.1, 0.2, 0.3)),
+        Sample(NOW_S - 98.5, 94, Delays(0.1, 0.2, 0.3), event_s=7.5),
     ]
 
 
 def test_what_went_wrong_is_told(history):
     """Broken: bad rows are lost on the way, or an outage that a kill cut off has no end and cannot be drawn."""
     data = collect(history, "nightly", "2026-11-22", NOW_S)
-    assert data.not_selected_rows == 4
+    assert data.counts.not_selected == 4
     assert [run.outages_s for run in data.runs] == [58.0, 0.0, 0.0]
     assert data.bad_rows == {"price is null or empty": 2}
     marks = [(span.mark, span.from_s - NOW_S, span.to_s - NOW_S) for span in data.marks()]
@@ -101,7 +106,7 @@ def test_a_page_of_it(history):
     page = render(collect(history, "nightly", "2026-11-22", NOW_S))
     assert "hunter2" not in page
     assert "Failed, exit 6" in page
-    assert page.count("<svg") == 4  # no ACK latency was measured
+    assert page.count("<svg") == 8  # no ACK latency was measured
     assert "pyarrow" in page
 
 

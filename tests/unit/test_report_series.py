@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replay.watch.report_data import Delays, Run, Sample
-from replay.watch.report_series import SPAN_MIN_S, line, time_axis
+from replay.watch.report_data import Delays, Mark, Run, Sample, Span
+from replay.watch.report_series import SPAN_MIN_S, line, outages_of, time_axis
 
 
-def ran(begun_s: float, last_s: float, *samples: Sample, first_row: int = 0) -> Run:
-    return Run(begun_s, last_s, first_row, 0, 0, samples=samples)
+def ran(begun_s: float, last_s: float, *samples: Sample, first_rows: int = 0, **more: float) -> Run:
+    return Run(begun_s, last_s, first_rows, 0, 0, samples=samples, **more)  # type: ignore[arg-type]
 
 
 def test_one_run_is_drawn_as_the_clock_goes():
@@ -53,7 +53,7 @@ def test_runs_that_overlap_or_last_no_time():
 
 def test_rates_are_those_between_samples():
     """Broken: the throughput drawn is not the rows of that stretch by its seconds."""
-    run = ran(0.0, 10.0, Sample(1.0, 100), Sample(3.0, 500), Sample(10.0, 500), first_row=50)
+    run = ran(0.0, 10.0, Sample(1.0, 100), Sample(3.0, 500), Sample(10.0, 500), first_rows=50)
     drawn = line(run, time_axis([run]), 100)
     assert drawn.place_s.tolist() == [1.0, 3.0, 10.0]
     assert drawn.rows_per_s.tolist() == [50.0, 200.0, 0.0]
@@ -83,3 +83,46 @@ def test_no_samples_no_points():
     """Broken: a run that ended before its first sample ends the report."""
     run = ran(0.0, 10.0)
     assert len(line(run, time_axis([run]), 50).place_s) == 0
+
+
+def test_no_curve_goes_through_an_outage():
+    """Broken: a straight line from before an outage to behind it tells of a slow broker that there was none, and the
+    rows that come at once at its end of a speed that was never reached."""
+    seen = [Sample(float(at), rows, Delays(0.1, 0.2), Delays(0.3, 0.4)) for at, rows in
+            ((1, 100), (2, 200), (3, 200), (6, 200), (7, 900), (8, 1_000), (9, 1_100))]  # fmt: skip
+    run = ran(0.0, 9.0, *seen)
+    spans = [Span(Mark.OUTAGE, 2.5, 7.0), Span(Mark.RESUME, 0.0, 1.0), Span(Mark.OUTAGE, 100.0, 120.0)]
+    assert outages_of(run, spans) == [(2.5, 7.0)]
+    drawn = line(run, time_axis([run]), 100, outages_of(run, spans))
+    rate = dict(zip(drawn.place_s.tolist(), drawn.rows_per_s.tolist(), strict=True))
+    assert [at for at, value in rate.items() if np.isnan(value)] == [3.0, 6.0, 6.5, 7.0]
+    assert [rate[at] for at in (1.0, 2.0, 8.0, 9.0)] == [100.0] * 4
+    for values in (*drawn.lateness_s[:2], *drawn.ack_latency_s[:2], drawn.rows[0]):
+        assert np.isnan(values[[2, 3, 4]]).all()
+        assert not np.isnan(values[[0, 1, 5, 6, 7]]).any()
+
+
+def test_an_outage_between_two_samples_breaks_the_line_too():
+    """Broken: a sample a minute, an outage of 40 s: the line runs straight through it."""
+    run = ran(0.0, 120.0, Sample(60.0, 600), Sample(120.0, 800))
+    drawn = line(run, time_axis([run]), 100, [(70.0, 110.0)])
+    assert drawn.place_s.tolist() == [60.0, 90.0, 120.0]
+    assert np.isnan(drawn.rows[0]).tolist() == [False, True, False]
+
+
+def test_the_plan_begins_with_the_first_row_and_ends_with_the_last():
+    """Broken: checking the input before the first row, or an outage, moves the plan; or it goes beyond all rows."""
+    run = ran(0.0, 6.0, *(Sample(float(at), rows) for at, rows in enumerate((7, 7, 17, 27, 27, 57), 1)), first_rows=7,
+              rows_per_s=10.0)  # fmt: skip
+    drawn = line(run, time_axis([run]), 100, [(4.5, 5.5)], rows_max=40)
+    planned = dict(zip(drawn.place_s.tolist(), drawn.rows[1].tolist(), strict=True))
+    assert np.isnan(planned[1.0])
+    assert [planned[at] for at in (2.0, 3.0, 4.0, 5.0, 6.0)] == [7.0, 17.0, 27.0, 37.0, 40.0]
+
+
+def test_a_plan_by_speed_is_told_in_event_time():
+    """Broken: a replay at 60x is shown without its plan, or against one in rows, which nobody gave."""
+    run = ran(0.0, 3.0, Sample(1.0, 0), Sample(2.0, 5, event_s=1_000.0), Sample(3.0, 9, event_s=1_050.0), speed=60.0)
+    reached, planned = line(run, time_axis([run]), 100).event_s.tolist()
+    assert np.isnan([reached[0], planned[0]]).all()
+    assert (reached[1:], planned[1:]) == ([1_000.0, 1_050.0], [1_000.0, 1_060.0])
