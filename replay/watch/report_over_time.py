@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from replay.terminal import duration
+from replay.report import duration
 from replay.watch.report_data import Delays, ReportData, Run, Span
 
 
