@@ -200,6 +200,28 @@ def test_a_rebuilt_checkpoint_knows_what_was_decided(
     assert prices(kafka, topic) == [float(n) for n in range(ROWS)]
 
 
+def test_files_that_lie_about_their_order_are_merged_rightly(
+    tmp_path: Path, kafka: KafkaCluster | Broker, topic: str
+) -> None:
+    """Broken: the night ends with exit 3 and no option helps; or rows of one file come too late."""
+    create_topic(kafka.bootstrap_servers, topic, 1, config={"retention.ms": "-1"})
+    for name in "abc":
+        hours(tmp_path / "in" / f"{name}.parquet", 0)
+    for name in "bc":
+        say(tmp_path / "in" / f"{name}.parquet", 2, T0_US + 90 * HOUR_US, T0_US + 99 * HOUR_US)
+    command = [str(tmp_path / "in"), "--topic", topic, "--bootstrap-servers", kafka.bootstrap_servers]
+    done = run(command, tmp_path, "--verify")
+    assert done.returncode == 0, done.stderr
+    (records,) = read_topic(kafka.bootstrap_servers, topic)
+    assert [json.loads(record.value or b"")["price"] for record in records] == [n // 3 for n in range(3 * ROWS)]
+    for name in "bc":
+        told = [line for line in done.stderr.splitlines() if f"{name}.parquet: row 0 " in line]
+        assert len(told) == 1, done.stderr
+    looked = replay("verify", *command)
+    assert looked.returncode == 0, looked.stderr
+    assert "b.parquet: row 0 " in looked.stderr
+
+
 @pytest.mark.usefixtures("liar")
 def test_a_plan_that_scans_counts_what_a_run_sends(command: list[str]) -> None:
     """Broken: the plan says 200 records, the night sends 240."""
