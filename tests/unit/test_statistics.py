@@ -385,6 +385,21 @@ def test_signed_bytes_of_old_writers_rule_nothing_out(tmp_path):
         assert as_sent(Source(options_of(path, selection={"symbols": "CÉ"}))) == [1.0, 2.0], by
 
 
+@pytest.mark.parametrize(
+    "by", ["parquet-mr version 1.12.3 (build x)", "parquet-cpp-arrow version 26.0.1", "parquet-rs version 53"]
+)
+def test_a_writer_that_says_it_is_another_loses_no_row(tmp_path, by):
+    """Broken: a file that was merged by a tool, which put its own name on what others wrote, loses rows."""
+    path = write(tmp_path / "a.parquet", trades(["CA", "CÉ", "CÉ", "CZ"], [0, 1, 2, 3]), group=4)
+    created_by(only_deprecated(path, SYMBOL, b"CA", b"CZ"), by)
+    source, _ = begun(options_of(path, selection={"symbols": "CÉ"}))
+    assert as_sent(source) == [1.0, 2.0]
+    created_by(say(write(path, trades(NAMES, HOURS)), SYMBOL, b"DDE", b"DDE"), by)
+    source, (told,) = begun(options_of(path, selection={"symbols": "BBB"}))
+    assert as_sent(source) == [2.0]
+    assert by in told
+
+
 def test_a_buffer_that_was_used_again_rules_nothing_out(tmp_path):
     """PARQUET-251: smallest and largest are the last value seen, whatever lies between."""
     path = write(tmp_path / "a.parquet", trades(["AAA", "BBB", "CCC", "DDD"], [0, 1, 2, 3]), group=4)
