@@ -60,6 +60,7 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
         if saved is not None:
             decided = trust.as_decided(options.source, saved.job.options)
             source = source if decided == options.source else Source(decided)
+        # Before anybody asks whether a row is selected at all: wrong statistics may say that none is.
         check_left_out(options, source, saved, stop, report)
         pruned_rows = source.rows_all - source.rows
         shown = Snapshot(source.rows, pruned_rows, inputs=tuple(file.shown for file in source.files))
