@@ -220,7 +220,7 @@ def backfill(
         first = naming.parsed(days[0])
         sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
         pacing.parsed()
-        watching.parsed(first)
+        watching.parsed(first, topic)
         report = _reporter()
         for lost in watching.lost_between_days() if len(days) > 1 else ():
             report.warning(lost)
@@ -258,7 +258,7 @@ def schedule(
         from replay.nightly import commands  # noqa: PLC0415
 
         pacing.parsed()
-        watching.parsed(naming.parsed(date.today()))
+        watching.parsed(naming.parsed(date.today()), topic)
         jobs = commands.scheduled_jobs(
             context,
             source,
@@ -276,7 +276,10 @@ def schedule(
         )
         for job in jobs:
             _check_run(context, job.args(date.today()))
-        raise typer.Exit(commands.run_schedule(jobs, _reporter()))
+        report = _reporter()
+        for lost in commands.shared_files(watching, naming) if len(jobs) > 1 else ():
+            report.warning(lost)
+        raise typer.Exit(commands.run_schedule(jobs, report))
 
 
 @app.command(epilog="Example:  replay plan data --rate 5000/s --partitions 6 --scan")
@@ -428,7 +431,7 @@ def config_show(
         some = replace(name, folder=Path(), day=name.day or date.today())
         rows = replace(source, inputs=source.inputs or ["-"]).parsed(some)
         sending.parsed(some, rows, where.parsed(topic or "-", some, needed=False))
-        watching.parsed(some, places=False)
+        watching.parsed(some, topic, places=False)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
         if name.day is not None and rows.selection is not None and rows.selection.by_date:
@@ -634,7 +637,7 @@ def _replay(
     from replay.watch.runs import RunInfo  # noqa: PLC0415
     from replay.watch.watching import HISTORY, watching  # noqa: PLC0415
 
-    watch = watched.parsed(name)
+    watch = watched.parsed(name, options.kafka.topic)
     given = [each for each in told(context) if each.origin != "default"]
     info = RunInfo(
         job=name.job or options.kafka.topic,

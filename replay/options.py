@@ -279,6 +279,10 @@ class JobName:
             raise UsageError(f"{text} depends on the date", where=option, todo="give one: --date 2026-11-22")
         return dates.expand(text, self.day, option)
 
+    def placed(self, text: str, option: str, topic: str | None) -> str:
+        """A file that is told something: `{job}` becomes the job's name, as it fits into a path, `{date}` the date."""
+        return self.dated(_JOB.sub(safe_name(self.job or topic or "job"), text), option)
+
     def of(self, topic: str) -> str:
         """As Kafka's progress records know it: each date is a replay of its own."""
         return (self.job or topic) + (f".{self.day}" if self.day is not None else "")
@@ -287,6 +291,14 @@ class JobName:
         """`JOB/DATE.json` in the state folder; without a date `JOB.json`; the job's default name is the topic's."""
         job = safe_name(self.job or topic)
         return self.state_dir / (f"{job}.json" if self.day is None else f"{job}/{self.day}.json")
+
+
+_JOB = re.compile(r"(?<!\{)\{job\}(?!\})")
+
+
+def is_for_each_job(path: str) -> bool:
+    """Whether jobs that are told the same path write files of their own."""
+    return _JOB.search(path) is not None or path.endswith("/") or Path(path).is_dir()
 
 
 def safe_name(name: str) -> str:
@@ -561,14 +573,23 @@ class Watching:
     ] = None
     metrics_address: Annotated[str, opt("--metrics-address", "On which address.")] = "127.0.0.1"
     metrics_textfile: Annotated[
-        str | None, opt("--metrics-textfile", "Write metrics to this file for node_exporter.", metavar="FILE")
+        str | None,
+        opt(
+            "--metrics-textfile",
+            "Write metrics for node_exporter to this folder, a file a job, or to this file; may hold {job}, {date}.",
+            metavar="FOLDER|FILE",
+        ),
     ] = None
     metrics_push: Annotated[str | None, opt("--metrics-push", "Push metrics to this gateway.", metavar="URL")] = None
     summary_json: Annotated[
-        str | None, opt("--summary-json", "Write the end of the run as JSON to this file, or - for standard output.")
+        str | None,
+        opt(
+            "--summary-json", "Write the end of the run as JSON to this file ({job}, {date}), or - for standard output."
+        ),
     ] = None
     report: Annotated[
-        str | None, opt("--report", "Write the end of the run as one HTML page to this file.", metavar="FILE")
+        str | None,
+        opt("--report", "Write the end as one HTML page to this file ({job}, {date}).", metavar="FILE"),
     ] = None
     notify: Annotated[
         str | None, opt("--notify", "Tell of the end: a webhook (https://...), or a command that gets JSON on stdin.")
@@ -586,18 +607,41 @@ class Watching:
             if path is not None and not dates.has_date(path)
         ]
 
-    def parsed(self, name: JobName, *, places: bool = True) -> watching.WatchOptions:
-        """`places`: also look whether files can be written where they are wanted."""
+    def shared_by_jobs(self) -> list[str]:
+        """What is lost where several jobs are told the same files."""
+        files = {
+            "--metrics-textfile": self.metrics_textfile,
+            "--summary-json": self.summary_json,
+            "--report": self.report,
+        }
+        return [
+            f"{option} {path}: each job replaces that of the others; put {{job}} into its name to keep all"
+            for option, path in files.items()
+            if path not in (None, "-") and not is_for_each_job(str(path))
+        ]
+
+    def parsed(self, name: JobName, topic: str | None = None, *, places: bool = True) -> watching.WatchOptions:
+        """`places`: look whether files can be written where they are wanted. A job without a name has its topic's."""
         from replay.watch import metrics, notify, watching  # noqa: PLC0415 - only for commands that run
 
-        textfile = name.dated(self.metrics_textfile, "--metrics-textfile") if self.metrics_textfile else None
+        def placed(option: str, path: str | None) -> str | None:
+            return name.placed(path, option, topic) if path else None
+
+        textfile = self.metrics_textfile
+        if textfile and (textfile.endswith("/") or Path(textfile).is_dir()):
+            textfile = str(Path(textfile) / "replay-{job}.prom")
+        metrics_textfile = placed("--metrics-textfile", textfile)
+        report = placed("--report", self.report)
         return watching.checked(
             watching.WatchOptions(
                 metrics.MetricsOptions(
-                    self.metrics_port, self.metrics_address, Path(textfile) if textfile else None, self.metrics_push
+                    self.metrics_port,
+                    self.metrics_address,
+                    Path(metrics_textfile) if metrics_textfile else None,
+                    self.metrics_push,
                 ),
-                summary_json=name.dated(self.summary_json, "--summary-json") if self.summary_json else None,
-                report=Path(name.dated(self.report, "--report")) if self.report else None,
+                summary_json=placed("--summary-json", self.summary_json),
+                report=Path(report) if report else None,
                 zone=ZoneInfo(name.timezone),
                 notify=notify.parse_notify(self.notify, self.notify_on) if self.notify else None,
             ),

@@ -27,6 +27,7 @@ from replay.options import (
     Naming,
     Retrying,
     Sending,
+    Watching,
     Where,
     as_arguments,
     safe_name,
@@ -180,6 +181,17 @@ def scheduled_jobs(
     if not jobs:
         raise UsageError("no job has a schedule", where=naming.config, todo='give one a line like cron = "0 2 * * *"')
     return jobs
+
+
+def shared_files(watching: Watching, naming: Naming) -> list[str]:
+    """What is lost where several jobs are told the same files, by an option or by what stands outside all jobs."""
+    file = jobfile.read(Path(naming.config or ""))
+    common = {key.replace("-", "_"): str(value) for key, value in file.common.items()}
+    return Watching(
+        metrics_textfile=watching.metrics_textfile or common.get("metrics_textfile"),
+        summary_json=watching.summary_json or common.get("summary_json"),
+        report=watching.report or common.get("report"),
+    ).shared_by_jobs()
 
 
 def run_schedule(jobs: Sequence[ScheduledJob], report: Reporter) -> int:

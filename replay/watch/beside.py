@@ -74,8 +74,8 @@ def check_place(option: str, target: str, or_else: str = "") -> None:
     )
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put these bytes under the name, all or nothing. Raises `OSError`.
+def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Put these bytes under the name, all or nothing. Raises `OSError`. `mode`: whatever the umask says.
 
     The temporary name is hidden and always the same: a scraper of the folder does not take it for a file of its own,
     and a kill leaves one scrap, which the next time overwrites. A link stays one. What is no file (/dev/null, a pipe of
@@ -90,6 +90,8 @@ def replace_file(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:

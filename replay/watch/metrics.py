@@ -24,6 +24,7 @@ from replay.watch.runs import Figures, Outcome, RunInfo, figures, outcome_of
 READ_S = 0.5  # how old a scraped value may be: scrapes are seconds apart
 TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
 PUSH_S = 15.0
+READABLE = 0o644  # node_exporter is another user, and there is no secret in it
 END_WAIT_S = 10.0  # how long the last values may take to get out
 
 
@@ -132,7 +133,7 @@ def _outputs(options: MetricsOptions, exporter: Any, to: Reporter) -> dict[str, 
     works = {}
     if options.textfile is not None:
         path = options.textfile
-        textfile = _Once(to, f"--metrics-textfile {path}", lambda: replace_file(path, exporter.text()))
+        textfile = _Once(to, f"--metrics-textfile {path}", lambda: replace_file(path, exporter.text(), READABLE))
         works[str(path)] = Beside("metrics file", TEXTFILE_S, textfile)
     if options.push is not None:
         gateway = exporter.gateway(options.push)

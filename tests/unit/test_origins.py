@@ -223,7 +223,8 @@ def test_config_show_works_with_whatever_is_given() -> None:
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_first_row(option: str, tmp_path: Path) -> None:
     """Broken: after hours a warning says that the report is not written."""
     (tmp_path / "full.prom").mkdir()
-    for target, why in (("no/x.prom", "there is no folder"), ("full.prom", "it is a folder")):
+    places = [("no/x.prom", "there is no folder"), ("full.prom", "it is a folder")]
+    for target, why in places[:1] if option == "--metrics-textfile" else places:  # that one takes a folder
         code, out, errors = call("run", DATA, "--topic", "t", "--embedded", option, target)
         assert (code, f"{option} {target}: " in errors, why in errors, out) == (2, True, True, ""), errors
         assert "rows in" not in errors, "the replay had begun"
