@@ -158,14 +158,18 @@ def verify(
     """Read the topic back and compare it with the source: lost, duplicated, out of order, changed. Exit 0 or 1."""
     with _command(logging) as console:
         name = naming.parsed()
+        rows = source.parsed(name)
         starts = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
-        if starts is None and checkpoint:
+        if checkpoint:
             from replay import admin  # noqa: PLC0415
+            from replay.known_tables import as_known  # noqa: PLC0415
 
-            starts = list(admin.show(Path(name.dated(checkpoint, "--checkpoint"))).first_offsets)
+            path = Path(name.dated(checkpoint, "--checkpoint"))
+            starts = starts if starts is not None else list(admin.show(path).first_offsets)
+            rows = as_known(rows, path, also_done=True)
         ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
         kafka = where.parsed(topic, name)
-        _verify(source.parsed(name), kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
+        _verify(rows, kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
 class OnFailure(StrEnum):
@@ -305,7 +309,12 @@ def plan(
         path = Path(name.dated(checkpoint, "--checkpoint")) if checkpoint else None
         if path is None and topic and name.has_state_dir:
             path = name.checkpoint(name.dated(topic, "--topic"))
-        _plan(source.parsed(name), kafka, pacing.parsed(), console, path, partitions, table_format, scan=scan)
+        rows = source.parsed(name)
+        if path is not None:
+            from replay.known_tables import as_known  # noqa: PLC0415
+
+            rows = as_known(rows, path)
+        _plan(rows, kafka, pacing.parsed(), console, path, partitions, table_format, scan=scan)
 
 
 @app.command(epilog="Example:  replay presets")
@@ -694,10 +703,12 @@ def _check_run(context: typer.Context, args: Sequence[str]) -> None:
 def _read_back(options: config.RunOptions, reporter: Any, stop: Any) -> Any:
     """Of the topic, what this replay wrote, and maybe others since."""
     from replay import admin, verify  # noqa: PLC0415
+    from replay.known_tables import as_known  # noqa: PLC0415
     from replay.model import SystemClock  # noqa: PLC0415
 
     starts = list(admin.show(options.checkpoint).first_offsets)
-    what = verify.VerifyOptions(options.source, options.kafka, starts=starts, allow_foreign=True)
+    source = as_known(options.source, options.checkpoint, also_done=True)
+    what = verify.VerifyOptions(source, options.kafka, starts=starts, allow_foreign=True)
     return verify.verify(what, reporter, SystemClock(), stop.check)
 
 

@@ -155,7 +155,9 @@ class SourceOptions:
     """Which rows are replayed, and in which order.
 
     `trust_statistics`: row groups that statistics rule out are not looked at before they are left out.
-    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong.
+    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong. Of a table that is an
+    input, `table_version` (Delta) or `snapshot` (Iceberg) is read; else the number that `known_tables` tells of its id,
+    as a checkpoint remembers it; else the newest.
     """
 
     inputs: tuple[str, ...]
@@ -172,6 +174,9 @@ class SourceOptions:
     allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
     trust_statistics: bool = False
     without_statistics: frozenset[str] = frozenset()
+    table_version: int | None = None
+    snapshot: int | None = None
+    known_tables: tuple[tuple[str, int], ...] = ()
 
     @property
     def may_be_empty(self) -> bool:

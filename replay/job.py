@@ -16,6 +16,7 @@ from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
 from replay.input import trust
 from replay.input.source import Source
+from replay.known_tables import as_known
 from replay.model import Clock, SystemClock
 from replay.patience import Patience
 from replay.preflight import Context, Ready, accept_appended, check_before, check_left_out, find_topic, job_print
@@ -35,6 +36,8 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
     """
     clock = clock or SystemClock()
     check_producer_settings(options.kafka)
+    if not options.restart:
+        options = replace(options, source=as_known(options.source, options.checkpoint))
     return trust.until_true(
         options.source,
         lambda source: _run(replace(options, source=source), stop, report, clock),
@@ -51,6 +54,8 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
     source.left_out.tell(source.files_all, report)
     if options.source.selection is not None and (picked := options.source.selection.told_by_date):
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
+    if source.tables:
+        report.info(f"tables are read as of {source.tables}")
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if options.restart:

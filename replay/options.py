@@ -363,6 +363,10 @@ class Input:
     where: Annotated[str | None, opt("--where", "Only rows that fulfil this: \"amount > 1 and side == 'buy'\".")] = None
     sample: Annotated[str | None, opt("--sample", "1/100: one symbol in a hundred, with all its rows.")] = None
     limit: Annotated[int | None, opt("--limit", "At most so many rows.", min=1)] = None
+    table_version: Annotated[
+        int | None, opt("--table-version", "Of a Delta table. [default: the newest; a resume: as it began]", min=0)
+    ] = None
+    snapshot: Annotated[int | None, opt("--snapshot", "The id of one of an Iceberg table. [default: as above]")] = None
     order: Annotated[config.Order, opt("--order", "Merge all files by event time, or keep path order.")] = (
         config.Order.EVENT_TIME
     )
@@ -437,6 +441,8 @@ class Input:
             on_bad_row=self.on_bad_row,
             bad_rows_max=bad_rows_max,
             bad_share_max=bad_share_max,
+            table_version=self.table_version,
+            snapshot=self.snapshot,
             trust_statistics=self.trust_statistics,
         )
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from replay.checkpoint import Checkpoint, InputPrint, JobPrint, State
 from replay.errors import StateConflict
+from replay.input import tables
 from replay.model import NOW_MS, Encoded, PartitionMark, Position, Progress
 
 SETTLE_GAP_S = 0.5
@@ -54,10 +55,15 @@ def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
         ("the number of partitions", str(old.partitions), str(new.partitions)),
         ("the partitioner", old.partitioner, new.partitioner),
         ("the encoder", old.encoder, new.encoder),
-        *_option_pairs(old.options, new.options),
+        *_option_pairs(*(_without_table(job, old.inputs == new.inputs) for job in (old, new))),
         *_input_pairs(old.inputs, new.inputs),
     ]
     return [Difference(what, before or "none", now or "none") for what, before, now in pairs if before != now]
+
+
+def _without_table(job: JobPrint, same_inputs: bool) -> Mapping[str, str]:
+    """A table that has moved on is the same input as long as its files are the same."""
+    return {name: text for name, text in job.options.items() if name != tables.IDENTITY or not same_inputs}
 
 
 def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -86,10 +92,12 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
     before = len(saved.job.inputs)
     appended = len(found) == 1 and len(job.inputs) > before and saved.job.inputs == job.inputs[:before]
+    is_table = any(each.what == f"option {tables.IDENTITY}" for each in found)
     raise StateConflict(
         "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
         where=where,
         todo=("go on with the added files with --allow-appended, " if appended else "")
+        + ("read the table as it was (--table-version, --snapshot), " if is_table else "")
         + "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
     )
 

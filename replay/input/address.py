@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote
 
-from replay.errors import InputError, UsageError, not_memory
+from replay.errors import InputError, NoInput, UsageError, not_memory
 
 SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs", "hdfs": "hdfs"}
 """What can be read, and by which service."""
@@ -118,7 +118,7 @@ def refusal(address: Address, error: Exception) -> InputError:
     service = SCHEMES[address.scheme]
     said = reason.replace(address.path, "")  # whatever a file is called says nothing
     if isinstance(error, FileNotFoundError):
-        return InputError("there is no such file or folder", where=address.shown, todo="check the path")
+        return NoInput("there is no such file or folder", where=address.shown, todo="check the path")
     if _NO_BUCKET.search(said):
         return InputError(f"there is no such bucket: {reason}", where=address.shown, todo="check its name")
     if _DENIED.search(said) or isinstance(error, PermissionError):

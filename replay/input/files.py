@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from replay.checkpoint import InputPrint
 from replay.errors import InputError
 from replay.input import statistics
+from replay.input.fields import check_fields
 from replay.input.statistics import Sort, Span
 from replay.input.storage import InputPath, read_footer
 
@@ -48,7 +49,8 @@ class RowGroup:
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A Parquet file. `schema` holds its columns and, behind them, the keys of its Hive folders as text.
+    """A Parquet file. `schema` holds its columns and, behind them, the keys of its Hive folders as text, and
+    those that its table has and it has not.
 
     `keys` are those that are no columns of the file itself. Statistics of times are integers, counted in `time_units`
     of the column (missing: a plain integer column). `created_by` is who wrote it, "" where it does not say.
@@ -121,6 +123,11 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
     keys = {key: value for key, value in path.keys if key not in schema.names}
     for key in keys:
         schema = schema.append(pa.field(key, pa.string()))
+    if path.table is not None:
+        check_fields(path, schema, path.table)
+        for field in path.table.schema:
+            if field.name not in schema.names:  # added to the table after this file was written
+                keys[field.name], schema = None, schema.append(pa.field(field.name, field.type))
     return InputFile(
         path=path,
         size_bytes=path.size_bytes,

@@ -261,6 +261,9 @@ class Reader:
         """With the Hive keys that were asked for: a constant of each."""
         for key, value in self._file.keys.items():
             if key in columns and key not in rows.schema.names:
+                if value is None:
+                    rows = rows.append_column(key, pa.nulls(rows.num_rows, self._file.schema.field(key).type))
+                    continue
                 indices = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
                 constant = pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
                 rows = rows.append_column(key, constant)

@@ -79,24 +79,17 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
 def _s3(address: Address, environment: Mapping[str, str]) -> Store:
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region  # noqa: PLC0415  # 80 ms
 
-    given = dict(address.parameters)
-    if unknown := sorted(set(given) - set(_S3_PARAMETERS)):
-        raise UsageError(
-            f"an S3 URI has no parameter {unknown[0]!r}",
-            where=address.shown,
-            todo=f"parameters are {', '.join(_S3_PARAMETERS)}; for a wildcard write * or [a-z]",
-        )
-    endpoint = (given.get("endpoint_override") or endpoint_of(environment) or "").rstrip("/")
-    region = given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    given = s3_settings(address, environment)
+    endpoint = given["endpoint"] or ""
+    region = given["region"]
     if not region and not endpoint:
         region = resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
-    user, _, password = address.authority.rpartition("@")[0].partition(":")
     files = S3FileSystem(
-        access_key=unquote(user) or None,
-        secret_key=unquote(password) or None,
-        anonymous=given.get("anonymous", "").lower() in {"1", "true", "yes"},
+        access_key=given["access_key"],
+        secret_key=given["secret_key"],
+        anonymous=bool(given["anonymous"]),
         region=region or None,
-        scheme=given.get("scheme"),
+        scheme=given["scheme"],
         endpoint_override=endpoint or None,
         connect_timeout=S3_CONNECT_S,
         request_timeout=S3_SILENCE_S,
@@ -104,6 +97,27 @@ def _s3(address: Address, environment: Mapping[str, str]) -> Store:
         retry_strategy=AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
     )
     return Store(files, address.host, endpoint.rpartition("://")[2])
+
+
+def s3_settings(address: Address, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """What the URI and AWS's variables say of an S3 service: endpoint, region, scheme, access_key, secret_key,
+    anonymous. `UsageError` for a parameter that there is not."""
+    given = dict(address.parameters)
+    if unknown := sorted(set(given) - set(_S3_PARAMETERS)):
+        raise UsageError(
+            f"an S3 URI has no parameter {unknown[0]!r}",
+            where=address.shown,
+            todo=f"parameters are {', '.join(_S3_PARAMETERS)}; for a wildcard write * or [a-z]",
+        )
+    user, _, password = address.authority.rpartition("@")[0].partition(":")
+    return {
+        "endpoint": (given.get("endpoint_override") or endpoint_of(environment) or "").rstrip("/") or None,
+        "region": given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+        "scheme": given.get("scheme"),
+        "access_key": unquote(user) or None,
+        "secret_key": unquote(password) or None,
+        "anonymous": "true" if given.get("anonymous", "").lower() in {"1", "true", "yes"} else None,
+    }
 
 
 def endpoint_of(environment: Mapping[str, str]) -> str | None:
@@ -224,6 +238,30 @@ def _below(folder: Address, store: Store, steps: paths.Steps, left_out: LeftOut)
 
 def _inside(folder: Address, below: str) -> Address:
     return replace(folder, path=f"{folder.path}/{below}" if folder.path else below)
+
+
+def table_at(place: Address, store: Store) -> str | None:
+    """The format of the table whose folder this is."""
+    if place.path in store.no_tables:
+        return None
+    try:
+        format = _format_of(store, place.path)
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(place, error) from None
+    if format is None:
+        store.no_tables.add(place.path)
+    return format
+
+
+def names_in(place: Address, folder: str, store: Store) -> list[str]:
+    """What lies in a folder of the place."""
+    from pyarrow.fs import FileSelector  # noqa: PLC0415  # as above
+
+    try:
+        found = store.files.get_file_info(FileSelector(store.full(f"{place.path}/{folder}"), allow_not_found=True))
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(place, error) from None
+    return [info.base_name for info in found]
 
 
 def _no_table_above(place: Address, store: Store) -> None:

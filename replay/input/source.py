@@ -15,7 +15,7 @@ from replay import identity
 from replay.config import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.encode import NS_PER_UNIT, Encoder, Partitioner
 from replay.errors import InputError
-from replay.input import sorting, trust
+from replay.input import sorting, tables, trust
 from replay.input.aside import Aside
 from replay.input.endings import LeftOut
 from replay.input.files import InputFile, RowGroup, open_file, open_files
@@ -66,7 +66,12 @@ class Source:
         self.options, self._judges = options, judges
         self.symbols = SymbolTable()
         self.left_out = LeftOut()
-        paths = find(options.inputs, self.left_out)
+        asked = tables.Asked(options.table_version, options.snapshot, options.known_tables)
+        paths = find(options.inputs, self.left_out, asked)
+        states = {path.table for path in paths if path.table is not None}
+        tables.check_asked(options.table_version, options.snapshot, {state.format for state in states})
+        tables.check_one_state(states)
+        self.tables = tables.text_of(states)
         columns = with_preset(options.columns, open_file(paths[0]) if options.columns.preset is not None else None)
         self.columns = columns
         with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
@@ -121,6 +126,7 @@ class Source:
             "--row-header": identity.text_of(records.row_header),
             **(options.selection.identity() if options.selection is not None else {}),
         }
+        told |= {tables.IDENTITY: self.tables} if self.tables else {}
         return told | self.layout.identity() | trust.identity(options.without_statistics)
 
     def encoder(self, partitioner: Partitioner) -> Encoder:

@@ -9,13 +9,13 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 import pyarrow as pa
 
 from replay.errors import InputError, NoInput, not_memory
-from replay.input import address, paths, remote, tables
+from replay.input import address, lake, paths, remote, tables
 from replay.input.endings import TAKEN, LeftOut
 
 _FILE = "file://"
@@ -58,6 +58,8 @@ class InputPath:
     """Its Hive partition keys, outermost first, decoded; null is None."""
     size_bytes: int
     place: LocalFile | remote.RemoteFile = field(repr=False, compare=False)
+    table: tables.State | None = field(default=None, repr=False, compare=False)
+    """The state of the table whose file it is; `keys` are those that the table tells then."""
 
     @property
     def is_remote(self) -> bool:
@@ -65,7 +67,12 @@ class InputPath:
 
     def open(self) -> pa.NativeFile:
         """For random access. A file that is no longer the one that was found is an InputError."""
-        file = self.place.open()
+        try:
+            file = self.place.open()
+        except NoInput:
+            if self.table is None:
+                raise
+            raise tables.gone(self.table, self.shown) from None
         try:
             size = file.size()
         except (OSError, pa.ArrowException) as error:
@@ -128,8 +135,13 @@ _Stores = dict[tuple[object, ...], remote.Store]
 # -- finding ----------------------------------------------------------------------------------------------
 
 
-def find(inputs: Sequence[str], left_out: LeftOut | None = None) -> list[InputPath]:
-    """The files that files, folders, patterns and URIs name, in natural order, each once however it is named.
+def find(
+    inputs: Sequence[str],
+    left_out: LeftOut | None = None,
+    asked: tables.Asked = tables.Asked(),  # noqa: B008 - frozen
+) -> list[InputPath]:
+    """The files that files, folders, patterns and URIs name, in natural order, each once however it is named; of a
+    table's folder those of one state of it.
 
     `left_out` is told of the files in folders that are not taken because of their endings.
     """
@@ -139,12 +151,29 @@ def find(inputs: Sequence[str], left_out: LeftOut | None = None) -> list[InputPa
     noticed = tables.Noticed()
     for given in inputs:
         is_remote = address.is_uri(given) and not given.startswith(_FILE)
-        files = _remote(given, stores, left_out) if is_remote else _local(given, noticed, left_out)
-        for file in files:
-            if file.identity not in found:
-                found[file.identity] = _input_path(file)
+        found_here = _remote(given, stores, left_out, asked) if is_remote else _local(given, noticed, left_out, asked)
+        for path in found_here:
+            found.setdefault(path.place.identity, path)
     left_out.forget(found)
     return sorted(found.values(), key=lambda path: (paths.natural_key(path.shown), path.shown))
+
+
+def _of_table(content: tables.Content, near: address.Address | None, store: remote.Store | None) -> list[InputPath]:
+    """The files of a table; their folders' names tell nothing."""
+    state, files = content
+    found = []
+    for file in files:
+        at = lake.place_of(file.location, near) if near is not None else lake.local_path(file.location)
+        if isinstance(at, str):
+            place: LocalFile | remote.RemoteFile = LocalFile(at, os.path.realpath(at), file.size_bytes)
+            shown, full = at, at
+        else:
+            assert store is not None
+            place, shown, full = remote.RemoteFile(at, file.size_bytes, store), at.shown, at.path
+        found.append(InputPath(shown, paths.identify(full)[0], file.keys, file.size_bytes, place, state))
+    if not found:
+        raise NoInput(f"{state.text} has no rows", where=near.shown if near else "INPUT", todo="check the table")
+    return found
 
 
 def _input_path(file: LocalFile | remote.RemoteFile) -> InputPath:
@@ -167,17 +196,24 @@ def _nothing(where: str, left_out: LeftOut) -> InputError:
     return NoInput("no Parquet file here", where=where, todo=todo)
 
 
-def _remote(given: str, stores: _Stores, left_out: LeftOut) -> list[remote.RemoteFile]:
+def _remote(given: str, stores: _Stores, left_out: LeftOut, asked: tables.Asked) -> list[InputPath]:
     place = address.parse(given)
-    store = (place.scheme, place.authority, place.parameters)
-    if store not in stores:  # many URIs of one bucket share a connection
-        stores[store] = remote.connect(place)
+    key = (place.scheme, place.authority, place.parameters)
+    if key not in stores:  # many URIs of one bucket share a connection
+        stores[key] = remote.connect(place)
+    store = stores[key]
+    if root := lake.metadata_file(place.path):
+        near = replace(place, path=root)
+        return _of_table(lake.far(near, tables.ICEBERG, store, asked, place.path), near, store)
+    format = None if paths.is_pattern(place.path) else remote.table_at(place, store)
+    if format is not None:
+        return _of_table(lake.far(place, format, store, asked), place, store)
     passed = LeftOut()
-    found = remote.find(place, stores[store], passed)
+    found = remote.find(place, store, passed)
     if not found:
         raise _nothing(place.shown, passed)
     left_out.files.update(passed.files)
-    return found
+    return list(map(_input_path, found))
 
 
 # -- finding local files ----------------------------------------------------------------------------------
@@ -190,7 +226,7 @@ def _refusal(path: str, error: Exception) -> InputError:
     return InputError(reason, where=path, todo="check path and rights")
 
 
-def _local(given: str, noticed: tables.Noticed, left_out: LeftOut) -> list[LocalFile]:
+def _local(given: str, noticed: tables.Noticed, left_out: LeftOut, asked: tables.Asked) -> list[InputPath]:
     if not given:
         raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
     path = _path_of_url(given) if given.startswith(_FILE) else given
@@ -203,6 +239,9 @@ def _local(given: str, noticed: tables.Noticed, left_out: LeftOut) -> list[Local
             raise _refusal(path, error) from None
         found = _search(*paths.split_pattern(path), passed)
     else:
+        content = _table_here(os.path.abspath(path), status, noticed, asked)
+        if content is not None:
+            return _of_table(content, None, None)
         if stat.S_ISREG(status.st_mode):
             found = iter([LocalFile(path, os.path.realpath(path), status.st_size)])
         elif not stat.S_ISDIR(status.st_mode):
@@ -217,7 +256,18 @@ def _local(given: str, noticed: tables.Noticed, left_out: LeftOut) -> list[Local
     if not files:
         raise _nothing(path, passed)
     left_out.files.update(passed.files)
-    return files
+    return list(map(_input_path, files))
+
+
+def _table_here(
+    whole: str, status: os.stat_result, noticed: tables.Noticed, asked: tables.Asked
+) -> tables.Content | None:
+    """Of the table that this very folder is, or that this file describes."""
+    if stat.S_ISREG(status.st_mode):
+        root = lake.metadata_file(whole)
+        return lake.local(tables.Table(tables.ICEBERG, root), asked, whole) if root else None
+    table = noticed.at(whole) if stat.S_ISDIR(status.st_mode) else None
+    return lake.local(table, asked) if table is not None and table.root == whole else None
 
 
 def _no_table(where: str, folder: str, noticed: tables.Noticed) -> None:

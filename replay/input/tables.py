@@ -1,7 +1,7 @@
-"""Folders of table formats (Delta, Iceberg, Hudi), told by the names in them. Pure but for `Noticed`.
+"""Folders of table formats (Delta, Iceberg, Hudi), told by the names in them, and what a table says of its files.
 
 Such a folder also holds files that are no longer part of the table, or not yet: read as they are, rows that were
-rewritten come twice, and deleted ones come back.
+rewritten come twice, and deleted ones come back. Pure but for `Noticed`; `delta.py` and `iceberg.py` ask the tables.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from replay.errors import InputError
+from replay.errors import InputError, ReplayError, StateConflict, UsageError
 
 DELTA, ICEBERG, HUDI = "Delta", "Iceberg", "Hudi"
 
@@ -73,12 +73,146 @@ def above(path: str) -> Iterator[str]:
 
 def refuse(table: Table, where: str) -> NoReturn:
     """`where` is what was named, or found."""
+    todo = "write one version of the table elsewhere as plain Parquet files, and name those"
+    if table.format != HUDI:
+        todo = f"name the table's own folder, {table.root}, and pick its rows with --from, --to, --date or --where"
     raise InputError(
         f"this belongs to the {table.format} table {table.root}, whose folder also holds files that are no longer part"
         " of it: rows would come twice, or come back",
         where=where,
-        todo="write one version of the table elsewhere as plain Parquet files, and name those",
+        todo=todo,
     )
+
+
+# -- what a table says of its files -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which state of a table: a Delta version, an Iceberg snapshot, or by a table's id the one that is `known` from a
+    checkpoint; else the newest."""
+
+    version: int | None = None
+    snapshot: int | None = None
+    known: tuple[tuple[str, int], ...] = ()
+
+    def of(self, table_id: str) -> int | None:
+        return dict(self.known).get(table_id)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A table at one moment. `number` is its version (Delta) or its snapshot's id (Iceberg). `schema` (pyarrow's) has
+    the columns of then; a file that lacks one has null there. `field_ids` are the names of its fields by their number,
+    where files tell that."""
+
+    format: str
+    table_id: str
+    number: int
+    schema: Any = field(default=(), compare=False)
+    field_ids: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`Delta 3f2a… version 5`: for people, and for a checkpoint to remember."""
+        return f"{self.format} {self.table_id} {_NUMBERS[self.format]} {self.number}"
+
+
+_NUMBERS = {DELTA: "version", ICEBERG: "snapshot"}
+
+
+IDENTITY = "table"
+"""Of a source: the states of the tables it reads."""
+
+
+def check_asked(version: int | None, snapshot: int | None, formats: Collection[str]) -> None:
+    """An option for tables where there is none would be passed over."""
+    for option, value, format in (("--table-version", version, DELTA), ("--snapshot", snapshot, ICEBERG)):
+        if value is not None and format not in formats:
+            todo = f"drop it, or name the folder of {'a Delta' if format == DELTA else 'an Iceberg'} table"
+            raise UsageError(f"no input is a table of {format}", where=option, todo=todo)
+
+
+def check_one_state(states: Collection[State]) -> None:
+    """Two states of one table hold the same rows: sent together, most of them would come twice."""
+    numbers: dict[str, State] = {}
+    for state in sorted(states, key=lambda each: each.number):
+        if numbers.setdefault(state.table_id, state).number != state.number:
+            raise UsageError(
+                f"two states of one table are named: {numbers[state.table_id].text} and {state.number}",
+                where="INPUT",
+                todo="name the table once",
+            )
+
+
+def text_of(states: Iterable[State]) -> str:
+    """Of all tables of a replay, as a checkpoint has it."""
+    return ", ".join(sorted({state.text for state in states}))
+
+
+def known_from(text: str) -> tuple[tuple[str, int], ...]:
+    """The number of each table, by its id, from that text."""
+    words = [each.split() for each in text.split(", ") if each]
+    return tuple((each[1], int(each[3])) for each in words if len(each) == 4 and each[3].isdecimal())
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file of a table: a URI or local path, its size, and the columns that only the table knows, as text."""
+
+    location: str
+    size_bytes: int
+    keys: tuple[tuple[str, str | None], ...]
+
+
+Content = tuple[State, list[DataFile]]
+
+
+def missing_extra(format: str, root: str) -> InputError:
+    package, extra = ("deltalake", "delta") if format == DELTA else ("pyiceberg", "iceberg")
+    return InputError(
+        f"this is a folder of {'a Delta' if format == DELTA else 'an Iceberg'} table, and {package}, which tells which"
+        " files are part of it, is not installed",
+        where=root,
+        todo=f"install the extra: pip install 'trade-replay[{extra}]'; or write one version of the table elsewhere as"
+        " plain Parquet files, and name those",
+    )
+
+
+def not_honoured(format: str, root: str, what: str) -> InputError:
+    """For what would change rows, and is not read yet."""
+    return InputError(
+        f"the {format} table has {what}, which replay does not honour",
+        where=root,
+        todo="rewrite the table without, or write one version of it elsewhere as plain Parquet files, and name those",
+    )
+
+
+def gone(state: State, where: str) -> StateConflict:
+    """A file of the table is not there any more."""
+    return StateConflict(
+        f"this file of {state.text} is gone: old files of the table were removed (vacuum, expired snapshots)",
+        where=where,
+        todo="restore the file; or replay the newest state of the table as a job of its own, or with --restart",
+    )
+
+
+def no_such_state(format: str, root: str, number: int, newest: int, why: str) -> ReplayError:
+    """What was asked for is not there: never was, or not any more."""
+    what = f"there is no {_NUMBERS[format]} {number} of this table (the newest is {newest}): {why}"
+    todo = "name one that is there; or replay the newest as a job of its own, or with --restart"
+    if format == DELTA and number > newest:
+        return InputError(what, where=root, todo=todo)
+    return StateConflict(what, where=root, todo=todo)
+
+
+def as_key(value: Any) -> str | None:
+    """A partition's value as text, as a Hive folder would have it."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 # -- local folders ----------------------------------------------------------------------------------------

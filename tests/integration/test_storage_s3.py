@@ -192,7 +192,7 @@ TABLES = {
 @pytest.mark.parametrize("format", TABLES)
 @pytest.mark.parametrize(
     "given",
-    ["lake/x/trades", "lake", "lake/", "lake/x/*", "lake/x/trades/d=1", "lake/x/trades/d=1/*.parquet", "lake/x/*/d=*",
+    ["lake", "lake/", "lake/x/*", "lake/x/trades/d=1", "lake/x/trades/d=1/*.parquet", "lake/x/*/d=*",
      "lake/x/trades/d=1/p.parquet", "lake/**/*.parquet"],
 )  # fmt: skip
 def test_a_table_in_a_bucket_is_noticed_from_wherever_it_is_named(server, format, given):

@@ -41,7 +41,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("format", MARKS)
 @pytest.mark.parametrize(
     "given",
-    ["lake/x/trades", "lake/x/trades/", "lake", ".", "lake/x/*", "lake/x/trades/d=1", "lake/x/trades/d=1/*.parquet",
+    ["lake", ".", "lake/x/*", "lake/x/trades/d=1", "lake/x/trades/d=1/*.parquet",
      "lake/x/*/d=*", "lake/x/trades/d=1/p.parquet", "**/*.parquet", "linked", "linked/p.parquet", "file.parquet"],
 )  # fmt: skip
 def test_a_table_is_noticed_from_wherever_it_is_named(lake, format, given):
@@ -53,6 +53,15 @@ def test_a_table_is_noticed_from_wherever_it_is_named(lake, format, given):
     with pytest.raises(InputError, match=f"{format.partition(' ')[0]} table {lake}") as caught:
         find([given])
     assert exit_code(caught.value) == ExitCode.INPUT
+    remedy = "plain Parquet files" if format.startswith("Hudi") else f"name the table's own folder, {lake}"
+    assert remedy in str(caught.value.todo)
+
+
+def test_a_table_of_hudi_is_refused(lake):
+    """Broken: all versions of its file groups are sent."""
+    (lake / ".hoodie").mkdir()
+    with pytest.raises(InputError, match="Hudi table") as caught:
+        find([str(lake)])
     assert "plain Parquet files" in str(caught.value.todo)
 
 
