@@ -22,7 +22,7 @@ def textfile(path: str, job: str | None = "nightly", topic: str | None = None) -
 def test_a_folder_holds_a_file_a_job(tmp_path: Path, slash: str) -> None:
     """Broken: the metrics of one job replace those of the other, and its alerts never fire."""
     assert textfile(f"{tmp_path}{slash}") == tmp_path / "replay-nightly.prom"
-    assert textfile(f"{tmp_path}{slash}", None, "tra/des") == tmp_path / "replay-tra_des-6e04ed2f.prom"
+    assert textfile(f"{tmp_path}{slash}", None, "tra/des") == tmp_path / "replay-tra_des-01faba81.prom"
     assert textfile(f"{tmp_path}/not-yet/") == tmp_path / "not-yet" / "replay-nightly.prom"
 
 
@@ -31,7 +31,7 @@ def test_job_and_date_in_a_name() -> None:
     assert textfile("/m/{job}-{date:%m}.prom") == Path("/m/nightly-11.prom")
     watch = Watching(report="{job}.{date}.html", summary_json="/s/{job}.json")
     made = watch.parsed(JobName("a b", DAY, Path()), places=False)
-    assert (made.report, made.summary_json) == (Path("a_b-91740e86.2026-11-22.html"), "/s/a_b-91740e86.json")
+    assert (made.report, made.summary_json) == (Path("a_b-806c5cd3.2026-11-22.html"), "/s/a_b-806c5cd3.json")
 
 
 def test_what_jobs_would_share_is_said(tmp_path: Path) -> None:
