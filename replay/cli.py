@@ -104,6 +104,8 @@ def run(
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
         stop = _stop_on_signals()  # one for all of it: none is lost between two
+        if naming.date is not None and naming.date != str(name.day):
+            _reporter().info(f"the date is {name.day}, {naming.date} in {name.timezone}")
         found = _files_of_date(source, name, absent.parsed(), stop)
         if found != "skipped":
             off = found == "a day off"

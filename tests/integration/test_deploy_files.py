@@ -31,7 +31,7 @@ from replay.parse import parse_duration_s
 from replay.sample import Layout, SampleSpec, write_sample
 from tests.conftest import Broker
 from tests.support.command_lines import CRON, ROOT, all_lines, container, crontab_jobs, documents, job_tables, unit
-from tests.support.cron_daemon import DAEMON, Fired, fire
+from tests.support.cron_daemon import DAEMON, Fired, fire, night
 from tests.support.kafka_cluster import JVM, KafkaCluster, KafkaUnavailable, jars
 from tests.support.need import need, need_file, need_root, without
 from tests.support.readback import compare, expected_records, read_topic
@@ -111,7 +111,7 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
     for days in (0, 1):  # one of them is yesterday, also if midnight passes now
         day = (datetime.now(UTC) - timedelta(days=days)).date()
         shutil.copy(trades, tmp_path / f"trades-{day}.parquet")
-    for folder in ("state", "logs"):
+    for folder in ("state", "logs", "metrics"):
         (tmp_path / folder).mkdir()
     text = (CRON / "nightly.toml").read_text().replace("/srv/trades", str(tmp_path))
     (tmp_path / "nightly.toml").write_text(text)
@@ -120,16 +120,18 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
         "CONFIG": str(tmp_path / "nightly.toml"),
         "STATE": str(tmp_path / "state"),
         "LOGS": str(tmp_path / "logs"),
+        "NIGHTLY": str(CRON / "replay-nightly.sh"),
+        "METRICS": str(tmp_path / "metrics"),
         "REPLAY_TOPIC": topic,
         "REPLAY_BOOTSTRAP_SERVERS": "127.0.0.1:1",  # nobody: for the test to replace
     }
 
 
-def by_cron(variables: dict[str, str], minute: str, folder: Path) -> Fired:
+def by_cron(variables: dict[str, str], minute: str, folder: Path, zone: str = "Etc/UTC") -> Fired:
     """Cron itself, at this minute, on the crontab with these variables at its top."""
     text = "".join(line for line in CRONTAB.splitlines(keepends=True) if line.partition("=")[0] not in variables)
     table = "".join(f"{name}={value}\n" for name, value in variables.items()) + text
-    return fire(table, minute, folder / f"cron-{minute}")
+    return fire(table, minute, folder / f"cron-{minute}", zone)
 
 
 def only_log(variables: dict[str, str]) -> str:
@@ -151,7 +153,36 @@ def test_cron_replays_the_night_and_mails_nothing(
     assert verdict.exact, str(verdict)
     (checkpoint,) = Path(nightly["STATE"]).glob("trades/????-??-??.json")
     assert json.loads(checkpoint.read_bytes())["state"] == "done"
+    assert "replay_exit_code{" in (tmp_path / "metrics" / "replay-trades.prom").read_text()
     assert by_cron(nightly, "06:30", tmp_path) == Fired(0, "")
+
+
+def test_cron_in_tokyo_looks_for_the_yesterday_of_tokyo(nightly: dict[str, str], tmp_path: Path) -> None:
+    """Broken: at 02:30 in Tokyo it is still yesterday in UTC, and the day before is replayed, every night.
+
+    The day has no file here: with the clock set, a Kafka client hangs."""
+    shutil.copy(next((tmp_path / "made").iterdir()), tmp_path / "trades-2026-11-22.parquet")
+    at_s = int(night(2, 30, "Asia/Tokyo").timestamp())
+    wrapper = tmp_path / "replay-at-night"  # cron's jobs do not have its clock
+    wrapper.write_text(f'#!/bin/sh\nexec faketime @{at_s} {nightly["REPLAY"]} "$@"\n')
+    wrapper.chmod(0o755)
+    nightly["REPLAY"] = str(wrapper)
+    fired = by_cron(nightly, "02:30", tmp_path, "Asia/Tokyo")
+    assert fired.code == ExitCode.INPUT, only_log(nightly)
+    assert "the date is 2026-11-23, yesterday in Asia/Tokyo" in only_log(nightly)
+    assert f"{tmp_path}/trades-2026-11-23.parquet" in fired.mail
+
+
+def test_every_file_says_one_zone() -> None:
+    """Broken: the clock that starts a job and the one that says what yesterday is are hours apart."""
+    (job,) = job_tables().values()
+    timer, service = (CRON / "replay@.timer").read_text(), unit(CRON / "replay@.service")["ExecStart"][0]
+    manifest = documents(CRON / "kubernetes-cronjob.yaml")[1]
+    assert job["timezone"] == "UTC"
+    assert "OnCalendar=*-*-* 02:30:00 UTC\n" in timer
+    assert "--timezone UTC" in service
+    assert f"--timezone={manifest['spec']['timeZone']}" in container(manifest)["args"]
+    assert manifest["spec"]["timeZone"] == "Etc/UTC"
 
 
 def test_cron_leaves_an_absent_broker_to_the_next_chance_and_mails_in_the_morning(
@@ -201,7 +232,12 @@ def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_systemd_takes_the_units_without_a_complaint(units: Path) -> None:
     """Broken: systemd refuses a unit, or ignores a setting whose name it does not know."""
     paths = sorted(units.iterdir())
-    assert [path.name for path in paths] == ["replay-schedule.service", "replay@trades.service", "replay@trades.timer"]
+    assert [path.name for path in paths] == [
+        "replay-failed@trades.service",
+        "replay-schedule.service",
+        "replay@trades.service",
+        "replay@trades.timer",
+    ]
     done = systemd_analyze("verify", "--man=no", *paths)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stderr.splitlines() if "replay" in line] == []

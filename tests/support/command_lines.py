@@ -52,7 +52,10 @@ def container(manifest: Any) -> Any:
 def all_lines() -> list[tuple[str, list[str]]]:
     """File name, and the arguments that replay gets there."""
     lines = [("crontab", arguments) for arguments in _in_crontab((CRON / "crontab").read_text())]
+    lines.append(("replay-nightly.sh", _in_script((CRON / "replay-nightly.sh").read_text())))
     for path in sorted(CRON.glob("*.service")):
+        if path.name == "replay-failed@.service":
+            continue
         program, *arguments = shlex.split(_specified(unit(path)["ExecStart"][0]))
         assert program.endswith("/replay"), path
         lines.append((path.name, arguments))
@@ -94,6 +97,14 @@ def _in_crontab(text: str) -> list[list[str]]:
             end = next((i for i, word in enumerate(words) if word[0] in "<>|&;()" or word == "2"), len(words))
             found.append(words[:end])
     return found
+
+
+def _in_script(text: str) -> list[str]:
+    """What follows "$REPLAY", with the crontab's variables and the job `trades`."""
+    told = {**CronTab(tab=(CRON / "crontab").read_text()).env, "job": "trades", "ZONE": "Asia/Tokyo"}
+    (command,) = re.findall(r'^"\$REPLAY" (.*?) >"\$log"', text, re.MULTILINE | re.DOTALL)
+    command = re.sub(r"\$\{METRICS:\+(.*?)\}", r"\1", command.replace("\\\n", " "))
+    return shlex.split(re.sub(r"\$(\w+)", lambda name: told[name[1]], command))
 
 
 def _specified(text: str) -> str:

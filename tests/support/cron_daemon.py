@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 DAEMON = Path("/usr/sbin/cron")
 BEFORE_S = 3
@@ -27,6 +28,7 @@ mount --bind "$1/spool" /var/spool/cron/crontabs
 mount --bind "$1/empty" /etc/cron.d
 mount --bind /dev/null /etc/crontab
 mount --bind "$1/run" /run
+mount --bind "$1/timezone" /etc/timezone
 exec faketime "$2" /usr/sbin/cron -f
 """
 SENDMAIL = """\
@@ -49,17 +51,19 @@ class Fired:
     mail: str
 
 
-NIGHT = datetime.fromisoformat("2026-11-24T00:00:00+00:00")
+def night(hour: int, minute: int, zone: str) -> datetime:
+    return datetime(2026, 11, 24, hour, minute, tzinfo=ZoneInfo(zone))
 
 
-def fire(crontab: str, minute: str, folder: Path, timeout_s: float = 40) -> Fired:
-    """Let the daemon come to `minute` (`02:30`) with this crontab, and wait for the end of the line that fires."""
+def fire(crontab: str, minute: str, folder: Path, zone: str = "UTC", timeout_s: float = 40) -> Fired:
+    """Let the daemon come to `minute` (`02:30`) of 24 November 2026 with this crontab, on a machine in a zone, and wait
+    for the end of the line that fires."""
     folder.mkdir(parents=True)
     shell = folder / "shell"
     _program(shell, SHELL.format(folder=folder))
     hour, _, minutes = minute.partition(":")
-    at = NIGHT.replace(hour=int(hour), minute=int(minutes))
-    _come_to(at, "UTC", crontab.replace("SHELL=/bin/sh", f"SHELL={shell}"), folder, folder / "code", timeout_s)
+    at = night(int(hour), int(minutes), zone)
+    _come_to(at, zone, crontab.replace("SHELL=/bin/sh", f"SHELL={shell}"), folder, folder / "code", timeout_s)
     mail = folder / "mail"
     return Fired(int((folder / "code").read_text()), mail.read_text() if mail.exists() else "")
 
@@ -79,6 +83,7 @@ def _come_to(at: datetime, zone: str, crontab: str, folder: Path, until: Path, t
         (folder / name).mkdir(parents=True)
     shutil.copy2(DAEMON, folder / "sbin")
     _program(folder / "sbin" / "sendmail", SENDMAIL.format(folder=folder))
+    (folder / "timezone").write_text(f"{zone}\n")
     table = folder / "spool" / "root"
     table.write_text(crontab)
     table.chmod(0o600)
