@@ -162,7 +162,7 @@ def _rebuild(
             )
             file.save(rebuilt)
             report.info(
-                f"rebuilt: {match.matched:,} of {source.rows:,} rows are in topic {topic.name}"
+                f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"
                 f" ({match.foreign:,} records are others')"
             )
             return rebuilt

@@ -124,7 +124,7 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, to
         ("outcome", outcome),
         ("topic", topic),
         ("rows", shown.counts.told()),
-        ("delivered", f"{shown.delivered_rows:,} by this run, which began at row {shown.first_row:,}"),
+        ("delivered", _delivered_told(shown)),
     ]
     if shown.counts.bad:
         lines.insert(3, ("bad rows", reasons(fates_of(shown.counts.bad_by_reason))))
@@ -145,6 +145,12 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, to
     if shown.outages:
         lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s)} in all"))
     return [*lines, ("checkpoint", checkpoint)]
+
+
+def _delivered_told(shown: Snapshot) -> str:
+    if shown.begun_in_topic is None:  # no producer was needed, or none came to work
+        return "0 by this run" + ("" if shown.counts.settled < shown.counts.of_rows else "; there was nothing left to do")
+    return f"{shown.delivered_rows:,} by this run, which began at row {shown.first_row:,}"
 
 
 def _time_told(shown: Snapshot, took_s: float) -> str:

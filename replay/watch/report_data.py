@@ -173,6 +173,15 @@ class ReportData:
         return self.runs[-1].outcome if self.runs else Outcome.UNKNOWN
 
     @property
+    def outages(self) -> tuple[int, float]:
+        """How many, and their length in all. What a run counted lacks the one that it did not outlive; what is marked is
+        dropped after some time."""
+        marked = [span for span in self.spans if span.mark is Mark.OUTAGE]
+        marked_s = sum(span.to_s - span.from_s for span in marked)
+        counted_s = sum(run.outages_s for run in self.runs)
+        return max(len(marked), sum(run.outages for run in self.runs)), max(marked_s, counted_s)
+
+    @property
     def resent_rows(self) -> int:
         """Rows handed over more than once, since they were lost on their way: a row is in the topic once."""
         runs = self.runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import pytest
 from loguru import logger
 
 from replay.checkpoint import State, dumps
+from replay.nightly import commands
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.nightly.calendars import DaysOff
 from replay.nightly.due import Retries
 from replay.nightly.missing import Missing, Policy
+from replay.position import Position
 from tests.unit.fakes import Told
 from tests.unit.test_checkpoint import checkpoint_at
 
@@ -45,8 +47,6 @@ class FakeChildren:
 
 
 def write_done(path: Path) -> None:
-    from dataclasses import replace
-
     path.write_bytes(dumps(replace(checkpoint_at(500), state=State.DONE)))
 
 
@@ -167,3 +167,15 @@ def test_a_missing_day_is_waited_for_so_long_and_then_fails(tmp_path: Path) -> N
     assert children.slept == [60.0, 60.0, 30.0]
     assert [day.state for day in days] == [DayState.FAILED, DayState.WAITING, DayState.WAITING]
     assert code == 3
+
+
+def test_a_day_tells_its_rows_and_those_that_were_never_sent(tmp_path: Path) -> None:
+    """Broken: "1,000 of 1,000 rows" of a day whose topic holds 408."""
+    position = Position(501, (500, 1), 96, {"price_missing": 36})
+    done = replace(checkpoint_at(500), state=State.DONE, pruned_rows=200)
+    path = tmp_path / f"{DAYS[0]}.json"
+    path.write_bytes(dumps(replace(done, progress=replace(done.progress, position=position))))
+    days, _, _ = backfill(tmp_path, {})
+    assert commands._told(days[0]) == "was done: 408 in topic, 260 not selected, 36 bad, of 1,210 rows"
+    failed = Day(DAYS[1], DayState.FAILED, 5, 3, days[0].counts)
+    assert commands._told(failed).startswith("failed, exit 5 (broker unavailable), 3 attempts: 408 in topic")

@@ -238,6 +238,14 @@ def test_a_run_that_found_nothing_to_do_changes_no_figure():
     assert "✓ Done : there was nothing left to do" in text
 
 
+def test_an_outage_that_a_run_did_not_outlive_counts():
+    """Broken: "Outages 0" above a plot with an outage in it: the kill came before its end, and nobody counted it."""
+    spans = [Span(Mark.OUTAGE, BEGUN_S + 5, BEGUN_S + 30), Span(Mark.OUTAGE, BEGUN_S + 60, BEGUN_S + 64)]
+    runs = [quiet(BEGUN_S, 0, 30), quiet(BEGUN_S + 60, 0, 30, outages=1, outages_s=4.0, exit_code=0)]
+    assert "Outages 2 29 s in all" in told(replace(plain(), runs=runs, spans=spans))
+    assert replace(plain(), runs=runs, spans=[]).outages == (1, 4.0)
+
+
 def test_shares_do_not_lie_by_rounding():
     """Broken: 100 % of a replay that is not complete."""
     assert html_report._percent(0.99999) == "> 99.9 %"

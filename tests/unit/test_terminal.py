@@ -88,6 +88,16 @@ def test_a_run_that_never_came_to_send_has_a_time_and_no_rate():
     """Broken: the run took 15.6 s, and "4.32 s" of them are told, or a rate of nothing."""
     lines = dict(summary_lines(Snapshot(10), "trades", "x.json", "exit 5", 15.6))
     assert lines["time"] == "15.6 s in all"
+    assert lines["delivered"] == "0 by this run"
+
+
+def test_a_run_that_finds_nothing_to_do_says_so_and_not_where_it_began():
+    """Broken: "0 by this run, which began at row 20,000": so nobody knows whether something is missing."""
+    shown = Snapshot(20_000)
+    shown.knows(at(20_000))
+    lines = dict(summary_lines(shown, "trades", "x.json", "done", 0.5))
+    assert lines["rows"] == "20,000 in topic, 0 not selected, 0 bad, of 20,000 rows"
+    assert lines["delivered"] == "0 by this run; there was nothing left to do"
 
 
 class Told:
