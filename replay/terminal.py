@@ -149,7 +149,8 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, to
 
 def _delivered_told(shown: Snapshot) -> str:
     if shown.begun_in_topic is None:  # no producer was needed, or none came to work
-        return "0 by this run" + ("" if shown.counts.settled < shown.counts.of_rows else "; there was nothing left to do")
+        nothing_left = shown.counts.settled == shown.counts.of_rows
+        return "0 by this run" + ("; there was nothing left to do" if nothing_left else "")
     return f"{shown.delivered_rows:,} by this run, which began at row {shown.first_row:,}"
 
 

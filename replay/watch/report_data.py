@@ -174,8 +174,8 @@ class ReportData:
 
     @property
     def outages(self) -> tuple[int, float]:
-        """How many, and their length in all. What a run counted lacks the one that it did not outlive; what is marked is
-        dropped after some time."""
+        """How many, and their length in all. A run does not count the one that it did not outlive, and what is marked
+        is dropped after some time."""
         marked = [span for span in self.spans if span.mark is Mark.OUTAGE]
         marked_s = sum(span.to_s - span.from_s for span in marked)
         counted_s = sum(run.outages_s for run in self.runs)

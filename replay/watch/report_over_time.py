@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
+from replay.config import Delivery
 from replay.report import duration
 from replay.watch.report_data import Delays, ReportData, Run, Span
 
@@ -55,14 +56,15 @@ def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Span], zone
 
     counts = data.counts
     rows_max = counts.of_rows - counts.not_selected - counts.bad
-    story = drawing.Story(runs, time_axis(runs), marks, zone, rows_max)
+    story = drawing.Story(runs, time_axis(runs), marks, zone, rows_max, data.delivery == Delivery.TRANSACTIONAL)
 
     def drawn(plot: Any, title: str, words: str) -> Drawn:
         wide, narrow = (Markup(drawing.svg(plot, width, story)) for width in drawing.Width)  # numbers only, drawn here
         return Drawn(title, words, wide, narrow, plot.labels)
 
     wide, narrow = (Markup(drawing.timeline(width, story)) for width in drawing.Width)
-    strip = Drawn("Timeline", f"{len(runs)} run{'' if len(runs) == 1 else 's'}, each with how it ended.", wide, narrow)
+    words = "One run, and how it ended." if len(runs) == 1 else f"{len(runs)} runs, and how each ended."
+    strip = Drawn("Timeline", words, wide, narrow)
     by_events = any(run.speed is not None for run in runs) and _knows_events(runs)
     if by_events:
         progress = drawn(drawing.EVENTS, "Progress, by event time", "How far in the trades' own time, and as planned.")

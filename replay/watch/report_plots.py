@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullLocator
 
@@ -105,6 +106,7 @@ class Story:
     marks: Sequence[Span]
     zone: tzinfo
     rows_max: float  # that are to be in the topic in the end
+    in_steps: bool = False  # rows get there by transactions
 
 
 def svg(plot: Plot, width: Width, story: Story) -> str:
@@ -114,7 +116,8 @@ def svg(plot: Plot, width: Width, story: Story) -> str:
     def draw(axes: Any) -> None:
         gaps = [outages_of(run, story.marks) for run in story.runs]
         lines = [
-            line(run, story.axis, points_max, gap, story.rows_max) for run, gap in zip(story.runs, gaps, strict=True)
+            line(run, story.axis, points_max, gap, story.rows_max, in_steps=story.in_steps)
+            for run, gap in zip(story.runs, gaps, strict=True)
         ]
         highest = _draw_lines(axes, plot, lines)
         _draw_marks(axes, story.axis, story.marks, width.value[0])
@@ -233,7 +236,8 @@ def _lay_out_values(axes: Any, plot: Plot, drawn: Floats, zone: tzinfo) -> None:
     if plot.kind is Kind.EVENTS:
         locator = AutoDateLocator(tz=zone, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
         axes.yaxis.set_major_locator(locator)
-        axes.yaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone, show_offset=False))  # type: ignore[no-untyped-call]
+        days = np.ptp(drawn) if len(drawn) else 0.0
+        axes.yaxis.set_major_formatter(FuncFormatter(partial(_event_time, zone=zone, days=days)))
         return
     if plot.kind is not Kind.DELAY:
         axes.yaxis.set_major_formatter(EngFormatter(sep=""))
@@ -245,6 +249,13 @@ def _lay_out_values(axes: Any, plot: Plot, drawn: Floats, zone: tzinfo) -> None:
     low, high = (drawn.min(), drawn.max()) if len(drawn) else (1e-3, 1e-3)
     first = math.floor(math.log10(low))
     axes.set_ylim(10.0**first, 10.0 ** max(first + 1, math.ceil(math.log10(high))))
+
+
+def _event_time(at_days: float, _: int, *, zone: tzinfo, days: float) -> str:
+    at = datetime.fromtimestamp(at_days * _DAY_S, zone)
+    if days < 1.5:
+        return at.strftime("%H:%M:%S" if days < 600 / _DAY_S else "%H:%M")
+    return at.strftime("%m-%d" if (at.hour, at.minute) == (0, 0) else "%m-%d\n%H:%M")
 
 
 def _delay(seconds: float, _: int) -> str:

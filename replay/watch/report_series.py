@@ -85,11 +85,20 @@ def outages_of(run: Run, spans: Sequence[Span]) -> list[tuple[float, float]]:
     return sorted((begin, end) for begin, end in found if begin < end)
 
 
-def line(run: Run, axis: TimeAxis, points_max: int, gaps: Gaps = (), rows_max: float = np.inf) -> Line:
+def line(
+    run: Run,
+    axis: TimeAxis,
+    points_max: int,
+    gaps: Gaps = (),
+    rows_max: float = np.inf,
+    *,
+    in_steps: bool = False,
+) -> Line:
     """Rows a second between samples; several samples make one point where there would be too many points.
 
     A point stands at the end of its stretch, and has the stretch's highest delays. In `gaps` nothing was acknowledged:
-    no curve goes through them but the plan's, which goes to `rows_max`.
+    no curve goes through them but the plan's, which goes to `rows_max`. `in_steps`: the rows of a transaction are there
+    at once, and are told by the time since the one before.
     """
     if not run.samples:
         return Line(_NOTHING, _NOTHING, *(np.empty((count, 0)) for count in (3, 3, 2, 2)))
@@ -97,7 +106,8 @@ def line(run: Run, axis: TimeAxis, points_max: int, gaps: Gaps = (), rows_max: f
     rows = np.array([run.first_rows, *(each.done_rows for each in run.samples)], dtype=np.float64)
     edges_s = np.array(gaps, dtype=np.float64).ravel()
     part = np.searchsorted(edges_s, at_s[1:], side="right")  # odd: inside a gap
-    seconds, more = np.diff(at_s), np.maximum(np.diff(rows), 0.0)  # a new producer may begin a little further back
+    even = _between_steps(at_s, rows) if in_steps else rows
+    seconds, more = np.diff(at_s), np.maximum(np.diff(even), 0.0)  # a new producer may begin a little further back
     held_back = np.diff(part, prepend=0) > 0  # what was acknowledged at once at a gap's end is no throughput
     seconds[held_back], more[held_back] = 0.0, 0.0
     place = axis.place(at_s[1:])
@@ -123,6 +133,13 @@ def line(run: Run, axis: TimeAxis, points_max: int, gaps: Gaps = (), rows_max: f
         np.vstack([points[7], planned]),
         np.vstack([points[8], _planned_events(run, at_s, event_s, where_s)]),
     )
+
+
+def _between_steps(at_s: Floats, rows: Floats) -> Floats:
+    """As if the rows of each step had come one after the other since the step before."""
+    steps = np.flatnonzero(np.diff(rows, prepend=-1.0) > 0)
+    between: Floats = np.interp(at_s, at_s[steps], rows[steps])
+    return between
 
 
 def _broken(at_s: Floats, points: Floats, part: Ints) -> tuple[Floats, Floats]:

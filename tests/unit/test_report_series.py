@@ -126,3 +126,12 @@ def test_a_plan_by_speed_is_told_in_event_time():
     reached, planned = line(run, time_axis([run]), 100).event_s.tolist()
     assert np.isnan([reached[0], planned[0]]).all()
     assert (reached[1:], planned[1:]) == ([1_000.0, 1_050.0], [1_000.0, 1_060.0])
+
+
+def test_transactions_are_no_bursts():
+    """Broken: a commit a second looks like a replay that stands still four times out of five, and then runs at 5x."""
+    samples = [Sample(at / 5, at // 5 * 1_000) for at in range(1, 21)]
+    run = ran(0.0, 4.0, *samples)
+    assert set(line(run, time_axis([run]), 100, in_steps=True).rows_per_s.round().tolist()) == {1_000.0}
+    assert line(run, time_axis([run]), 100, in_steps=True).rows[0].tolist() == [each.done_rows for each in samples]
+    assert max(line(run, time_axis([run]), 100).rows_per_s) == pytest.approx(5_000)
