@@ -59,13 +59,14 @@ Place = tuple[int, int]
 class Stream:
     """The rest of one file: `file` is its number, `path` for messages. `first_ns`: no event time in it is smaller;
     None where only reading tells. `read` takes a number of rows per batch. `last_ns`: no event time in it is larger;
-    None where that is not known, which costs smaller batches."""
+    None where that is not known, which costs smaller batches. `writer` is who wrote the file."""
 
     file: int
     path: str
     first_ns: int | None
     read: Callable[[int], Iterator[pa.RecordBatch]]
     last_ns: int | None = None
+    writer: str = ""
 
     @property
     def first_place(self) -> Place:
@@ -103,10 +104,11 @@ def batch_rows_for(streams: Sequence[Stream]) -> int:
     return max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, OPEN_ROWS // 2 // max(1, open_at_once(streams))))
 
 
-def broken_promise(path: str) -> InputError:
+def broken_promise(path: str, writer: str = "") -> InputError:
     """The files were put in order by their statistics, which turn out to be wrong."""
+    by = f"written by {writer!r}" if writer else "by an unknown writer"
     return InputError(
-        "event times lie before what the statistics of the row groups say",
+        f"event times lie before what the statistics of the row groups say ({by})",
         where=path,
         todo="write the file again, or keep path order with --order as-is; with --check (the default) a new replay"
         " finds out before the first row is sent, and reads this file as if it had none",
@@ -150,7 +152,7 @@ class _Input:
             self._batches = self.stream.read(batch_rows)
         table = next((table for table in self._batches if table.num_rows), None)
         if opens and table is not None and int(times_ns(table[:1])[0]) < self.stream.first_place[0]:
-            raise broken_promise(self.stream.path)
+            raise broken_promise(self.stream.path, self.stream.writer)
         return table
 
     def last_place(self, piece: _Piece) -> Place:

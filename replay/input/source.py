@@ -84,12 +84,12 @@ class Source:
         self._spans: list[list[SpanNs]] = []
         self._read_spans: dict[str, list[SpanNs]] = {}  # of files whose statistics do not tell, by how they are shown
         self.rows_all = sum(file.rows for file in files)
+        self.files_all = len(files)
+        self.files = self._lay_out(files)
         if not self.rows_all and not options.may_be_empty:
             raise InputError(
                 "there are no rows in any input file", where=", ".join(options.inputs), todo="check the inputs"
             )
-        self.files_all = len(files)
-        self.files = self._lay_out(files)
         self._layout_of_all, self._ruled_out = self.layout, list(self._without_rows_left(files))
         kept = [file for index, file in enumerate(files) if self.files[index].rows and not self._is_beside(index)]
         if len(kept) < len(files):
@@ -386,7 +386,8 @@ class Source:
 
     def _stream(self, index: int, row: int, read: Callable[[int], Iterator[pa.RecordBatch]]) -> Stream:
         first_ns, last_ns = self.span_ns(index, row) or (None, None)
-        return Stream(index, self.files[index].shown, first_ns, read, last_ns)
+        file = self.files[index]
+        return Stream(index, file.shown, first_ns, read, last_ns, file.created_by)
 
     def _at_once(self, indices: Sequence[int], weights: Sequence[int] | None = None) -> int:
         """How many of these files at most are read at the same time, or what they weigh."""
