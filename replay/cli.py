@@ -697,9 +697,10 @@ def _check_run(context: typer.Context, args: Sequence[str]) -> None:
         later.meta[LOOK_ONLY] = True
         given = command.invoke(later)
         name = given["naming"].parsed()
-        given["sending"].parsed(name, given["source"].parsed(name), given["where"].parsed(given["topic"], name))
+        kafka = given["where"].parsed(given["topic"], name)
+        given["sending"].parsed(name, given["source"].parsed(name), kafka)
         given["pacing"].parsed()
-        given["watching"].parsed(name)
+        given["watching"].parsed(name, kafka.topic)
 
 
 def _read_back(options: config.RunOptions, reporter: Any, stop: Any) -> Any:
