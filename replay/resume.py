@@ -55,15 +55,15 @@ def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
         ("the number of partitions", str(old.partitions), str(new.partitions)),
         ("the partitioner", old.partitioner, new.partitioner),
         ("the encoder", old.encoder, new.encoder),
-        *_option_pairs(*(_without_table(job, old.inputs == new.inputs) for job in (old, new))),
+        *_option_pairs(*(_compared(job, same_inputs=old.inputs == new.inputs) for job in (old, new))),
         *_input_pairs(old.inputs, new.inputs),
     ]
     return [Difference(what, before or "none", now or "none") for what, before, now in pairs if before != now]
 
 
-def _without_table(job: JobPrint, same_inputs: bool) -> Mapping[str, str]:
+def _compared(job: JobPrint, *, same_inputs: bool) -> Mapping[str, str]:
     """A table that has moved on is the same input as long as its files are the same."""
-    return {name: text for name, text in job.options.items() if name != tables.IDENTITY or not same_inputs}
+    return tables.without(job.options) if same_inputs else job.options
 
 
 def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

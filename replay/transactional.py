@@ -21,6 +21,7 @@ from replay.cluster import Topic
 from replay.config import TopicSpec
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.errors import Locked, ProducerFatal, StateConflict, UsageError
+from replay.input import tables
 from replay.model import Fenced, Position, Progress, Resync
 from replay.outage import Standstill
 from replay.preflight import Ready, check_appended
@@ -83,8 +84,11 @@ def loads(value: bytes, where: str) -> ProgressRecord:
 
 
 def fingerprint(job: JobPrint) -> str:
-    """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself."""
-    parts = json.dumps(asdict(replace(job, topic_id="")), sort_keys=True, default=dict)
+    """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself. Of a
+    table it is its files, however it has moved on."""
+    parts = json.dumps(
+        asdict(replace(job, topic_id="", options=tables.without(job.options))), sort_keys=True, default=dict
+    )
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

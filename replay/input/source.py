@@ -137,7 +137,7 @@ class Source:
     @cached_property
     def label(self) -> str:
         """Tells the rows of one replay from those of another."""
-        parts = [self.identity(), [astuple(file.print) for file in self.files]]
+        parts = [tables.without(self.identity()), [astuple(file.print) for file in self.files]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:LABEL_DIGITS]
 
     @property

@@ -19,7 +19,7 @@ NOBODY = 54321
 STATELESS = {
     "--help": "Usage",
     f"plan {DATA} --topic t": "20,000",
-    f"run {DATA} --embedded --topic t": "20,000 of 20,000",
+    f"run {DATA} --embedded --topic t": "20,000 in topic",
     f"config show {DATA} --topic t --bootstrap-servers localhost:1": "--topic",
     "presets": "tardis",
 }
