@@ -47,8 +47,12 @@ class Night:
         (self._arguments,) = [arguments for name, arguments in all_lines() if name == "replay@.service"]
 
     def start(self, job: str, **env: str) -> Job:
-        at = {"trades": job, "/etc/replay/nightly.toml": f"{self.folder}/nightly.toml",
-              "/var/lib/replay": f"{self.folder}/state", "/var/lib/prometheus/node-exporter/": f"{self.folder}/metrics/"}  # fmt: skip
+        at = {
+            "trades": job,
+            "/etc/replay/nightly.toml": f"{self.folder}/nightly.toml",
+            "/var/lib/replay": f"{self.folder}/state",
+            "/var/lib/prometheus/node-exporter/": f"{self.folder}/metrics/",
+        }
         arguments = [at.get(each, each) for each in self._arguments]
         return self._jobs.start(arguments, env={"REPLAY_BOOTSTRAP_SERVERS": self._bootstrap, **env})
 
@@ -73,7 +77,7 @@ def night(tmp_path: Path, kafka: KafkaCluster | Broker, topic: str) -> Iterator[
 
 
 def test_alerts_fire_and_clear_and_every_panel_has_data(night: Night, tmp_path: Path) -> None:
-    """Broken: the metrics of one job replace those of another, or the service writes none: no alert, an empty dashboard."""
+    """Broken: the metrics of one job replace those of another, or the service writes none: no alert, no graph."""
     for path in tmp_path.glob("quotes-*.parquet"):
         path.rename(path.with_suffix(".late"))
     slow = night.start("slow")

@@ -58,10 +58,19 @@ def watching(folder: Path, rules: Path, textfiles: Path) -> Iterator[Prometheus]
     exporter_port, port = _free_ports(2)
     folder.mkdir()
     (folder / "prometheus.yml").write_text(CONFIG.format(rules=rules, port=exporter_port))
-    exporter = ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
-                f"--collector.textfile.directory={textfiles}", f"--web.listen-address=127.0.0.1:{exporter_port}"]  # fmt: skip
-    server = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-              f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
+    exporter = [
+        "prometheus-node-exporter",
+        "--collector.disable-defaults",
+        "--collector.textfile",
+        f"--collector.textfile.directory={textfiles}",
+        f"--web.listen-address=127.0.0.1:{exporter_port}",
+    ]
+    server = [
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
     with (folder / "log").open("wb") as log:
         processes = [subprocess.Popen(each, cwd=folder, stdout=log, stderr=log) for each in (exporter, server)]
         try:
