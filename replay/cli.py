@@ -541,12 +541,12 @@ def checkpoint_rebuild(
     """Make a lost checkpoint again, by reading from the topic which rows it holds. Takes what `run` takes."""
     with _command(logging) as console:
         from replay import admin  # noqa: PLC0415
-        from replay.terminal import Terminal  # noqa: PLC0415
+        from replay.terminal import Terminal, draws  # noqa: PLC0415
 
         name = naming.parsed()
         options = sending.parsed(name, source.parsed(name), where.parsed(topic, name))
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
-        with Terminal(console, options.progress_interval_s, bar=console.is_terminal).live() as terminal:
+        with Terminal(console, options.progress_interval_s, bar=draws(console)).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, _stop_on_signals(BEGIN_ANEW), terminal)
         _results(console).pairs(admin.describe(rebuilt))
 
@@ -562,9 +562,11 @@ def _command(logging: Logging, *, logs: bool = True) -> Iterator[Any]:
     """
     from rich.console import Console  # noqa: PLC0415
 
+    from replay.output import DRAWN  # noqa: PLC0415
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path need not be text
+            stream.reconfigure(errors=DRAWN)  # a path need not be text
     console = Console(stderr=True, emoji=False, no_color=logging.no_color or None)  # :b: in a path stays what it is
     logs = logs or logging.log_file is not None
     try:
@@ -643,7 +645,7 @@ def _replay(
     source is a failure like any other: whoever watches hears of it."""
     began_s = time.monotonic()
     from replay import job  # noqa: PLC0415
-    from replay.terminal import Terminal, summary_lines  # noqa: PLC0415
+    from replay.terminal import Terminal, draws, summary_lines  # noqa: PLC0415
     from replay.watch.history import History  # noqa: PLC0415
     from replay.watch.runs import RunInfo  # noqa: PLC0415
     from replay.watch.watching import HISTORY, watching  # noqa: PLC0415
@@ -659,7 +661,7 @@ def _replay(
         options={each.name: each.text for each in given},
         origins={each.name: each.origin for each in given},
     )
-    terminal = Terminal(console, options.progress_interval_s, bar=console.is_terminal and not quiet)
+    terminal = Terminal(console, options.progress_interval_s, bar=draws(console) and not quiet)
     outcome, verdict = "stopped", None
     try:
         with (
@@ -731,7 +733,7 @@ def _verify(
 
     from replay import verify as verifier  # noqa: PLC0415
     from replay.model import SystemClock  # noqa: PLC0415
-    from replay.terminal import Terminal  # noqa: PLC0415
+    from replay.terminal import Terminal, draws  # noqa: PLC0415
 
     what = verifier.VerifyOptions(
         source,
@@ -742,7 +744,7 @@ def _verify(
         allow_foreign=allow_foreign,
     )
     stop = _stop_on_signals(BEGIN_ANEW)
-    terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
+    terminal = Terminal(console, config.PROGRESS_S, bar=draws(console))
     with terminal.live():
         verdict = verifier.verify(what, terminal, SystemClock(), stop.check)
     if table_format is TableFormat.JSON:
@@ -769,11 +771,11 @@ def _plan(
     from replay import admin  # noqa: PLC0415
     from replay import plan as planner  # noqa: PLC0415
     from replay.report import duration  # noqa: PLC0415
-    from replay.terminal import Terminal  # noqa: PLC0415
+    from replay.terminal import Terminal, draws  # noqa: PLC0415
     from replay.topic_check import topic_problems  # noqa: PLC0415
 
     stop = _stop_on_signals(BEGIN_ANEW)
-    terminal = Terminal(console, config.PROGRESS_S, bar=console.is_terminal)
+    terminal = Terminal(console, config.PROGRESS_S, bar=draws(console))
     with terminal.live():
         found = admin.look_at_topic(kafka, terminal, stop) if kafka is not None else None
         made = planner.make_plan(

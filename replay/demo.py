@@ -26,7 +26,7 @@ from replay.errors import BrokerUnavailable, InputError
 from replay.model import SystemClock
 from replay.patience import Patience
 from replay.report import Stop
-from replay.terminal import Terminal
+from replay.terminal import Terminal, draws
 from replay.trouble import Trouble
 from replay.verify import VerifyOptions, verify
 
@@ -44,7 +44,7 @@ def run_demo(console: Any) -> bool:
         checkpoint = Path(folder) / "checkpoint.json"
         logger.info("1. replay {} into an embedded broker at {:,.0f} rows/s, in a process of its own", inputs[0], RATE)
         saved_row = _run_and_kill(inputs, broker, checkpoint)
-        terminal = Terminal(console, progress_interval_s=1.0, bar=console.is_terminal)
+        terminal = Terminal(console, progress_interval_s=1.0, bar=draws(console))
         kafka = KafkaOptions(broker.bootstrap_servers, TOPIC, broker_timeout_s=30.0)
         in_topic = _records_in(kafka, terminal)
         logger.info(

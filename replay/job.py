@@ -14,6 +14,7 @@ from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster, partitioner
 from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
+from replay.errors import Stopped
 from replay.input import trust
 from replay.input.source import Source
 from replay.known_tables import as_known
@@ -69,6 +70,7 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
         check_left_out(options, source, saved, stop, report)
         pruned_rows = source.rows_all - source.rows
         shown = Snapshot(source.rows, pruned_rows, inputs=tuple(file.shown for file in source.files))
+        shown.schedule_end_ns, shown.is_end_at_most = _schedule_end(options, source)
         if saved is not None and _fits(saved, options, source):
             shown.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)
         patience = Patience(
@@ -84,8 +86,28 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
                 check_before(ready, saved)
                 if self_test is not None:
                     self_test.judge(report)
-                _DELIVER[options.delivery](ready, saved)
+                try:
+                    _DELIVER[options.delivery](ready, saved)
+                except Stopped as error:  # maybe while it was being found out which row comes next
+                    left = file.load()
+                    error.is_clean = left is None or left.state is not State.RUNNING
+                    raise
             return shown
+
+
+def _schedule_end(options: RunOptions, source: Source) -> tuple[int | None, bool]:
+    """The event time of the last row, where event times make the schedule and it can be known; and whether the end may
+    come sooner than that says: gaps are cut, or the last rows are others'."""
+    selection, span_ns = options.source.selection, source.event_span_ns
+    if options.pace.speed is None or span_ns is None or (selection is not None and selection.limit is not None):
+        return None, False
+    end_ns = span_ns[1]
+    if selection is None:
+        return end_ns, options.pace.gap_max_s is not None
+    if selection.to_ns is not None:
+        end_ns = min(end_ns, selection.to_ns)
+    picks = bool(selection.symbols or selection.exclude or selection.sample or selection.where)
+    return end_ns, picks or options.pace.gap_max_s is not None
 
 
 def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Checkpoint | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,22 @@ from replay.errors import UsageError, printable
 PIPE_COLUMNS = 160  # of tables that go into a file or a pipe: 80, the default there, would cut every path
 
 
+_LOOKALIKES = str.maketrans({"█": "#", "▏": "|", "━": "-", "╸": "-", "╺": "-", "…": "~", "·": ".", "→": ">"})
+
+DRAWN = "replay-drawn"
+"""How a stream takes what its encoding does not have (`errors=`): what is drawn looks similar, the rest is escaped."""
+
+
+def _drawn(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_LOOKALIKES)
+    return "".join(c if c.isascii() else c.encode("ascii", "backslashreplace").decode() for c in text), error.end
+
+
+codecs.register_error(DRAWN, _drawn)
+
+
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError  # rich would end the process with exit 1
@@ -26,7 +43,9 @@ class Results:
 
     def __init__(self, *, no_color: bool) -> None:
         made = _Console(no_color=no_color or None)
-        self.console = made if made.is_terminal else _Console(width=PIPE_COLUMNS, no_color=no_color or None)
+        # FORCE_COLOR makes a terminal of a pipe for rich: it asks for colours, not for lines that are cut.
+        is_terminal = made.is_terminal and made.file.isatty()
+        self.console = made if is_terminal else _Console(width=PIPE_COLUMNS, no_color=no_color or None)
 
     def show(self, table: Any) -> None:
         """Anything that rich can draw."""

@@ -82,6 +82,9 @@ class Snapshot:
     lateness: Lateness = field(default_factory=Lateness)
     ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report
     shifted_s: float = 0.0
+    schedule_end_ns: int | None = None  # the event time of the last row, where event times make the schedule
+    schedule_left_s: float | None = None  # until that row is due
+    is_end_at_most: bool = False  # it may be due earlier
     outage_since_s: float | None = None  # seconds since 1970
     outage_left_s: float = 0.0
     outage_reason: str = ""

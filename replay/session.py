@@ -120,6 +120,7 @@ class Session:
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
         if shown.sending_since_s is None:
             shown.sending_since_s = self._begun_s
+        self._event_ns, self._event_sent_s = 0, 0.0  # of the newest row that was handed over
         self._warmed_up = False
         self._finished: Progress | None = None
         shown.symbol_names = source.symbols.names
@@ -298,6 +299,8 @@ class Session:
             self._shown.sent_rows += chunk.records
             out = slice(sent, sent + chunk.records)
             self._shown.count_sent(records.symbols[out], records.partitions[out], records.event_times_ns[out])
+            if chunk.records:
+                self._event_ns, self._event_sent_s = int(records.event_times_ns[out][-1]), chunk.sent_at_s
         return chunk
 
     def _register(
@@ -439,6 +442,10 @@ class Session:
         shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""
         shown.outages = self._outages_before[0] + outage.count
         shown.outages_s = self._outages_before[1] + outage.all_s(now_s)
+        speed = self._options.pace.speed
+        if speed is not None and shown.schedule_end_ns is not None and self._event_ns:
+            left_s = (shown.schedule_end_ns - self._event_ns) / 1e9 / speed - (now_s - self._event_sent_s)
+            shown.schedule_left_s = max(0.0, left_s)
         self._report.progress(shown)
 
     def _proven(self) -> Progress:

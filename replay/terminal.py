@@ -10,8 +10,10 @@ from typing import Any
 from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
-from replay.report import Snapshot, clock_time, duration, fates_of, reasons
+from replay.progress_line import Field, bar_width, fit, named, progress_fields, rows_field, text_width
+from replay.report import Snapshot, duration, fates_of, reasons
 from replay.watch.logs import Repeats
 from replay.watch.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 
@@ -30,16 +32,16 @@ class Terminal:
         self.last: Snapshot | None = None  # for the summary
         self._bar: Progress | None = None
         if bar:
+            self._bar_column = BarColumn(bar_width=bar_width(console.width))
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                self._bar_column,
                 TextColumn("{task.percentage:>5.1f}%"),
-                TextColumn("{task.fields[text]}"),
+                TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, overflow="crop")),
                 console=console,
                 transient=True,
                 refresh_per_second=4,
             )
-            self._task = self._bar.add_task("starting", total=None, text="")
+            self._task = self._bar.add_task("", total=None, text="starting")
 
     @contextmanager
     def live(self) -> Iterator[Terminal]:
@@ -62,7 +64,7 @@ class Terminal:
         return logger.bind(row=self.last.done_rows) if self.last is not None else logger
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
-        self._show(name, done_rows, rows, f"{done_rows:,} of {rows:,} rows", {"phase": name})
+        self._show(name, [named(name), rows_field(done_rows, rows)], done_rows, rows, {"phase": name})
 
     def progress(self, snapshot: Snapshot) -> None:
         self.last = snapshot
@@ -71,7 +73,6 @@ class Terminal:
             return
         if self._bar is None and snapshot.outage_since_s is not None:  # a line of its own tells of it, until when
             return
-        text = progress_text(snapshot, rate)
         fields = {
             "row": snapshot.done_rows,
             "rows": snapshot.rows,
@@ -79,18 +80,21 @@ class Terminal:
             "in_flight_rows": snapshot.in_flight_rows,
             **snapshot.counts.named(),
         }
-        self._show("replaying", snapshot.done_rows, snapshot.rows, text, fields)
+        self._show("replaying", progress_fields(snapshot, rate), snapshot.done_rows, snapshot.rows, fields)
 
     @property
     def _is_due(self) -> bool:
         return self._bar is not None or time.monotonic() - self._line_s >= self._interval_s
 
-    def _show(self, name: str, done: int, total: int, text: str, fields: dict[str, Any]) -> None:
+    def _show(self, name: str, told: list[Field], done: int, total: int, fields: dict[str, Any]) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, description=name, completed=done, total=total, text=text)
+            columns = self._bar.console.width  # it may have become another meanwhile
+            self._bar_column.bar_width = bar_width(columns)
+            self._bar.update(self._task, completed=done, total=total, text=fit(told, text_width(columns)))
         elif self._is_due:
             self._line_s = time.monotonic()
-            logger.bind(**fields).info("{}: {}", name, text)
+            line = ", ".join(field.texts[0] for field in told if field.texts[0] != name)
+            logger.bind(**fields).info("{}: {}", name, line)
 
     def _rate(self, rows: int) -> float:
         now_s = time.monotonic()
@@ -101,21 +105,11 @@ class Terminal:
         return (rows - before) / seconds if now_s > then_s else 0.0
 
 
-def progress_text(snapshot: Snapshot, rows_per_s: float) -> str:
-    """`12,345 of 20,000 rows, 5,000/s, 2 s left, 250 in flight, late p99 2.1 ms`; an outage comes first."""
-    parts = [snapshot.counts.told_shortly(), f"{rows_per_s:,.0f}/s"]
-    if rows_per_s > 0:
-        parts.append(f"{duration((snapshot.rows - snapshot.done_rows) / rows_per_s)} left")
-    parts.append(f"{snapshot.in_flight_rows:,} in flight")
-    if snapshot.lateness.max_s:
-        parts.append(f"late p99 {snapshot.lateness.quantile_s(0.99) * 1e3:.1f} ms")
-    if snapshot.outage_since_s is not None:
-        parts.insert(
-            0,
-            f"BROKER DOWN since {clock_time(snapshot.outage_since_s)} ({snapshot.outage_reason}),"
-            f" trying for another {duration(snapshot.outage_left_s)}",
-        )
-    return ", ".join(parts)
+def draws(console: Console) -> bool:
+    """Whether a bar can be drawn there. rich takes FORCE_COLOR for a terminal, also in a pipe: colours are asked for
+    then, and not that the cursor moves about in a file."""
+    is_terminal = getattr(console.file, "isatty", lambda: False)()
+    return bool(is_terminal) and console.is_terminal and not console.is_dumb_terminal
 
 
 def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, took_s: float) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ def test_a_broker_away_for_too_long_ends_the_run_and_the_next_one_goes_on(
     saved = checkpoint(replay.checkpoint)
     assert saved["next_row"] >= SOME_ROWS
     assert saved["state"] == "running", "rows in flight may be in the topic: that is no clean stop"
-    node.start_node(0)
+    node.start()
     replay.finish()
 
 

@@ -451,6 +451,24 @@ def test_a_signal_is_heard_during_a_long_gap_of_event_time():
     assert caught.value.exit_code == ExitCode.SIGTERM
 
 
+def test_the_end_by_the_schedule_is_told_from_event_time_in_a_gap_too():
+    """Broken: rows a second say nothing of a replay in event time: in a gap there are none, and so no end is seen."""
+    rows = [*trades(2), Row("S0", 1.0, T0_US + 400_000_000)]
+    bench = Bench(rows, run_options(Pace(speed=4)))
+    bench.shown.schedule_end_ns = (T0_US + 400_000_000) * 1_000
+    left: list[tuple[float, float]] = []
+
+    def look():
+        if bench.shown.schedule_left_s is not None:
+            left.append((bench.clock.time_s, bench.shown.schedule_left_s))
+
+    bench.sink.hook = look
+    bench.run()
+    assert left[0][1] == pytest.approx(100, abs=1.5)
+    assert all(at_s + left_s == pytest.approx(left[0][0] + left[0][1], abs=1.5) for at_s, left_s in left)
+    assert left[-1][1] < 1.5
+
+
 def test_a_signal_is_heard_while_every_row_is_late():
     """Broken: a replay that is slower than its rate never waits, and so never looks at signals or reports."""
     bench = Bench(trades(5_000), run_options(Pace(rows_per_s=1_000)))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from replay.model import PartitionMark, Position, Progress
-from replay.report import Snapshot, duration
-from replay.terminal import progress_text, summary_lines
+from replay.output import DRAWN
+from replay.progress_line import bar_width, fit, progress_fields, text_width
+from replay.report import Snapshot, clock_time, duration
+from replay.terminal import draws, summary_lines
 from replay.trouble import PATIENT_S, UNREACHABLE, Trouble
 from tests.unit.fakes import FakeClock
 
@@ -34,20 +38,104 @@ def test_no_sixty_seconds_in_a_minute(seconds):
     assert "1000 ms" not in text
 
 
+def line(shown: Snapshot, rows_per_s: float, columns: int = 500) -> str:
+    """As it stands beside the bar of a terminal so wide."""
+    return fit(progress_fields(shown, rows_per_s), text_width(columns))
+
+
+def outage() -> Snapshot:
+    shown = Snapshot(20_000_000, in_flight_rows=7, outage_since_s=1.8e9, outage_left_s=288.0)
+    shown.proven(at(12_345_678))
+    shown.outage_reason = "a:9092: connection refused"
+    return shown
+
+
 def test_an_outage_comes_first_in_the_progress_line():
     """It is what the operator has to see."""
-    shown = Snapshot(1_000, done_rows=500, in_flight_rows=7, outage_since_s=1.8e9, outage_left_s=288.0)
-    shown.proven(at(500))
-    shown.outage_reason = "connection refused"
-    text = progress_text(shown, 100.0)
-    assert text.startswith("BROKER DOWN")
-    assert "connection refused" in text
+    text = line(outage(), 100.0)
+    assert text.startswith("BROKER DOWN since ")
+    assert "a:9092: connection refused" in text
     assert "4 min 48 s" in text
-    assert "500 of 1,000 rows, 100/s, 5 s left, 7 in flight" in text
+    assert "12,345,678 of 20,000,000 rows, 100/s, 7 in flight" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (120, "BROKER DOWN since {} (a:9092: connection refused), 4 min 48 s left, 12,345,678 rows"),
+        (80, "BROKER DOWN, 4 min 48 s left, 12,345,678 rows"),
+        (60, "BROKER DOWN, 4:48 left, 12,345,678 rows"),
+    ],
+)
+def test_an_outage_keeps_the_time_left_and_the_rows_at_every_width(columns, text):
+    """Broken: at 80 columns the bar or the rows are pushed out by the reason, and nobody sees how long it is waited."""
+    shown = outage()
+    told = line(shown, 0.0, columns)
+    assert told == text.format(clock_time(1.8e9))
+    assert len(told) <= columns - bar_width(columns) - 8
+    assert bar_width(columns) >= 10
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (120, "12,345,678 of 20,000,000 rows, 5,000/s, 25 min 31 s left, 250 in flight, late p99 2.1 ms"),
+        (80, "12,345,678 of 20,000,000 rows, 5,000/s, 25 min 31 s left"),
+        (60, "12,345,678 rows, 25 min 31 s left"),
+        (20, "12,345…"),
+    ],
+)
+def test_fields_give_way_by_what_they_are_worth(columns, text):
+    """Broken: the line wraps and breaks the display, or the bar is squeezed out."""
+    shown = Snapshot(20_000_000, done_rows=12_345_678, in_flight_rows=250)
+    shown.proven(at(12_345_678))
+    shown.lateness.add(np.array([0.0021]))
+    assert line(shown, 5_000.0, columns) == text
 
 
 def test_without_a_rate_no_end_is_promised():
-    assert "left" not in progress_text(Snapshot(10), 0.0)
+    assert "left" not in line(Snapshot(10), 0.0)
+
+
+def test_the_end_of_a_speed_comes_from_event_time():
+    """Broken: in a quiet hour the end is a week away, and in a busy one minutes."""
+    shown = Snapshot(1_000, schedule_end_ns=1, schedule_left_s=7_500.0)
+    shown.proven(at(500))
+    assert line(shown, 0.1) == "500 of 1,000 rows, 0/s, 2 h 05 min left, 0 in flight"
+    shown.is_end_at_most = True
+    assert "at most 2 h 05 min left" in line(shown, 100.0)
+
+
+class Pipe(io.StringIO):
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "variables", "drawn"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "dumb"}, False),
+        (False, {"TERM": "xterm"}, False),
+        (False, {"TERM": "xterm", "FORCE_COLOR": "1"}, False),
+        (False, {"TERM": "xterm", "TTY_COMPATIBLE": "1"}, False),
+    ],
+)
+def test_a_bar_is_drawn_on_terminals_only(is_terminal, variables, drawn, monkeypatch):
+    """Broken: FORCE_COLOR (a CI system sets it) fills a log with cursor codes, and no progress line is ever written."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert draws(Console(file=Pipe(is_terminal=is_terminal))) is drawn
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_is_drawn_is_drawn_in_any_encoding(encoding):
+    """Broken: a histogram of \\u2588\\u2588\\u2588."""
+    assert "███▏ B\udcf6rse…".encode(encoding, DRAWN) == b"###| B\\udcf6rse~"
 
 
 def test_the_summary_tells_what_happened_and_nothing_that_did_not():
