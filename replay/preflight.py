@@ -120,11 +120,17 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
 
 
 def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None, stop: Stop, report: Reporter) -> None:
-    """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or of files added to one."""
-    if options.source.trust_statistics or (saved is not None and not options.allow_appended):
+    """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or of files added to one; of these
+    the rows that are read are looked at, too."""
+    if saved is not None and not options.allow_appended:
         return
-    known = {each.footer_sha256 for each in saved.job.inputs} if saved is not None else set()
-    look_at_left_out(source, stop.check, report, known)
+    known = saved.job.inputs if saved is not None else ()
+    if not options.source.trust_statistics:
+        look_at_left_out(source, stop.check, report, {each.footer_sha256 for each in known})
+    if saved is not None and options.check:
+        for batch in source.checked(first=len(known)):
+            stop.check()
+            report.phase("checking what was added", batch.start.row + len(batch), source.rows)
 
 
 def check_appended(context: Context, known: int, position: Position) -> None:

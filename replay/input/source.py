@@ -217,12 +217,12 @@ class Source:
                 yield batch
                 position = batch.position_after(len(batch))
 
-    def checked(self, on_bad: Callable[[BadRows], None] | None = None) -> Iterator[Batch]:
-        """Every row once, file by file, to raise what `batches` would raise before anything is sent; at the end
-        `StatisticsWrong`, if rows contradict what statistics say of them."""
-        before = 0
+    def checked(self, on_bad: Callable[[BadRows], None] | None = None, first: int = 0) -> Iterator[Batch]:
+        """Every row once, file by file from the `first` on, to raise what `batches` would raise before anything is
+        sent; at the end `StatisticsWrong`, if rows contradict what statistics say of them."""
+        before = sum(file.rows for file in self.files[:first])
         wrong: list[Contradiction] = []
-        for index, file in enumerate(self.files):
+        for index, file in list(enumerate(self.files))[first:]:
             at = 0
             reader = self._reader(index, on_bad, judges=True)
             try:
