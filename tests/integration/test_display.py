@@ -41,9 +41,7 @@ def test_forced_colours_do_not_cut_tables(folder: Path, jobs: Jobs) -> None:
         jobs.start(["plan", str(folder)], env=more) for more in ({}, {"FORCE_COLOR": "1", "TERM": "xterm"})
     )
     assert (plain.wait(), coloured.wait()) == (0, 0)
-    for path in folder.iterdir():
-        assert path.name in plain.output
-        assert path.name in re.sub(r"\x1b\[[\d;]*m", "", coloured.output)
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured.output) == plain.output
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
