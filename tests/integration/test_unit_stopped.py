@@ -1,6 +1,6 @@
 """`systemctl stop`: SIGTERM to every process of a unit at once, and to its main process alone (`KillMode=mixed`).
 
-There is no systemd here to ask for it: the test sends what it sends.
+The test sends what systemd sends, on any machine; test_systemd_for_real.py asks a systemd for it.
 """
 
 from __future__ import annotations
