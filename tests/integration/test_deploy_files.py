@@ -1,7 +1,7 @@
 """What an operator copies from cron/: each file read by a program that knows its format, and the crontab run by cron.
 
-Not checked, for want of an engine or a cluster: that the images exist under these tags, and that Kubernetes does what its
-manual says about the settings that its own checker accepts. The units run under a systemd in test_systemd_for_real.py.
+Not checked, for want of an engine or a cluster: that the images exist under these tags, and that Kubernetes does what
+its manual says about the settings that its own checker accepts. The units run in test_systemd_for_real.py.
 """
 
 from __future__ import annotations
