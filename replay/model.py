@@ -176,9 +176,9 @@ class Batch:
 
 def _with_bad(before: Mapping[str, int], fates: Bytes) -> Mapping[str, int]:
     """Bad rows by the name of their fate, with those of these fates. Mostly there are none: that costs little."""
-    bad = fates[fates > Fate.NOT_SELECTED]
-    if not len(bad):
+    if int(fates.max(initial=0)) <= Fate.NOT_SELECTED:
         return before
+    bad = fates[fates > Fate.NOT_SELECTED]
     added = {Fate(fate).key: rows for fate, rows in enumerate(np.bincount(bad).tolist()) if rows}
     return {name: before.get(name, 0) + added.get(name, 0) for name in sorted({*before, *added})}
 

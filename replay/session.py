@@ -203,6 +203,8 @@ class Session:
             len(self._ahead),
             lambda row: self._source.where(batch, first + row),
         )
+        if batch.fates is not None and (bad := batch.position_after(first + encoded.slice_rows).bad):
+            refuse_bad_rows(self._options.source, fates_of(bad), self._source.rows)
         missing = self._not_there_yet(encoded.partitions)
         records = encoded if missing is None else encoded.only(np.flatnonzero(missing))
         there = None if missing is None else encoded.only(np.flatnonzero(~missing))
@@ -316,8 +318,6 @@ class Session:
             inside = (there.rows >= covered) & (there.rows < through)
             skipped = np.bincount(there.partitions[inside], minlength=len(self._ahead))
             chunk.skipped = {int(p): int(skipped[p]) for p in np.flatnonzero(skipped)}
-        if batch.fates is not None and (bad := batch.position_after(first + through).bad):
-            refuse_bad_rows(self._options.source, fates_of(bad), self._source.rows)
         self._sent_row += chunk.rows
         self._frontier.sent(chunk)
 

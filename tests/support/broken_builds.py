@@ -24,11 +24,13 @@ import pytest
 from replay import (
     checkpoint,
     cluster,
+    counts,
     deliver,
     idempotent,
     job,
     kafka_settings,
     preflight,
+    report,
     resume,
     transactional,
     verify,
@@ -36,6 +38,7 @@ from replay import (
 from replay.acks import Chunk, Frontier
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.cluster import Cluster
+from replay.counts import RowCounts
 from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
 from replay.input import files as inputs
@@ -43,7 +46,7 @@ from replay.model import Position, Progress, Resync
 from replay.outage import Outage
 from replay.patience import Patience
 from replay.preflight import Ready
-from replay.report import Stop
+from replay.report import Snapshot, Stop
 from replay.resume import behind
 from replay.session import Session
 from replay.topic_watch import TopicWatch
@@ -660,6 +663,31 @@ def progress_topic_not_checked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(transactional, "_find_progress_topic", find)
 
 
+# -- what is told ------------------------------------------------------------------------------------------------
+
+
+def positions_told_as_rows(patch: pytest.MonkeyPatch) -> None:
+    """rows before the position count as in the topic, also those that were never sent"""
+    real = counts.row_counts
+
+    def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
+        return replace(real(progress, rows, pruned_rows), in_topic=progress.position.row)
+
+    for module in (report, checkpoint):
+        patch.setattr(module, "row_counts", row_counts)
+
+
+def reasons_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """a resume does not know why rows before it were left out"""
+    for module in (checkpoint, transactional):
+        patch.setattr(module, "counts", lambda _: {})
+
+
+def checkpoint_not_told(patch: pytest.MonkeyPatch) -> None:
+    """as long as no broker was reached, nothing is told of what the checkpoint knows"""
+    patch.setattr(Snapshot, "knows", lambda *_, **__: None)
+
+
 def _named(*functions: Break) -> Mapping[str, Break]:
     return {function.__name__.replace("_", "-"): function for function in functions}
 
@@ -680,5 +708,6 @@ BREAKS = _named(
     no_owner_check, own_transactional_id, fenced_is_the_end, resync_is_the_end, commit_not_checked, save_before_claim,
     save_before_commit, progress_in_another_transaction, transaction_rows_ignored, transaction_ms_ignored,
     appended_not_compared, fingerprint_not_compared, first_offsets_forgotten, progress_topic_not_checked,
+    positions_told_as_rows, reasons_forgotten, checkpoint_not_told,
 )  # fmt: skip
 """By name, as REPLAY_TEST_BREAK takes it."""
