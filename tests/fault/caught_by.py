@@ -179,7 +179,7 @@ CAUGHT_BY = {
         Catch(f"{LOST_ACKS}::test_the_same_where_only_the_statistics_tell_of_it", DUPLICATED),
     ],
     "lost-connection-is-the-end": [
-        Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'trying for another'"),
+        Catch(f"{BROKER}::test_a_broker_killed_and_restarted_is_waited_for", f"{ended(7, 0)}|no 'retrying until'"),
         *each_of(
             NETWORK,
             ended(7, 0),
