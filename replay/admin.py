@@ -7,9 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from replay import seen
 from replay.checkpoint import Checkpoint, CheckpointFile, State, this_instance
 from replay.cluster import Cluster, Topic, partitioner
 from replay.config import Delivery, KafkaOptions, RunOptions
+from replay.emptiness import check_by_footers
 from replay.errors import StateConflict, UsageError
 from replay.idempotent import encoded_from
 from replay.input.source import Source
@@ -30,6 +32,7 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         State.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
         State.CLEAN: "stopped cleanly: no row behind the position is in the topic",
         State.DONE: "done",
+        State.EMPTY: "empty: there was no row to send; the next run looks again",
     }[checkpoint.state]
     marks = (
         f"{p}: {mark.next_offset:,}" + (f" (+{mark.ahead_rows:,} rows ahead)" if mark.ahead_rows else "")
@@ -92,6 +95,7 @@ def reset(path: Path) -> None:
         raise UsageError("there is no checkpoint", where=str(path), todo="check the path")
     with file.locked():
         file.remove()
+        seen.place_beside(path).unlink(missing_ok=True)
 
 
 def rebuild(
@@ -122,6 +126,7 @@ def _rebuild(
     check_left_out(options, source, None, stop, report)
     for _ in source.checked() if options.check else ():  # what the lost one's replay looked at, and decided
         stop.check()
+    check_by_footers(source)
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if file.path.exists():

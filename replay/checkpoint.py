@@ -28,11 +28,13 @@ VERSION = 2  # 2: `left_out`; `bad` and `pruned_rows` were added to it, and coun
 
 
 class State(StrEnum):
-    """RUNNING: rows beyond the position may be in the topic. CLEAN: none are. DONE: there are no more rows."""
+    """RUNNING: rows beyond the position may be in the topic. CLEAN: none are. DONE: there are no more rows. EMPTY:
+    there was no row to send when somebody looked last."""
 
     RUNNING = "running"
     CLEAN = "clean"
     DONE = "done"
+    EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,23 @@ class Checkpoint:
     saved_at_s: float
     instance: str
     pruned_rows: int = 0
+    appended: bool = False  # after it was done: others' records may lie among its own
+    checked: bool = True  # every row was looked at before the first one was sent
 
     @property
     def counts(self) -> RowCounts:
         """What the checkpoint proves of the rows of INPUT."""
         return row_counts(self.progress, self.job.rows, self.pruned_rows)
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether nothing of this replay is in the topic, for sure: then it is as if it had never been."""
+        position = self.progress.position
+        return (
+            self.state is not State.RUNNING
+            and position.row == position.left_out
+            and not any(mark.ahead_rows for mark in self.progress.marks)
+        )
 
 
 def this_instance() -> str:
@@ -118,6 +132,8 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "instance": checkpoint.instance,
         "lead_rows_max": checkpoint.lead_rows_max,
         "interval_s": checkpoint.interval_s,
+        "appended": checkpoint.appended,
+        "checked": checkpoint.checked,
         "cluster_id": job.cluster_id,
         "topic": job.topic,
         "topic_id": job.topic_id,
@@ -198,6 +214,8 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
         saved_at_s=float(body["saved_at_s"]),
         instance=str(body["instance"]),
         pruned_rows=count(body.get("pruned_rows", 0)),
+        appended=body.get("appended", False) is True,
+        checked=body.get("checked", True) is not False,
     )
 
 

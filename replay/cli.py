@@ -145,7 +145,8 @@ def verify(
     logging: Logging,
     topic: TopicName = None,
     checkpoint: Annotated[
-        str, typer.Option("--checkpoint", help="Look only at what this replay wrote: from its first offsets on.")
+        str,
+        typer.Option("--checkpoint", help="Look only at what this replay wrote. [default: that of --job and --date]"),
     ] = "",
     first_offsets: FirstOffsets = None,
     end_offsets: Annotated[
@@ -162,15 +163,18 @@ def verify(
         name = naming.parsed()
         rows = source.parsed(name)
         starts = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
-        if checkpoint:
-            from replay import admin  # noqa: PLC0415
-            from replay.known_tables import as_known  # noqa: PLC0415
-
-            path = Path(name.dated(checkpoint, "--checkpoint"))
-            starts = starts if starts is not None else list(admin.show(path).first_offsets)
-            rows = as_known(rows, path, also_done=True)
         ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
         kafka = where.parsed(topic, name)
+        from replay import written  # noqa: PLC0415
+
+        found = written.find(name, kafka.topic, checkpoint)
+        if found is not None:
+            from replay.known_tables import as_known  # noqa: PLC0415
+
+            rows = as_known(rows, found.path, also_done=True)
+            starts = starts if starts is not None else found.starts
+            ends = ends if ends is not None else found.ends
+            allow_foreign = allow_foreign or found.is_shared
         _verify(rows, kafka, console, starts, ends, isolation, table_format, allow_foreign=allow_foreign)
 
 
@@ -668,9 +672,10 @@ def _replay(
             watching(watch, History(name.state_dir / HISTORY), info, terminal) as seen,
             terminal.live(),
         ):
+            ended = None
             if not day_off:  # that is a success: whoever watches is to know that the night was no failure
-                job.run(options, stop, seen.reporter)
-            if verify_after and not day_off:
+                ended = job.run(options, stop, seen.reporter)
+            if verify_after and ended is not None and not ended.nothing_selected:
                 verdict = _read_back(options, seen.reporter, stop)
                 seen.verified(verdict.as_json())
                 if not verdict.exact:

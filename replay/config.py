@@ -64,6 +64,13 @@ class Empty(StrEnum):
     OK = "ok"
 
 
+class WhenChanged(StrEnum):
+    """What to do where the inputs are not what they were: refuse, or send what sorts after all that was sent."""
+
+    FAIL = "fail"
+    APPEND = "append"
+
+
 class SymbolCase(StrEnum):
     KEEP = "keep"
     UPPER = "upper"
@@ -252,7 +259,7 @@ class RunOptions:
     pace: Pace = field(default_factory=Pace)
     check: bool = True
     restart: bool = False
-    allow_appended: bool = False
+    when_changed: WhenChanged = WhenChanged.FAIL
     checkpoint_interval_s: float = 1.0
     drain_timeout_s: float = 30.0
     progress_interval_s: float = PROGRESS_S

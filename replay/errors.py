@@ -70,6 +70,10 @@ class NoInput(InputError):
     """There is no file where one was named."""
 
 
+class NothingSelected(InputError):
+    """There are files, but no row to send, or a symbol that was listed has none."""
+
+
 class StateConflict(ReplayError):
     """Checkpoint, topic or input are not what they were: going on could lose or repeat rows."""
 

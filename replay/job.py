@@ -9,18 +9,33 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import fields, replace
 
-from replay import idempotent, transactional
+from replay import done, idempotent, transactional
+from replay.changed import accept_changed
 from replay.checkpoint import Checkpoint, CheckpointFile, State
-from replay.cluster import Cluster, partitioner
+from replay.cluster import Cluster, Topic, partitioner
 from replay.config import Delivery, RunOptions
 from replay.deliver import check_producer_settings
-from replay.errors import Stopped
+from replay.done import look_at
+from replay.emptiness import check_by_footers
+from replay.errors import BrokerUnavailable, Stopped
 from replay.input import trust
 from replay.input.source import Source
 from replay.known_tables import as_known
 from replay.model import Clock, SystemClock
 from replay.patience import Patience
-from replay.preflight import Context, Ready, accept_appended, check_before, check_left_out, find_topic, job_print
+from replay.preflight import (
+    PLANNED,
+    Context,
+    Ready,
+    check_before,
+    check_left_out,
+    create_topic,
+    find_topic,
+    is_forgotten,
+    job_print,
+    look_at_new_topic,
+    save_empty,
+)
 from replay.report import Reporter, Snapshot, Stop, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.self_test import SelfTest
@@ -49,23 +64,11 @@ def run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock | None =
 def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Snapshot:
     """The same, as long as the statistics of the files are right; `StatisticsWrong` comes before all else is done."""
     source = Source(options.source)
-    report.info(
-        f"{source.rows:,} rows in {len(source.files)} file(s), order {options.source.order}, pace {options.pace}"
-    )
-    source.left_out.tell(source.files_all, report)
-    if options.source.selection is not None and (picked := options.source.selection.told_by_date):
-        report.info(f"there is no {{date}} in INPUT: picked are {picked}")
-    if source.tables:
-        report.info(f"tables are read as of {source.tables}")
+    looked = look_at(source)
+    _tell(source, options, report)
     file = CheckpointFile(options.checkpoint)
     with file.locked():
-        if options.restart:
-            file.check_replaceable()
-        saved = None if options.restart else file.load()
-        file.check_writable()
-        if saved is not None:
-            decided = trust.as_decided(options.source, saved.job.options)
-            source = source if decided == options.source else Source(decided)
+        source, saved = _begun(options, source, file)
         # Before anybody asks whether a row is selected at all: wrong statistics may say that none is.
         check_left_out(options, source, saved, stop, report)
         pruned_rows = source.rows_all - source.rows
@@ -73,26 +76,72 @@ def _run(options: RunOptions, stop: Stop, report: Reporter, clock: Clock) -> Sna
         shown.schedule_end_ns, shown.is_end_at_most = _schedule_end(options, source)
         if saved is not None and _fits(saved, options, source):
             shown.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)
-        patience = Patience(
-            clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock, shown), resumes=True
-        )
+        settled = saved is not None and done.is_settled(options, source, saved)
+        timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
+        trouble = Trouble(report, clock, None if settled else shown)
+        patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
         unfinished = saved is None or saved.state is not State.DONE
         self_test = SelfTest() if unfinished and options.delivery is Delivery.IDEMPOTENT else None
         with closing(Cluster(options.kafka, patience)) as cluster:
-            ready, saved = _get_ready(Context(options, source, file, cluster, stop, report, clock, shown), saved)
-            if saved is not None and saved.state is State.DONE:
-                _nothing_to_do(ready, saved)
-            else:
-                check_before(ready, saved)
-                if self_test is not None:
-                    self_test.judge(report)
-                try:
-                    _DELIVER[options.delivery](ready, saved)
-                except Stopped as error:  # maybe while it was being found out which row comes next
-                    left = file.load()
-                    error.is_clean = left is None or left.state is not State.RUNNING
+            context = Context(options, source, file, cluster, stop, report, clock, shown)
+            try:
+                _see_through(context, saved, self_test)
+            except BrokerUnavailable as error:
+                if saved is None or not settled:
                     raise
-            return shown
+                _nothing_to_do(context, saved, f"the topic was not re-checked ({error.what})")
+        done.remember(file, looked, report)
+        return shown
+
+
+def _tell(source: Source, options: RunOptions, report: Reporter) -> None:
+    report.info(f"{source.rows:,} rows in {_files(source)}, order {options.source.order}, pace {options.pace}")
+    source.left_out.tell(source.files_all, report)
+    if options.source.selection is not None and (picked := options.source.selection.told_by_date):
+        report.info(f"there is no {{date}} in INPUT: picked are {picked}")
+    if source.tables:
+        report.info(f"tables are read as of {source.tables}")
+
+
+def _begun(options: RunOptions, source: Source, file: CheckpointFile) -> tuple[Source, Checkpoint | None]:
+    """The checkpoint, if one counts, and the source as it was decided on when the replay began."""
+    if options.restart:
+        file.check_replaceable()
+    saved = None if options.restart else file.load()
+    file.check_writable()
+    if saved is None or is_forgotten(options, source, saved):
+        return source, None
+    decided = trust.as_decided(options.source, saved.job.options)
+    return source if decided == options.source else Source(decided), saved
+
+
+def _see_through(context: Context, saved: Checkpoint | None, self_test: SelfTest | None) -> None:
+    """To the end, whatever there is to do."""
+    if saved is None and not check_by_footers(context.source):
+        save_empty(context)
+        return
+    if saved is not None and done.has_lost_its_files(context.options, context.source, saved):
+        _nothing_to_do(context, saved, "the files are gone since, and were not compared")
+        return
+    ready, saved = _get_ready(context, saved)
+    if saved is not None and saved.state is State.DONE:
+        _nothing_to_do(ready, saved)
+    elif check_before(ready, saved):
+        if self_test is not None:
+            self_test.judge(context.report)
+        try:
+            _DELIVER[context.options.delivery](_with_topic(ready), saved)
+        except Stopped as error:  # maybe while it was being found out which row comes next
+            left = context.file.load()
+            error.is_clean = left is None or left.state is not State.RUNNING
+            raise
+    else:
+        save_empty(context)
+
+
+def _files(source: Source) -> str:
+    files, others = len(source.files), source.files_all - len(source.files)
+    return f"{files:,} file(s)" + (f" ({others:,} more hold none of them)" if others else "")
 
 
 def _schedule_end(options: RunOptions, source: Source) -> tuple[int | None, bool]:
@@ -113,29 +162,59 @@ def _schedule_end(options: RunOptions, source: Source) -> tuple[int | None, bool
 def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Checkpoint | None]:
     """The topic, and proof that the checkpoint belongs to it and to these inputs and options."""
     topic = find_topic(context, saved)
-    context.shown.cluster_id = topic.cluster_id
-    job = job_print(context, topic)
     if saved is not None:
-        saved = accept_appended(context, saved, job)
+        job = job_print(context, topic)
+        saved = accept_changed(context, saved, job, topic)
         check_same_job(saved, job, str(context.file.path))
         low, high = context.cluster.watermarks(topic)
         tail_matters = context.options.delivery is Delivery.IDEMPOTENT
         check_watermarks(saved, low if tail_matters else [0] * len(low), high, topic.name)
+    return _ready(context, topic, saved), saved
+
+
+def _ready(context: Context, topic: Topic, saved: Checkpoint | None) -> Ready:
+    context.shown.cluster_id = topic.cluster_id
     encoder = context.source.encoder(partitioner(context.options.source.records.partitioner, topic.partitions))
-    parts = {field.name: getattr(context, field.name) for field in fields(context)}
-    first_offsets = saved.first_offsets if saved is not None else tuple(context.cluster.high_watermarks(topic))
-    identity = Identity(topic.topic_id, topic.partitions)
-    watch = TopicWatch(identity, topic.name, context.cluster, context.report, context.clock)
-    return Ready(**parts, topic=topic, job=job, encoder=encoder, first_offsets=first_offsets, watch=watch), saved
+    parts = {field.name: getattr(context, field.name) for field in fields(Context)}
+    planned = topic.cluster_id == PLANNED
+    if saved is not None:
+        first_offsets = saved.first_offsets
+    else:
+        first_offsets = (0,) * topic.partitions if planned else tuple(context.cluster.high_watermarks(topic))
+    return Ready(
+        **parts,
+        topic=topic,
+        job=job_print(context, topic),
+        encoder=encoder,
+        first_offsets=first_offsets,
+        watch=TopicWatch(
+            Identity(topic.topic_id, topic.partitions), topic.name, context.cluster, context.report, context.clock
+        ),
+        appended=saved is not None and saved.appended,
+        planned=planned,
+        checked=context.options.check if saved is None else saved.checked,
+    )
 
 
-def _nothing_to_do(ready: Ready, saved: Checkpoint) -> None:
-    ready.shown.knows(saved.progress)
-    ready.shown.counts = saved.counts
-    ready.report.progress(ready.shown)
-    ready.report.info(
-        f"nothing to do: done since {utc(saved.saved_at_s)}, topic {ready.topic.name}: {saved.counts.told()};"
-        " --restart sends them again"
+def _with_topic(ready: Ready) -> Ready:
+    """Now that it is known that there is something to send, and all of it can be."""
+    if not ready.planned:
+        return ready
+    made = _ready(ready, create_topic(ready), None)
+    look_at_new_topic(made)
+    return made
+
+
+def _nothing_to_do(context: Context, saved: Checkpoint, but: str = "") -> None:
+    context.shown.knows(saved.progress)
+    context.shown.counts = saved.counts
+    context.report.progress(context.shown)
+    if but:
+        context.report.warning(f"nothing to do: done since {utc(saved.saved_at_s)}; {but}")
+        return
+    context.report.info(
+        f"nothing to do: done since {utc(saved.saved_at_s)}, topic {context.options.kafka.topic}:"
+        f" {saved.counts.told()}; --restart sends them again"
     )
 
 

@@ -362,6 +362,10 @@ class Input:
     to: Annotated[str | None, opt("--to", "and before this one.")] = None
     where: Annotated[str | None, opt("--where", "Only rows that fulfil this: \"amount > 1 and side == 'buy'\".")] = None
     sample: Annotated[str | None, opt("--sample", "1/100: one symbol in a hundred, with all its rows.")] = None
+    empty: Annotated[
+        config.Empty, opt("--empty", "A date without any trade: fail (exit 3), or ok (exit 0, looked at again).")
+    ] = config.Empty.FAIL
+    allow_empty: Annotated[bool, opt("--allow-empty", "No row may be selected, or none of a listed symbol.")] = False
     limit: Annotated[int | None, opt("--limit", "At most so many rows.", min=1)] = None
     table_version: Annotated[
         int | None, opt("--table-version", "Of a Delta table. [default: the newest; a resume: as it began]", min=0)
@@ -444,6 +448,8 @@ class Input:
             table_version=self.table_version,
             snapshot=self.snapshot,
             trust_statistics=self.trust_statistics,
+            empty=self.empty,
+            allow_empty=self.allow_empty,
         )
 
 
@@ -528,9 +534,11 @@ class Sending:
     check: Annotated[
         bool, typer.Option("--check/--no-check", envvar="REPLAY_CHECK", help="Read every row before one is sent.")
     ] = True
-    allow_appended: Annotated[
-        bool, opt("--allow-appended", "Go on though files were added that sort after the position.")
-    ] = False
+    when_changed: Annotated[
+        config.WhenChanged,
+        opt("--when-changed", "Inputs that grew since they were sent: fail (exit 4), or append what sorts after that."),
+    ] = config.WhenChanged.FAIL
+    allow_appended: Annotated[bool, opt("--allow-appended", "The same as --when-changed append.")] = False
     progress_seconds: Annotated[
         float, opt("--progress-seconds", "Progress lines this often, when not on a terminal.", min=0.1)
     ] = config.PROGRESS_S
@@ -555,7 +563,7 @@ class Sending:
             ),
             kafka=kafka,
             check=self.check,
-            allow_appended=self.allow_appended,
+            when_changed=config.WhenChanged.APPEND if self.allow_appended else self.when_changed,
             checkpoint_interval_s=parse.parse_duration_s(self.checkpoint_interval, "--checkpoint-interval"),
             drain_timeout_s=parse.parse_duration_s(self.drain_timeout, "--drain-timeout"),
             progress_interval_s=self.progress_seconds,

@@ -245,6 +245,8 @@ def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | No
             f"{file.path}: {file.backwards:,} rows go back in time, the first is row {file.first_backwards_row:,}"
             f" (the first is 0){'' if options.unsorted is not Unsorted.FAIL else ': --unsorted sort or keep'}"
         )
+    if scan is None and not source.rows:
+        yield "no row is selected"
     if scan is not None:
         bad = Counter({fate: scan.left_out.get(fate.name.lower(), 0) for fate in Fate if fate.is_bad})
         if bad := +bad:

@@ -13,15 +13,16 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.checkpoint import Checkpoint, CheckpointFile, JobPrint, State, this_instance
+from replay import emptiness
+from replay.checkpoint import Checkpoint, CheckpointFile, InputPrint, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
-from replay.config import ENCODER_VERSION, Delivery, OnBadRow, Order, RunOptions
+from replay.config import ENCODER_VERSION, OnBadRow, RunOptions, WhenChanged
 from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
 from replay.input import quarantine
 from replay.input.reader import BadRows
 from replay.input.source import Source
-from replay.input.trust import NOT_USED, look_at_left_out
+from replay.input.trust import look_at_left_out
 from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SpanNs, SymbolTable
 from replay.report import Reporter, Snapshot, Stop, count_fates, reasons
 from replay.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
@@ -31,6 +32,10 @@ from replay.topic_watch import TopicWatch
 _UTF8_BYTES_MAX = 4  # of one character
 _ESCAPED_MAX = 6  # bytes of JSON for one byte of text: \u0000
 _OTHER_BYTES = 200  # name and value of a column that is no text
+
+
+PLANNED = "to be created"
+"""Instead of a cluster's id, in a topic that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,13 @@ class Ready(Context):
     encoder: Encoder
     first_offsets: tuple[int, ...]
     watch: TopicWatch
+    appended: bool = False  # to a replay that was done
+    planned: bool = False  # the topic is still to be created
+    checked: bool = True  # every row was, or will have been, looked at before the first one is sent
 
     def save(self, progress: Progress, state: State) -> None:
+        if state is State.DONE and not self._is_as_meant(progress):
+            state = State.EMPTY
         self.file.save(
             Checkpoint(
                 job=self.job,
@@ -69,8 +79,21 @@ class Ready(Context):
                 saved_at_s=self.clock.now(),
                 instance=this_instance(),
                 pruned_rows=self.source.rows_all - self.source.rows,
+                appended=self.appended,
+                checked=self.checked,
             )
         )
+
+    def _is_as_meant(self, progress: Progress) -> bool:
+        """Before a replay is done whose rows nobody looked at beforehand: whether there was something to send. Raises
+        `NothingSelected`."""
+        if progress.position.row == progress.position.left_out:
+            emptiness.check_nothing(self.source)
+            return False
+        selection = self.options.source.selection
+        if not self.checked and selection is not None and selection.symbols:
+            emptiness.check_by_reading(self.source)
+        return True
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless a signal asks for the end."""
@@ -81,12 +104,13 @@ class Ready(Context):
 
 
 def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
-    """The topic to produce to; created where that was asked for and nothing was ever sent to it."""
+    """The topic to produce to, as it is; or as it is going to be, without an id, where it is to be created: that was
+    asked for, and nothing was ever sent to it."""
     kafka, cluster = context.options.kafka, context.cluster
     topic = cluster.topic()
     if topic is None and kafka.create_topic is not None and saved is None:
-        topic = cluster.create_topic(kafka.topic, kafka.create_topic, kafka.topic_config)
-        context.report.info(f"created topic {kafka.topic} with {dict(kafka.topic_config)}")
+        spec = kafka.create_topic
+        return Topic(PLANNED, kafka.topic, "", spec.partitions, spec.replication or 1, config=dict(kafka.topic_config))
     if topic is None and saved is not None:
         raise StateConflict(
             f"topic {kafka.topic} was deleted: the rows that this checkpoint has sent are gone with it",
@@ -104,6 +128,14 @@ def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
     return topic
 
 
+def create_topic(context: Context) -> Topic:
+    kafka = context.options.kafka
+    assert kafka.create_topic is not None
+    topic = context.cluster.create_topic(kafka.topic, kafka.create_topic, kafka.topic_config)
+    context.report.info(f"created topic {kafka.topic} with {dict(kafka.topic_config)}")
+    return topic
+
+
 def job_print(context: Context, topic: Topic) -> JobPrint:
     """What a checkpoint of this job belongs to."""
     options = context.options
@@ -114,106 +146,134 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
         partitions=topic.partitions,
         partitioner=options.source.records.partitioner,
         encoder=ENCODER_VERSION,
-        options={"--delivery": str(options.delivery), **context.source.identity()},
-        inputs=tuple(file.print for file in context.source.files),
+        options=_options_print(options, context.source),
+        inputs=_inputs_print(context.source),
     )
 
 
 def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None, stop: Stop, report: Reporter) -> None:
     """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or of files added to one; of these
     the rows that are read are looked at, too."""
-    if saved is not None and not options.allow_appended:
+    if saved is not None and options.when_changed is WhenChanged.FAIL:
         return
     known = saved.job.inputs if saved is not None else ()
     if not options.source.trust_statistics:
         look_at_left_out(source, stop.check, report, {each.footer_sha256 for each in known})
     if saved is not None and options.check:
-        for batch in source.checked(first=len(known)):
+        added = (index for index, file in enumerate(source.files) if file.print not in known)
+        for batch in source.checked(first=next(added, len(source.files))):
             stop.check()
             report.phase("checking what was added", batch.start.row + len(batch), source.rows)
 
 
-def check_appended(context: Context, known: int, position: Position) -> None:
-    """Raises `StateConflict` if one of the files behind the `known` ones begins before the position."""
-    if context.options.source.order is not Order.EVENT_TIME or known == len(context.source.files):
-        return
-    last_ns = context.source.last_event_ns(position)
-    for index in range(known, len(context.source.files)):
-        file = context.source.files[index]
-        if file.rows and last_ns is not None and context.source.event_ns(index, 0) < last_ns:
-            raise StateConflict(
-                f"the added file begins before rows that were or may have been sent (before row {position.row:,})",
-                where=file.shown,
-                todo="take it out and run once more: it resumes and ends; then replay it as a job of its own",
-            )
+def _options_print(options: RunOptions, source: Source) -> dict[str, str]:
+    return {"--delivery": str(options.delivery), **source.identity()}
 
 
-def accept_appended(context: Context, saved: Checkpoint, job: JobPrint) -> Checkpoint:
-    """`--allow-appended`: the checkpoint as if the files that were added behind all others had been there all along."""
-    known = len(saved.job.inputs)
-    added = context.source.files[known:]
-    if not context.options.allow_appended or not added or saved.job.inputs != job.inputs[:known]:
-        return saved
-    position = saved.progress.position
-    check_appended(context, known, position if _is_exact(context, saved) else _end_of(context, known))
-    context.report.info(f"--allow-appended: {len(added)} file(s) were added since the last run")
-    extended = replace(position, cursors=position.cursors + (0,) * len(added))
-    state = State.CLEAN if saved.state is State.DONE else saved.state
-    decided = {**saved.job.options, NOT_USED: job.options.get(NOT_USED, "")}  # of the added files, too
+def _inputs_print(source: Source) -> tuple[InputPrint, ...]:
+    return tuple(file.print for file in source.files)
+
+
+def as_now(options: RunOptions, source: Source, saved: Checkpoint) -> JobPrint:
+    """What the checkpoint would belong to, as far as that is known before a broker is asked."""
     return replace(
-        saved,
-        job=replace(saved.job, inputs=job.inputs, options=decided),
-        progress=replace(saved.progress, position=extended),
-        state=state,
+        saved.job,
+        topic=options.kafka.topic,
+        partitioner=options.source.records.partitioner,
+        encoder=ENCODER_VERSION,
+        options=_options_print(options, source),
+        inputs=_inputs_print(source),
     )
 
 
-def _is_exact(context: Context, saved: Checkpoint) -> bool:
-    """Whether nothing behind the position is in the topic, or somebody else will say (Kafka's progress record)."""
-    return saved.state is not State.RUNNING or context.options.delivery is Delivery.TRANSACTIONAL
+def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
+    """Whether nothing of the checkpoint counts: nothing was sent, and it came to its end like that (so that it is
+    looked at again), or options or inputs are others now (a name of a symbol was mended, say)."""
+    if not saved.holds_nothing:
+        return False
+    is_same = (saved.job.options, saved.job.inputs) == (_options_print(options, source), _inputs_print(source))
+    return saved.state is not State.CLEAN or not is_same
 
 
-def _end_of(context: Context, known: int) -> Position:
-    """The end of the first files: behind an unclean checkpoint, rows may be in the topic in the order of those."""
-    cursors = tuple(file.rows if number < known else 0 for number, file in enumerate(context.source.files))
-    return Position(sum(cursors), cursors)
-
-
-def check_before(ready: Ready, saved: Checkpoint | None) -> None:
+def check_before(ready: Ready, saved: Checkpoint | None) -> bool:
     """Whatever can be found out before the first row is sent: all of it for a new replay; for one that goes on, only
-    what somebody asked for meanwhile."""
+    what somebody asked for meanwhile. False: there is nothing to send."""
     if saved is None:
-        _check_new(ready)
-    elif ready.options.source.on_bad_row is OnBadRow.QUARANTINE and not quarantine.is_of(
+        return _check_new(ready)
+    if ready.options.source.on_bad_row is OnBadRow.QUARANTINE and not quarantine.is_of(
         quarantine.place_beside(ready.options.checkpoint), ready.source.label
     ):
         _check_rows(ready)
+    return True
 
 
-def _check_new(ready: Ready) -> None:
+def save_empty(context: Context) -> None:
+    """Remember that there was no row to send: the next run looks again."""
+    options = context.options
+    context.file.save(
+        Checkpoint(
+            job=JobPrint(
+                "", options.kafka.topic, "", 0, options.source.records.partitioner, ENCODER_VERSION,
+                _options_print(options, context.source), (),
+            ),
+            progress=Progress(Position(0, ()), ()),
+            first_offsets=(),
+            state=State.EMPTY,
+            lead_rows_max=0,
+            interval_s=options.checkpoint_interval_s,
+            saved_at_s=context.clock.now(),
+            instance=this_instance(),
+            pruned_rows=context.source.rows_all - context.source.rows,
+        )
+    )  # fmt: skip
+    context.shown.nothing_selected = True
+    context.report.progress(context.shown)
+    picked = options.source.selection.told_by_date if options.source.selection is not None else ""
+    context.report.info(
+        f"nothing to send: no row is selected{', by ' if picked else ''}{picked}; the next run looks again"
+    )
+
+
+def _check_new(ready: Ready) -> bool:
     if ready.options.restart:
         ready.report.warning(
             f"--restart: rows that an earlier run left in topic {ready.topic.name} stay there, and all"
             f" {ready.source.rows:,} rows are sent (again)"
         )
+    if not ready.planned:
+        look_at_topic(ready)
+    return _check_rows(ready) if ready.options.check else emptiness.check_by_footers(ready.source)
+
+
+def look_at_topic(ready: Ready) -> None:
+    """What the topic would do to the rows, as far as statistics tell of them."""
     span_ns = ready.source.event_span_ns if ready.options.source.records.has_event_times else None
     now_s = ready.clock.now()
     check_topic(ready.topic, span_ns if ready.source.sends_all else None, now_s)
     for warning in topic_warnings(ready.topic, span_ns, now_s, ready.options.kafka.batch_bytes):
         ready.report.warning(warning)
-    if ready.options.check:
-        _check_rows(ready)
 
 
-def _check_rows(ready: Ready) -> None:
-    """Every row once. Bad ones are counted, and put aside where that was asked for."""
+def look_at_new_topic(ready: Ready) -> None:
+    """The same for a topic that was not there when the rows were looked at; the cluster may have limits of its own."""
+    if ready.options.check and ready.options.source.records.has_event_times and limits_times(ready.topic):
+        for batch in ready.source.checked():
+            check_topic(ready.topic, _sent_span_ns(ready.source, batch), ready.clock.now())
+    look_at_topic(ready)
+
+
+def _check_rows(ready: Ready) -> bool:
+    """Every row once; False if none is to be sent. Bad ones are counted, and put aside where that was asked for."""
     aside = None
     if ready.options.source.on_bad_row is OnBadRow.QUARANTINE:
         place = quarantine.place_beside(ready.options.checkpoint)
         aside = quarantine.Quarantine(place, ready.source.files, ready.source.label)
     try:
-        bad = _look_at_rows(ready, aside.add if aside is not None else None)
+        selected = emptiness.Selected(ready.source)
+        bad = _look_at_rows(ready, selected, aside.add if aside is not None else None)
         refuse_bad_rows(ready.options.source, bad, ready.source.rows)
+        if not selected.check():
+            return False
         if aside is not None:
             aside.finish()
     finally:
@@ -227,9 +287,12 @@ def _check_rows(ready: Ready) -> None:
     if bad:
         where = f"; see {place}" if aside is not None else ""
         ready.report.warning(f"{sum(bad.values()):,} bad rows are left out: {reasons(bad)}{where}")
+    return True
 
 
-def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Counter[Fate]:
+def _look_at_rows(
+    ready: Ready, selected: emptiness.Selected, on_bad: Callable[[BadRows], None] | None
+) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
     told = Counter[Fate]()
     look_at_times = ready.options.source.records.has_event_times and limits_times(ready.topic)
@@ -237,6 +300,7 @@ def _look_at_rows(ready: Ready, on_bad: Callable[[BadRows], None] | None) -> Cou
     for batch in source.checked(on_bad):
         if look_at_times:
             check_topic(ready.topic, _sent_span_ns(source, batch), now_s)
+        selected.add(batch)
         if _may_be_refused(batch, source.symbols, bytes_max):
             refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
         if batch.fates is not None:

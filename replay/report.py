@@ -95,6 +95,7 @@ class Snapshot:
     first_ack_s: float | None = None
     statistics: BrokerStatistics | None = None  # of the present producer
     cluster_id: str = ""
+    nothing_selected: bool = False  # and that was allowed: there is no topic that this run would have made
     inputs: Sequence[str] = ()  # all files, as they may be shown
     symbol_names: Sequence[str] = ()  # by symbol id
     _by_symbol: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

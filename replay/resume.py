@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import eq
 from typing import Any
 
@@ -74,6 +74,9 @@ def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tu
 def _input_pairs(old: Sequence[InputPrint], new: Sequence[InputPrint]) -> Iterator[tuple[str, str, str]]:
     if len(old) != len(new):
         yield "the number of input files", str(len(old)), str(len(new))
+        shown_old, shown_new = ({each.name: _shown(each) for each in files} for files in (old, new))
+        for name in sorted(shown_old.keys() | shown_new.keys()):
+            yield f"input file {name}", shown_old.get(name, ""), shown_new.get(name, "")
         return
     for number, (before, now) in enumerate(zip(old, new, strict=True)):
         if before != now:
@@ -84,19 +87,39 @@ def _shown(file: InputPrint) -> str:
     return f"{file.name} ({file.rows:,} rows, {file.size_bytes:,} bytes, footer {file.footer_sha256[:8]})"
 
 
+def places_of(old: Sequence[InputPrint], new: Sequence[InputPrint]) -> tuple[int, ...] | None:
+    """Where the old files are among the new ones, in the same order; None where one of them is not."""
+    places, at = [], 0
+    for each in old:
+        while at < len(new) and new[at] != each:
+            at += 1
+        if at == len(new):
+            return None
+        places.append(at)
+        at += 1
+    return tuple(places)
+
+
+def has_grown(old: Sequence[InputPrint], new: Sequence[InputPrint]) -> bool:
+    """Whether nothing went away, as far as names and numbers of rows tell, and something came."""
+    if old == new:
+        return False
+    rows = {each.name: each.rows for each in new}
+    return places_of(old, new) is not None or all(rows.get(each.name, -1) >= each.rows for each in old)
+
+
 def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
     """Raises `StateConflict` that names what differs, old and new."""
     found = differences(saved.job, job)
     if not found:
         return
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
-    before = len(saved.job.inputs)
-    appended = len(found) == 1 and len(job.inputs) > before and saved.job.inputs == job.inputs[:before]
+    is_more = has_grown(saved.job.inputs, job.inputs) and not differences(replace(saved.job, inputs=job.inputs), job)
     is_table = any(each.what == f"option {tables.IDENTITY}" for each in found)
     raise StateConflict(
         "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
         where=where,
-        todo=("go on with the added files with --allow-appended, " if appended else "")
+        todo=("send what sorts after all that was sent with --when-changed append, " if is_more else "")
         + ("read the table as it was (--table-version, --snapshot), " if is_table else "")
         + "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
     )

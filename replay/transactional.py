@@ -16,15 +16,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from replay.acks import Chunk
+from replay.changed import check_appended
 from replay.checkpoint import Checkpoint, JobPrint, State, count, counts, text, this_instance
 from replay.cluster import Topic
-from replay.config import TopicSpec
+from replay.config import TopicSpec, WhenChanged
 from replay.deliver import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.errors import Locked, ProducerFatal, StateConflict, UsageError
 from replay.input import tables
 from replay.model import Fenced, Position, Progress, Resync
 from replay.outage import Standstill
-from replay.preflight import Ready, check_appended
+from replay.preflight import Ready
 from replay.report import STARTING_OVER
 from replay.resume import fresh_start
 from replay.session import FULL_WAIT_S, Session
@@ -112,6 +113,8 @@ def decide(
         return start
     known = replace(job, inputs=job.inputs[: len(record.cursors)]) if allow_appended else job
     if record.topic_id != job.topic_id or record.fingerprint != fingerprint(known):
+        if saved is None and record.next_row and record.next_row == record.left_out:
+            return start  # of whatever it was, not a single row is in the topic
         what = "topic id" if record.topic_id != job.topic_id else "inputs, options, partitions or encoder"
         raise StateConflict(
             f"Kafka's progress record of job {record.job!r} belongs to another replay: {what} differ"
@@ -151,10 +154,15 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                     mine.add(record.instance)
                 place = f"{progress_topic.name}, key {ready.options.transactions.job}"
                 at = start or decide(
-                    saved, record, ready.job, ready.source.start, place, allow_appended=ready.options.allow_appended
+                    saved,
+                    record,
+                    ready.job,
+                    ready.source.start,
+                    place,
+                    allow_appended=ready.options.when_changed is WhenChanged.APPEND,
                 )
-                if record is not None and start is None:
-                    check_appended(ready, len(record.cursors), at)
+                if record is not None and start is None and at.row:
+                    check_appended(ready, range(len(record.cursors), len(ready.job.inputs)), at)
                     ready = replace(ready, first_offsets=record.first_offsets)
                 session = TransactionalSession(ready, sink, progress_topic.name, me, at)
                 session.claim()

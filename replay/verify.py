@@ -27,6 +27,7 @@ from replay.broker_news import BrokerNews
 from replay.cluster import Cluster, Topic, bad_setting, kafka_log, partitioner
 from replay.compare import Lane, Run
 from replay.config import KafkaOptions, SourceOptions
+from replay.emptiness import Selected
 from replay.errors import ExitCode, StateConflict, UsageError
 from replay.garbage import rarely_collected
 from replay.input.source import Source
@@ -214,6 +215,7 @@ class _Verification:
         self._encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
         self._tally, self._spill = Tally(), Spill()
         self._rows = 0  # that are to be in the topic
+        self._selected = Selected(source)
         guide = Atlas(lambda: self._fingerprints("looking for a place to go on"), source.rows)
         window = min(WINDOW_MAX, max(LANE_MIN, options.window_records // topic.partitions))
         window = min(window, options.window_records)
@@ -228,7 +230,10 @@ class _Verification:
                 lane.expected_ended = True
             self._advance(reader)
         settle(self._spill, lambda: self._fingerprints("looking for duplicates"), self._tally)
-        return self._verdict(reader.records)
+        verdict = self._verdict(reader.records)
+        if verdict.exact:  # "as the source" would be true of no row at all, too
+            self._selected.check()
+        return verdict
 
     def _portions(self, phase: str) -> Iterator[tuple[Encoded, int]]:
         for batch in self._source.batches(self._source.start):
@@ -250,6 +255,7 @@ class _Verification:
         times = [times[at] for at in pick]
         rows = _row_numbers(encoded, first_row)[order].tolist()
         self._rows += len(encoded)
+        self._selected.add_ids(encoded.symbols)
         end = 0
         for partition, number in enumerate(np.bincount(encoded.partitions).tolist()):
             start, end = end, end + number

@@ -67,7 +67,7 @@ class Source:
         self.symbols = SymbolTable()
         self.left_out = LeftOut()
         asked = tables.Asked(options.table_version, options.snapshot, options.known_tables)
-        paths = find(options.inputs, self.left_out, asked)
+        self.paths = paths = find(options.inputs, self.left_out, asked)
         states = {path.table for path in paths if path.table is not None}
         tables.check_asked(options.table_version, options.snapshot, {state.format for state in states})
         tables.check_one_state(states)

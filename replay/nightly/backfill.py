@@ -14,6 +14,7 @@ from pathlib import Path
 
 from replay.checkpoint import Checkpoint, CheckpointFile, State
 from replay.counts import RowCounts
+from replay.done import is_unchanged
 from replay.errors import ExitCode
 from replay.nightly import missing
 from replay.nightly.children import Children, told
@@ -25,6 +26,7 @@ from replay.watch.logs import logged_as
 class DayState(StrEnum):
     DONE = "done"
     SKIPPED = "was done"
+    EMPTY = "empty"
     MISSING = "no file, passed over"
     OFF = "a day off"
     FAILED = "failed"
@@ -55,6 +57,7 @@ class Backfill:
     go_on: bool
     parallel: int = 1
     job: str | None = None  # its name in log lines
+    looks_unchanged: Callable[[Path], bool] = is_unchanged  # the files of a day that is done, by its checkpoint
 
 
 def run_days(plan: Backfill, days: Sequence[date], children: Children, report: Reporter) -> list[Day]:
@@ -87,6 +90,12 @@ def is_done(path: Path) -> bool:
     return found is not None and found.state is State.DONE
 
 
+def is_ended(path: Path) -> bool:
+    """Whether it is done, or was empty when somebody looked last."""
+    found = _load(path)
+    return found is not None and found.state in (State.DONE, State.EMPTY)
+
+
 def _load(path: Path) -> Checkpoint | None:
     try:
         return CheckpointFile(path).load()
@@ -96,7 +105,8 @@ def _load(path: Path) -> Checkpoint | None:
 
 def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, later: int) -> Day:
     path = plan.checkpoint(day)
-    if is_done(path):
+    before = _load(path) if is_done(path) else None
+    if before is not None and plan.looks_unchanged(path):
         return _day(day, DayState.SKIPPED, path)
     found = missing.look_for(
         day, plan.has_input, plan.missing, report, children.sleep, lambda: children.stopped_by is not None, later
@@ -108,7 +118,7 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, la
         report.info(f"{day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
         code = children.run(plan.args(day))
         if code == ExitCode.DONE:
-            return _day(day, DayState.DONE, path, code, attempt)
+            return _ended(day, before, path, attempt)
         if children.stopped_by is not None:
             return _day(day, DayState.STOPPED, path, code, attempt)
         again = after_failure(code, attempt, plan.retries)
@@ -127,6 +137,15 @@ _WITHOUT_FILES = {
     missing.Found.SKIPPED: DayState.MISSING,
     missing.Found.STOPPED: DayState.WAITING,
 }
+
+
+def _ended(day: date, before: Checkpoint | None, path: Path, attempt: int) -> Day:
+    """How a day ended whose run went well: that may have found that there was nothing to do."""
+    now = _load(path)
+    if now is not None and now.state is State.EMPTY:
+        return _day(day, DayState.EMPTY, path, 0, attempt)
+    was_done = before is not None and now is not None and before.progress == now.progress
+    return _day(day, DayState.SKIPPED if was_done else DayState.DONE, path, 0, attempt)
 
 
 def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:

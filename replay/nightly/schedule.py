@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from replay.done import is_unchanged
 from replay.errors import ExitCode
 from replay.nightly import due, missing
-from replay.nightly.backfill import is_done
+from replay.nightly.backfill import is_ended
 from replay.nightly.children import LOOK_S, Children, told
 from replay.nightly.cron import parse_cron
 from replay.report import Reporter
@@ -78,12 +79,18 @@ def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = 
 
 
 def dates_known(state_dir: Path) -> dict[date, bool]:
-    """The dates with a checkpoint, and whether each is done."""
+    """The dates with a checkpoint, and whether each is done, or was empty when somebody looked last."""
     found = {}
     for path in state_dir.glob("????-??-??.json") if state_dir.is_dir() else ():
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", path.stem):
-            found[date.fromisoformat(path.stem)] = is_done(path)
+            found[date.fromisoformat(path.stem)] = is_ended(path)
     return found
+
+
+def _moved(job: ScheduledJob, ended: Collection[date]) -> list[date]:
+    """Of the newest dates that have come to their end, as many as are caught up: those whose files are others now."""
+    newest, _ = due.newest(sorted(ended), job.catch_up)
+    return [day for day in newest if not is_unchanged(job.state_dir / f"{day}.json")]
 
 
 class Scheduler:
@@ -125,7 +132,7 @@ class Scheduler:
 
     def _work(self, job: ScheduledJob, days: Sequence[date]) -> bool:
         """Each date in its turn. True if one was waited for: others may be due by now."""
-        came = False
+        came, was_ended = False, dates_known(job.state_dir)
         for number, day in enumerate(days):
             with logged_as(job.name, str(day)):
                 later = len(days) - number - 1
@@ -136,7 +143,8 @@ class Scheduler:
                 if found is missing.Found.SKIPPED:
                     continue
                 done = found is not missing.Found.STOPPED and self._replay(job, day, found, later)
-            if self._is_stopped() or not (done or job.go_on):
+            # A date that was done, and grew, holds no other back: what it lacks cannot come before theirs any more.
+            if self._is_stopped() or not (done or job.go_on or was_ended.get(day)):
                 return False
         return came
 
@@ -160,7 +168,7 @@ class Scheduler:
             self._report.warning(
                 f"{job.name}: {len(given_up)} missed dates are given up, {given_up[0]} to {given_up[-1]} (--catch-up)"
             )
-        return kept
+        return sorted({*kept, *_moved(job, done)})
 
     def _replay(self, job: ScheduledJob, day: date, found: missing.Found, later: int) -> bool:
         """True if the day is done. A later one comes before it only where that was asked for. Without a file its run is

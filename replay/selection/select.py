@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
 from math import gcd
 from pathlib import Path
 
@@ -138,15 +139,26 @@ class Selection:
             return None
         return np.where(out, Fate.NOT_SELECTED, Fate.SENT).astype(np.int8)
 
-    def unmatched(self, seen: Iterable[str]) -> list[str]:
-        """Names and patterns of `--symbols` that none of the symbols seen fits, each with what may have been meant."""
-        symbols = set(seen)
-        missing = [name for name in self._symbols.ordered if name not in symbols]
-        missing += [
-            pattern for pattern in self._symbols.patterns if not any(fnmatchcase(symbol, pattern) for symbol in symbols)
-        ]
-        close = {name: difflib.get_close_matches(name, symbols, n=1, cutoff=0.7) for name in missing[:20]}
-        return [f"{name} (did you mean {close[name][0]}?)" if close.get(name) else name for name in missing]
+    def unmatched(self, seen: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+        """Names and patterns of `--symbols` that none of the symbols seen fits, each with what may have been meant:
+        one of those, or of the others that are there."""
+        symbols, known = set(seen), set(seen).union(others)
+        # Of those that another option leaves out, nothing is expected.
+        missing = [name for name in self._symbols.ordered if name not in symbols and self.wants(name)]
+        may_fit = known if self.exclude or self.sample else symbols
+        missing += [pattern for pattern in self._symbols.patterns if not any(map(partial(_fits, pattern), may_fit))]
+        if not missing:
+            return []
+        folded = {name.casefold(): name for name in sorted(known - set(missing))}
+        told: list[str] = []
+        for name in missing:
+            close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7) if len(told) < 20 else []
+            told.append(f"{name} (did you mean {folded[close[0]]}?)" if close else name)
+        return told
+
+
+def _fits(pattern: str, symbol: str) -> bool:
+    return fnmatchcase(symbol, pattern)
 
 
 def can_match(

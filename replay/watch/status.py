@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from replay import checkpoint as checkpoints
+from replay import seen
 from replay.checkpoint import Checkpoint, CheckpointFile
 from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
@@ -21,10 +22,11 @@ from replay.watch.runs import Run, utf8
 
 
 class State(StrEnum):
-    """How a replay stands. STOPPED: by a signal, after a clean drain. GONE: it was done, and its checkpoint is away.
-    UNKNOWN: there is neither a checkpoint nor a run."""
+    """How a replay stands. STOPPED: by a signal, after a clean drain. EMPTY: there was no row to send. GONE: it was
+    done, and its checkpoint is away. UNKNOWN: there is neither a checkpoint nor a run."""
 
     DONE = "done"
+    EMPTY = "empty"
     RUNNING = "running"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
@@ -54,7 +56,7 @@ class Status:
 
     `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` that are done with, as the checkpoint proves;
     `done_rows` of `rows` is the position. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date
-    last came to its end.
+    last came to its end. `changed` is what of its local files is not as it was then.
     """
 
     job: str
@@ -76,6 +78,7 @@ class Status:
     succeeded_s: float | None = None
     exit_code: int | None = None
     run_id: str | None = None
+    changed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s
             saved_s=found.saved_at_s,
             **found.counts.named(),
         )
-        if found.state is checkpoints.State.DONE:
+        if _ended(found) is not None:
             base = replace(base, succeeded_s=max(base.succeeded_s or 0.0, found.saved_at_s))
     state, detail = _state(found, last, now_s)
     made = replace(base, state=state, detail=detail)
@@ -129,17 +132,24 @@ def _state(found: Checkpoint | str | None, last: Run | None, now_s: float) -> tu
     if last is None or last.ended_s is None or (found is not None and found.saved_at_s > last.ended_s):
         # No run that ended has the last word: what the checkpoint says counts.
         return _by_checkpoint(found, last)
-    return _by_end(last, there=found is not None)
+    return _by_end(last, found)
 
 
-def _by_end(last: Run, *, there: bool) -> tuple[State, str]:
+def _by_end(last: Run, found: Checkpoint | None) -> tuple[State, str]:
     if last.exit_code in STOPPED:
         return State.STOPPED, last.reason or ""
     if last.exit_code != ExitCode.DONE:
         return State.FAILED, f"exit {last.exit_code}: {last.reason}"
-    if not there:
+    if found is None:
         return State.GONE, "it was done; its checkpoint is away, so that the next run sends all rows again"
-    return State.DONE, ""
+    return _ended(found) or (State.DONE, "")
+
+
+def _ended(found: Checkpoint) -> tuple[State, str] | None:
+    """Where there is nothing left to do, by what the checkpoint says."""
+    if found.state is checkpoints.State.EMPTY:
+        return State.EMPTY, "there was no row to send; the next run looks again"
+    return (State.DONE, "") if found.state is checkpoints.State.DONE else None
 
 
 def _by_checkpoint(found: Checkpoint | None, last: Run | None) -> tuple[State, str]:
@@ -147,8 +157,8 @@ def _by_checkpoint(found: Checkpoint | None, last: Run | None) -> tuple[State, s
         if last is None:
             return State.UNKNOWN, "there is no checkpoint, and no run on it is known"
         return State.INTERRUPTED, f"on {last.host}, before its first checkpoint"
-    if found.state is checkpoints.State.DONE:
-        return State.DONE, ""
+    if (ended := _ended(found)) is not None:
+        return ended
     host, _, pid = found.instance.rpartition(":")
     if found.state is checkpoints.State.CLEAN:
         return State.STOPPED, f"on {host}"
@@ -207,11 +217,21 @@ def collect(
     found = {key: (place, _load(place.path)) for key, place in {**places, **known}.items()}
     # Any JSON may lie here, such as a summary: what cannot be read counts where a replay has left its traces.
     statuses = [
-        status(place, checkpoint, last.get(key), now_s)
+        _with_changes(status(place, checkpoint, last.get(key), now_s), checkpoint, place.path)
         for key, (place, checkpoint) in found.items()
         if key in known or not isinstance(checkpoint, str) or CheckpointFile(place.path).has_traces
     ]
     return sorted(statuses, key=lambda each: (each.job, each.date or "", each.checkpoint)), troubles
+
+
+def _with_changes(made: Status, found: Checkpoint | str | None, path: Path) -> Status:
+    """What came or went since a replay was done, or was empty: by the files themselves, without reading Parquet."""
+    if not isinstance(found, Checkpoint) or made.state not in (State.DONE, State.EMPTY):
+        return made
+    changed = seen.changed_since(path, found)
+    if not changed:
+        return made
+    return replace(made, changed=changed, detail=", ".join(filter(None, (f"changed since: {changed}", made.detail))))
 
 
 def _places(state_dir: Path) -> Iterator[Place]:

@@ -13,6 +13,7 @@ from replay.watch.status import State, Status
 
 _STYLES = {
     State.DONE: "green",
+    State.EMPTY: "yellow",
     State.RUNNING: "cyan",
     State.STOPPED: "yellow",
     State.INTERRUPTED: "yellow",

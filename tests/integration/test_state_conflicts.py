@@ -170,7 +170,9 @@ def test_a_file_that_was_added(place: Place, tmp_path: Path, state: str) -> None
         place.half()
     (tmp_path / last.name).rename(last)
     place.refused(
-        "the number of input files was 1, now 2", remedy="go on with the added files with --allow-appended, put back"
+        "the number of input files was 1, now 2",
+        f"input file {last.name} was none, now {last.name}",
+        remedy="send what sorts after all that was sent with --when-changed append, put back",
     )
     outcome = place.replay("--allow-appended")
     assert "1 file(s) were added" in outcome.err
@@ -182,7 +184,7 @@ def test_a_file_that_was_added(place: Place, tmp_path: Path, state: str) -> None
     ("name", "says"),
     [
         ("zz.parquet", ("begins before rows that were", "zz.parquet")),
-        ("a.parquet", ("the number of input files was 2, now 3",)),
+        ("a.parquet", ("begins before rows that were", "a.parquet")),
     ],
 )
 def test_a_file_that_belongs_before(place: Place, name: str, says: tuple[str, ...]) -> None:

@@ -34,8 +34,17 @@ class NightFolder:
         return self.folder / "state"
 
     def checkpoint(self, date: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.state / "j" / f"{date}.json").read_bytes())
+        return self.checkpoint_of(f"j/{date}.json")
+
+    def checkpoint_of(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.state / name).read_bytes())
         return found
+
+    def go_light(self, *args: str, code: int = 0, columns: str = "80") -> subprocess.CompletedProcess[str]:
+        """A command that only looks at the state folder."""
+        done = replay(*args, "--state-dir", str(self.state), COLUMNS=columns)
+        assert done.returncode == code, f"exit {done.returncode}, not {code}: {done.stdout}{done.stderr}"
+        return done
 
     def write(self, name: str, *starts: str, rows: int = 5, symbol: str = "A", group_rows: int | None = None) -> Path:
         """`rows` trades, a second apart, from each of the moments on."""
@@ -51,7 +60,7 @@ class NightFolder:
             "price": prices,
             "event_time": pa.array(times, pa.timestamp("us", "UTC")),
         }
-        pq.write_table(pa.table(table), path, row_group_size=group_rows or len(times))
+        pq.write_table(pa.table(table), path, row_group_size=group_rows or max(1, len(times)))
         return path
 
     def go(
@@ -64,6 +73,10 @@ class NightFolder:
         )
         assert done.returncode == code, f"exit {done.returncode}, not {code}: {done.stdout}{done.stderr}"
         return done
+
+    def by(self, delivery: str) -> tuple[str, ...]:
+        """A delivery with a progress topic of its own: all tests have the same job."""
+        return ("--delivery", delivery, "--progress-topic", f"{self.topic}-progress")
 
     def in_topic(self) -> list[str]:
         """Event times of the topic's records, in its order; empty where there is no topic."""

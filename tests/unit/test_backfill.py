@@ -59,6 +59,7 @@ def backfill(folder: Path, codes: dict[date, list[int]], **options: Any) -> tupl
         retries=Retries(options.pop("retries", 2), 10.0, 600.0),
         missing=options.pop("missing", Policy()),
         go_on=options.pop("go_on", False),
+        looks_unchanged=options.pop("looks_unchanged", lambda _: True),
         **options,
     )
     days = run_days(plan, DAYS, children, Told())

@@ -401,11 +401,11 @@ def test_whatever_changes_bytes_or_their_place_is_refused_by_name(change, named)
         ({"inputs": (*JOB.inputs, JOB.inputs[0]), "topic": "other"}, False),
     ],
 )
-def test_allow_appended_is_advised_only_where_it_helps(change, helps):
+def test_to_append_is_advised_only_where_it_helps(change, helps):
     """Broken: whoever changed an option or the topic is told to go on with added files, and there are none."""
     with pytest.raises(StateConflict) as caught:
         check_same_job(saved_with(PartitionMark(0)), replace(JOB, **change), "x.json")
-    assert ("--allow-appended" in caught.value.todo) == helps
+    assert ("--when-changed append" in caught.value.todo) == helps
 
 
 def test_many_differences_are_counted_rather_than_listed():

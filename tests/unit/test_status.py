@@ -134,7 +134,7 @@ def test_json_has_stable_names():
     assert list(one) == [
         "job", "date", "state", "detail", "checkpoint", "topic", "done_rows", "rows", "in_topic_rows",
         "not_selected_rows", "bad_rows", "of_rows", "rows_per_s", "left_s", "ack_age_s", "saved_s",
-        "succeeded_s", "exit_code", "run_id",
+        "succeeded_s", "exit_code", "run_id", "changed",
     ]  # fmt: skip
     assert one["state"] == "interrupted"
 
