@@ -45,7 +45,7 @@ from replay.options import (
     told,
 )
 from replay.options import takes as takes_groups
-from replay.origins import LOOK_ONLY, blamed, warn_of_variables
+from replay.origins import LOOK_ONLY, blamed, came_from, warn_of_variables
 
 app = typer.Typer(
     name="replay",
@@ -104,6 +104,8 @@ def run(
             options = _embedded(options, sending.checkpoint, stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
         stop = _stop_on_signals()  # one for all of it: none is lost between two
+        if ending.restart and (came := came_from(context, "restart")) != "command line":
+            _reporter().warning(f"{came} says restart: every run, each retry too, sends all rows again")
         if naming.date is not None and naming.date != str(name.day):
             _reporter().info(f"the date is {name.day}, {naming.date} in {name.timezone}")
         found = _files_of_date(source, name, absent.parsed(), stop)

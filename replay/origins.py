@@ -70,6 +70,11 @@ def origin(context: typer.Context, parameter: Any) -> str:
     return str(parameter.envvar) if source.name == "ENVIRONMENT" else "command line"
 
 
+def came_from(context: typer.Context, name: str) -> str:
+    """`origin` of the parameter of this name."""
+    return next(origin(context, each) for each in context.command.params if each.name == name)
+
+
 def is_default(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is None or source.name == "DEFAULT"

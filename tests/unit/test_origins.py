@@ -200,6 +200,19 @@ def test_what_is_for_one_run_by_hand_is_refused_for_every_date(name: str, comman
     assert (code, where in errors, f"replay run --date 2026-11-22 --{name}" in errors) == (2, True, True), errors
 
 
+@pytest.mark.parametrize("by", ["file", "variable", "option"])
+def test_a_restart_that_nobody_typed_is_warned_of(by: str) -> None:
+    """Broken: a line that was left in the job file has each retry of the night send all rows again, without a word."""
+    file = JOB.replace("[kafka]", "restart = true\n[kafka]") if by == "file" else JOB
+    env = {"REPLAY_RESTART": "1"} if by == "variable" else {}
+    args = ("run", "--config", "n.toml", *BROKER[2:], *(["--restart"] if by == "option" else []))
+    code, _, errors = call(*args, file=file, **env)
+    told = {"file": "n.toml, [jobs.nightly] restart says restart", "variable": "REPLAY_RESTART says restart"}.get(by)
+    assert code == 5, errors
+    assert (told or "") in errors
+    assert ("sends all rows again" in errors) == (told is not None), errors
+
+
 # -- config show --------------------------------------------------------------------------------------------
 
 
