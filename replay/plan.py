@@ -80,6 +80,7 @@ class Plan:
     problems: tuple[str, ...] = field(default_factory=tuple)
     checkpoint: str = ""
     picked: str = ""  # by a logical date without {date} in INPUT
+    tables: str = ""  # the states of lake tables that are read
 
     @property
     def topic_bytes(self) -> int:
@@ -156,6 +157,7 @@ def _make_plan(
         scan=scanned,
         partitions=tuple(by_partition[p] for p in range(partitions)) if by_partition and partitions else (),
         picked=options.selection.told_by_date if options.selection is not None else "",
+        tables=source.tables,
         problems=tuple(_problems(options, files, scanned, source)),
     )
 
@@ -336,6 +338,8 @@ def _totals(plan: Plan, duration: Callable[[float], str]) -> Table:
         table.add_row("picked", plan.picked)
     if plan.scan is not None:
         table.add_row("records", f"{plan.scan.records:,}")
+    if plan.tables:
+        table.add_row("tables", plan.tables)
     table.add_row("files", f"{len(plan.files):,}, {size_text(plan.size_bytes)}; at most {plan.open_max:,} at a time")
     table.add_row("in the topic", f"{size_text(plan.topic_bytes)} without compression")
     if plan.first_ns is not None and plan.last_ns is not None:

@@ -53,7 +53,7 @@ def far(place: Address, format: str, store: remote.Store, asked: Asked, metadata
         tables.refuse(table, place.shown)
     if metadata is None:
         names = sorted(filter(tables.is_metadata_file, remote.names_in(place, tables.METADATA, store)))
-        metadata = f"{place.path}/{tables.METADATA}/{iceberg.newest(names, place.shown)}"
+        metadata = f"{place.path}/{tables.METADATA}/{iceberg.newest(names, place.shown)}".lstrip("/")
     return iceberg.content(place.shown, f"{place.scheme}://{_bucket(place)}/{metadata}", store.files, asked, failed)
 
 

@@ -257,8 +257,9 @@ def names_in(place: Address, folder: str, store: Store) -> list[str]:
     """What lies in a folder of the place."""
     from pyarrow.fs import FileSelector  # noqa: PLC0415  # as above
 
+    path = store.full(f"{place.path}/{folder}".lstrip("/"))
     try:
-        found = store.files.get_file_info(FileSelector(store.full(f"{place.path}/{folder}"), allow_not_found=True))
+        found = store.files.get_file_info(FileSelector(path, allow_not_found=True))
     except (OSError, pa.ArrowException) as error:
         raise refusal(place, error) from None
     return [info.base_name for info in found]

@@ -7,43 +7,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import unquote
 
 import pyarrow as pa
 
-from replay.errors import InputError, NoInput, not_memory
-from replay.input import address, lake, paths, remote, tables
+from replay.errors import InputError, NoInput
+from replay.input import address, lake, local, paths, remote, tables
 from replay.input.endings import TAKEN, LeftOut
 
-_FILE = "file://"
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _END_BYTES = 8  # a Parquet file ends with its footer's length (4 bytes) and the magic (4)
 _TAIL_BYTES = 64 << 10  # what pyarrow itself reads first: one request for nearly every footer
 
 # -- what is found ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file of this machine. `real` is its path without links; `linked`: it was reached through one."""
-
-    path: str
-    real: str
-    size_bytes: int
-    linked: bool = False
-
-    @property
-    def identity(self) -> str:
-        return self.real
-
-    def open(self) -> pa.NativeFile:
-        try:
-            return pa.OSFile(os.fsencode(self.path))  # by bytes: a path need not be UTF-8
-        except (OSError, pa.ArrowException) as error:
-            raise _refusal(self.path, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +34,7 @@ class InputPath:
     keys: paths.Keys
     """Its Hive partition keys, outermost first, decoded; null is None."""
     size_bytes: int
-    place: LocalFile | remote.RemoteFile = field(repr=False, compare=False)
+    place: local.LocalFile | remote.RemoteFile = field(repr=False, compare=False)
     table: tables.State | None = field(default=None, repr=False, compare=False)
     """The state of the table whose file it is; `keys` are those that the table tells then."""
 
@@ -90,7 +67,7 @@ class InputPath:
         """What a read of this file failed with, as an error for the operator."""
         if isinstance(self.place, remote.RemoteFile):
             return address.refusal(self.place.address, error)
-        return _refusal(self.shown, error)
+        return local.refusal(self.shown, error)
 
 
 def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
@@ -150,7 +127,7 @@ def find(
     stores: _Stores = {}
     noticed = tables.Noticed()
     for given in inputs:
-        is_remote = address.is_uri(given) and not given.startswith(_FILE)
+        is_remote = address.is_uri(given) and not given.startswith(local.FILE)
         found_here = _remote(given, stores, left_out, asked) if is_remote else _local(given, noticed, left_out, asked)
         for path in found_here:
             found.setdefault(path.place.identity, path)
@@ -165,7 +142,7 @@ def _of_table(content: tables.Content, near: address.Address | None, store: remo
     for file in files:
         at = lake.place_of(file.location, near) if near is not None else lake.local_path(file.location)
         if isinstance(at, str):
-            place: LocalFile | remote.RemoteFile = LocalFile(at, os.path.realpath(at), file.size_bytes)
+            place: local.LocalFile | remote.RemoteFile = local.LocalFile(at, os.path.realpath(at), file.size_bytes)
             shown, full = at, at
         else:
             assert store is not None
@@ -176,8 +153,8 @@ def _of_table(content: tables.Content, near: address.Address | None, store: remo
     return found
 
 
-def _input_path(file: LocalFile | remote.RemoteFile) -> InputPath:
-    if isinstance(file, LocalFile):
+def _input_path(file: local.LocalFile | remote.RemoteFile) -> InputPath:
+    if isinstance(file, local.LocalFile):
         shown, full = file.path, os.path.abspath(file.path)  # by its links: they may be what gives it its keys
     else:
         shown, full = file.address.shown, file.address.path
@@ -219,36 +196,29 @@ def _remote(given: str, stores: _Stores, left_out: LeftOut, asked: tables.Asked)
 # -- finding local files ----------------------------------------------------------------------------------
 
 
-def _refusal(path: str, error: Exception) -> InputError:
-    if isinstance(not_memory(error), FileNotFoundError | NotADirectoryError):
-        return NoInput("there is no such file or folder", where=path, todo="check the path")
-    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error).partition("\n")[0]
-    return InputError(reason, where=path, todo="check path and rights")
-
-
 def _local(given: str, noticed: tables.Noticed, left_out: LeftOut, asked: tables.Asked) -> list[InputPath]:
     if not given:
         raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
-    path = _path_of_url(given) if given.startswith(_FILE) else given
+    path = local.path_of_url(given) if given.startswith(local.FILE) else given
     path = path.rstrip("/") or "/"
     passed = LeftOut()
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null byte
         if not (isinstance(error, FileNotFoundError | NotADirectoryError) and paths.is_pattern(path)):
-            raise _refusal(path, error) from None
-        found = _search(*paths.split_pattern(path), passed)
+            raise local.refusal(path, error) from None
+        found = local.search(*paths.split_pattern(path), passed)
     else:
         content = _table_here(os.path.abspath(path), status, noticed, asked)
         if content is not None:
             return _of_table(content, None, None)
         if stat.S_ISREG(status.st_mode):
-            found = iter([LocalFile(path, os.path.realpath(path), status.st_size)])
+            found = iter([local.LocalFile(path, os.path.realpath(path), status.st_size)])
         elif not stat.S_ISDIR(status.st_mode):
             raise InputError("this is not a file that can be read twice", where=path, todo="save it as a file first")
         else:
             _no_table(path, path, noticed)
-            found = _search(path, paths.FOLDER, passed)
+            found = local.search(path, paths.FOLDER, passed)
     files = sorted(found, key=lambda file: file.linked)  # a file is named as itself, not as a link to it
     for file in files:
         _no_table(file.path, os.path.dirname(file.path), noticed)
@@ -274,84 +244,3 @@ def _no_table(where: str, folder: str, noticed: tables.Noticed) -> None:
     table = noticed.at(os.path.abspath(folder))
     if table is not None:
         tables.refuse(table, where)
-
-
-def _path_of_url(url: str) -> str:
-    host, slash, rest = url.removeprefix(_FILE).partition("/")
-    if host not in {"", "localhost"} or not slash:
-        raise InputError("this URL names no file of this machine", where=url, todo="write file:///folder/file.parquet")
-    return slash + unquote(rest, errors="surrogateescape")
-
-
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    path: str
-    real: str
-    steps: paths.Steps
-    linked: bool
-
-
-def _search(start: str, steps: paths.Steps, left_out: LeftOut) -> Iterator[LocalFile]:
-    """Links to folders are followed, after all real folders, and no folder is searched twice: a loop ends."""
-    near = deque([_Folder(start, os.path.realpath(start), steps, False)])
-    linked: deque[_Folder] = deque()
-    seen: set[tuple[str, paths.Steps]] = set()
-    while near or linked:
-        folder = (near or linked).popleft()
-        if (folder.real, folder.steps) in seen:
-            continue
-        seen.add((folder.real, folder.steps))
-        try:
-            with os.scandir(folder.path or ".") as entries:
-                ordered = sorted(entries, key=lambda entry: entry.name)  # which of two links counts is no accident
-        except OSError as error:
-            raise _refusal(folder.path, error) from None
-        for entry in ordered:
-            below = _folders(folder, entry)
-            for each in below:
-                (linked if each.linked else near).append(each)
-            if not below and paths.takes(folder.steps, entry.name):
-                yield from _file(folder, entry)
-            elif folder.steps == paths.FOLDER and not below and not paths.is_ignored(entry.name) and _is_file(entry):
-                left_out.note(_place(folder, entry)[1], folder.path, entry.name)
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link to itself
-        return False
-
-
-def _place(folder: _Folder, entry: os.DirEntry[str]) -> tuple[str, str, bool]:
-    """Path, real path, and whether a link leads there. Only links are looked up: that costs a call a folder."""
-    path = os.path.join(folder.path, entry.name)
-    if entry.is_symlink():
-        return path, os.path.realpath(path), True
-    return path, os.path.join(folder.real, entry.name), folder.linked
-
-
-def _folders(folder: _Folder, entry: os.DirEntry[str]) -> list[_Folder]:
-    ways = paths.into(folder.steps, entry.name)
-    try:
-        if not ways or not entry.is_dir():
-            return []
-    except OSError:  # a link to itself: no folder; where it is named like a file, opening it says so
-        return []
-    path, real, linked = _place(folder, entry)
-    return [_Folder(path, real, steps, linked) for steps in ways]
-
-
-def _file(folder: _Folder, entry: os.DirEntry[str]) -> Iterator[LocalFile]:
-    path, real, linked = _place(folder, entry)
-    try:
-        status = entry.stat()
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            todo = "if files are being moved or written here, wait until that is done; then run again"
-            raise InputError(
-                "it vanished while it was looked for, or is a link to nothing", where=path, todo=todo
-            ) from None
-        raise _refusal(path, error) from None
-    if stat.S_ISREG(status.st_mode):
-        yield LocalFile(path, real, status.st_size, linked)

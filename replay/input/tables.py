@@ -186,11 +186,19 @@ def missing_extra(format: str, root: str) -> InputError:
 
 def not_honoured(format: str, root: str, what: str) -> InputError:
     """For what would change rows, and is not read yet."""
+    how = next((f" ({each})" for words, each in _REWRITES.items() if words in what), "")
     return InputError(
         f"the {format} table has {what}, which replay does not honour",
         where=root,
-        todo="rewrite the table without, or write one version of it elsewhere as plain Parquet files, and name those",
+        todo=f"rewrite the table without{how}, or write one version elsewhere as plain Parquet files, and name those",
     )
+
+
+_REWRITES = {
+    "deletion vectors (rows": "REORG TABLE ... APPLY (PURGE)",
+    "delete files": "rewrite_data_files with delete-file-threshold 1",
+}
+"""What others call it."""
 
 
 def gone(state: State, where: str) -> StateConflict:
