@@ -91,6 +91,12 @@ def test_a_connection_that_breaks(
     for replay, job in zip(replays, jobs, strict=True):
         assert job.wait() == 0, job.log
         replay.assert_exact()
+        rows = f"{len(trades.rows):,}"
+        assert f"{rows} in topic, 0 not selected, 0 bad, of {rows} rows" in job.output
+        assert f"{rows} by this run, which began at row 0" in job.output, "what was sent again was delivered once"
+        assert "unconfirmed" not in job.output
+    if fault is reset_in_a_request:
+        assert any("that were lost on their way; none is in the topic twice" in job.output for job in jobs)
 
 
 def test_latency_and_jitter(proxy: Proxy, address: str, trades: Trades, both: MakeBoth) -> None:
