@@ -7,6 +7,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 from replay import __version__
 from replay.counts import NOT_SELECTED, RowCounts
@@ -57,7 +58,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         date=last.date or "",
         topic=last.topic,
         cluster=_cluster(next((each.cluster_id for each in reversed(details) if each.cluster_id), ""), options),
-        delivery=options.get("delivery", ""),
+        delivery=pace.get("delivery", ""),
         pace=next((f"{name} {pace[name]}" for name in ("rate", "speed") if pace.get(name)), ""),
         inputs=found.inputs or ([options["inputs"]] if options.get("inputs") else []),
         files=found.files or (1 if options.get("inputs") else 0),
@@ -69,7 +70,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         spans=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
         replayed=_replayed(details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
-        verdict=details[-1].verdict,  # an older one says nothing of what was sent since
+        verdict=_verdict(recorded),
         settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
         versions=versions,
         machine=machine,
@@ -89,6 +90,14 @@ def _counts(found: Sequence[runs.Run]) -> RowCounts:
     in_topic = max(0, done_rows - not_selected - left_out.total())
     rows = max((run.rows for run in found if run.rows is not None), default=0)
     return RowCounts(max(rows, in_topic + not_selected + left_out.total()), in_topic, not_selected, dict(left_out))
+
+
+def _verdict(recorded: Sequence[Recorded]) -> Mapping[str, Any] | None:
+    """The last one. One that is older than what was sent since says nothing of it."""
+    for run, _, _, found in reversed(recorded):
+        if found.verdict is not None or run.sent_rows:
+            return found.verdict
+    return None
 
 
 def _cluster(cluster_id: str, options: Mapping[str, str]) -> str:

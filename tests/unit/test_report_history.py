@@ -151,3 +151,21 @@ def test_a_job_that_never_ran(history):
     """Broken: a mistyped job makes an empty page instead of an error."""
     with pytest.raises(UsageError, match="no run of nightli for 2026-11-22 is on record"):
         collect(history, "nightli", "2026-11-22", NOW_S)
+
+
+def test_a_look_at_a_night_that_is_done_changes_nothing_of_what_is_told(history):
+    """Broken: the catch-up of the next evening, which finds nothing to do, hides the pace and verdict of the night."""
+    whole = {"exact": True, "rows": 94}
+    done = recorded("c2", NOW_S - 38, ended_s=NOW_S - 35, exit_code=0, reason="done", sent_rows=3, in_topic_rows=94,
+                    not_selected_rows=4, bad_rows=2, of_rows=100, delivered_rows=3,
+                    options={"--rate": "7/s"})  # fmt: skip
+    history.write(done, [], [], Details(verdict=whole, cluster_id="x7Kq"))
+    noop = replace(done, run_id="c3", started_s=NOW_S - 30, sent_rows=0, delivered_rows=0, options={"--rate": "9/s"})
+    history.write(noop, [], [], Details())
+    data = collect(history, "nightly", "2026-11-22", NOW_S)
+    assert (data.pace, data.verdict, data.counts.in_topic, data.runs[-1].found_nothing_to_do) == (
+        "rate 7/s", whole, 94, True,
+    )  # fmt: skip
+    assert data.cluster.startswith("id x7Kq")
+    history.write(replace(noop, run_id="c4", started_s=NOW_S - 20, sent_rows=1), [], [], Details())
+    assert collect(history, "nightly", "2026-11-22", NOW_S).verdict is None, "it says nothing of what was sent since"
