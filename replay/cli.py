@@ -99,6 +99,9 @@ def run(
         if ending.embedded:
             name = replace(name, folder=Path())  # until there is one that ends with this process
         rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not ending.embedded)
+        missing = absent.parsed()
+        if name.day is not None and missing.is_off(name.day):  # a file of many days has no row of this one
+            rows = replace(rows, empty=config.Empty.OK)
         options = replace(sending.parsed(name, rows, kafka), pace=pacing.parsed(), restart=ending.restart)
         if ending.embedded:
             options = _embedded(options, sending.checkpoint, stack)
@@ -108,7 +111,7 @@ def run(
             _reporter().warning(f"{came} says restart: every run, each retry too, sends all rows again")
         if naming.date is not None and naming.date != str(name.day):
             _reporter().info(f"the date is {name.day}, {naming.date} in {name.timezone}")
-        found = _files_of_date(source, name, absent.parsed(), stop)
+        found = _files_of_date(source, name, missing, stop)
         if found != "skipped":
             off = found == "a day off"
             verify_after = ending.verify_after

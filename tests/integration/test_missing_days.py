@@ -93,6 +93,16 @@ def test_run_on_a_day_off_is_a_success_that_monitors_see(nights: NightFolder) ->
     assert nights.per_day() == {"2026-11-03": 5}
 
 
+def test_a_day_off_in_files_of_many_days_is_no_failure(nights: NightFolder) -> None:
+    """Broken: without {date} in INPUT a weekend fails for want of rows, and nothing comes after it."""
+    off = nights.folder / "off"
+    off.write_text("tue\n")
+    nights.go("backfill", "--from", "2026-11-01", "--to", "2026-11-05", "--calendar", str(off))
+    assert nights.per_day() == {"2026-11-01": 5, "2026-11-02": 5, "2026-11-04": 5}
+    off.write_text("mon\n")
+    assert "--empty ok" in nights.go("run", "--date", "2026-11-03", "--calendar", str(off), code=3).stderr
+
+
 @pytest.mark.parametrize("command", ["run", "backfill"])
 def test_a_file_that_comes_late_is_waited_for(nights: NightFolder, jobs: Jobs, command: str) -> None:
     """Broken: a file that is ten minutes late costs the night, or is never looked for again."""
