@@ -36,7 +36,7 @@ from replay.preflight import (
     look_at_new_topic,
     save_empty,
 )
-from replay.report import Reporter, Snapshot, Stop, utc
+from replay.report import BEGINNING, Reporter, Snapshot, Stop, utc
 from replay.resume import check_same_job, check_watermarks
 from replay.self_test import SelfTest
 from replay.topic_watch import Identity, TopicWatch
@@ -129,8 +129,11 @@ def _see_through(context: Context, saved: Checkpoint | None, self_test: SelfTest
     elif check_before(ready, saved):
         if self_test is not None:
             self_test.judge(context.report)
+        ready = _with_topic(ready)
+        row = saved.progress.position.row if saved is not None else 0
+        ready.report.phase(BEGINNING, row, ready.source.rows)
         try:
-            _DELIVER[context.options.delivery](_with_topic(ready), saved)
+            _DELIVER[context.options.delivery](ready, saved)
         except Stopped as error:  # maybe while it was being found out which row comes next
             left = context.file.load()
             error.is_clean = left is None or left.state is not State.RUNNING

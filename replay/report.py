@@ -20,6 +20,9 @@ from replay.signals import is_another_request
 from replay.watch.broker_statistics import BrokerStatistics
 from replay.watch.details import Counts
 
+BEGINNING = "beginning"
+"""The phase in which all was looked at that could keep a replay from being one."""
+
 SETTLING = "waiting until no row of the last run can surface any more"
 TAIL = "reading the topic's tail"
 STARTING_OVER = "starting over from what Kafka has committed"

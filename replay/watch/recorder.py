@@ -6,13 +6,14 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from replay.errors import STOPPED, ExitCode
 from replay.model import Clock, SystemClock
 from replay.pace import Lateness
-from replay.report import RESUMING, Reporter, Snapshot
+from replay.report import BEGINNING, RESUMING, Reporter, Snapshot
 from replay.watch.beside import Beside
 from replay.watch.details import Details, details, shortened_verdict
 from replay.watch.history import Damaged, History
@@ -33,13 +34,37 @@ one of a day both have a few thousand points at most."""
 OUTAGE, RESUME = "outage", "resume"
 
 
+REFUSED = frozenset(
+    {
+        ExitCode.USAGE,
+        ExitCode.INPUT,
+        ExitCode.STATE_CONFLICT,
+        ExitCode.LOCKED,
+        ExitCode.CHECKPOINT_UNWRITABLE,
+        *STOPPED,
+    }
+)
+"""Ends of what is no run, if they come before all was looked at: typing errors, and starts that are refused. An
+outage, or a bug, makes a failed run at any time."""
+
+
 @contextmanager
-def recording(history: History, info: RunInfo, to: Reporter, clock: Clock | None = None) -> Iterator[Recorder]:
+def recording(
+    history: History, info: RunInfo, to: Reporter, clock: Clock | None = None, *, at_once: bool = True
+) -> Iterator[Recorder]:
     """The run is in the history from here on, and its end once this is left: as `ended` said, or as the error says
-    that passes through."""
-    recorder = Recorder(history, info, to, clock or SystemClock())
-    writer = Beside("history", WRITE_S, recorder.write)
-    writer.start(BEGIN_WAIT_S)
+    that passes through. Without `at_once`, from where all was looked at that could keep it from being a run."""
+    writer: Beside | None = None
+
+    def begin() -> None:
+        nonlocal writer
+        if writer is None:
+            writer = Beside("history", WRITE_S, recorder.write)
+            writer.start(BEGIN_WAIT_S)
+
+    recorder = Recorder(history, info, to, clock or SystemClock(), begin)
+    if at_once:
+        begin()
     error: BaseException | None = None
     try:
         yield recorder
@@ -48,15 +73,20 @@ def recording(history: History, info: RunInfo, to: Reporter, clock: Clock | None
         raise
     finally:
         recorder.close(outcome_of(error))
-        if not writer.finish(END_WAIT_S):
+        if writer is None and outcome_of(error).exit_code not in REFUSED:
+            begin()
+        if writer is not None and not writer.finish(END_WAIT_S):
             to.warning(f"the end of this run may be missing in the history, which is slow ({history.path})")
 
 
 class Recorder(Relay):
     """Watches one run. On the replay's own thread it does arithmetic and nothing else."""
 
-    def __init__(self, history: History, info: RunInfo, to: Reporter, clock: Clock) -> None:
+    def __init__(
+        self, history: History, info: RunInfo, to: Reporter, clock: Clock, begin: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(to)
+        self._begin_to_write = begin
         self._history, self._info, self._clock = history, info, clock
         self._process = this_process()
         # Whoever asks later does so from another folder, or by another link: one file, one name.
@@ -85,6 +115,8 @@ class Recorder(Relay):
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
         super().phase(name, done_rows, rows)
+        if name in RESUMING or name == BEGINNING:
+            self._begin_to_write()
         if name in RESUMING:
             self._begin(RESUME, self._clock.monotonic(), name)
         self._sample(name)

@@ -80,7 +80,7 @@ def watching(
     with logged_as(info.job, info.date, info.run_id):  # also what is told of the end
         try:
             with (
-                recording(history, info, to, clock) as recorder,
+                recording(history, info, to, clock, at_once=False) as recorder,
                 metrics.exporting(
                     options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
                 ) as exported,

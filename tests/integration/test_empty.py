@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,31 @@ def test_verify_takes_no_row_for_no_proof(nights: NightFolder) -> None:
     told = nights.go("verify", "--symbols", "BTCUSD", "--allow-foreign", code=3).stderr
     assert "did you mean BTCUSDT?" in told
     nights.go("verify", "--symbols", "BTCUSD", "--allow-foreign", "--allow-empty")
+
+
+def test_what_was_refused_was_no_run_and_is_told_all_the_same(nights: NightFolder) -> None:
+    """Broken: typing errors fill the history of runs, and are the last word in `status`; or nobody hears of them."""
+    nights.go("run", "--date", DAY)
+    notes, metrics = nights.folder / "notes", nights.folder / "m.prom"
+    told = ("--notify", f"tee -a {notes}", "--metrics-textfile", str(metrics), "--summary-json", "-")
+    for options, code in (
+        (("--date", DAY, "--fields", "nothing"), 3),
+        (("--date", DAY, "--header", "a=1"), 4),
+        (("--date", NEXT, "--symbols", "BTCUSD"), 3),
+        (("--create-topic", "2:99", "--topic", f"{nights.topic}-2"), 2),
+    ):
+        nights.go("run", *options, *told, code=code)
+    assert re.findall(r'"exit_code": (\d+)', notes.read_text()) == ["3", "4", "3", "2"]
+    (line,) = [line for line in metrics.read_text().splitlines() if line.startswith("replay_exit_code")]
+    assert float(line.rpartition(" ")[2]) == 2
+    runs = json.loads(nights.go_light("history", "--format", "json").stdout)
+    assert [run["exit_code"] for run in runs] == [0]
+    assert state_of(nights) == "done"
+
+
+def test_an_outage_from_the_start_is_a_failed_run(nights: NightFolder) -> None:
+    """Broken: a night in which no broker was to be had leaves no trace in the history."""
+    away = replace(nights, bootstrap="127.0.0.1:1")
+    away.go("run", "--broker-timeout", "1s", code=5)
+    (run,) = json.loads(nights.go_light("history", "--format", "json").stdout)
+    assert run["exit_code"] == 5
