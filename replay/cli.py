@@ -656,7 +656,7 @@ def _replay(
     from replay import job  # noqa: PLC0415
     from replay.terminal import Terminal, draws, summary_lines  # noqa: PLC0415
     from replay.watch.history import History  # noqa: PLC0415
-    from replay.watch.runs import RunInfo  # noqa: PLC0415
+    from replay.watch.runs import DAY_OFF, RunInfo  # noqa: PLC0415
     from replay.watch.watching import HISTORY, watching  # noqa: PLC0415
 
     watch = watched.parsed(name, options.kafka.topic)
@@ -664,7 +664,7 @@ def _replay(
     info = RunInfo(
         job=name.job or options.kafka.topic,
         date=str(name.day) if name.day is not None else None,
-        command="run",
+        command=DAY_OFF if day_off else "run",
         topic=options.kafka.topic,
         checkpoint=str(options.checkpoint),
         options={each.name: each.text for each in given},

@@ -42,6 +42,10 @@ class RunInfo:
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
+DAY_OFF = "run on a day off"
+"""Command of a run that found no file, and that its calendar does not expect any: a success without a checkpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended; the reason is one sentence."""

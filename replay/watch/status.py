@@ -18,7 +18,7 @@ from replay.checkpoint import Checkpoint, CheckpointFile
 from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.process import Process, was_there
-from replay.watch.runs import Run, utf8
+from replay.watch.runs import DAY_OFF, Run, utf8
 
 
 class State(StrEnum):
@@ -140,6 +140,8 @@ def _by_end(last: Run, found: Checkpoint | None) -> tuple[State, str]:
         return State.STOPPED, last.reason or ""
     if last.exit_code != ExitCode.DONE:
         return State.FAILED, f"exit {last.exit_code}: {last.reason}"
+    if found is None and last.command == DAY_OFF:
+        return State.EMPTY, "a day off without a file; the next run looks again"
     if found is None:
         return State.GONE, "it was done; its checkpoint is away, so that the next run sends all rows again"
     return _ended(found) or (State.DONE, "")
