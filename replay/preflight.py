@@ -13,7 +13,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay import emptiness
+from replay import emptiness, seen
 from replay.checkpoint import Checkpoint, CheckpointFile, InputPrint, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
 from replay.config import ENCODER_VERSION, OnBadRow, RunOptions, WhenChanged
@@ -152,18 +152,31 @@ def job_print(context: Context, topic: Topic) -> JobPrint:
 
 
 def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None, stop: Stop, report: Reporter) -> None:
-    """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or of files added to one; of these
-    the rows that are read are looked at, too."""
-    if saved is not None and options.when_changed is WhenChanged.FAIL:
-        return
-    known = saved.job.inputs if saved is not None else ()
-    if not options.source.trust_statistics:
-        look_at_left_out(source, stop.check, report, {each.footer_sha256 for each in known})
-    if saved is not None and options.check:
+    """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or belongs to one that is done; of
+    files added to one the rows that are read are looked at, too."""
+    may_grow = saved is not None and options.when_changed is not WhenChanged.FAIL
+    if not options.source.trust_statistics and (saved is None or saved.state is State.DONE or may_grow):
+        look_at_left_out(source, stop.check, report, _looked_at(options, source, saved))
+    if saved is not None and may_grow and options.check:
+        known = saved.job.inputs
         added = (index for index, file in enumerate(source.files) if file.print not in known)
         for batch in source.checked(first=next(added, len(source.files))):
             stop.check()
             report.phase("checking what was added", batch.start.row + len(batch), source.rows)
+
+
+def _looked_at(options: RunOptions, source: Source, saved: Checkpoint | None) -> set[str]:
+    """Footers of files that need no look: those of the replay itself, and those that were there when it was done."""
+    if saved is None:
+        return set()
+    noted = seen.load(options.checkpoint, saved)
+    before = {(each.path, each.size_bytes, each.mtime_ns) for each in noted.files} if noted is not None else set()
+    found = {each.footer_sha256 for each in saved.job.inputs}
+    for file in source.ruled_out:
+        now = seen.described(file.shown, file.size_bytes, is_local=not file.path.is_remote)
+        if (now.path, now.size_bytes, now.mtime_ns) in before:
+            found.add(file.footer_sha256)
+    return found
 
 
 def _options_print(options: RunOptions, source: Source) -> dict[str, str]:

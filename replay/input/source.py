@@ -242,6 +242,11 @@ class Source:
         if wrong:
             raise StatisticsWrong(wrong)
 
+    @property
+    def ruled_out(self) -> list[InputFile]:
+        """What statistics rule out, by file: each with nothing but those row groups."""
+        return [file for _, file, _ in self._ruled_out]
+
     def check_left_out(self, look: Callable[[int], None] = lambda _: None, known: Collection[str] = ()) -> None:
         """Looks whether the row groups that statistics rule out, also those of files of which none is left, hold no row
         that is selected, by reading the columns by which they are ruled out. Raises `StatisticsWrong`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -239,6 +240,29 @@ def test_files_that_were_added_are_looked_at_as_well(tmp_path: Path, kafka: Kafk
         found = [json.loads(record.value or b"")["price"] for record in records]
         assert found == [*range(ROWS), *(n // 2 for n in range(2 * ROWS))]
     assert run(command, tmp_path).returncode == 0
+
+
+def test_a_late_file_that_hides_its_rows_is_told(
+    tmp_path: Path, command: list[str], kafka: KafkaCluster | Broker, topic: str
+) -> None:
+    """Broken: a day is "done" for good, though a file that came later holds rows of it; or each look at a day that is
+    done reads all files of all days again."""
+    hours(tmp_path / "in" / "a.parquet", 0)
+    other = hours(tmp_path / "in" / "b.parquet", 24)
+    assert run(command, tmp_path, *DAY).returncode == 0
+    before, data = other.stat(), other.read_bytes()
+    other.write_bytes(data[:4] + bytes(2_000) + data[2_004:])  # whoever reads it again cannot
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    honest = run(command, tmp_path, *DAY)
+    assert honest.returncode == 0, honest.stderr
+    assert "nothing to do" in honest.stderr
+    hours(tmp_path / "in" / "c.parquet", 48)
+    assert run(command, tmp_path, *DAY).returncode == 0
+    late = say(hours(tmp_path / "in" / "d.parquet", 0), 2, T0_US + 90 * HOUR_US, T0_US + 99 * HOUR_US)
+    done = run(command, tmp_path, *DAY)
+    assert done.returncode == 4, done.stderr
+    assert f"{late.name}: row 0 " in done.stderr
+    assert prices(kafka, topic) == [float(n) for n in range(ROWS)]
 
 
 @pytest.mark.usefixtures("liar")
