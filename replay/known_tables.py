@@ -14,13 +14,13 @@ from replay.input import tables
 def as_known(options: SourceOptions, checkpoint: Path, *, also_done: bool = False) -> SourceOptions:
     """The options with the tables as they were when this replay began, however they have moved on since.
 
-    A replay that is done is compared with the newest state, unless `also_done`: that is for reading back what it
-    wrote. A checkpoint that cannot be read is no matter here: whoever goes by it says so.
+    A replay that has come to its end, done or empty, is compared with the newest state, unless `also_done`: that is
+    for reading back what it wrote. A checkpoint that cannot be read is no matter here: whoever goes by it says so.
     """
     try:
         saved = CheckpointFile(checkpoint).load()
     except ReplayError:
         return options
-    if saved is None or (saved.state is State.DONE and not also_done):
+    if saved is None or (saved.state not in (State.RUNNING, State.CLEAN) and not also_done):
         return options
     return replace(options, known_tables=tables.known_from(saved.job.options.get(tables.IDENTITY, "")))

@@ -139,6 +139,30 @@ def test_a_day_that_is_done_stays_done_when_another_day_is_added(
     assert_holds(kafka, topic, trades(500))
 
 
+def test_a_day_that_was_empty_and_one_that_grew_take_the_rows_that_came(
+    jobs: Jobs, kafka: KafkaCluster | Broker, topic: str, tmp_path: Path
+):
+    """Broken: rows that were committed to the table late are never sent, with exit 0."""
+    create_topic(kafka.bootstrap_servers, topic, 3, config={"retention.ms": "-1"})
+    table = Delta(tmp_path, trades(500))
+    place = tmp_path / "c.json"
+    options = ["--date", "2026-11-23", "--empty", "ok", "--when-changed", "append"]
+    command = replay_command([table.path], topic, kafka.bootstrap_servers, place, *options)
+    job = jobs.start(command)
+    assert job.wait() == 0, job.log
+    assert checkpoint(place)["state"] == "empty"
+    late = [trades(300, first=86_400), trades(200, first=90_000)]
+    for number, each in enumerate(late, 1):
+        write_deltalake(table.path, each, mode="append")
+        job = jobs.start([*command, "--verify"])
+        assert job.wait() == 0, job.log
+        assert_holds(kafka, topic, pa.concat_tables(late[:number]))
+    write_deltalake(table.path, trades(10, first=87_000), mode="append")  # before rows that were sent
+    job = jobs.start(command)
+    assert job.wait() == 4, job.log
+    assert_holds(kafka, topic, pa.concat_tables(late))
+
+
 def test_a_transactional_replay_goes_on_where_only_the_number_of_the_table_changed(
     jobs: Jobs, kafka: KafkaCluster | Broker, topic: str, tmp_path: Path
 ):
