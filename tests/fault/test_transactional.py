@@ -109,7 +109,7 @@ def test_a_run_without_trouble(transactional: Callable[..., Scenario]) -> None:
     replay = transactional("--rate", "max")
     first = replay.run(code=0)
     assert_committed_exact(replay)
-    assert "16,000 of 16,000" in first.output
+    assert "16,000 in topic, 0 not selected, 0 bad, of 16,000 rows" in first.output
     saved = checkpoint(replay.checkpoint)
     assert (saved["state"], saved["next_row"]) == ("done", 16_000)
     assert "nothing to do" in replay.run(code=0).log

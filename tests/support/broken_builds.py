@@ -133,7 +133,9 @@ def no_patience(patch: pytest.MonkeyPatch) -> None:
 
 def _set_patience(patch: pytest.MonkeyPatch, seconds: float) -> None:
     real = Patience.__init__
-    patch.setattr(Patience, "__init__", lambda self, clock, _, *more: real(self, clock, seconds, *more))
+    patch.setattr(
+        Patience, "__init__", lambda self, clock, _, *more, **named: real(self, clock, seconds, *more, **named)
+    )
 
 
 def sync_not_looked_at(patch: pytest.MonkeyPatch) -> None:
