@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from replay.errors import ExitCode, UsageError
+from replay.model import SystemClock
+from replay.nightly.children import Children
 from replay.nightly.due import Retries, after_failure, days_between, logical_date, missed, newest
-from replay.nightly.schedule import cron_trigger
+from replay.nightly.missing import Policy
+from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, cron_trigger
+from tests.unit.fakes import Told
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -114,3 +119,31 @@ def test_days_and_limits() -> None:
 def test_a_schedule_that_cannot_be_read(text: str) -> None:
     with pytest.raises(UsageError, match="is no schedule"):
         cron_trigger(text, "UTC")
+
+
+class Nightly:
+    """Fires at 00:00 UTC; `newest` is what a test says."""
+
+    zone = UTC
+
+    def __init__(self, fired: datetime) -> None:
+        self.fired = fired
+
+    def newest(self, _: datetime) -> datetime:
+        return self.fired
+
+    def after(self, moment: datetime) -> datetime:
+        next_day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        return next_day if next_day <= self.fired else datetime.max.replace(tzinfo=UTC)
+
+
+def test_the_first_date_of_a_job_is_not_forgotten_though_nothing_came_of_it(tmp_path: Path) -> None:
+    """Broken: the file of a new job's first night is missing, no checkpoint remembers it, and no later firing does."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    cron = Nightly(today - timedelta(days=1))
+    job = ScheduledJob("j", CronTrigger(cron), "today", lambda _: [], tmp_path, 7, Retries(0, 1.0, 1.0), False,
+                       lambda _: False, Policy())  # fmt: skip
+    scheduler = Scheduler([job], Children(SystemClock()), Told())
+    assert scheduler._due(job, is_start=False) == [cron.fired.date()]
+    cron.fired = today
+    assert scheduler._due(job, is_start=False) == [today.date() - timedelta(days=1), today.date()]
