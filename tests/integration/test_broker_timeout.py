@@ -61,7 +61,7 @@ def test_it_ends_in_time(name: str, started: Start) -> None:
 def test_what_only_looks_has_nothing_to_go_on_from(name: str, started: Start) -> None:
     """Broken: a stopped `verify` promises to go on from here; one without a broker, that it resumes."""
     job = started(name)
-    job.wait_log("--broker-timeout")
+    job.wait_log("Broker unreachable")
     job.signal(signal.SIGINT)
     assert job.wait(30) == 130, job.log
     assert "stopped by SIGINT" in job.log
