@@ -685,7 +685,7 @@ def test_unusual_but_valid_columns_replay_exactly(case: Good, site: Site) -> Non
     expected = expected_records(case.expected if case.expected is not None else case.table, case.fields)
     verdict = compare(expected, read_topic(site.broker.bootstrap_servers, site.topic, deadline_s=10))
     assert verdict.exact, f"{case.broken}\n{verdict}"
-    assert site.left_behind() == {"job.json", "job.json.prev"}
+    assert site.left_behind() == {"job.json", "job.json.prev", "job.json.inputs"}
 
 
 def test_empty_files_beside_full_ones_do_no_harm(site: Site) -> None:
@@ -824,7 +824,7 @@ def test_a_linked_checkpoint_stays_a_link_and_resumes(site: Site) -> None:
     assert "nothing to do" in outcome.err
     assert site.sent() == 3
     assert site.checkpoint.is_symlink()
-    assert {each.name for each in real.parent.iterdir()} == {"job.json", "job.json.lock"}
+    assert {each.name for each in real.parent.iterdir()} == {"job.json", "job.json.lock", "job.json.inputs"}
 
 
 def test_a_clean_stop_with_an_edited_row_is_not_rewound(site: Site) -> None:
