@@ -17,6 +17,7 @@ from replay import emptiness, seen
 from replay.checkpoint import Checkpoint, CheckpointFile, InputPrint, JobPrint, State, this_instance
 from replay.cluster import Cluster, Topic
 from replay.config import ENCODER_VERSION, OnBadRow, RunOptions, WhenChanged
+from replay.counts import RowCounts
 from replay.encode import Encoder, refuse_records
 from replay.errors import StateConflict, UsageError
 from replay.input import quarantine
@@ -236,10 +237,11 @@ def save_empty(context: Context) -> None:
             interval_s=options.checkpoint_interval_s,
             saved_at_s=context.clock.now(),
             instance=this_instance(),
-            pruned_rows=context.source.rows_all - context.source.rows,
+            pruned_rows=context.source.rows_all,
         )
     )  # fmt: skip
     context.shown.nothing_selected = True
+    context.shown.counts = RowCounts(context.source.rows_all, not_selected=context.source.rows_all)
     context.report.progress(context.shown)
     picked = options.source.selection.told_by_date if options.source.selection is not None else ""
     context.report.info(

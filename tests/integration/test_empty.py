@@ -166,3 +166,15 @@ def test_an_outage_from_the_start_is_a_failed_run(nights: NightFolder) -> None:
     away.go("run", "--broker-timeout", "1s", code=5)
     (run,) = json.loads(nights.go_light("history", "--format", "json").stdout)
     assert run["exit_code"] == 5
+
+
+@pytest.mark.parametrize(
+    "options", [("--symbols", "BTCUSD"), ("--where", "price < 0")], ids=["statistics", "looked at"]
+)
+def test_rows_of_which_none_is_selected_are_all_told_as_that(nights: NightFolder, options: tuple[str, ...]) -> None:
+    """Broken: "0 of 0 rows", or "0 of 500 rows" as if 500 were still to come: status and summary tell of two things."""
+    done = nights.go("run", *options, "--allow-empty", "--summary-json", "-")
+    status = json.loads(nights.go_light("status", "--format", "json").stdout)[0]
+    for document in (json.loads(done.stdout), status):
+        told = [document[f"{name}_rows"] for name in ("in_topic", "not_selected", "bad", "of")]
+        assert told == [0, 500, 0, 500]
