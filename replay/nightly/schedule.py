@@ -20,7 +20,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from replay.done import is_unchanged
 from replay.errors import ExitCode
-from replay.nightly import due, missing
+from replay.nightly import began, due, missing
 from replay.nightly.backfill import is_ended
 from replay.nightly.children import LOOK_S, Children, told
 from replay.nightly.cron import parse_cron
@@ -79,8 +79,10 @@ def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = 
 
 
 def dates_known(state_dir: Path) -> dict[date, bool]:
-    """The dates with a checkpoint, and whether each is done, or was empty when somebody looked last."""
-    found = {}
+    """The dates with a checkpoint, and that with which the schedule began; whether each is done, or was empty when
+    somebody looked last."""
+    first = began.first_date(state_dir)
+    found = {first: False} if first is not None else {}
     for path in state_dir.glob("????-??-??.json") if state_dir.is_dir() else ():
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", path.stem):
             found[date.fromisoformat(path.stem)] = is_ended(path)
@@ -160,6 +162,7 @@ class Scheduler:
         tonight = due.logical_date(firing, job.told) if firing is not None else None
         if tonight is not None:
             self._fired[job.name].add(tonight)
+            began.remember(job.state_dir, tonight)
         known = {**dict.fromkeys(self._fired[job.name], False), **known}
         done = {day for day, ended in known.items() if ended}
         missed = due.missed(job.next_firing, job.told, known, done, now)
