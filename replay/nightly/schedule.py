@@ -102,7 +102,6 @@ class Scheduler:
         self._jobs, self._children, self._report = jobs, children, report
         self._ended = threading.Event()
         self._one_at_a_time = {job.name: threading.Lock() for job in jobs}
-        self._fired: dict[str, set[date]] = {job.name: set() for job in jobs}  # also where no checkpoint came of it
         self._scheduler = BackgroundScheduler(
             executors={"default": {"type": "threadpool", "max_workers": 2 * len(jobs)}},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -156,14 +155,12 @@ class Scheduler:
 
     def _due(self, job: ScheduledJob, *, is_start: bool) -> list[date]:
         now = job.now()
-        known = dates_known(job.state_dir)
         # A firing may begin late: by its jitter, behind the one before it, on a machine that slept. Its date stays.
         firing = job.trigger.cron.newest(now) if not is_start else None
         tonight = due.logical_date(firing, job.told) if firing is not None else None
         if tonight is not None:
-            self._fired[job.name].add(tonight)
             began.remember(job.state_dir, tonight)
-        known = {**dict.fromkeys(self._fired[job.name], False), **known}
+        known = dates_known(job.state_dir)
         done = {day for day, ended in known.items() if ended}
         missed = due.missed(job.next_firing, job.told, known, done, now)
         # A date that was passed over is looked for again, as its file may have come since, but is not told of again.

@@ -285,8 +285,8 @@ def the_story(week: Week) -> None:
     assert {(job, day) for job, day, _ in failed} <= {(EQUITIES, str(march(25))), (CRYPTO, str(march(25)))}
 
     told = set(week.notified())
-    for day in (24, 26):
-        assert (EQUITIES, str(march(day)), 3) in told, "a day without a file"
+    for late in (24, 26):
+        assert (EQUITIES, str(march(late)), 3) in told, "a day without a file"
     assert (EQUITIES, str(march(25)), 5) in told, "an outage past the deadline"
     assert {(job, day) for job, day, _ in told} <= {
         *((EQUITIES, str(march(day))) for day in (24, 25, 26)), (CRYPTO, str(march(25))),
