@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 FAULT, INTEGRATION, UNIT = "tests/fault", "tests/integration", "tests/unit"
 JOB, SELECTED = f"{FAULT}/test_job_killed.py", f"{FAULT}/test_job_killed_selected.py"
+APPENDING = f"{FAULT}/test_job_killed_appending.py"
 BROKER, REFUSED = f"{FAULT}/test_broker_faults.py", f"{FAULT}/test_record_refused.py"
 TRANSACTIONAL, INSTANCES = f"{FAULT}/test_transactional.py", f"{FAULT}/test_instances.py"
 DISK, FULL_LOG, MEMORY = (
@@ -68,6 +69,13 @@ CAUGHT_BY = {
             for kind in ("selected", "limited", "quarantined", "many files", "sorted", "kept")
         ),
         Catch(f"{SELECTED}::test_killed_while_bad_rows_are_put_aside", DUPLICATED),
+        *each_of(
+            APPENDING,
+            DUPLICATED,
+            "test_a_file_more[idempotent-after report 900]",
+            "test_a_file_that_grew[after report 900]",
+            "test_a_day_that_was_empty[after report 900]",
+        ),
         Catch(f"{BROKER}::test_a_job_killed_while_the_broker_hangs", DUPLICATED),
         Catch(f"{BROKER}::test_broker_and_job_both_killed[job]", DUPLICATED),
         Catch(f"{LOST_ACKS}::test_a_job_killed_whose_acknowledgements_were_lost", DUPLICATED),
