@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 TAKEN = ".parquet, .parq or .pq"
 
+_NOTES = frozenset({".md", ".rst"})
+"""Endings of what people write beside their data: nobody takes it for trades."""
+
 _SHOWN_MAX = 5  # different endings in one line
 
 
@@ -62,6 +65,9 @@ class LeftOut:
         return f"{folders[0]}{more}: {self}: left out, {taken:,} read{todo}"
 
     def tell(self, taken: int, report: Reporter) -> None:
+        """Nothing is said where a folder holds a README beside its trades, and no more."""
+        if _NOTES.issuperset(ending.lower() for _, ending in self.files.values()):
+            return
         if line := self.told(taken):
             (report.warning if self.looks_like_input else report.info)(line)
 

@@ -9,6 +9,7 @@ import pytest
 from replay.errors import NoInput
 from replay.input.endings import LeftOut, ending_of
 from replay.input.storage import find
+from tests.unit.fakes import Told
 
 
 def make(folder: Path, *names: str) -> None:
@@ -65,6 +66,20 @@ def test_what_is_surely_something_else_is_no_alarm(tmp_path):
     assert left_out.told(1).endswith(
         "2 files do not end in .parquet, .parq or .pq (1 in .md, 1 in .csv): left out, 1 read"
     )
+
+
+def test_a_readme_beside_the_trades_is_not_worth_a_line(tmp_path):
+    """Broken: the demo, and every night of a folder with a README, would tell of it."""
+    told = Told()
+    make(tmp_path, "a.parquet", "README.md")
+    left_out = LeftOut()
+    find([str(tmp_path)], left_out)
+    left_out.tell(1, told)
+    assert not told.infos
+    make(tmp_path, "sums.csv")
+    find([str(tmp_path)], left_out)
+    left_out.tell(1, told)
+    assert len(told.infos) == 1
 
 
 def test_a_folder_with_nothing_but_other_endings(tmp_path):
