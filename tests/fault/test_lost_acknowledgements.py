@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fault.conftest import MakeBoth, MakeScenario
+    from tests.support.kafka_cluster import KafkaCluster
+    from tests.support.proxy import Proxy
     from tests.support.scenario import Trades
+
+
+def crash_unheard(cluster: KafkaCluster, proxy: Proxy) -> None:
+    """The broker appends rows, its answers are lost, it crashes, and it comes back."""
+    proxy.swallow_answers()
+    time.sleep(1)
+    cluster.kill_node(0)
+    proxy.cut()
+    time.sleep(1)
+    cluster.start_node(0)
 
 
 # Fails while the tool leaves it to librdkafka to retry after the broker's crash. With the broker's
@@ -31,12 +43,7 @@ def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades
         replay = scenario(trades, address, "--rate", "6k/s", "--checkpoint-interval", "200ms")
         job = replay.start()
         job.wait_row(replay.checkpoint, 3_000)
-        proxy.swallow_answers()
-        time.sleep(1)
-        cluster.kill_node(0)
-        proxy.cut()
-        time.sleep(1)
-        cluster.start_node(0)
+        crash_unheard(cluster, proxy)
         assert job.wait() == 0, job.log
         replay.assert_exact()
 
@@ -57,12 +64,7 @@ def test_the_same_where_only_the_statistics_tell_of_it(tmp_path: Path, trades: T
         job = Job([sys.executable, "-c", OTHER_WORDS, *replay.command], tmp_path / "other-words", os.environ)
         try:
             job.wait_row(replay.checkpoint, 3_000)
-            proxy.swallow_answers()
-            time.sleep(1)
-            cluster.kill_node(0)
-            proxy.cut()
-            time.sleep(1)
-            cluster.start_node(0)
+            crash_unheard(cluster, proxy)
             assert job.wait() == 0, job.log
         finally:
             job.kill()
