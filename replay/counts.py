@@ -77,3 +77,16 @@ def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
         not_selected=position.left_out - bad + pruned_rows,
         bad_by_reason=dict(position.bad),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records by name, the most first; `others` have `others_rows` together, and no line of their own."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    others: int = 0
+    others_rows: int = 0
+
+    @property
+    def names(self) -> int:
+        return len(self.rows) + self.others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -279,3 +280,19 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go within bounded time, whatever the broker does. Outcomes still missing stay unknown."""
+
+
+def count_fates(fates: Bytes) -> Counter[Fate]:
+    """How many rows are left out, and why."""
+    counts = enumerate(np.bincount(fates).tolist())
+    return Counter({Fate(fate): rows for fate, rows in counts if rows and fate != Fate.SENT})
+
+
+def fates_of(bad: Mapping[str, int]) -> Counter[Fate]:
+    """Counts by name, as positions have them, by fate."""
+    return Counter({Fate[name.upper()]: rows for name, rows in bad.items()})
+
+
+def reasons(counts: Mapping[Fate, int]) -> str:
+    """`price is null 7, symbol is empty 2`."""
+    return ", ".join(f"{fate.told} {rows:,}" for fate, rows in sorted(counts.items()))

@@ -42,3 +42,13 @@ class Progress:
 
     position: Position
     marks: tuple[PartitionMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputPrint:
+    """What identifies an input file: rename the folder, copy the file, touch it: it stays the same."""
+
+    name: str
+    rows: int
+    size_bytes: int
+    footer_sha256: str

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from replay.errors import GO_ON, Stopped
 
 ASKING_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -32,3 +36,37 @@ def leave() -> None:
 
 def _leave(number: int) -> None:
     raise SystemExit(128 + number)
+
+
+@dataclass(slots=True)
+class Stop:
+    """Set by signal handlers: the first signal asks for a drain, a second one ends the drain, unless it came with the
+    first (`signals.TOGETHER_S`)."""
+
+    signal_number: int = 0
+    signals: int = 0  # requests, each of one or more signals
+    first_s: float = 0.0
+    again: str = GO_ON  # what there is to do afterwards
+
+    def request(self, signal_number: int, now_s: float | None = None) -> None:
+        """Safe in a signal handler. `now_s` is the monotonic clock's."""
+        now_s = time.monotonic() if now_s is None else now_s
+        if not self.signals:
+            self.first_s = now_s
+        elif not is_another_request(self.first_s, now_s):
+            return
+        self.signal_number = signal_number
+        self.signals += 1
+
+    def check(self) -> None:
+        if self.signals:
+            raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}", self.again)
+
+    @property
+    def how(self) -> str:
+        """What whoever stops it did: `Ctrl-C`, `SIGTERM`."""
+        is_key = self.signal_number == signal.SIGINT
+        return "Ctrl-C" if is_key else signal.Signals(self.signal_number).name
+
+    def impatient(self) -> bool:
+        return self.signals > 1

@@ -12,14 +12,14 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from replay.checkpoint import Checkpoint, CheckpointFile, State
+from replay.checkpoint.file import Checkpoint, CheckpointFile, State
 from replay.counts import RowCounts
-from replay.done import is_unchanged
+from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
 from replay.nightly import missing
 from replay.nightly.children import Children, told
 from replay.nightly.due import Retries, after_failure
-from replay.report import Reporter
+from replay.reporter import Reporter
 from replay.watch.logs import logged_as
 
 

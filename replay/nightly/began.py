@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from replay.watch.beside import replace_file
+from replay.atomic_file import replace_file
 
 NAME = "began"
 

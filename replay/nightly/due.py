@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from replay import dates
 from replay.errors import ExitCode
-from replay.nightly import dates
 
 RETRIED = frozenset({ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED})
 """Exit codes that time may mend; any other end would only come again."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from replay.nightly.calendars import Calendar
 
 if TYPE_CHECKING:
-    from replay.report import Reporter
+    from replay.reporter import Reporter
 
 
 class Missing(StrEnum):

@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from replay.done import is_unchanged
+from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
 from replay.nightly import began, due, missing
 from replay.nightly.backfill import is_ended
 from replay.nightly.children import LOOK_S, Children, told
 from replay.nightly.cron import parse_cron
-from replay.report import Reporter
+from replay.reporter import Reporter
 from replay.watch.logs import logged_as
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from replay.counts import Counts
 from replay.watch.runs import RunInfo, utf8
 
 if TYPE_CHECKING:  # it imports numpy, and `replay history` has to answer at once
-    from replay.report import Snapshot
+    from replay.delivery.snapshot import Snapshot
 
 NAMES_MAX = 200
 """So many symbols, partitions and files of a run are kept by name, and what is left as one sum: more would be a list to
@@ -21,19 +22,6 @@ NAME_MAX = 200
 
 EXAMPLES_MAX = 20
 """Of what a comparison found to differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Records by name, the most first; `others` have `others_rows` together, and no line of their own."""
-
-    rows: Mapping[str, int] = field(default_factory=dict)
-    others: int = 0
-    others_rows: int = 0
-
-    @property
-    def names(self) -> int:
-        return len(self.rows) + self.others
 
 
 @dataclass(frozen=True, slots=True)

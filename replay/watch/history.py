@@ -22,8 +22,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from replay.counts import Counts
 from replay.errors import StateConflict
-from replay.watch.details import Counts, Details
+from replay.watch.details import Details
 from replay.watch.runs import Run, Sample, Span, utf8
 
 _BUSY_S = 5.0  # how long a write waits for another job's: theirs take milliseconds

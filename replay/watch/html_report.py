@@ -13,9 +13,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from replay import __version__
+from replay.counts import Counts
 from replay.errors import ExitCode, UsageError, printable
-from replay.report import duration
-from replay.watch.details import Counts
+from replay.units import duration
 from replay.watch.report_data import Mark, Outcome, ReportData, Run, Span
 from replay.watch.report_over_time import over_time, rows_per_s
 

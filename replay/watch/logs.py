@@ -24,7 +24,7 @@ from loguru import logger
 from loguru._file_sink import FileSink  # what `logger.add(path)` makes; there is no other way to hear of its errors
 from rich.console import Console
 
-from replay import parse
+from replay import units
 from replay.errors import UsageError
 
 FIELDS = ("time", "level", "message", "job", "date", "run_id", "row", "partition")
@@ -50,14 +50,14 @@ def parse_log_file(path: str, rotate: str, keep: str) -> LogFile:
     by_size = re.fullmatch(r"[\d_.\s]+(?:[kmg]i?)?b", rotate.strip(), re.IGNORECASE)
     size_or_age: int | timedelta
     if by_size:
-        size_or_age = parse.parse_bytes(rotate, "--log-rotate", parse.ONE_OR_MORE)
+        size_or_age = units.parse_bytes(rotate, "--log-rotate", units.ONE_OR_MORE)
     else:
-        size_or_age = timedelta(seconds=parse.parse_duration_s(rotate, "--log-rotate", parse.ONE_OR_MORE))
+        size_or_age = timedelta(seconds=units.parse_duration_s(rotate, "--log-rotate", units.ONE_OR_MORE))
     count_or_age: int | timedelta
     if keep.strip().isdecimal():
         count_or_age = int(keep)
     else:
-        count_or_age = timedelta(seconds=parse.parse_duration_s(keep, "--log-keep"))
+        count_or_age = timedelta(seconds=units.parse_duration_s(keep, "--log-keep"))
     return LogFile(Path(path), size_or_age, count_or_age)
 
 

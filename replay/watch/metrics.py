@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from replay.atomic_file import Beside, replace_file
+from replay.delivery.pace import Lateness
+from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ExitCode, UsageError
+from replay.kafka.statistics import BrokerStatistics
 from replay.model import Clock, SystemClock
-from replay.pace import Lateness
-from replay.report import Reporter, Snapshot
-from replay.watch.beside import Beside, replace_file
-from replay.watch.broker_statistics import BrokerStatistics
 from replay.watch.relay import Relay
 from replay.watch.runs import Figures, Outcome, RunInfo, figures, outcome_of
 
@@ -89,7 +89,7 @@ def _prometheus() -> Any:
 def exporting(
     options: MetricsOptions,
     info: RunInfo,
-    to: Reporter,
+    to: Display,
     *,
     last_success_s: float | None = None,
     clock: Clock | None = None,
@@ -117,7 +117,7 @@ def exporting(
         close()
 
 
-def _served(options: MetricsOptions, exporter: Any, to: Reporter) -> Any:
+def _served(options: MetricsOptions, exporter: Any, to: Display) -> Any:
     if options.port is None:
         return lambda: None
     try:
@@ -129,7 +129,7 @@ def _served(options: MetricsOptions, exporter: Any, to: Reporter) -> Any:
     return close
 
 
-def _outputs(options: MetricsOptions, exporter: Any, to: Reporter) -> dict[str, Beside]:
+def _outputs(options: MetricsOptions, exporter: Any, to: Display) -> dict[str, Beside]:
     works = {}
     if options.textfile is not None:
         path = options.textfile
@@ -146,7 +146,7 @@ def _outputs(options: MetricsOptions, exporter: Any, to: Reporter) -> dict[str, 
 class _Once:
     """Work whose failure is a warning, once."""
 
-    def __init__(self, to: Reporter, name: str, work: Any) -> None:
+    def __init__(self, to: Display, name: str, work: Any) -> None:
         self._to, self._name, self._work = to, name, work
         self._warned = False
 
@@ -162,7 +162,7 @@ class _Once:
 class Metrics(Relay):
     """Watches one run; `reading` is what others may look at."""
 
-    def __init__(self, to: Reporter, last_success_s: float | None, clock: Clock) -> None:
+    def __init__(self, to: Display, last_success_s: float | None, clock: Clock) -> None:
         super().__init__(to)
         self._clock = clock
         self._shown: Snapshot | None = None

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from replay import __version__
+from replay.atomic_file import within
 from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
-from replay.watch.beside import within
 
 if TYPE_CHECKING:
-    from replay.report import Reporter
+    from replay.reporter import Reporter
 
 TIMEOUT_S = 10.0
 _KILL_S = 1.0  # a killed command is gone by then, unless it hangs in the kernel

@@ -14,9 +14,9 @@ from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.registry import Collector
 
 from replay import __version__
+from replay.delivery.pace import Lateness, bucket_edges_s
 from replay.errors import UsageError
-from replay.pace import Lateness, bucket_edges_s
-from replay.watch.broker_statistics import BrokerStatistics
+from replay.kafka.statistics import BrokerStatistics
 from replay.watch.metrics import Metrics, Reading
 from replay.watch.runs import Figures, RunInfo
 

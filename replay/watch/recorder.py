@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from replay.atomic_file import Beside
+from replay.delivery.pace import Lateness
+from replay.delivery.snapshot import BEGINNING, RESUMING, Display, Snapshot
 from replay.errors import STOPPED, ExitCode
 from replay.model import Clock, SystemClock
-from replay.pace import Lateness
-from replay.report import BEGINNING, RESUMING, Reporter, Snapshot
-from replay.watch.beside import Beside
 from replay.watch.details import Details, details, shortened_verdict
 from replay.watch.history import Damaged, History
 from replay.watch.process import this_process
@@ -50,7 +50,7 @@ outage, or a bug, makes a failed run at any time."""
 
 @contextmanager
 def recording(
-    history: History, info: RunInfo, to: Reporter, clock: Clock | None = None, *, at_once: bool = True
+    history: History, info: RunInfo, to: Display, clock: Clock | None = None, *, at_once: bool = True
 ) -> Iterator[Recorder]:
     """The run is in the history from here on, and its end once this is left: as `ended` said, or as the error says
     that passes through. Without `at_once`, from where all was looked at that could keep it from being a run."""
@@ -83,7 +83,7 @@ class Recorder(Relay):
     """Watches one run. On the replay's own thread it does arithmetic and nothing else."""
 
     def __init__(
-        self, history: History, info: RunInfo, to: Reporter, clock: Clock, begin: Callable[[], None] = lambda: None
+        self, history: History, info: RunInfo, to: Display, clock: Clock, begin: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__(to)
         self._begin_to_write = begin

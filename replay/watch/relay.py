@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from replay.report import Reporter, Snapshot
+    from replay.delivery.snapshot import Display, Snapshot
 
 
 class Relay:
     """Hands everything on, unchanged."""
 
-    def __init__(self, to: Reporter) -> None:
+    def __init__(self, to: Display) -> None:
         self._to = to
 
     def info(self, message: str) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from replay.counts import RowCounts
+from replay.counts import Counts, RowCounts
 from replay.errors import STOPPED, ExitCode
-from replay.watch.details import Counts
 from replay.watch.masking import masked
 
 

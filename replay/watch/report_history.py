@@ -10,12 +10,12 @@ from importlib.metadata import version
 from typing import Any
 
 from replay import __version__
-from replay.counts import NOT_SELECTED, RowCounts
+from replay.cli.parse import parse_pace
+from replay.counts import NOT_SELECTED, Counts, RowCounts
 from replay.errors import UsageError
 from replay.model import Fate
-from replay.parse import parse_pace
 from replay.watch import runs
-from replay.watch.details import Counts, Details
+from replay.watch.details import Details
 from replay.watch.history import History
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from replay.config import Delivery
-from replay.report import duration
+from replay.delivery.options import Delivery
+from replay.units import duration
 from replay.watch.report_data import Delays, ReportData, Run, Span
 
 

@@ -15,8 +15,8 @@ from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
 from replay.watch.process import Process, is_there
 
 if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
-    from replay.pace import Lateness
-    from replay.report import Snapshot
+    from replay.delivery.pace import Lateness
+    from replay.delivery.snapshot import Snapshot
 
 _LIFE_S = 120.0
 """A run on another host counts as running this long after its last sign of life. Signs come every few seconds; this

@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from replay import checkpoint as checkpoints
-from replay import seen
-from replay.checkpoint import Checkpoint, CheckpointFile
+from replay.checkpoint import file as checkpoints
+from replay.checkpoint.file import Checkpoint, CheckpointFile
+from replay.delivery import seen
 from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.process import Process, was_there

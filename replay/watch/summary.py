@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay import __version__
-from replay.watch.beside import replace_file
+from replay.atomic_file import replace_file
 from replay.watch.runs import Figures, Outcome, RunInfo, utf8
 
 if TYPE_CHECKING:
-    from replay.report import Reporter
+    from replay.reporter import Reporter
 
 STANDARD_OUTPUT = "-"
 

@@ -21,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.config import Order, SourceOptions
-from replay.encode import Encoder
-from replay.input.aside import Aside
-from replay.input.order import BATCH_ROWS_MAX, times_ns
-from replay.input.sorting import sorted_stream
-from replay.input.source import Source
 from replay.model import Batch, Ints
+from replay.record.encoder import Encoder
+from replay.source.options import Order, SourceOptions
+from replay.source.rows.aside import Aside
+from replay.source.rows.order import BATCH_ROWS_MAX, times_ns
+from replay.source.rows.sorting import sorted_stream
+from replay.source.source import Source
 from tests.bench.memory import FREED_OFTEN, KEPT
 from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Goal, Table, markdown, ratio

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.model import Floats, Ints
-from replay.sample import SampleSpec, write_sample
+from replay.source.sample import SampleSpec, write_sample
 from tests.bench.figures import Figure, at_most, table
 from tests.bench.setting import Setting, replay_run
 from tests.bench.table import Table

@@ -52,8 +52,8 @@ def write(folder: Path, rows: int, files: int) -> None:
 
 
 def child(folder: str, row: int, started_s: float) -> None:
-    from replay.config import SourceOptions  # the time that imports take counts
-    from replay.input.source import Source
+    from replay.source.options import SourceOptions  # the time that imports take counts
+    from replay.source.source import Source
 
     imported_s = time.time()
     source = Source(SourceOptions((folder,)))

@@ -16,16 +16,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.acks import Chunk, Frontier
-from replay.checkpoint import CheckpointFile
-from replay.cluster import partitioner
-from replay.config import KafkaOptions, SourceOptions
-from replay.deliver import KafkaSink
-from replay.input.source import Source
+from replay.checkpoint.file import CheckpointFile
+from replay.checkpoint.resume import fresh_start
+from replay.delivery.acks import Chunk, Frontier
+from replay.delivery.session import CHUNK_ROWS, ENCODE_ROWS, slices
+from replay.kafka.cluster import partitioner
+from replay.kafka.options import KafkaOptions
+from replay.kafka.producer import KafkaSink
 from replay.model import Encoded
-from replay.resume import fresh_start
-from replay.sample import SampleSpec, write_sample
-from replay.session import CHUNK_ROWS, ENCODE_ROWS, slices
+from replay.source.options import SourceOptions
+from replay.source.sample import SampleSpec, write_sample
+from replay.source.source import Source
 from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table, ratio
 from tests.support.kafka_cluster import KafkaCluster

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from replay.checkpoint import CheckpointFile, State
+from replay.checkpoint.file import CheckpointFile, State
+from replay.checkpoint.resume import SETTLE_GAP_S
 from replay.position import PartitionMark, Position, Progress
-from replay.resume import SETTLE_GAP_S
 from tests.bench.figures import Figure, at_least, at_most, table
 from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table
@@ -30,7 +30,7 @@ from tests.support.topics import create_topic
 
 PARTITIONS = 6
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
-IMPORTS = "import replay.cli, replay.job, replay.terminal, replay.watch.watching, replay.nightly.commands"
+IMPORTS = "import replay.cli.app, replay.delivery.job, replay.cli.terminal, replay.cli.watching, replay.cli.commands"
 """What `replay run` imports before it does anything."""
 
 

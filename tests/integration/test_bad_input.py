@@ -24,7 +24,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
-from replay.cli import app
+from replay.cli.app import app
 from replay.signals import ASKING_TO_STOP
 from tests.support import bad_files as bad
 from tests.support.readback import compare, expected_records, read_topic
@@ -541,9 +541,9 @@ def test_no_damage_anywhere_in_a_file_is_a_bug(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from replay.config import SourceOptions
+from replay.source.options import SourceOptions
 from replay.errors import InputError
-from replay.input.source import Source
+from replay.source.source import Source
 from replay.signals import ASKING_TO_STOP
 
 path = Path({str(path)!r})
@@ -918,7 +918,7 @@ def test_a_disk_that_fails_leaves_the_old_checkpoint_and_no_scraps(
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"replay.checkpoint.os.{call}", fail)
+    monkeypatch.setattr(f"replay.checkpoint.file.os.{call}", fail)
     outcome = site.run(path, "--restart")
     monkeypatch.undo()
     refused(outcome, 8, ("job.json", "No space left", "--checkpoint"), "progress is lost")

@@ -23,12 +23,12 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from replay.cli import app
+from replay.cli.app import app
+from replay.cli.options import Sending
+from replay.cli.origins import job_options
 from replay.errors import STOPPED, ExitCode
-from replay.options import Sending
-from replay.origins import job_options
-from replay.parse import parse_duration_s
-from replay.sample import Layout, SampleSpec, write_sample
+from replay.source.sample import Layout, SampleSpec, write_sample
+from replay.units import parse_duration_s
 from tests.conftest import Broker
 from tests.support import clock
 from tests.support.command_lines import CRON, ROOT, all_lines, container, crontab_jobs, documents, job_tables, unit

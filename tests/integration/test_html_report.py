@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from replay.watch.details import Counts
+from replay.counts import Counts
 from replay.watch.html_report import render
 from replay.watch.report_data import Replayed
 from tests.support.report_story import BEGUN_S, eventful, run

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.main import get_command
 
-from replay.cli import app
+from replay.cli.app import app
 from replay.signals import ASKING_TO_STOP
 from tests.support.engines import Write, by_datafusion, by_duckdb, by_fastparquet, by_polars, by_pyarrow
 from tests.support.layouts import (

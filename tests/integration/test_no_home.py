@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from replay.cli import app
+from replay.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DATA = str(ROOT / "data")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from replay.sample import Layout, SampleSpec, write_sample
+from replay.source.sample import Layout, SampleSpec, write_sample
 from tests.conftest import Broker
 from tests.support.command_lines import CRON, all_lines
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.need import need
 from tests.support.process import Job, Jobs
 from tests.support.prometheus import Prometheus, watching
-from tests.unit.test_cron_metrics import dashboard_expressions
+from tests.unit.watch.test_cron_metrics import dashboard_expressions
 
 SILENT = {"Outages", "Bad rows"}
 """Panels that show nothing on a good day."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import murmur2
 
-from replay.sample import Layout
+from replay.source.sample import Layout
 from tests.support.process import Jobs, checkpoint, replay_command
 from tests.support.readback import Record, compare, expected_records, partition_count, read_topic
 from tests.support.scenario import Trades, make_trades

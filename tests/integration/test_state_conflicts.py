@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
-from replay.cli import app
+from replay.cli.app import app
 from replay.signals import ASKING_TO_STOP
 from tests.support.bad_files import edit_checkpoint
 from tests.support.process import KILLED, Jobs, checkpoint, checkpoint_row

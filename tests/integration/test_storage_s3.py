@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import ExitCode, InputError, exit_code
-from replay.input import remote
-from replay.input.endings import LeftOut
-from replay.input.storage import InputPath, find, read_footer
+from replay.source.files import remote
+from replay.source.files.endings import LeftOut
+from replay.source.files.storage import InputPath, find, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
 
 GROUP_ROWS, GROUPS = 20_000, 10

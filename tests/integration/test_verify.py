@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer, murmur2
 
-from replay.config import KafkaOptions, Order, SourceOptions
-from replay.encode import Encoder
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
-from replay.input.source import Source
+from replay.kafka.options import KafkaOptions
 from replay.model import SystemClock
-from replay.report import Stop
-from replay.sample import Layout, SampleSpec, write_sample
-from replay.verify import KINDS, Verdict, VerifyOptions, verify
+from replay.record.encoder import Encoder
+from replay.signals import Stop
+from replay.source.options import Order, SourceOptions
+from replay.source.sample import Layout, SampleSpec, write_sample
+from replay.source.source import Source
+from replay.verify.job import KINDS, Verdict, VerifyOptions, verify
 from tests.support.readback import Row
 from tests.support.topics import create_topic
 
@@ -311,9 +312,9 @@ def test_skew_needs_no_memory(written, topic: str, trades: Trades, shift: str, m
     if shift != "as sent":
         records.sort(key=lambda each: each[0], reverse=shift == "others first")
     bootstrap = written(records)
-    monkeypatch.setattr("replay.verify.PORTION_ROWS", 50)
-    monkeypatch.setattr("replay.verify.LANE_MIN", 10)
-    monkeypatch.setattr("replay.verify.CONSUME_MAX", 20)
+    monkeypatch.setattr("replay.verify.job.PORTION_ROWS", 50)
+    monkeypatch.setattr("replay.verify.job.LANE_MIN", 10)
+    monkeypatch.setattr("replay.verify.job.CONSUME_MAX", 20)
     most = buffered_most(monkeypatch)
     assert look(bootstrap, topic, trades, buffered_records=40, window_records=8).exact
     assert max(most) < 10 + 20
@@ -328,9 +329,9 @@ def test_a_source_of_one_file_a_symbol_needs_no_memory(
     del records[2_500]
     records.sort(key=lambda each: each[0])
     bootstrap = written(records)
-    monkeypatch.setattr("replay.verify.PORTION_ROWS", 50)
-    monkeypatch.setattr("replay.verify.LANE_MIN", 10)
-    monkeypatch.setattr("replay.verify.CONSUME_MAX", 20)
+    monkeypatch.setattr("replay.verify.job.PORTION_ROWS", 50)
+    monkeypatch.setattr("replay.verify.job.LANE_MIN", 10)
+    monkeypatch.setattr("replay.verify.job.CONSUME_MAX", 20)
     most = buffered_most(monkeypatch)
     assert damage(look(bootstrap, topic, made, buffered_records=40, window_records=40, order=Order.AS_IS)) == {
         "lost": 1
@@ -340,7 +341,7 @@ def test_a_source_of_one_file_a_symbol_needs_no_memory(
 
 def buffered_most(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many records a lane holds, each time it was given some."""
-    from replay.compare import Lane
+    from replay.verify.compare import Lane
 
     seen: list[int] = [0]
     find = Lane.find

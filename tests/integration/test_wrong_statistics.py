@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from replay.cli import app
+from replay.cli.app import app
 from tests.conftest import Broker
 from tests.integration.test_cli import REPLAY, env
 from tests.support.footers import created_by, say

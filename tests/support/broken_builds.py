@@ -21,37 +21,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay import (
-    checkpoint,
-    cluster,
-    counts,
-    deliver,
-    idempotent,
-    job,
-    kafka_settings,
-    preflight,
-    report,
-    resume,
-    transactional,
-    verify,
-)
-from replay.acks import Chunk, Frontier
-from replay.checkpoint import Checkpoint, CheckpointFile, State
-from replay.cluster import Cluster
+from replay import counts
+from replay.checkpoint import file as checkpoint
+from replay.checkpoint import resume
+from replay.checkpoint.file import Checkpoint, CheckpointFile, State
+from replay.checkpoint.resume import behind
 from replay.counts import RowCounts
-from replay.deliver import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
+from replay.delivery import idempotent, job, preflight, snapshot, transactional
+from replay.delivery.acks import Chunk, Frontier
+from replay.delivery.preflight import Ready
+from replay.delivery.session import Session
+from replay.delivery.snapshot import Snapshot
+from replay.delivery.transactional import TransactionalSession
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
-from replay.input import files as inputs
+from replay.kafka import cluster
+from replay.kafka import producer as deliver
+from replay.kafka import settings as kafka_settings
+from replay.kafka.cluster import Cluster
+from replay.kafka.outage import Outage
+from replay.kafka.patience import Patience
+from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
+from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
-from replay.outage import Outage
-from replay.patience import Patience
-from replay.preflight import Ready
-from replay.report import Snapshot, Stop
-from replay.resume import behind
-from replay.session import Session
-from replay.topic_watch import TopicWatch
-from replay.transactional import TransactionalSession
-from replay.verify import Verdict
+from replay.signals import Stop
+from replay.source.files import parquet_file as inputs
+from replay.verify import job as verify
+from replay.verify.job import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -225,9 +220,9 @@ def plain_partitioner(patch: pytest.MonkeyPatch) -> None:
 def out_of_memory_is_a_bug(patch: pytest.MonkeyPatch) -> None:
     """too little memory is told as a damaged file, or as a bug in replay"""
     patch.setattr(inputs, "_is_absurd", lambda _: True)
-    patch.setattr("replay.cli.as_told", lambda error: error)
+    patch.setattr("replay.cli.app.as_told", lambda error: error)
     patch.setattr(
-        "replay.cli.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)
+        "replay.cli.app.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)
     )
 
 
@@ -390,7 +385,7 @@ def second_signal_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def signals_counted_singly(patch: pytest.MonkeyPatch) -> None:
     """two signals at the same moment are two requests"""
-    patch.setattr("replay.report.is_another_request", lambda _first_s, _now_s: True)
+    patch.setattr("replay.signals.is_another_request", lambda _first_s, _now_s: True)
 
 
 # -- the checkpoint on disk --------------------------------------------------------------------------------------
@@ -675,7 +670,7 @@ def positions_told_as_rows(patch: pytest.MonkeyPatch) -> None:
     def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
         return replace(real(progress, rows, pruned_rows), in_topic=progress.position.row)
 
-    for module in (report, checkpoint):
+    for module in (snapshot, checkpoint):
         patch.setattr(module, "row_counts", row_counts)
 
 

@@ -43,11 +43,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay.__main__ import main
-from replay.acks import Chunk
-from replay.checkpoint import CheckpointFile
-from replay.cluster import Cluster
-from replay.deliver import KafkaSink, TransactionalSink
-from replay.input.quarantine import Quarantine
+from replay.checkpoint.file import CheckpointFile
+from replay.delivery.acks import Chunk
+from replay.kafka.cluster import Cluster
+from replay.kafka.producer import KafkaSink, TransactionalSink
+from replay.source.rows.quarantine import Quarantine
 from tests.support.process import BREAK
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from replay.counts import RowCounts
-from replay.watch.details import Counts
+from replay.counts import Counts, RowCounts
 from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()

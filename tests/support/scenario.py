@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer, murmur2
 
-from replay.sample import Layout, SampleSpec, write_sample
+from replay.source.sample import Layout, SampleSpec, write_sample
 from tests.support.process import replay_command
 from tests.support.readback import Row, compare, expected_records, partition_count, read_topic
 

@@ -12,15 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from replay.broker_news import BrokerNews
-from replay.checkpoint import State
-from replay.config import KafkaOptions, Pace, RunOptions, SourceOptions
-from replay.encode import Encoder
+from replay.checkpoint.file import State
+from replay.delivery.options import Pace, RunOptions
+from replay.delivery.session import Session
+from replay.delivery.snapshot import Snapshot
+from replay.kafka.broker_news import BrokerNews
+from replay.kafka.options import KafkaOptions
+from replay.kafka.statistics import BrokerStatistics
+from replay.kafka.topic_watch import Identity, TopicWatch
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
-from replay.report import Snapshot, Stop
-from replay.session import Session
-from replay.topic_watch import Identity, TopicWatch
-from replay.watch.broker_statistics import BrokerStatistics
+from replay.record.encoder import Encoder
+from replay.signals import Stop
+from replay.source.options import SourceOptions
 
 T0_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 POLLS_MAX = 200_000
@@ -390,7 +393,7 @@ class Bench:
         self.saves.append(Generation(progress, state, self.clock.time_s))
 
     def session(self) -> Session:
-        from replay.resume import fresh_start
+        from replay.checkpoint.resume import fresh_start
 
         start = self.start or fresh_start(self.source.start, [len(records) for records in self.sink.topic])
         encoder = Encoder(self.source.symbols, (), partition_of(self.partitions))

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from replay.dates import bounds, expand, has_date, parse_date, today_in
 from replay.errors import UsageError
-from replay.nightly.dates import bounds, expand, has_date, parse_date, today_in
 
 TODAY = date(2026, 3, 1)
 DAY = date(2026, 1, 5)

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay import identity
-from replay.config import Columns, Records, SourceOptions
-from replay.input.source import Source
-from replay.selection.select import Selection
+from replay.record.options import Records
+from replay.source.options import Columns, SourceOptions
+from replay.source.selection.select import Selection
+from replay.source.source import Source
 
 TEXT = st.text(st.sampled_from('ab=,"[]{}: \\*'), max_size=5)
 """Few letters, and all that the texts are made with."""

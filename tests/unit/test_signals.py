@@ -14,8 +14,7 @@ import pytest
 from replay.errors import STOPPED, ExitCode, Stopped
 from replay.model import SystemClock
 from replay.nightly.children import Children
-from replay.report import Stop
-from replay.signals import ASKING_TO_STOP
+from replay.signals import ASKING_TO_STOP, Stop
 from replay.watch.runs import Outcome
 
 WAITS = ["run", "{date}.parquet", "--topic", "t", "--bootstrap-servers", "127.0.0.1:1", "--date", "2026-11-22",

@@ -1,0 +1,1 @@
+"""How far a replay has come: what is saved, the file, and what fits it on a resume."""

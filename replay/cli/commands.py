@@ -1,0 +1,270 @@
+"""`replay backfill` and `replay schedule`: from options to what is run, and what is told of it at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from replay import dates, units
+from replay.cli.options import (
+    Input,
+    JobName,
+    MissingDays,
+    Naming,
+    Retrying,
+    Sending,
+    Watching,
+    Where,
+    as_arguments,
+    safe_name,
+)
+from replay.cli.origins import ALL_FROM_FILE, blamed_on_file, check_nightly, is_default, job_options
+from replay.errors import NoInput, ReplayError, UsageError
+from replay.model import SystemClock
+from replay.nightly import backfill, children, due, jobfile
+from replay.nightly.backfill import Backfill, Day, DayState
+from replay.nightly.missing import Found, look_for
+from replay.nightly.missing import Policy as MissingPolicy
+from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
+from replay.reporter import Reporter
+from replay.source.files.storage import find
+
+OWN = frozenset(
+    {
+        "from_",
+        "to",
+        "date",
+        "retries",
+        "retry_wait",
+        "retry_wait_max",
+        "on_failure",
+        "missing",
+        "missing_every",
+        "missing_for",
+        "newest_first",
+        "parallel",
+        "cron",
+        "jitter",
+        "catch_up",
+    }
+)
+"""Parameters that are not those of the replays that a command starts."""
+
+PrintPairs = Callable[[list[tuple[str, str]]], None]
+
+
+def backfill_plan(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    topic: str | None,
+    *,
+    retries: due.Retries,
+    missing: MissingPolicy,
+    go_on: bool,
+    newest_first: bool,
+    parallel: int,
+) -> tuple[Backfill, list[date]]:
+    """What to do for each day, and the days in their order."""
+    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
+    days = _days(source, naming)
+    inputs = tuple(source.inputs or ())
+    by_path = any(dates.has_date(text) for text in inputs)
+    own_topics = topic is not None and dates.has_date(topic)
+    if parallel > 1 and not own_topics:
+        raise UsageError(
+            "days at the same time in one topic would mix the trades of a symbol",
+            where="--parallel",
+            todo="drop it, or give each day a topic of its own: --topic trades-{date}",
+        )
+    rest = as_arguments(context, OWN)
+
+    def args(day: date) -> list[str]:
+        selected = [] if by_path else _range_of(day, naming.timezone)
+        return ["run", "--date", str(day), "--missing", "fail", *selected, *rest]
+
+    def checkpoint(day: date) -> Path:
+        name = naming.parsed(day)
+        given = context.params.get("checkpoint")
+        return Path(name.dated(given, "--checkpoint")) if given else _checkpoint(name, topic)
+
+    def has_input(day: date) -> bool:
+        return has_files(inputs, naming.parsed(day))
+
+    if newest_first:
+        days.reverse()
+    plan = Backfill(args, checkpoint, has_input, retries, missing, go_on, parallel, naming.job or topic)
+    return plan, days
+
+
+def has_files(inputs: Sequence[str], name: JobName) -> bool:
+    """Whether there is any file for a date. What cannot be looked at counts as there: its own run will tell."""
+    try:
+        return bool(find([name.dated(text, "INPUT") for text in inputs]))
+    except NoInput:
+        return False
+    except ReplayError:
+        return True
+
+
+def look_before_run(
+    source: Input, name: JobName, policy: MissingPolicy, report: Reporter, check_stop: Callable[[], None]
+) -> Found:
+    """The same for `replay run`; `check_stop` raises when it is stopped."""
+    clock = SystemClock()
+
+    def sleep(seconds: float) -> None:
+        end_s = clock.monotonic() + seconds
+        while (left_s := end_s - clock.monotonic()) > 0:
+            check_stop()
+            clock.sleep(min(left_s, children.LOOK_S))
+
+    day = name.day or date.today()
+    return look_for(day, lambda _: has_files(source.inputs or (), name), policy, report, sleep, lambda: False)
+
+
+def run_backfill(plan: Backfill, days: Sequence[date], report: Reporter, print_pairs: PrintPairs) -> int:
+    """All days; a line for each at the end, and the exit code."""
+    family = children.Children(SystemClock())
+    children.stop_on_signals(family)
+    ended = backfill.run_days(plan, days, family, report)
+    print_pairs([(str(day.day), _told(day)) for day in ended])
+    return backfill.exit_code(ended, family)
+
+
+def scheduled_jobs(
+    context: typer.Context,
+    source: Input,
+    naming: Naming,
+    where: Where,
+    sending: Sending,
+    topic: str | None,
+    cron: str | None,
+    jitter: str,
+    catch_up: int,
+    retries: int,
+    retrying: Retrying,
+    on_failure: str,
+    absent: MissingDays,
+) -> list[ScheduledJob]:
+    """One job from the command line, or those of the job file that have a schedule."""
+    said = {
+        "cron": cron, "jitter": jitter, "catch_up": catch_up, "retries": retries, "on_failure": on_failure,
+        "retry_wait": retrying.retry_wait, "retry_wait_max": retrying.retry_wait_max,
+        "date": naming.date, "timezone": naming.timezone, "topic": topic, "state_dir": naming.state_dir,
+        "inputs": source.inputs, **vars(absent),
+    }  # fmt: skip
+    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
+    rest = as_arguments(context, OWN | {"job"})
+    if naming.config is None or naming.job is not None:
+        name = naming.parsed()
+        some_day = naming.parsed(date.today())  # options are checked now, not at night
+        sending.parsed(some_day, source.parsed(some_day), where.parsed(topic, some_day))
+        return [_scheduled(said, rest, name.job)]
+    file = jobfile.read(Path(naming.config))
+    jobs = []
+    for job in file.jobs:
+        values = file.values(job or None, job_options(context.find_root().command))
+        if "cron" in values or cron is not None:
+            check_nightly(values)
+            from_file = {k: v for k, v in values.items() if k in said and is_default(context, k)}
+            try:
+                jobs.append(_scheduled({**said, **{k: v.value for k, v in from_file.items()}}, rest, job or None))
+            except ReplayError as error:
+                raise blamed_on_file(error, from_file) from None
+    if not jobs:
+        raise UsageError("no job has a schedule", where=naming.config, todo='give one a line like cron = "0 2 * * *"')
+    return jobs
+
+
+def shared_files(watching: Watching, naming: Naming) -> list[str]:
+    """What is lost where several jobs are told the same files, by an option or by what stands outside all jobs."""
+    file = jobfile.read(Path(naming.config or ""))
+    common = {key.replace("-", "_"): str(value) for key, value in file.common.items()}
+    return Watching(
+        metrics_textfile=watching.metrics_textfile or common.get("metrics_textfile"),
+        summary_json=watching.summary_json or common.get("summary_json"),
+        report=watching.report or common.get("report"),
+    ).shared_by_jobs()
+
+
+def run_schedule(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
+    family = children.Children(SystemClock())
+    scheduler = Scheduler(jobs, family, report)
+    children.stop_on_signals(family, scheduler.stop)
+    return scheduler.run()
+
+
+def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) -> ScheduledJob:
+    cron, topic = said["cron"], said["topic"]
+    if not cron:
+        raise UsageError("when?", where="--cron", todo='give a schedule such as --cron "0 2 * * *"')
+    if topic is None:
+        raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in the job file")
+    if job is None and dates.has_date(topic):
+        raise UsageError(
+            "the job needs a name", where="--job", todo="its topic has another name each day: give --job NAME"
+        )
+    timezone = str(said["timezone"])
+    dates.today_in(timezone, time.time())
+    told = str(said["date"] or "yesterday")
+    dates.parse_date(told, date.today())
+    state_dir = Naming(state_dir=str(said["state_dir"] or "")).parsed().state_dir / safe_name(job or topic)
+    chosen = ["--job", job] if job is not None else []
+    inputs = jobfile.texts(said["inputs"] or [])
+    return ScheduledJob(
+        name=job or topic,
+        trigger=cron_trigger(str(cron), timezone, units.parse_duration_s(str(said["jitter"]), "--jitter")),
+        told=told,
+        args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
+        has_input=lambda day: has_files(inputs, Naming(timezone=timezone).parsed(day)),
+        missing=MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)}).parsed(),
+        state_dir=state_dir,
+        catch_up=int(said["catch_up"]),
+        retries=Retrying(str(said["retry_wait"]), str(said["retry_wait_max"])).parsed(int(said["retries"])),
+        go_on=said["on_failure"] == "go-on",
+    )
+
+
+def _checkpoint(name: JobName, topic: str | None) -> Path:
+    if topic is None:
+        raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
+    return name.checkpoint(name.dated(topic, "--topic"))
+
+
+def _days(source: Input, naming: Naming) -> list[date]:
+    """`[--from, --to)`: here they are dates."""
+    today = dates.today_in(naming.timezone, time.time())
+    for option, given in (("--from", source.from_), ("--to", source.to)):
+        if given is None:
+            raise UsageError(
+                "which days?", where=option, todo="give --from 2026-11-01 --to 2026-11-08 (the 8th is left out)"
+            )
+    first, last = (
+        dates.parse_date(str(text), today, option) for option, text in (("--from", source.from_), ("--to", source.to))
+    )
+    if first >= last:
+        raise UsageError(
+            f"there is no day from {first} to {last}", where="--to", todo="give the day after the last one"
+        )
+    return due.days_between(first, last)
+
+
+def _range_of(day: date, timezone: str) -> list[str]:
+    """The event times of a day, where the inputs are not told apart by date. `run --date` picks the same by itself;
+    these keep what a variable or the job file says of --from and --to, which here are dates, out of it."""
+    first, last = (midnight.strftime("%Y-%m-%dT%H:%M:%SZ") for midnight in dates.bounds(day, timezone))
+    return ["--from", first, "--to", last]
+
+
+def _told(day: Day) -> str:
+    rows = f": {day.counts.told()}" if day.counts is not None else ""
+    tries = f", {day.attempts} attempts" if day.attempts > 1 else ""
+    code = f", {children.told(day.code)}" if day.state in (DayState.FAILED, DayState.STOPPED) else ""
+    return f"{day.state.value}{code}{tries}{rows}"

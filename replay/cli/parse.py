@@ -1,0 +1,176 @@
+"""The text forms of options: text in, values out, `UsageError` where a value cannot work. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from replay.delivery.options import Pace
+from replay.errors import UsageError
+from replay.kafka.options import TopicSpec
+from replay.record.options import CRC32, MURMUR2
+from replay.source.options import ALL_FIELDS, Columns, SymbolCase
+from replay.units import NUMBER, check_within, matched, number_of, parse_duration_s, parse_rate, parse_rows, parse_speed
+
+
+def parse_offsets(text: str, option: str) -> list[int]:
+    """`0,0,12`: an offset a partition."""
+    matched(text, r"\d+(\s*,\s*\d+)*", option, "0,0,12 (an offset for each partition)")
+    return [int(part) for part in text.split(",")]
+
+
+def parse_topic_spec(text: str, option: str = "--create-topic") -> TopicSpec:
+    """`6` or `6:3`: partitions and replication."""
+    match = matched(text, r"(\d+)(?::(\d+))?", option, "6 or 6:3 (partitions:replication)")
+    spec = TopicSpec(int(match[1]), int(match[2]) if match[2] else None)
+    if spec.partitions < 1 or spec.replication == 0:
+        raise UsageError("partitions and replication start at 1", where=option, todo="write it like 6:3")
+    return spec
+
+
+def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
+    """Repeated `key=value` options; the value may hold further `=`. The value is never repeated in an error."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        key = key.strip()
+        if not sign or not key:
+            name = re.match(r"[\w.-]*", text)  # whatever follows may be a secret, written with a colon or a blank
+            raise UsageError(
+                f"an assignment needs a name and a value (got {name[0] if name else ''!r} and no =)",
+                where=option,
+                todo=f"write {option} name=value",
+            )
+        if key in pairs:
+            raise UsageError(f"{key} is given twice", where=option, todo="keep one of them")
+        pairs[key] = value.strip()
+    return pairs
+
+
+EVENT_FIELDS = ("symbol", "price", "event_time")
+
+
+def parse_columns(
+    maps: list[str],
+    fields: str | None,
+    symbol: str | None,
+    *,
+    rename: list[str] | None = None,
+    symbol_from: str | None = None,
+    symbol_case: SymbolCase | None = None,
+    time_unit: str | None = None,
+    price_scale: int | None = None,
+    preset: str | None = None,
+) -> Columns:
+    """From `--map event_time=timestamp`, `--fields a,b`, `--symbol BTCUSDT` and their like."""
+    mapping = parse_assignments(maps, "--map")
+    if "" in mapping.values():
+        raise UsageError("a column name is empty", where="--map", todo="write event_time=COLUMN")
+    if unknown := set(mapping) - set(EVENT_FIELDS):
+        raise UsageError(
+            f"{', '.join(sorted(unknown))} is no event field",
+            where="--map",
+            todo="write event_time=COLUMN, price=COLUMN or symbol=COLUMN; further columns go out with --fields",
+        )
+    sources = {"--map symbol=…": "symbol" in mapping, "--symbol": symbol is not None, "--symbol-from": symbol_from}
+    if len(given := [option for option, value in sources.items() if value]) > 1:
+        raise UsageError("symbols come from one place", where=given[0], todo=f"drop {' or '.join(given)}")
+    _check_symbol(symbol)
+    renamed = parse_assignments(rename or [], "--rename")
+    return Columns(
+        symbol=mapping.get("symbol", "symbol"),
+        price=mapping.get("price", "price"),
+        event_time=mapping.get("event_time", "event_time"),
+        fields=_fields(fields, renamed) if fields else (),
+        rename=tuple(sorted(renamed.items())),
+        constant_symbol=symbol,
+        symbol_from=(symbol_from,) if symbol_from else (),
+        symbol_case=symbol_case or SymbolCase.KEEP,
+        time_unit=time_unit,
+        price_scale=price_scale,
+        preset=preset,
+    )
+
+
+def _check_symbol(symbol: str | None) -> None:
+    if symbol is None:
+        return
+    if not symbol:
+        raise UsageError("the symbol is empty", where="--symbol", todo="give a name such as BTCUSDT")
+    try:
+        symbol.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the symbol is not UTF-8", where="--symbol", todo="give a name such as BTCUSDT") from None
+
+
+def _fields(text: str, renamed: dict[str, str]) -> tuple[str, ...]:
+    if text.strip() == "all":
+        return ALL_FIELDS
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if not name or names.count(name) > 1 or renamed.get(name, name) in EVENT_FIELDS:
+            raise UsageError(
+                f"{name!r} is empty, given twice, or always part of the event",
+                where="--fields",
+                todo="name each further column once: --fields trade_id,quantity",
+            )
+    return names
+
+
+def parse_time_unit(text: str | None) -> str | None:
+    if text is not None and text not in ("s", "ms", "us", "ns"):
+        raise UsageError(f"{text[:20]!r} is no unit of time", where="--time-unit", todo="give s, ms, us or ns")
+    return text
+
+
+def check_named(text: str, option: str) -> str:
+    """A name that is not empty: an unset variable of a script is no name."""
+    if not text:
+        raise UsageError("the name is empty", where=option, todo="give one, or drop the option")
+    return text
+
+
+def check_partitioner(text: str) -> str:
+    """`murmur2`, `crc32` or `column:NAME`."""
+    if text not in (MURMUR2, CRC32) and not re.fullmatch(r"column:.+", text):
+        raise UsageError(
+            f"{text[:60]!r} is no way to choose partitions",
+            where="--partitioner",
+            todo="give murmur2, crc32, or column:NAME for a column that holds the partition",
+        )
+    return text
+
+
+def parse_bad_rows_max(text: str, option: str = "--bad-rows-max") -> tuple[int | None, float]:
+    """`1000` rows, or `10%` of all rows: a number, if it is one, and a share."""
+    match = matched(text, NUMBER + r"\s*(%|[km]?)", option, "1000 or 10%")
+    if match[2] != "%":
+        return parse_rows(text, option), 1.0
+    share = number_of(match[1], option) / 100
+    check_within((0, 1), share, option)
+    return None, share
+
+
+def parse_pace(rate: str | None, speed: str | None, max_gap: str | None) -> Pace:
+    if rate is not None and speed is not None:
+        raise UsageError(
+            "--rate and --speed exclude each other",
+            where="--rate",
+            todo="give rows per second (--rate) or a factor on event time (--speed)",
+        )
+    if max_gap is not None and speed is None:
+        raise UsageError("--max-gap needs --speed", where="--max-gap", todo="add --speed 1x, or drop it")
+    gap_max_s = parse_duration_s(max_gap, "--max-gap") if max_gap is not None else None
+    if speed is not None:
+        return Pace(speed=parse_speed(speed), gap_max_s=gap_max_s)
+    return Pace(rows_per_s=parse_rate(rate) if rate is not None else None)
+
+
+def check_topic_name(topic: str) -> str:
+    """Kafka's own rule (org.apache.kafka.common.internals.Topic): 1 to 249 of [a-zA-Z0-9._-], not . or .. ."""
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", topic) or topic in (".", ".."):
+        raise UsageError(
+            f"{topic[:60]!r} is no topic name",
+            where="--topic",
+            todo="use 1 to 249 letters, digits, dots, dashes and underscores",
+        )
+    return topic

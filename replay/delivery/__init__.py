@@ -1,0 +1,1 @@
+"""The whole journey: what is looked at first, the two deliveries, the pace, what is saved."""

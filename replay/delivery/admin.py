@@ -1,0 +1,176 @@
+"""`replay checkpoint show | reset | rebuild`: what it says, forgetting it, making it again from the topic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from replay.checkpoint.file import Checkpoint, CheckpointFile, State, this_instance
+from replay.checkpoint.resume import TailMatch
+from replay.delivery import seen
+from replay.delivery.emptiness import check_by_footers
+from replay.delivery.idempotent import encoded_from
+from replay.delivery.options import Delivery, RunOptions
+from replay.delivery.preflight import Context, check_left_out, find_topic, job_print
+from replay.delivery.session import lead_rows_max
+from replay.delivery.snapshot import Display, Snapshot
+from replay.errors import StateConflict, UsageError
+from replay.kafka.cluster import Cluster, Topic, partitioner
+from replay.kafka.options import KafkaOptions
+from replay.kafka.patience import Patience
+from replay.kafka.trouble import Trouble
+from replay.model import Clock, PartitionMark, Progress, SystemClock
+from replay.signals import Stop
+from replay.source.files.trust import until_true
+from replay.source.source import Source
+from replay.units import utc
+
+
+def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """What the checkpoint says, as pairs of label and text."""
+    job, position = checkpoint.job, checkpoint.progress.position
+    state = {
+        State.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
+        State.CLEAN: "stopped cleanly: no row behind the position is in the topic",
+        State.DONE: "done",
+        State.EMPTY: "empty: there was no row to send; the next run looks again",
+    }[checkpoint.state]
+    marks = (
+        f"{p}: {mark.next_offset:,}" + (f" (+{mark.ahead_rows:,} rows ahead)" if mark.ahead_rows else "")
+        for p, mark in enumerate(checkpoint.progress.marks)
+    )
+    return [
+        ("state", state),
+        ("next row", f"{position.row:,} of {job.rows:,}"),
+        ("rows", checkpoint.counts.told()),
+        ("saved", f"{utc(checkpoint.saved_at_s)} by {checkpoint.instance}"),
+        ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
+        ("next offsets", ", ".join(marks)),
+        ("encoder", f"{job.encoder}, partitioner {job.partitioner} over {job.partitions} partitions"),
+        *((name, value) for name, value in job.options.items() if value),
+        *(
+            (f"input {number}", f"{each.name}: next row {cursor:,} of {each.rows:,}")
+            for number, (each, cursor) in enumerate(zip(job.inputs, position.cursors, strict=True))
+        ),
+    ]
+
+
+def standing(checkpoint: Checkpoint) -> str:
+    """`at row 12,345 of 20,000 (running)`."""
+    row, rows = checkpoint.progress.position.row, checkpoint.job.rows
+    return f"at row {row:,} of {rows:,} ({checkpoint.state.value}), saved {utc(checkpoint.saved_at_s)}"
+
+
+def look_at_topic(kafka: KafkaOptions, report: Display, stop: Stop, clock: Clock | None = None) -> Topic:
+    """The topic as it is; raises `UsageError` if there is none."""
+    clock = clock or SystemClock()
+    patience = Patience(clock, kafka.broker_timeout_s, stop.check, Trouble(report, clock))
+    with closing(Cluster(kafka, patience)) as cluster:
+        topic = cluster.topic()
+    if topic is None:
+        raise UsageError(
+            f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
+            where="--topic",
+            todo="check the name; replay run creates it with --create-topic",
+        )
+    return topic
+
+
+def load(path: Path) -> Checkpoint | None:
+    """The checkpoint, if there is one; raises `StateConflict` if it is damaged."""
+    return CheckpointFile(path).load()
+
+
+def show(path: Path) -> Checkpoint:
+    """The same; raises `UsageError` if there is none."""
+    found = load(path)
+    if found is None:
+        raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
+    return found
+
+
+def reset(path: Path) -> None:
+    """Forget it. The lock is held meanwhile, so that no running replay loses its checkpoint."""
+    file = CheckpointFile(path)
+    if not path.is_file() and not file.previous.is_file():
+        raise UsageError("there is no checkpoint", where=str(path), todo="check the path")
+    with file.locked():
+        file.remove()
+        seen.place_beside(path).unlink(missing_ok=True)
+
+
+def rebuild(
+    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display, clock: Clock | None = None
+) -> Checkpoint:
+    """A checkpoint that says what the topic holds: its records are matched with the source's rows from row 0 on.
+
+    `first_offsets`: where this replay began in each partition; None for the beginning of the topic. The result
+    is `running`: the next run looks at the tail again. Raises `StateConflict` where there is a checkpoint already.
+    """
+    if options.delivery is Delivery.TRANSACTIONAL:
+        raise UsageError(
+            "Kafka itself holds the progress of a transactional replay",
+            where="--delivery",
+            todo="just run it again: the checkpoint is made anew",
+        )
+    return until_true(
+        options.source,
+        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report, clock or SystemClock()),
+        report.warning,
+    )
+
+
+def _rebuild(
+    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display, clock: Clock
+) -> Checkpoint:
+    source = Source(options.source)
+    check_left_out(options, source, None, stop, report)
+    for _ in source.checked() if options.check else ():  # what the lost one's replay looked at, and decided
+        stop.check()
+    check_by_footers(source)
+    file = CheckpointFile(options.checkpoint)
+    with file.locked():
+        if file.path.exists():
+            raise StateConflict(
+                "there is a checkpoint already",
+                where=str(file.path),
+                todo="move it away first, or forget it with: replay checkpoint reset",
+            )
+        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock))
+        with closing(Cluster(options.kafka, patience)) as cluster:
+            context = Context(options, source, file, cluster, stop, report, clock, Snapshot(source.rows))
+            topic = find_topic(context, None)
+            low, high = cluster.watermarks(topic)
+            starts = list(first_offsets) if first_offsets is not None else low
+            if len(starts) != topic.partitions:
+                raise UsageError(
+                    f"the topic has {topic.partitions} partitions, and {len(starts)} offsets were given",
+                    where="--first-offsets",
+                    todo="give one for each partition, separated by commas",
+                )
+            start = Progress(source.start, tuple(map(PartitionMark, starts)))
+            encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
+            match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
+            for found in cluster.read(topic, starts, high):
+                for run in found:
+                    match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
+                report.phase("reading the topic", match.matched + match.foreign, sum(high) - sum(starts))
+            rebuilt = Checkpoint(
+                job=job_print(context, topic),
+                progress=match.progress(high),
+                first_offsets=tuple(starts),
+                state=State.RUNNING,
+                lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
+                interval_s=options.checkpoint_interval_s,
+                saved_at_s=clock.now(),
+                instance=this_instance(),
+                pruned_rows=source.rows_all - source.rows,
+            )
+            file.save(rebuilt)
+            report.info(
+                f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"
+                f" ({match.foreign:,} records are others')"
+            )
+            return rebuilt

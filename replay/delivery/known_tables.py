@@ -1,0 +1,26 @@
+"""Which state of a lake table a replay that has begun goes on with: the one that its checkpoint knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from replay.checkpoint.file import CheckpointFile, State
+from replay.errors import ReplayError
+from replay.source.options import SourceOptions
+from replay.source.tables import states as tables
+
+
+def as_known(options: SourceOptions, checkpoint: Path, *, also_done: bool = False) -> SourceOptions:
+    """The options with the tables as they were when this replay began, however they have moved on since.
+
+    A replay that has come to its end, done or empty, is compared with the newest state, unless `also_done`: that is
+    for reading back what it wrote. A checkpoint that cannot be read is no matter here: whoever goes by it says so.
+    """
+    try:
+        saved = CheckpointFile(checkpoint).load()
+    except ReplayError:
+        return options
+    if saved is None or (saved.state not in (State.RUNNING, State.CLEAN) and not also_done):
+        return options
+    return replace(options, known_tables=tables.known_from(saved.job.options.get(tables.IDENTITY, "")))

@@ -1,0 +1,113 @@
+"""Does this librdkafka tell of lost connections in words that `connections.py` reads? Tried out on a broker inside this
+process that goes away, while a replay is still looking at its rows; it takes about 0.1 s.
+
+The words of a log are no interface: another version may change them, and then duplicates would come of it, in silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import KafkaException, Producer
+
+from replay.errors import ProducerFatal
+from replay.kafka.connections import LogWatch, StatisticsWatch
+from replay.kafka.options import KafkaOptions
+from replay.kafka.settings import producer_settings
+from replay.reporter import Reporter
+
+_TOPIC = "replay-self-test"
+_DEADLINE_S = 3.0
+_POLL_S = 0.01
+_STATISTICS_MS = 20
+
+
+class Reads(Enum):
+    """Which of the two witnesses of a lost connection are understood."""
+
+    BOTH = "log and statistics"
+    LOG = "the log only"
+    STATISTICS = "the statistics only"
+    NEITHER = "neither"
+    UNKNOWN = "not tried"
+
+
+class SelfTest:
+    """Begins at once, beside whatever else is done; `judge` waits for its end."""
+
+    def __init__(self, test: Callable[[], Reads] | None = None) -> None:
+        self._test = test or lose_a_connection
+        self._found, self._why = Reads.UNKNOWN, "it took too long"
+        self._thread = threading.Thread(target=self._run, name="self-test", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._found = self._test()
+        except (KafkaException, OSError, RuntimeError, BufferError) as error:  # no loopback, no threads, no memory
+            self._why = str(error)
+
+    def judge(self, report: Reporter) -> None:
+        """Raises `ProducerFatal` where a lost connection would not be noticed. With one witness there is a warning;
+        where nothing could be tried (a sandbox), the replay goes on: nothing speaks against it."""
+        self._thread.join(2 * _DEADLINE_S)
+        found, version = self._found, f"confluent-kafka {confluent_kafka.__version__}"
+        if found is Reads.UNKNOWN:
+            report.info(f"not tried whether lost connections are noticed ({self._why}); {version}")
+        elif found is Reads.NEITHER:
+            raise ProducerFatal(
+                f"lost connections would go unnoticed, and rows be sent twice: {version} tells of them in other words",
+                where="self-test",
+                todo="install the confluent-kafka that replay asks for; --delivery transactional does without this",
+            )
+        elif found is not Reads.BOTH:
+            report.warning(
+                f"lost connections are learned from {found.value}: {version} tells of them in other words than those"
+                " that replay was tested with; install the one that it asks for"
+            )
+
+
+def lose_a_connection() -> Reads:
+    """Connects a producer to a broker of its own, and takes the broker away."""
+    log, statistics, lost = LogWatch(), StatisticsWatch(), list[str]()
+    logger = logging.Logger("self-test", logging.DEBUG)  # nobody else hears of it
+    logger.addHandler(log)
+    broker, address = _broker()
+    settings: dict[str, Any] = producer_settings(KafkaOptions(address, _TOPIC))
+    settings |= {"statistics.interval.ms": _STATISTICS_MS, "stats_cb": lambda text: lost.extend(statistics.lost(text))}
+    producer = Producer(settings, logger=logger)
+    producer.produce(_TOPIC, b"", partition=0)  # a connection is made where there is something to send
+    if not _within(_DEADLINE_S, producer, lambda: statistics.was_up):
+        raise RuntimeError("a broker inside this process cannot be connected to")
+    broker.pop()  # the only reference: with it the broker goes
+    _within(_DEADLINE_S / 3, producer, lambda: bool(log.lost and lost))
+    with suppress(KafkaException, SystemError):
+        producer.purge()
+    return {
+        (True, True): Reads.BOTH, (True, False): Reads.LOG, (False, True): Reads.STATISTICS,
+        (False, False): Reads.NEITHER,
+    }[bool(log.lost), bool(lost)]  # fmt: skip
+
+
+def _broker() -> tuple[list[Producer], str]:
+    """librdkafka's mock cluster of one, alive as long as the producer in the list, and its address."""
+    settings = {"log_level": 0, "bootstrap.servers": "self-test", "test.mock.num.brokers": 1}
+    holder = Producer({**settings, "allow.auto.create.topics": True})
+    brokers = holder.list_topics(_TOPIC, timeout=_DEADLINE_S).brokers.values()
+    return [holder], ",".join(f"{each.host}:{each.port}" for each in brokers)
+
+
+def _within(seconds: float, producer: Producer, reached: Callable[[], bool]) -> bool:
+    end_s = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > end_s:
+            return False
+        producer.poll(_POLL_S)
+    return True

@@ -1,1 +1,0 @@
-"""The inputs: found and opened, their columns made events, their rows put in one order."""

@@ -1,0 +1,58 @@
+"""Broker addresses as texts: checked before a client is made of them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from replay.errors import UsageError
+
+SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+def check_bootstrap_servers(servers: str, security_protocol: str = "PLAINTEXT") -> str:
+    """`host:port` pairs, comma-separated; a missing port is Kafka's 9092.
+
+    A scheme before an address, as listeners are written (`SASL_SSL://host:9093`), must be the security.protocol that
+    the clients use: librdkafka would leave such an address out, and then look for a broker in vain.
+    """
+    for server in servers.split(","):
+        match = re.fullmatch(
+            r"\s*(?:([^:/\s]+)://)?(\[[0-9a-fA-F:.%]+\]|[^:/\s\[\]]+)(?::(\d{1,5}))?\s*", server, re.ASCII
+        )
+        if match is None or (match[3] is not None and not 1 <= int(match[3]) <= 65535):
+            raise UsageError(
+                f"{server.strip()!r} is no broker address",
+                where="--bootstrap-servers",
+                todo="write host:port[,host:port…] with ports from 1 to 65535",
+            )
+        if match[1] is not None:
+            _check_scheme(match[1], server.strip(), security_protocol)
+    return servers
+
+
+def _check_scheme(scheme: str, server: str, security_protocol: str) -> None:
+    bare = server.partition("://")[2]
+    if scheme.upper() not in SECURITY_PROTOCOLS:
+        raise UsageError(
+            f"{server!r}: {scheme} is no protocol of Kafka's",
+            where="--bootstrap-servers",
+            todo=f"write {bare}; TLS and SASL are set with -X security.protocol=SSL, SASL_PLAINTEXT or SASL_SSL",
+        )
+    if scheme.upper() != security_protocol.upper():
+        raise UsageError(
+            f"{server!r} asks for {scheme.upper()}, but security.protocol is {security_protocol.upper()}",
+            where="--bootstrap-servers",
+            todo=f"add -X security.protocol={scheme.upper()}, or write {bare}",
+        )
+
+
+def broker_addresses(servers: str) -> list[tuple[str, int]]:
+    """Host and port of each, of servers that `check_bootstrap_servers` took."""
+    found = []
+    for server in servers.split(","):
+        bare = server.strip().rpartition("://")[2]
+        host, colon, port = bare.rpartition(":")
+        if not colon or bare.endswith("]"):
+            host, port = bare, "9092"
+        found.append((host.strip("[]"), int(port)))
+    return found

@@ -1,0 +1,238 @@
+"""Produce, poll, delivery reports. `produce()` alone promises nothing: only a report does.
+
+Reports are served inside `poll` and `flush` of the calling thread, so callbacks never run beside the job's own code.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from replay.errors import ProducerFatal
+from replay.kafka import statistics as broker_statistics
+from replay.kafka.broker_news import BrokerNews, in_words
+from replay.kafka.cluster import bad_setting, kafka_log
+from replay.kafka.connections import LogWatch, StatisticsWatch
+from replay.kafka.options import KafkaOptions
+from replay.kafka.settings import producer_settings, transactional_settings
+from replay.kafka.statistics import BrokerStatistics
+from replay.model import DeliveryCallback, Encoded, Fenced, Resync
+
+_EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
+_FLUSH_S = 0.1  # flush() blocks for all of its timeout: short, so that a second signal is heard
+_INIT_S = 5.0  # of one attempt; the caller tries again until its deadline
+_ABORT_S = 10.0  # an abort is a courtesy: the next `init_transactions()` does it otherwise
+_CLOSE_S = 2.0  # what purged reports need to come back; they are local
+
+UNKNOWN_OUTCOMES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._DESTROY})
+"""Reports that say "we stopped looking": neither delivered nor failed. The next run finds out."""
+
+
+PERMANENT_FAILURES = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+"""What a new transaction would fail of again; everything else is worth starting over for."""
+
+
+FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
+"""What a producer hears once another has taken its transactional.id, or its transaction has timed out."""
+
+
+def check_producer_settings(options: KafkaOptions) -> None:
+    """Raises `UsageError` for what librdkafka would refuse, before anything is created. Connects to nothing."""
+    settings = {name: value for name, value in producer_settings(options).items() if name != "bootstrap.servers"}
+    try:
+        Producer(settings, logger=kafka_log)
+    except (KafkaException, TypeError, ValueError) as error:
+        raise bad_setting(error) from None
+
+
+class KafkaSink:
+    """An idempotent producer behind the `Sink` protocol."""
+
+    def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
+        self.news = BrokerNews()
+        self.statistics: BrokerStatistics | None = None  # of the last second
+        self._topic = options.topic
+        # A broker forgets producers whose newest record is older than producer.id.expiration.ms (a day): when it loads
+        # its log after a crash, and every ten minutes. It goes by the records' timestamps, and replayed trades are that
+        # old. It would then take a retry of what it had appended a second time. So rows that were in flight when a
+        # connection broke are never sent again before the topic was looked at.
+        self._retries_unsafe = True
+        self._log = LogWatch()
+        self._connections = StatisticsWatch()
+        log = logging.Logger("librdkafka.producer", logging.DEBUG)  # of its own: another producer's losses are not ours
+        log.parent = kafka_log
+        log.addHandler(self._log)
+        self._logger = log
+        self._epoch = -1
+        self._bumped = False  # as the statistics say, in case that the log did not
+        try:
+            self._producer = Producer(
+                {
+                    **(settings or producer_settings(options)),
+                    "error_cb": self.news.on_error,
+                    "stats_cb": self._on_statistics,
+                },
+                logger=log,
+            )
+        except KafkaException as error:
+            raise bad_setting(error) from None
+
+    def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
+        produce, topic = self._producer.produce, self._topic
+        accepted = 0
+        columns = zip(
+            encoded.values[rows],
+            encoded.keys[rows],
+            encoded.partitions[rows].tolist(),
+            encoded.timestamps_ms[rows],
+            callbacks,
+            strict=True,
+        )
+        try:
+            if encoded.headers is not None:
+                for (value, key, partition, timestamp_ms, on_delivery), headers in zip(
+                    columns, encoded.headers[rows], strict=True
+                ):
+                    produce(topic, value, key, partition, on_delivery, None, timestamp_ms, headers)
+                    accepted += 1
+                return accepted
+            for value, key, partition, timestamp_ms, on_delivery in columns:
+                # by position (keywords cost half as much again): …, callback, its alias on_delivery, timestamp
+                produce(topic, value, key, partition, on_delivery, None, timestamp_ms)
+                accepted += 1
+        except BufferError:  # librdkafka's queue is full: the rest goes later
+            return accepted
+        except KafkaException as error:
+            raise self._lost(self.news.fatal or error.args[0].str()) from None
+        return accepted
+
+    def poll(self, seconds: float = 0.0) -> None:
+        """Serve reports; waits up to `seconds` (below 0.2: a longer poll is not interrupted by reports)."""
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as error:
+            raise self._lost(self.news.fatal or error.args[0].str()) from None
+        if self.news.fatal:
+            raise self._lost(self.news.fatal)
+        if self._retries_unsafe and self._log.lost and len(self._producer):
+            raise Resync(f"a connection was lost with rows in flight ({in_words(self._log.what)})")
+        self._log.lost = 0
+        if self._epoch_changes():
+            raise Resync("the producer's epoch changed inside the run")
+
+    def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + seconds
+        while len(self._producer) and time.monotonic() < deadline and not give_up():
+            if (self._retries_unsafe and self._log.lost) or self._epoch_changes():
+                break  # what is sent again now may be there already
+            try:
+                self._producer.flush(min(_FLUSH_S, max(0.0, deadline - time.monotonic())))
+            except (KafkaException, SystemError):  # fatal: the reports say so for each record
+                break
+        return len(self._producer) == 0
+
+    def close(self) -> None:
+        """Purge first: closing or flushing with a dead broker would never end."""
+        deadline = time.monotonic() + _CLOSE_S
+        self._logger.addFilter(lambda _: False)  # it would report the purge as a fatal error
+        with suppress(KafkaException, SystemError):
+            self._producer.purge()
+        while len(self._producer) and time.monotonic() < deadline:
+            # Purging what is in flight is fatal under the gapless guarantee, and a fatal error raises once from here
+            # (as SystemError, where it meets a report's own call): the rest is still to be served.
+            with suppress(KafkaException, SystemError):
+                self._producer.poll(_FLUSH_S)
+
+    def _epoch_changes(self) -> bool:
+        """Rows that are being retried get new numbers with a new epoch, of any partition: the broker would take those
+        twice that it had appended (librdkafka issue 4953)."""
+        return self._bumped or (self._retries_unsafe and self._log.bump)
+
+    def _on_statistics(self, statistics: str) -> None:
+        self.statistics = broker_statistics.parse(statistics) or self.statistics
+        self._log.compare(self._connections.lost(statistics))
+        self._watch_epoch(statistics)
+
+    def _watch_epoch(self, statistics: str) -> None:
+        match = _EPOCH.search(statistics)
+        if match is None or int(match[1]) < 0:
+            return
+        if self._epoch >= 0 and int(match[1]) != self._epoch:
+            self._bumped = True
+        self._epoch = int(match[1])
+
+    def _lost(self, reason: str) -> Exception:
+        return ProducerFatal(
+            f"the producer cannot go on: {reason}",
+            where="Kafka",
+            todo="run again: it resumes behind the last row that is in the topic",
+        )
+
+
+class TransactionalSink(KafkaSink):
+    """A transactional producer. Whatever is not proven success raises `Resync`: this producer is done then."""
+
+    def __init__(self, options: KafkaOptions, transactional_id: str) -> None:
+        super().__init__(options, transactional_settings(options, transactional_id))
+        self._retries_unsafe = False  # a producer with an open transaction is not forgotten
+
+    def init(self) -> bool:
+        """Fence older instances and end their open transaction; raises `KafkaException`, to be tried again."""
+        # Without a connection, librdkafka looks for the coordinator in vain, and again after half a second only.
+        self._producer.list_topics(self._topic, _INIT_S)
+        self._producer.init_transactions(_INIT_S)
+        return True
+
+    def begin(self) -> None:
+        self._proven("begin a transaction", self._producer.begin_transaction)
+
+    def send_progress(self, topic: str, key: bytes, value: bytes) -> None:
+        """The transaction's last record. Its report is not needed: the commit fails if it does."""
+        self._proven("send the progress record", lambda: self._producer.produce(topic, value, key, 0))
+
+    def commit(self) -> None:
+        # No time-out of ours: librdkafka could lose step with the coordinator; transaction.timeout.ms bounds it
+        self._proven("commit", lambda: self._producer.commit_transaction(-1))
+
+    def abort(self) -> None:
+        self._proven("abort", lambda: self._producer.abort_transaction(_ABORT_S))
+
+    def _proven(self, what: str, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except (KafkaException, BufferError) as error:
+            if isinstance(error, BufferError):
+                raise Resync(f"cannot {what}: {error}") from None
+            code, text = error.args[0].code(), error.args[0].str()
+            kind = Fenced if _is_fenced(code, text) else Resync
+            raise kind(f"cannot {what}: {text}") from None
+
+    def _watch_epoch(self, statistics: str) -> None:
+        """Epochs change with transactions; a lost one raises by itself."""
+
+    def _lost(self, reason: str) -> Exception:
+        kind = Fenced if _is_fenced(self.news.fatal_code, reason) else Resync
+        return kind(f"the producer cannot go on: {reason}")
+
+
+def _is_fenced(code: int, text: str) -> bool:
+    """What is raised is often no more than "fatal", before the error callback has run: then only the text tells."""
+    return code in FENCED or "fenced" in text

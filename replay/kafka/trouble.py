@@ -1,0 +1,76 @@
+"""An outage as it is told: once when it is seen, then each minute, and at its end."""
+
+from __future__ import annotations
+
+from replay.delivery.snapshot import Display, Snapshot
+from replay.model import Clock
+from replay.units import clock_time, duration
+
+REPEAT_S = 60.0
+"""How often what lasts is told again: a night's log can still be read then."""
+
+PATIENT_S = 1.0
+"""Nothing is said before: a leader election or a topic just created is over by then."""
+
+UNREACHABLE = "Broker unreachable"
+
+
+class Telling:
+    """One outage after the other."""
+
+    def __init__(self, report: Display, clock: Clock) -> None:
+        self._report, self._clock = report, clock
+        self._told_s: float | None = None
+
+    def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
+        """`what` is the first half of a sentence: who or what has not been there for so long."""
+        now_s = self._clock.monotonic()
+        if self._told_s is not None and now_s - self._told_s < REPEAT_S:
+            return
+        since, until = (clock_time(self._clock.now() + seconds) for seconds in (-waited_s, left_s))
+        so_far = "Nothing is lost" if self._told_s is None else f"That is {duration(waited_s)} so far"
+        self._told_s = now_s
+        self._report.warning(f"{what} since {since} ({reason}). {so_far}; retrying until {until}.")
+
+    def over(self, waited_s: float, row: int) -> None:
+        """`row` is the next one; 0 says nothing."""
+        if self._told_s is None:
+            return
+        self._told_s = None
+        self._report.info(f"Broker back after {duration(waited_s)}" + (f"; continuing at row {row:,}." if row else "."))
+
+
+class Trouble:
+    """A retry loop's trouble: says what lasts, and keeps the display informed."""
+
+    def __init__(self, report: Display, clock: Clock, shown: Snapshot | None = None) -> None:
+        self._report, self._clock, self._shown = report, clock, shown
+        self._telling = Telling(report, clock)
+
+    def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
+        if waited_s < PATIENT_S:
+            return
+        self._show(reason, waited_s, left_s)
+        self._telling.lasts(what, reason, waited_s, left_s)
+
+    def ends_the_run(self, reason: str, waited_s: float) -> None:
+        """The deadline passed: an outage like any other, but that nobody sees its end."""
+        if self._shown is not None:
+            self._shown.outages += 1
+            self._shown.outages_s += waited_s
+            self._show(reason, waited_s, 0.0)
+
+    def over(self, waited_s: float) -> None:
+        """It worked, after so long."""
+        self._telling.over(waited_s, self._shown.done_rows if self._shown is not None else 0)
+        if self._shown is not None and self._shown.outage_since_s is not None:
+            self._shown.outage_since_s = None
+            self._shown.outages += 1
+            self._shown.outages_s += waited_s
+
+    def _show(self, reason: str, waited_s: float, left_s: float) -> None:
+        if self._shown is None:
+            return
+        self._shown.outage_since_s = self._clock.now() - waited_s
+        self._shown.outage_reason, self._shown.outage_left_s = reason, left_s
+        self._report.progress(self._shown)

@@ -1,0 +1,1 @@
+"""From a batch to keys, values, timestamps, partitions and headers."""

@@ -1,0 +1,64 @@
+"""How an event becomes a record. Light: no Arrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
+
+
+MURMUR2 = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
+
+
+CRC32 = "crc32"  # librdkafka's default for records with a key
+
+
+KEY_SYMBOL = "symbol"
+
+
+KEY_NONE = "none"
+
+
+class DecimalAs(StrEnum):
+    """How decimals are written in JSON; either way with all digits."""
+
+    NUMBER = "number"
+    STRING = "string"
+
+
+class Timestamp(StrEnum):
+    """The timestamp of a record."""
+
+    EVENT = "event"
+    NOW = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How an event becomes a record. `key` is "symbol", "none" or a column; `partitioner` is "murmur2", "crc32" or
+    "column:NAME".
+
+    `row_header` names a header that identifies the row: consumers can drop what they have seen.
+    """
+
+    key: str = KEY_SYMBOL
+    partitioner: str = MURMUR2
+    timestamp: Timestamp = Timestamp.EVENT
+    decimal_as: DecimalAs = DecimalAs.NUMBER
+    headers: tuple[tuple[str, str], ...] = ()
+    row_header: str | None = None
+
+    @property
+    def has_event_times(self) -> bool:
+        """Whether the time of a trade is that of its record."""
+        return self.timestamp is Timestamp.EVENT
+
+    @property
+    def key_column(self) -> str | None:
+        return None if self.key in (KEY_SYMBOL, KEY_NONE) else self.key
+
+    @property
+    def partition_column(self) -> str | None:
+        prefix, _, column = self.partitioner.partition(":")
+        return column if prefix == "column" else None

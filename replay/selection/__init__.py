@@ -1,1 +1,0 @@
-"""Which rows are replayed: by symbol, time, condition, sample."""

@@ -1,0 +1,1 @@
+"""Find and open files; what their footers say, and how far that is believed."""

@@ -1,0 +1,250 @@
+"""Input files as their footers describe them. No row is read here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from replay.errors import InputError
+from replay.position import InputPrint
+from replay.source.files import statistics
+from replay.source.files.statistics import Sort, Span
+from replay.source.files.storage import InputPath, read_footer
+from replay.source.tables.fields import check_fields
+
+FOOTERS_AT_ONCE = 16
+"""Footers read side by side: an object store answers one request in tens of milliseconds, but many at a time."""
+
+BUFFER_BYTES_MAX = 1 << 20
+"""Read of a column at a time: as much as a page has, so that a store far away is asked once a page."""
+
+_MAGIC = b"PAR1"  # with which a Parquet file begins and ends
+
+_HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
+"""Encodings that Arrow can read as a dictionary (PLAIN and the first two), and those of levels beside them. The DELTA
+ones of text, which other engines write, it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """`number` and `first_row` are places in the file; `spans` are by column, of those with statistics to believe."""
+
+    number: int
+    first_row: int
+    rows: int
+    spans: Mapping[str, Span]
+
+    def span(self, column: str) -> Span:
+        return self.spans.get(column, Span())
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A Parquet file. `schema` holds its columns and, behind them, the keys of its Hive folders as text, and
+    those that its table has and it has not.
+
+    `keys` are those that are no columns of the file itself. Statistics of times are integers, counted in `time_units`
+    of the column (missing: a plain integer column). `created_by` is who wrote it, "" where it does not say.
+    """
+
+    path: InputPath
+    size_bytes: int
+    footer_sha256: str
+    schema: pa.Schema
+    keys: Mapping[str, str | None]
+    metadata: Mapping[bytes, bytes]
+    groups: tuple[RowGroup, ...]
+    time_units: Mapping[str, str]
+    created_by: str = ""
+
+    @property
+    def shown(self) -> str:
+        return self.path.shown
+
+    @property
+    def rows(self) -> int:
+        return sum(group.rows for group in self.groups)
+
+    @property
+    def print(self) -> InputPrint:
+        return InputPrint(self.path.name, self.rows, self.size_bytes, self.footer_sha256)
+
+    def span(self, column: str) -> Span:
+        """Over all row groups; None as soon as one does not tell."""
+        spans = [group.span(column) for group in self.groups if group.rows]
+        firsts, lasts = [span.first for span in spans], [span.last for span in spans]
+        known = bool(spans) and None not in firsts and None not in lasts
+        return Span(min(firsts), max(lasts)) if known else Span()
+
+    def without_statistics(self) -> InputFile:
+        """The same file, of which nothing is known before it is read."""
+        return replace(self, groups=tuple(replace(group, spans={}) for group in self.groups))
+
+    def file_row(self, row: int) -> int:
+        """The place in the file of a row of those groups that are replayed."""
+        for group in self.groups:
+            if row < group.rows:
+                return group.first_row + row
+            row -= group.rows
+        last = self.groups[-1] if self.groups else None
+        return row + (last.first_row + last.rows if last else 0)
+
+
+def open_files(paths: Sequence[InputPath], statistics_of: Sequence[str]) -> tuple[InputFile, ...]:
+    """The footers of all files; statistics are kept of these columns only."""
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        return tuple(pool.map(lambda path: open_file(path, statistics_of), paths))
+
+
+def open_file(path: InputPath, statistics_of: Sequence[str] = ()) -> InputFile:
+    """Raises `InputError` for whatever is no whole Parquet file."""
+    with open_parquet(path) as (parquet, sha256):
+        try:
+            return _described(path, parquet, sha256, statistics_of)
+        except (UnicodeError, pa.ArrowException) as error:
+            raise unreadable(path.shown, error) from None
+
+
+def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics_of: Sequence[str]) -> InputFile:
+    metadata, schema = parquet.metadata, parquet.schema_arrow
+    wanted = dict(_believed(parquet, statistics_of))
+    groups = tuple(_groups(metadata, wanted))
+    if metadata.num_rows != sum(group.rows for group in groups) or any(group.rows < 0 for group in groups):
+        raise unreadable(path.shown, ValueError("the footer's row counts contradict each other"))
+    keys = {key: value for key, value in path.keys if key not in schema.names}
+    for key in keys:
+        schema = schema.append(pa.field(key, pa.string()))
+    if path.table is not None:
+        check_fields(path, schema, path.table)
+        for field in path.table.schema:
+            if field.name not in schema.names:  # added to the table after this file was written
+                keys[field.name], schema = None, schema.append(pa.field(field.name, field.type))
+    return InputFile(
+        path=path,
+        size_bytes=path.size_bytes,
+        footer_sha256=sha256,
+        schema=schema,
+        keys=keys,
+        metadata=metadata.metadata or {},
+        groups=groups,
+        time_units={
+            column: unit for column, chunk in wanted.items() if (unit := statistics.time_unit(chunk.described))
+        },
+        created_by=metadata.created_by or "",
+    )
+
+
+@contextmanager
+def open_parquet(
+    path: InputPath, dictionaries: Sequence[str] = (), buffer_bytes: int = BUFFER_BYTES_MAX
+) -> Iterator[tuple[pq.ParquetFile, str]]:
+    """The file, and a hash of its footer: that holds the place, size and statistics of every column chunk.
+
+    `dictionaries` are columns to read as such where their encoding allows it: each distinct value once. `buffer_bytes`
+    are read at a time of each column (more where a page is larger), and stay in memory until they are used up.
+    """
+    file = path.open()
+    try:
+        footer = read_footer(path, file)
+        try:
+            # The footer is read once: far away, each look costs a request.
+            known = pq.ParquetFile(pa.BufferReader(_MAGIC + footer))
+            parquet = pq.ParquetFile(
+                file,
+                metadata=known.metadata,
+                pre_buffer=False,  # it would hold whole row groups in memory, however large
+                buffer_size=buffer_bytes,
+                read_dictionary=[name for name in dictionaries if _can_be_dictionary(known, name)] or None,
+                page_checksum_verification=True,
+            )
+        except (UnicodeError, OSError, pa.ArrowException) as error:
+            raise unreadable(path.shown, error) from None
+        yield parquet, hashlib.sha256(footer).hexdigest()
+    finally:
+        file.close()
+
+
+def _can_be_dictionary(parquet: pq.ParquetFile, column: str) -> bool:
+    paths, metadata = parquet.reader.column_paths, parquet.metadata
+    index = statistics.leaf_of(paths, column)
+    if index is None or not statistics.may_be_named(paths, column):
+        return False
+    groups = range(metadata.num_row_groups)
+    return all(_HELD_AS_DICTIONARY.issuperset(metadata.row_group(g).column(index).encodings) for g in groups)
+
+
+def unreadable(shown: str, error: Exception) -> InputError:
+    """What to raise; raises the error itself where it is not the file's fault but this machine's memory."""
+    if isinstance(error, MemoryError) and not _is_absurd(error):
+        raise error
+    reason = str(error).strip().splitlines()[0]
+    if isinstance(error, NotImplementedError):
+        return InputError(
+            f"Arrow cannot read this file: {reason}",
+            where=shown,
+            todo="write it again with plain or dictionary encodings; if it should have those, it is damaged",
+        )
+    if isinstance(error, OSError) and error.errno:  # the system's word, or HDFS's; Parquet's own errors have no number
+        todo = "check the disk, or the network and the service; then run the same command again"
+        return InputError(f"the file cannot be read: {reason}", where=shown, todo=todo)
+    return InputError(
+        f"this is not a whole Parquet file: {reason}",
+        where=shown,
+        todo="it may be truncated, damaged or still being written: write or fetch it again",
+    )
+
+
+def _is_absurd(error: MemoryError) -> bool:
+    """Whether more was asked for than this machine has: a damaged length, not a batch of trades."""
+    asked = re.search(r"of size (-?\d+)", str(error))  # "malloc of size 9223372036854775744 failed", says Arrow
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return asked is not None and not 0 <= int(asked[1]) <= memory_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """A column whose statistics are believed: its place among the leaves, how Parquet describes it, how it is
+    compared."""
+
+    leaf: int
+    described: Any
+    sort: Sort
+
+
+def _believed(parquet: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[str, _Chunks]]:
+    paths = parquet.reader.column_paths
+    for column in columns:
+        leaf = statistics.leaf_of(paths, column)
+        if leaf is None:
+            continue
+        described = parquet.schema.column(leaf)
+        logical, created_by = statistics.logical_of(described), parquet.metadata.created_by
+        sort = statistics.believed(created_by, described.physical_type, logical)
+        if sort is not None and described.max_repetition_level == 0:
+            yield column, _Chunks(leaf, described, sort)
+
+
+def _groups(metadata: Any, wanted: Mapping[str, _Chunks]) -> Iterator[RowGroup]:
+    first_row = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        spans = {column: _span(group, chunks) for column, chunks in wanted.items()}
+        yield RowGroup(number, first_row, group.num_rows, spans)
+        first_row += group.num_rows
+
+
+def _span(group: Any, chunks: _Chunks) -> Span:
+    if group.num_rows <= 0:
+        return Span()
+    return statistics.span_of(
+        group.column(chunks.leaf), chunks.sort, required=chunks.described.max_definition_level == 0
+    )

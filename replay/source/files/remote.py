@@ -1,0 +1,293 @@
+"""Files in object stores and HDFS, through pyarrow's file systems: connected, listed, opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import pyarrow as pa
+
+from replay.errors import InputError, ReplayError, UsageError
+from replay.source.files import paths
+from replay.source.files.address import SCHEMES, Address, is_denied, refusal, without_secrets
+from replay.source.files.endings import LeftOut
+from replay.source.tables import states as tables
+
+S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
+S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
+S3_SILENCE_S = 10.0  # no byte for this long is a lost connection; the SDK's 3 s, S3 itself needs at bad times
+GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes, in which nobody knows what is wrong
+HDFS_LIMITS = {  # Hadoop's own are 46 connections of 20 s each, two minutes for an answer, and one for data
+    "ipc.client.connect.max.retries.on.timeouts": "0",
+    "ipc.client.rpc-timeout.ms": "30000",
+    "dfs.client.socket-timeout": "20000",
+}
+
+_ASKED_AT_ONCE = 8  # folders above the one named: as many as there are, mostly
+
+_S3_PARAMETERS = ("anonymous", "endpoint_override", "region", "scheme")
+
+# -- connections ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A connection. `base` is what pyarrow wants before every path: the bucket, the container, or / for hdfs.
+
+    What their names mean depends on the `endpoint`. `no_tables` are folders of which it is known.
+    """
+
+    files: Any
+    base: str
+    endpoint: str
+    no_tables: set[str] = field(default_factory=set, compare=False)
+
+    def full(self, path: str) -> str:
+        return f"/{path}" if self.base == "/" else "/".join(part for part in (self.base, path) if part)
+
+
+def connect(address: Address, environment: Mapping[str, str] = os.environ) -> Store:
+    """The store of this address; its path plays no part."""
+    try:
+        return _s3(address, environment) if SCHEMES[address.scheme] == "s3" else _other(address)
+    except ReplayError:
+        raise
+    except (ImportError, NotImplementedError):  # ArrowNotImplementedError is one
+        raise UsageError(
+            f"this pyarrow is built without {address.scheme}://",
+            where=address.root,
+            todo="install pyarrow from PyPI or conda-forge",
+        ) from None
+    except (ValueError, TypeError) as error:  # ArrowInvalid is one
+        reason = without_secrets(address, str(error).partition("\n")[0])
+        raise UsageError(reason, where=address.root, todo="check the URI and its parameters") from None
+    except OSError as error:
+        unset = SCHEMES[address.scheme] == "hdfs" and not environment.get("CLASSPATH")
+        if unset or "libjvm" in str(error) or "libhdfs" in str(error):
+            raise UsageError(
+                "Hadoop's client library cannot be loaded",
+                where=address.root,
+                todo="install Java and Hadoop, and set JAVA_HOME, HADOOP_HOME and CLASSPATH (hadoop classpath --glob)",
+            ) from None
+        raise refusal(address, error) from None
+
+
+def _s3(address: Address, environment: Mapping[str, str]) -> Store:
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region  # noqa: PLC0415  # 80 ms
+
+    given = s3_settings(address, environment)
+    endpoint = given["endpoint"] or ""
+    region = given["region"]
+    if not region and not endpoint:
+        region = resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
+    files = S3FileSystem(
+        access_key=given["access_key"],
+        secret_key=given["secret_key"],
+        anonymous=bool(given["anonymous"]),
+        region=region or None,
+        scheme=given["scheme"],
+        endpoint_override=endpoint or None,
+        connect_timeout=S3_CONNECT_S,
+        request_timeout=S3_SILENCE_S,
+        # Without it a URI's file system retries connections only, not a 503 "slow down".
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+    )
+    return Store(files, address.host, endpoint.rpartition("://")[2])
+
+
+def s3_settings(address: Address, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """What the URI and AWS's variables say of an S3 service: endpoint, region, scheme, access_key, secret_key,
+    anonymous. `UsageError` for a parameter that there is not."""
+    given = dict(address.parameters)
+    if unknown := sorted(set(given) - set(_S3_PARAMETERS)):
+        raise UsageError(
+            f"an S3 URI has no parameter {unknown[0]!r}",
+            where=address.shown,
+            todo=f"parameters are {', '.join(_S3_PARAMETERS)}; for a wildcard write * or [a-z]",
+        )
+    user, _, password = address.authority.rpartition("@")[0].partition(":")
+    return {
+        "endpoint": (given.get("endpoint_override") or endpoint_of(environment) or "").rstrip("/") or None,
+        "region": given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+        "scheme": given.get("scheme"),
+        "access_key": unquote(user) or None,
+        "secret_key": unquote(password) or None,
+        "anonymous": "true" if given.get("anonymous", "").lower() in {"1", "true", "yes"} else None,
+    }
+
+
+def endpoint_of(environment: Mapping[str, str]) -> str | None:
+    """The endpoint by AWS's own variables, which pyarrow heeds for URIs only."""
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+
+
+def _other(address: Address) -> Store:
+    from pyarrow.fs import FileSystem  # noqa: PLC0415  # as above
+
+    parameters, authority = dict(address.parameters), address.authority
+    if SCHEMES[address.scheme] == "gs":
+        parameters.setdefault("retry_limit_seconds", GS_RETRY_S)
+    elif SCHEMES[address.scheme] == "hdfs":
+        if user := authority.rpartition("@")[0].partition(":")[0]:  # pyarrow passes over it there
+            parameters.setdefault("user", unquote(user))
+        parameters = {**HDFS_LIMITS, **parameters}
+        authority = address.host or "default"  # which is pyarrow's word for that of core-site.xml
+        _leave_signals()
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    files, base = FileSystem.from_uri(f"{address.scheme}://{authority}/{query}")
+    endpoint = parameters.get("endpoint_override", "") if SCHEMES[address.scheme] == "gs" else address.host
+    return Store(files, "/" if SCHEMES[address.scheme] == "hdfs" else base.strip("/"), endpoint)
+
+
+def _leave_signals() -> None:
+    """Else Java takes SIGINT and SIGTERM for itself, and ends this process in the middle of whatever it does."""
+    options = os.environ.get("LIBHDFS_OPTS", "").split()
+    if "-Xrs" not in options:
+        os.environ["LIBHDFS_OPTS"] = " ".join([*options, "-Xrs"])
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a store, with its size as listed."""
+
+    address: Address
+    size_bytes: int
+    store: Store = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """The same however the file is named."""
+        return f"{SCHEMES[self.address.scheme]}://{self.store.endpoint}/{self.store.full(self.address.path)}"
+
+    def open(self) -> pa.NativeFile:
+        try:
+            return self.store.files.open_input_file(self.store.full(self.address.path))
+        except (OSError, pa.ArrowException) as error:
+            raise refusal(self.address, error) from None
+
+
+def find(address: Address, store: Store, left_out: LeftOut | None = None) -> list[RemoteFile]:
+    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches. `left_out`
+    is told of files in folders that are not taken because of their endings."""
+    try:
+        return list(_find(address, store, left_out if left_out is not None else LeftOut()))
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(address, error) from None
+
+
+def _find(address: Address, store: Store, left_out: LeftOut) -> Iterator[RemoteFile]:
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
+
+    info = store.files.get_file_info(store.full(address.path))
+    if info.type != FileType.NotFound:
+        _no_table_above(address, store)
+    if info.type == FileType.File:
+        yield RemoteFile(address, info.size, store)
+    elif info.type == FileType.Directory:
+        yield from _below(address, store, paths.FOLDER, left_out)
+    elif paths.is_pattern(address.path):
+        fixed, steps = paths.split_pattern(address.path)
+        _no_table_above(replace(address, path=fixed), store)
+        yield from _below(replace(address, path=fixed), store, steps, left_out)
+    elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
+        store.files.get_file_info(FileSelector(store.full(address.path)))
+        raise FileNotFoundError
+    elif store.files.get_file_info(store.full("")).type == FileType.NotFound:
+        raise InputError("there is no such bucket", where=address.shown, todo="check its name")
+    else:
+        raise FileNotFoundError
+
+
+def _below(folder: Address, store: Store, steps: paths.Steps, left_out: LeftOut) -> Iterator[RemoteFile]:
+    """Lists everything below, a page of 1,000 a request; where only names in this one folder count, only those."""
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
+
+    deep = len(steps) > 1
+    root = store.full(folder.path)
+    selects = paths.selector(steps)
+    listed = [
+        (info.path[info.path.index(root) + len(root) :].removeprefix("/"), info)
+        for info in store.files.get_file_info(FileSelector(root, recursive=deep))
+    ]
+    roots = tables.roots_of(below for below, _ in listed)
+    for below, info in listed:
+        if info.type == FileType.File and selects(below):
+            if "//" in f"/{below}":  # a bucket may hold a//b beside a/b, and pyarrow finds but cannot open it
+                todo = "copy the file to a key without //"
+                raise InputError("a folder of this key has no name", where=f"{folder.shown}/{below}", todo=todo)
+            for above in tables.above(below):
+                if above in roots:
+                    table = tables.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
+                    tables.refuse(table, _inside(folder, below).shown)
+            yield RemoteFile(_inside(folder, below), info.size, store)
+        elif info.type == FileType.File and steps == paths.FOLDER:
+            left_out.note(RemoteFile(_inside(folder, below), info.size, store).identity, folder.shown, below)
+        elif info.type == FileType.Directory and not deep and paths.into(steps, below):
+            _no_table_above(_inside(folder, below), store)
+            yield from _below(_inside(folder, below), store, paths.FOLDER, left_out)
+
+
+def _inside(folder: Address, below: str) -> Address:
+    return replace(folder, path=f"{folder.path}/{below}" if folder.path else below)
+
+
+def table_at(place: Address, store: Store) -> str | None:
+    """The format of the table whose folder this is."""
+    if place.path in store.no_tables:
+        return None
+    try:
+        format = _format_of(store, place.path)
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(place, error) from None
+    if format is None:
+        store.no_tables.add(place.path)
+    return format
+
+
+def names_in(place: Address, folder: str, store: Store) -> list[str]:
+    """What lies in a folder of the place."""
+    from pyarrow.fs import FileSelector  # noqa: PLC0415  # as above
+
+    path = store.full(f"{place.path}/{folder}".lstrip("/"))
+    try:
+        found = store.files.get_file_info(FileSelector(path, allow_not_found=True))
+    except (OSError, pa.ArrowException) as error:
+        raise refusal(place, error) from None
+    return [info.base_name for info in found]
+
+
+def _no_table_above(place: Address, store: Store) -> None:
+    """Refuses what is, or lies in, a table's folder. Folders above that may not be looked at are taken for none."""
+    folders = [folder for folder in [place.path, *tables.above(place.path)] if folder not in store.no_tables]
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        formats = list(pool.map(partial(_format_of, store), folders))
+    for folder, format in zip(folders, formats, strict=True):
+        if format is not None:
+            tables.refuse(tables.Table(format, replace(place, path=folder).shown), place.shown)
+    store.no_tables.update(folders)
+
+
+def _format_of(store: Store, folder: str) -> str | None:
+    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
+
+    def inner(name: str) -> str:
+        return store.full(f"{folder}/{name}" if folder else name)
+
+    try:
+        names = [name for name in tables.MARKERS if store.files.get_file_info(inner(name)).type != FileType.NotFound]
+        listed = store.files.get_file_info(FileSelector(inner(tables.METADATA), allow_not_found=True))
+    except (OSError, pa.ArrowException) as error:
+        if is_denied(error):
+            return None
+        raise
+    return tables.format_by(names, [info.base_name for info in listed])

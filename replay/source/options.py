@@ -1,0 +1,118 @@
+"""Which rows are replayed, from which columns, in which order. Light: no Arrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from replay.record.options import Records
+
+if TYPE_CHECKING:
+    from replay.source.selection.select import Selection
+
+
+class Order(StrEnum):
+    """EVENT_TIME merges all inputs by (event time, file, row); AS_IS keeps path order and row order."""
+
+    EVENT_TIME = "event-time"
+    AS_IS = "as-is"
+
+
+class Unsorted(StrEnum):
+    """What to do with rows that go back in time inside a file, where the order is that of event times."""
+
+    FAIL = "fail"
+    SORT = "sort"
+    KEEP = "keep"
+
+
+class OnBadRow(StrEnum):
+    """What to do with a row that cannot be a record."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    QUARANTINE = "quarantine"
+
+
+class Empty(StrEnum):
+    """What to do where a replay has no row to send: a date without trades."""
+
+    FAIL = "fail"
+    OK = "ok"
+
+
+class SymbolCase(StrEnum):
+    KEEP = "keep"
+    UPPER = "upper"
+    LOWER = "lower"
+
+
+ALL_FIELDS = ("*",)
+"""As `Columns.fields`: every column that is not used otherwise."""
+
+METADATA = "metadata:"
+"""`--symbol-from metadata:KEY`: the symbol is a value of the file's key-value metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which input columns make up an event; a Hive partition key counts as a column.
+
+    The symbol of a file without that column is `constant_symbol`, or what the first of `symbol_from` that fits finds in
+    the file's name (`{symbol}-trades-*.parquet`) or metadata (`metadata:KEY`). `time_unit` is that of integer times
+    (None: by their magnitude), `price_scale` the number of decimal places of integer prices, `price_undefined` the
+    integer that stands for no price. `rename` maps columns to field names. Whatever is at its default is what `preset`,
+    a well-known layout, says.
+    """
+
+    symbol: str = "symbol"
+    price: str = "price"
+    event_time: str = "event_time"
+    fields: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    constant_symbol: str | None = None
+    symbol_from: tuple[str, ...] = ()
+    symbol_case: SymbolCase = SymbolCase.KEEP
+    time_unit: str | None = None
+    price_scale: int | None = None
+    price_undefined: int | None = None
+    preset: str | None = None
+
+    @property
+    def has_symbol_column(self) -> bool:
+        return self.constant_symbol is None and not self.symbol_from
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """Which rows are replayed, and in which order.
+
+    `trust_statistics`: row groups that statistics rule out are not looked at before they are left out.
+    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong. Of a table that is an
+    input, `table_version` (Delta) or `snapshot` (Iceberg) is read; else the number that `known_tables` tells of its id,
+    as a checkpoint remembers it; else the newest.
+    """
+
+    inputs: tuple[str, ...]
+    columns: Columns = field(default_factory=Columns)
+    records: Records = field(default_factory=Records)
+    order: Order = Order.EVENT_TIME
+    unsorted: Unsorted = Unsorted.FAIL
+    sort_memory_bytes: int = 256 << 20  # of all files being sorted at a time; what is larger goes over the disk
+    selection: Selection | None = None
+    on_bad_row: OnBadRow = OnBadRow.FAIL
+    bad_rows_max: int | None = None  # more than this many end the run
+    bad_share_max: float = 0.1  # of all rows; where no number is given: a wrong column or unit makes all rows bad
+    empty: Empty = Empty.FAIL  # no row in the range of times, or none at all
+    allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
+    trust_statistics: bool = False
+    without_statistics: frozenset[str] = frozenset()
+    table_version: int | None = None
+    snapshot: int | None = None
+    known_tables: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it is nobody's mistake where there is no row at all."""
+        return self.allow_empty or self.empty is Empty.OK

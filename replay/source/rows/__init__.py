@@ -1,0 +1,1 @@
+"""Rows read, judged, and brought into one order."""

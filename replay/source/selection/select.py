@@ -1,0 +1,301 @@
+"""What of the input is replayed: symbols, a time range, a sample, a condition. Pure, but for a list read from a file.
+
+Ranges are half-open, `[from, to)`. Names are compared after `--symbol-case`, with `*`, `?` and `[AB]` as in file names.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fnmatch import fnmatchcase
+from functools import partial
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from replay import dates
+from replay.errors import UsageError
+from replay.model import Fate, Ints
+from replay.source.selection import moment
+from replay.source.selection.moment import Moment, parse_moment
+from replay.source.selection.where import Where
+from replay.source.selection.where import parse as parse_where
+from replay.units import LAST_NS
+
+_GLOB = re.compile(r"[*?[]")
+
+_IDENTITY_MAX = 500
+"""Characters of a list of symbols in a checkpoint; of a longer one its hash: it is saved every second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Plain names in a set, so that thousands of them cost nothing per symbol; patterns one by one."""
+
+    plain: frozenset[str]
+    ordered: tuple[str, ...]
+    patterns: tuple[str, ...]
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self.plain or any(fnmatchcase(symbol, pattern) for pattern in self.patterns)
+
+    def meet(self, smallest: str, largest: str) -> bool:
+        """Could a name among these lie between two symbols? The largest may have been cut off by its writer.
+
+        Python and Parquet agree on the order of texts: by code point is by byte of UTF-8.
+        """
+        at = bisect_left(self.ordered, smallest)
+        if at < len(self.ordered) and self.ordered[at][: len(largest)] <= largest:
+            return True
+        for pattern in self.patterns:
+            prefix = _GLOB.split(pattern, maxsplit=1)[0]
+            if (smallest <= prefix or smallest.startswith(prefix)) and prefix[: len(largest)] <= largest:
+                return True
+        return False
+
+
+def _names(texts: Iterable[str]) -> _Names:
+    patterns = tuple(text for text in texts if _GLOB.search(text))
+    plain = frozenset(texts) - set(patterns)
+    return _Names(plain, tuple(sorted(plain)), patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows are sent. The empty one selects all.
+
+    `sample` keeps whole symbols: those of the smallest `sample[0]` in `sample[1]` of all hashes. `limit` is the number
+    of rows that are sent at most. `utc_assumed` names the options whose time had no zone, for the log, and `by_date` is
+    the logical date that the range comes from.
+    """
+
+    symbols: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    from_ns: int | None = None
+    to_ns: int | None = None
+    sample: tuple[int, int] | None = None
+    where: Where | None = None
+    limit: int | None = None
+    utc_assumed: tuple[str, ...] = field(default=(), compare=False)
+    by_date: str = field(default="", compare=False)
+    _symbols: _Names = field(init=False, repr=False, compare=False)
+    _exclude: _Names = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_symbols", _names(self.symbols))
+        object.__setattr__(self, "_exclude", _names(self.exclude))
+
+    def identity(self) -> dict[str, str]:
+        """Option to canonical text, "" where it is not given: the same selection, however written, is the same."""
+        return {
+            "--symbols": _list_text(self.symbols),
+            "--exclude-symbols": _list_text(self.exclude),
+            "--from": "" if self.from_ns is None else moment.text_of(self.from_ns),
+            "--to": "" if self.to_ns is None else moment.text_of(self.to_ns),
+            "--sample": _sample_text(self.sample),
+            "--where": "" if self.where is None else self.where.text,
+            "--limit": "" if self.limit is None else str(self.limit),
+        }
+
+    @property
+    def told_by_date(self) -> str:
+        """What a logical date picks, for people; empty without one."""
+        if not self.by_date or self.from_ns is None or self.to_ns is None:
+            return ""
+        first, last = moment.text_of(self.from_ns), moment.text_of(self.to_ns)
+        return f"event times of {self.by_date}: from {first} up to {last}"
+
+    def wants(self, symbol: str) -> bool:
+        """By its name alone: `--symbols`, `--exclude-symbols`, `--sample`."""
+        if self.symbols and symbol not in self._symbols:
+            return False
+        return symbol not in self._exclude and (self.sample is None or _in_sample(symbol, self.sample))
+
+    def fates(
+        self, symbol_ids: npt.NDArray[np.integer], wanted_ids: npt.NDArray[np.bool_], times_ns: Ints
+    ) -> npt.NDArray[np.int8] | None:
+        """SENT or NOT_SELECTED for every row, by symbol and time; None: all are sent. The condition is not asked.
+
+        `wanted_ids` says for every symbol id whether it is wanted. A row without a symbol (id -1) is left to the
+        policy for bad rows, unless its time is out of range.
+        """
+        out = np.zeros(len(symbol_ids), dtype=bool)
+        if self.symbols or self.exclude or self.sample:
+            out |= ~np.append(wanted_ids, True)[symbol_ids]  # -1 takes the one appended
+        if self.from_ns is not None:
+            out |= times_ns < self.from_ns
+        if self.to_ns is not None:
+            out |= times_ns >= self.to_ns
+        if not out.any():
+            return None
+        return np.where(out, Fate.NOT_SELECTED, Fate.SENT).astype(np.int8)
+
+    def unmatched(self, seen: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+        """Names and patterns of `--symbols` that none of the symbols seen fits, each with what may have been meant:
+        one of those, or of the others that are there."""
+        symbols, known = set(seen), set(seen).union(others)
+        # Of those that another option leaves out, nothing is expected.
+        missing = [name for name in self._symbols.ordered if name not in symbols and self.wants(name)]
+        may_fit = known if self.exclude or self.sample else symbols
+        missing += [pattern for pattern in self._symbols.patterns if not any(map(partial(_fits, pattern), may_fit))]
+        if not missing:
+            return []
+        folded = {name.casefold(): name for name in sorted(known - set(missing))}
+        told: list[str] = []
+        for name in missing:
+            close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7) if len(told) < 20 else []
+            told.append(f"{name} (did you mean {folded[close[0]]}?)" if close else name)
+        return told
+
+
+def _fits(pattern: str, symbol: str) -> bool:
+    return fnmatchcase(symbol, pattern)
+
+
+def can_match(
+    selection: Selection,
+    first_ns: int | None,
+    last_ns: int | None,
+    symbol_min: str | None,
+    symbol_max: str | None,
+    *,
+    same_case: bool = True,
+) -> bool:
+    """Could a row group with these statistics hold a row that is wanted? In doubt, yes.
+
+    None is unknown. The symbols are those in the file: with `same_case` False (`--symbol-case`) they tell nothing of
+    the names compared. The largest symbol may be cut off; times are exact. Rows without a
+    symbol or a time are in no statistics: in a row group that is left out they are neither sent nor reported.
+    """
+    if selection.to_ns is not None and first_ns is not None and first_ns >= selection.to_ns:
+        return False
+    if selection.from_ns is not None and last_ns is not None and last_ns < selection.from_ns:
+        return False
+    if not selection.symbols or not same_case or symbol_min is None or symbol_max is None or symbol_min > symbol_max:
+        return True
+    return selection._symbols.meet(symbol_min, symbol_max)
+
+
+# -- the sample -------------------------------------------------------------------------------------------
+
+
+def symbol_hash(symbol: str) -> int:
+    """The first 8 bytes of the SHA-256 of the symbol's UTF-8, as a big-endian number: the same everywhere, for good."""
+    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big")
+
+
+def _in_sample(symbol: str, sample: tuple[int, int]) -> bool:
+    """Whether its hash is among the smallest: so 1/100 is a part of 1/10."""
+    return symbol_hash(symbol) * sample[1] < sample[0] << 64
+
+
+def _sample_text(sample: tuple[int, int] | None) -> str:
+    if sample is None:
+        return ""
+    common = gcd(*sample)
+    return f"{sample[0] // common}/{sample[1] // common}"
+
+
+# -- from texts -------------------------------------------------------------------------------------------
+
+
+def read_text(path: str) -> str:
+    """The text of a file that an option names."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "this is not a UTF-8 text file"
+        raise UsageError(reason, where=f"@{path}", todo="name a file with one symbol a line") from None
+
+
+def parse_selection(
+    symbols: str | None = None,
+    exclude: str | None = None,
+    from_: str | None = None,
+    to: str | None = None,
+    sample: str | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    *,
+    read: Callable[[str], str] = read_text,
+) -> Selection:
+    """From the texts of the options; None is not given."""
+    first = None if from_ is None else parse_range_end(from_, "--from")
+    last = None if to is None else parse_range_end(to, "--to")
+    if first and last and first.ns >= last.ns:
+        raise UsageError(
+            f"the range from {moment.text_of(first.ns)} to {moment.text_of(last.ns)} is empty",
+            where="--to",
+            todo="--to is the first moment that is left out: for one day give the next",
+        )
+    return Selection(
+        symbols=() if symbols is None else parse_symbols(symbols, "--symbols", read),
+        exclude=() if exclude is None else parse_symbols(exclude, "--exclude-symbols", read),
+        from_ns=None if first is None else first.ns,
+        to_ns=None if last is None else last.ns,
+        sample=None if sample is None else parse_sample(sample),
+        where=None if where is None else parse_where(where),
+        limit=limit,
+        utc_assumed=tuple(
+            option for option, end in (("--from", first), ("--to", last)) if end is not None and end.utc_assumed
+        ),
+    )
+
+
+def on_day(selection: Selection, day: date, zone: str) -> Selection:
+    """What of the selection lies in a day of that time zone. Raises `UsageError` where nothing does."""
+    first_ns, last_ns = (int(midnight.timestamp()) * 1_000_000_000 for midnight in dates.bounds(day, zone))
+    from_ns = max(first_ns, selection.from_ns or 0)
+    to_ns = min(last_ns, LAST_NS if selection.to_ns is None else selection.to_ns)
+    if from_ns >= to_ns:
+        raise UsageError(
+            f"no moment of {day} ({zone}) lies in --from and --to, or in the years 1970 to 2262",
+            where="--date",
+            todo="drop --from and --to: without {date} in INPUT, the day is picked by event time",
+        )
+    return replace(selection, from_ns=from_ns, to_ns=to_ns, by_date=f"{day} ({zone})")
+
+
+def parse_range_end(text: str, option: str) -> Moment:
+    """A moment that event times can be compared with."""
+    end = parse_moment(text, option)
+    if not 0 <= end.ns <= LAST_NS:
+        raise UsageError(f"{text!r} is out of range", where=option, todo="give a time from 1970 to 2262")
+    return end
+
+
+def parse_symbols(text: str, option: str, read: Callable[[str], str] = read_text) -> tuple[str, ...]:
+    """`BTCUSDT,ETH*`, or `@file` with one a line; sorted, each once."""
+    parts = read(text[1:]).splitlines() if text.startswith("@") else text.split(",")
+    names = {part.strip() for part in parts} - {""}
+    if not names:
+        raise UsageError("no symbol is named", where=option, todo=f"write {option} BTCUSDT,ETH* or {option} @file")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        raise UsageError("a symbol is not UTF-8", where=option, todo="give names such as BTCUSDT") from None
+    return tuple(sorted(names))
+
+
+def parse_sample(text: str, option: str = "--sample") -> tuple[int, int]:
+    """`1/100`: one symbol in a hundred."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text, re.ASCII)
+    if match is None or not 0 < int(match[1]) <= int(match[2]):
+        raise UsageError(f"{text[:40]!r} is no part of the symbols", where=option, todo="write it like 1/100")
+    return int(match[1]), int(match[2])
+
+
+def _list_text(names: tuple[str, ...]) -> str:
+    """Comma-separated; a name that a comma could be mistaken in goes in quotes."""
+    text = ",".join(json.dumps(name) if re.search(r'[,"]', name) else name for name in sorted(set(names)))
+    if len(text) <= _IDENTITY_MAX:
+        return text
+    return f"{len(set(names)):,} symbols, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,1 @@
+"""Lake tables: which files are rows of one state of a table."""

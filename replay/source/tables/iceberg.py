@@ -1,0 +1,109 @@
+"""An Iceberg table: which files are its rows at one snapshot. What is not honoured is refused by name.
+
+pyiceberg reads metadata and manifests, from the folder alone: no catalog is asked, so the newest metadata file is
+taken for the table's state, unless one is named. The files are opened like all others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from replay.errors import InputError, ReplayError, not_memory
+from replay.source.tables import states as tables
+from replay.source.tables.states import ICEBERG, Asked, Content, DataFile, State
+
+_VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
+
+
+def newest(names: Sequence[str], root: str) -> str:
+    """The file of a folder `metadata` that tells the table's newest state: the one with the highest number."""
+    numbers = {name: int(found[1]) for name in names if (found := _VERSION.fullmatch(name))}
+    if not numbers:
+        raise InputError(
+            "which of the table's metadata files is the newest cannot be told by their names",
+            where=f"{root}/{tables.METADATA}",
+            todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
+        )
+    last = max(numbers.values())
+    found_last = sorted(name for name, number in numbers.items() if number == last)
+    if len(found_last) > 1:
+        raise InputError(
+            f"two metadata files are the newest, {' and '.join(found_last[:2])}: only the catalog knows which counts",
+            where=f"{root}/{tables.METADATA}",
+            todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
+        )
+    return found_last[0]
+
+
+def content(
+    root: str, metadata: str, filesystem: Any, asked: Asked, refusal: Callable[[Exception], ReplayError]
+) -> Content:
+    """The current snapshot's files, or those of the snapshot asked for, with the schema of that snapshot: so a resume
+    finds the same columns, whatever became of the table since. `metadata` is the path or URI of the metadata
+    file, `filesystem` pyarrow's for a URI (None: local)."""
+    try:
+        from pyiceberg.catalog.noop import NoopCatalog  # noqa: PLC0415 - an extra
+        from pyiceberg.io.pyarrow import PyArrowFileIO  # noqa: PLC0415
+        from pyiceberg.serializers import FromInputFile  # noqa: PLC0415
+        from pyiceberg.table import StaticTable  # noqa: PLC0415
+    except ImportError:
+        raise tables.missing_extra(ICEBERG, root) from None
+    try:
+        io = PyArrowFileIO()
+        if filesystem is not None:
+            io.fs_by_scheme = lambda _scheme, _netloc: filesystem
+        read = FromInputFile.table_metadata(io.new_input(metadata))
+        table = StaticTable(("table", root), read, metadata, io, NoopCatalog("none"))
+        return _content(root, table, asked)
+    except ReplayError:
+        raise
+    except Exception as error:  # pyiceberg raises many kinds
+        if "equality delete" in str(error):
+            raise tables.not_honoured(ICEBERG, root, "equality delete files") from None
+        raise refusal(not_memory(error)) from None
+
+
+def _content(root: str, table: Any, asked: Asked) -> Content:
+    table_id, current = str(table.metadata.table_uuid), table.current_snapshot()
+    number = asked.snapshot if asked.snapshot is not None else asked.of(table_id)
+    newest_id = current.snapshot_id if current is not None else 0
+    if number is not None and table.snapshot_by_id(number) is None:
+        raise tables.no_such_state(ICEBERG, root, number, newest_id, "it never was, or has expired")
+    if current is None and number is None:
+        return State(ICEBERG, table_id, 0), []
+    scan = table.scan(snapshot_id=newest_id if number is None else number)
+    schema = scan.projection()
+    if defaults := [each.name for each in schema.fields if getattr(each, "initial_default", None) is not None]:
+        raise tables.not_honoured(ICEBERG, root, f"a default for older rows (column {defaults[0]})")
+    names = tuple((number, schema.find_column_name(number)) for number in sorted(schema.field_ids))
+    state = State(ICEBERG, table_id, newest_id if number is None else number, schema.as_arrow(), names)
+    return state, list(_files(root, table, scan))
+
+
+def _files(root: str, table: Any, scan: Any) -> Iterator[DataFile]:
+    specs, schema = table.specs(), scan.projection()
+    for task in scan.plan_files():
+        file = task.file
+        kind = str(getattr(file.file_format, "value", file.file_format)).upper()
+        if kind != "PARQUET":
+            raise tables.not_honoured(ICEBERG, root, f"{kind} files")
+        if task.delete_files:
+            kinds = sorted({_told(each) for each in task.delete_files})
+            raise tables.not_honoured(ICEBERG, root, " and ".join(kinds))
+        if file.key_metadata:
+            raise tables.not_honoured(ICEBERG, root, "encrypted files")
+        spec, keys = specs[file.spec_id], []
+        for at, field in enumerate(spec.fields):
+            name = schema.find_column_name(field.source_id)
+            if str(field.transform) == "identity" and name is not None and "." not in name:
+                keys.append((name, tables.as_key(file.partition[at])))
+        yield DataFile(file.file_path, file.file_size_in_bytes, tuple(keys))
+
+
+def _told(file: Any) -> str:
+    if str(getattr(file.file_format, "value", "")).upper() == "PUFFIN":
+        return "deletion vectors"
+    kind = getattr(file.content, "name", str(file.content)).lower()
+    return "equality delete files" if "equality" in kind else "position delete files"

@@ -1,0 +1,107 @@
+"""Tables where they lie, here or in a store: which files are theirs at one moment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+from replay.errors import InputError, ReplayError
+from replay.source.files import remote
+from replay.source.files.address import SCHEMES, Address, refusal, without_secrets
+from replay.source.tables import delta, iceberg
+from replay.source.tables import states as tables
+from replay.source.tables.states import DELTA, HUDI, ICEBERG, Asked, Content, Table
+
+
+def metadata_file(path: str) -> str | None:
+    """The folder of the Iceberg table that a path to one of its metadata files names."""
+    folder, _, name = path.rpartition("/")
+    root, _, inner = folder.rpartition("/")
+    return root if inner == tables.METADATA and tables.is_metadata_file(name) else None
+
+
+def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
+    """Of a folder here, at `table.root`; `metadata` is the file that tells Iceberg's state, where it was named."""
+
+    def failed(error: Exception) -> ReplayError:
+        return _unreadable(table, str(error))
+
+    if table.format == DELTA:
+        return delta.content(table.root, {}, asked, failed)
+    if table.format == HUDI:
+        tables.refuse(table, table.root)
+    if metadata is None:
+        folder = os.path.join(table.root, tables.METADATA)
+        metadata = os.path.join(
+            folder, iceberg.newest(sorted(filter(tables.is_metadata_file, os.listdir(folder))), table.root)
+        )
+    return iceberg.content(table.root, metadata, None, asked, failed)
+
+
+def far(place: Address, format: str, store: remote.Store, asked: Asked, metadata: str | None = None) -> Content:
+    """Of a folder in a store; `metadata` is a path in it."""
+    table = Table(format, place.shown)
+
+    def failed(error: Exception) -> ReplayError:
+        if isinstance(error, OSError):
+            return refusal(place, error)
+        return _unreadable(table, without_secrets(place, str(error)))
+
+    if format == DELTA:
+        root = f"{'s3' if SCHEMES[place.scheme] == 's3' else place.scheme}://{_bucket(place)}/{place.path}"
+        return delta.content(root, _storage_options(place), asked, failed)
+    if format == HUDI:
+        tables.refuse(table, place.shown)
+    if metadata is None:
+        names = sorted(filter(tables.is_metadata_file, remote.names_in(place, tables.METADATA, store)))
+        metadata = f"{place.path}/{tables.METADATA}/{iceberg.newest(names, place.shown)}".lstrip("/")
+    return iceberg.content(place.shown, f"{place.scheme}://{_bucket(place)}/{metadata}", store.files, asked, failed)
+
+
+def place_of(location: str, near: Address) -> Address | str:
+    """Where a data file lies, by what the table says: a path here, or an address with the credentials of the table."""
+    scheme, mark, rest = location.partition("://")
+    if not mark or scheme == "file":
+        return local_path(location)
+    host, _, path = rest.partition("/")
+    if host != _bucket(near):
+        raise tables.not_honoured(ICEBERG, near.shown, f"files in another bucket ({scheme}://{host})")
+    return Address(near.scheme, near.authority, near.root, path, near.parameters)
+
+
+def local_path(location: str) -> str:
+    found = re.match(r"file:/*(?=/)", location)  # Java writes file:/tmp/x
+    return location[found.end() :] if found else location
+
+
+def _bucket(place: Address) -> str:
+    return place.authority if SCHEMES[place.scheme] == "abfs" else place.host
+
+
+def _unreadable(table: Table, said: str) -> InputError:
+    reason = next((line.strip() for line in said.splitlines() if line.strip()), "no reason given")
+    return InputError(
+        f"the {table.format} table cannot be read: {reason}",
+        where=table.root,
+        todo="check that it can be read by others; or write one version of it elsewhere as plain Parquet files",
+    )
+
+
+def _storage_options(place: Address, getenv: Callable[[str], str | None] = os.environ.get) -> dict[str, str]:
+    """The same store for deltalake, which knows AWS's own variables, but not the parameters of our URIs."""
+    if SCHEMES[place.scheme] != "s3":
+        return {}
+    given = remote.s3_settings(place)
+    said = {
+        "AWS_ACCESS_KEY_ID": given["access_key"],
+        "AWS_SECRET_ACCESS_KEY": given["secret_key"],
+        "AWS_REGION": given["region"] or (None if getenv("AWS_REGION") else "us-east-1" if given["endpoint"] else None),
+        "AWS_ENDPOINT_URL": given["endpoint"],
+        "AWS_ALLOW_HTTP": "true" if (given["endpoint"] or "").startswith("http://") else None,
+        "AWS_SKIP_SIGNATURE": "true" if given["anonymous"] else None,
+        "timeout": f"{remote.S3_SILENCE_S:g}s",
+        "connect_timeout": f"{remote.S3_CONNECT_S:g}s",
+        "max_retries": str(remote.S3_ATTEMPTS - 1),
+    }
+    return {name: str(value) for name, value in said.items() if value}

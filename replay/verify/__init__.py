@@ -1,0 +1,1 @@
+"""Read the topic back and compare it with the source."""
