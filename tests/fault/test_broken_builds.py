@@ -18,13 +18,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.fault.caught_by import CAUGHT_BY, NO_FAULT
+from tests.fault.caught_by import CAUGHT_BY, NO_FAULT, Catch
 from tests.fault.conftest import BREAK_TABLE
 from tests.support.broken_builds import BREAKS
 from tests.support.process import BREAK, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+ROUNDS = 3
+"""So often a test may be run until it notices: a kill that is aimed at a moment hits it nearly always, not always."""
 
 
 def test_every_break_has_its_tests_and_still_finds_what_it_breaks() -> None:
@@ -69,18 +72,25 @@ def _message(report: str) -> str:
     return "\n".join(line[1:].strip() for line in report.splitlines() if line.startswith("E "))
 
 
+def _notices(catch: Catch, failed: Mapping[str, str]) -> bool:
+    return re.search(catch.says, failed.get(catch.test.rpartition("::")[2], ""), re.MULTILINE) is not None
+
+
 @pytest.mark.broken
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_build_is_noticed(name: str, record_property: Callable[[str, object], None], tmp_path: Path) -> None:
     """Broken: these tests would pass, or fail of something else, whatever the tool does."""
-    catches = CAUGHT_BY[name]
-    failed = failures(name, [catch.test for catch in catches], tmp_path)
-    for catch in catches:
+    catches, failed = CAUGHT_BY[name], dict[str, str]()
+    unnoticed = catches
+    for _ in range(ROUNDS):
+        failed |= failures(name, [catch.test for catch in unnoticed], tmp_path)
+        unnoticed = [catch for catch in unnoticed if not _notices(catch, failed)]
+        if not unnoticed:
+            break
+    for catch in unnoticed:
         test = catch.test.rpartition("::")[2]
         assert test in failed, f"{catch.test} passes"
-        assert re.search(catch.says, failed[test], re.MULTILINE), (
-            f"{catch.test} fails of something else:\n{failed[test]}"
-        )
+        raise AssertionError(f"{catch.test} fails of something else:\n{failed[test]}")
     noticed = ", ".join(f"`{catch.test.rpartition('::')[2]}`" for catch in catches)
     record_property(BREAK_TABLE, f"`{name}` | {(BREAKS[name].__doc__ or '').strip()} | {noticed}")
