@@ -20,14 +20,14 @@ from replay.source.files import trust
 from replay.source.files.endings import LeftOut
 from replay.source.files.parquet_file import InputFile, RowGroup, open_file, open_files
 from replay.source.files.peek import text_units
-from replay.source.files.statistics import Span
+from replay.source.files.statistics import ValueRange
 from replay.source.files.storage import find
 from replay.source.files.trust import Contradiction, StatisticsWrong
 from replay.source.options import OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.source.rows import sorting
 from replay.source.rows.aside import Aside
 from replay.source.rows.order import BATCH_ROWS_MAX, Stream, by_event_time, one_after_the_other, open_at_once, times_ns
-from replay.source.rows.reader import FIRST_NS, BadRows, Reader, Wanted, cased
+from replay.source.rows.reader import FIRST_NS, BadRows, RowReader, Wanted, cased
 from replay.source.selection import select
 from replay.source.tables import states as tables
 from replay.units import LAST_NS, NS_PER_UNIT
@@ -254,7 +254,7 @@ class Source:
         wanted = Wanted(symbols, self._wanted.wants)
         for index, file, promised in self._ruled_out:
             if file.footer_sha256 not in known:
-                reader = Reader(
+                reader = RowReader(
                     file, self._layout_of_all, self._layout_of_all.files[index], self.options, self.columns,
                     symbols, wanted, None, promised=promised,
                 )  # fmt: skip
@@ -333,16 +333,16 @@ class Source:
         selection = self.options.selection
         assert selection is not None
         first, last = self._all_within_ns(index, file, group) or (None, None)
-        names = Span() if self._constant(index, file) is not None else group.span(self.layout.symbol_column)
+        names = ValueRange() if self._constant(index, file) is not None else group.range_of(self.layout.symbol_column)
         if not names.is_of_all_rows or names.first == "":
-            names = Span()
+            names = ValueRange()
         same_case = self.columns.symbol_case is SymbolCase.KEEP
         return select.can_match(selection, first, last, names.first, names.last, same_case=same_case)
 
     def _all_within_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:
         """What all event times of the row group lie between, where every row has one that a record can have."""
         found = self._statistics_ns(index, file, group)
-        if found is None or not group.span(self.layout.event_time.column).is_of_all_rows:
+        if found is None or not group.range_of(self.layout.event_time.column).is_of_all_rows:
             return None
         return found if found[0] >= FIRST_NS and found[1] < self._latest_ns else None
 
@@ -365,7 +365,7 @@ class Source:
 
     def _statistics_ns(self, index: int, file: InputFile, group: RowGroup) -> SpanNs:
         column = self.layout.event_time.column
-        span, unit = group.span(column), file.time_units.get(column) or self.layout.files[index].time_unit
+        span, unit = group.range_of(column), file.time_units.get(column) or self.layout.files[index].time_unit
         if span.first is None or unit is None or not isinstance(span.first, int):
             return None
         first, last = span.first * NS_PER_UNIT[unit], span.last * NS_PER_UNIT[unit]
@@ -377,9 +377,11 @@ class Source:
         unit_ns = NS_PER_UNIT[self.layout.event_time.kind.unit]
         return LAST_NS // unit_ns * unit_ns
 
-    def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None, *, judges: bool = False) -> Reader:
+    def _reader(
+        self, index: int, on_bad: Callable[[BadRows], None] | None = None, *, judges: bool = False
+    ) -> RowReader:
         span = self.span_ns(index) if len(self._spans) > index else None
-        return Reader(
+        return RowReader(
             self.files[index], self.layout, self.layout.files[index], self.options, self.columns,
             self.symbols, self._wanted, span[0] if span is not None else None, on_bad,
             self._spans[index] if judges else None,
@@ -437,7 +439,7 @@ class Source:
         return read
 
 
-def _by_way_of(aside: Aside, reader: Reader, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _by_way_of(aside: Aside, reader: RowReader, row: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """The rows of a file from `row` on, each stretch of which is put aside as a whole."""
     for stretch in reader.stretches(row):
         parts = (table.slice(start, batch_rows) for table in stretch for start in range(0, table.num_rows, batch_rows))

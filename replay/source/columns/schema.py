@@ -228,10 +228,10 @@ def _time_unit(file: InputFile, columns: Columns) -> str | None:
         return None
     if columns.time_unit is not None or not file.rows:
         return columns.time_unit or "us"  # of a file without rows nothing depends on it
-    span = file.span(columns.event_time)
-    unit: str | None = convert.infer_time_unit(span.first, span.last) if span.first is not None else None
+    found = file.range_of(columns.event_time)
+    unit: str | None = convert.infer_time_unit(found.first, found.last) if found.first is not None else None
     if unit is None:
-        why = "has no statistics" if span.first is None else f"goes from {span.first} to {span.last}"
+        why = "has no statistics" if found.first is None else f"goes from {found.first} to {found.last}"
         raise InputError(
             f"column {columns.event_time!r} holds integers and {why}: the unit of these times cannot be told",
             where=file.shown,

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from replay.errors import InputError
 from replay.position import InputPrint
 from replay.source.files import statistics
-from replay.source.files.statistics import Sort, Span
+from replay.source.files.statistics import Sort, ValueRange
 from replay.source.files.storage import InputPath, read_footer
 from replay.source.tables.fields import check_fields
 
@@ -36,15 +36,15 @@ ones of text, which other engines write, it cannot."""
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """`number` and `first_row` are places in the file; `spans` are by column, of those with statistics to believe."""
+    """`number` and `first_row` are places in the file; `ranges` are by column, of those with statistics to believe."""
 
     number: int
     first_row: int
     rows: int
-    spans: Mapping[str, Span]
+    ranges: Mapping[str, ValueRange]
 
-    def span(self, column: str) -> Span:
-        return self.spans.get(column, Span())
+    def range_of(self, column: str) -> ValueRange:
+        return self.ranges.get(column, ValueRange())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ class InputFile:
     def print(self) -> InputPrint:
         return InputPrint(self.path.name, self.rows, self.size_bytes, self.footer_sha256)
 
-    def span(self, column: str) -> Span:
+    def range_of(self, column: str) -> ValueRange:
         """Over all row groups; None as soon as one does not tell."""
-        spans = [group.span(column) for group in self.groups if group.rows]
-        firsts, lasts = [span.first for span in spans], [span.last for span in spans]
-        known = bool(spans) and None not in firsts and None not in lasts
-        return Span(min(firsts), max(lasts)) if known else Span()
+        ranges = [group.range_of(column) for group in self.groups if group.rows]
+        firsts, lasts = [each.first for each in ranges], [each.last for each in ranges]
+        known = bool(ranges) and None not in firsts and None not in lasts
+        return ValueRange(min(firsts), max(lasts)) if known else ValueRange()
 
     def without_statistics(self) -> InputFile:
         """The same file, of which nothing is known before it is read."""
-        return replace(self, groups=tuple(replace(group, spans={}) for group in self.groups))
+        return replace(self, groups=tuple(replace(group, ranges={}) for group in self.groups))
 
     def file_row(self, row: int) -> int:
         """The place in the file of a row of those groups that are replayed."""
@@ -237,14 +237,14 @@ def _groups(metadata: Any, wanted: Mapping[str, _Chunks]) -> Iterator[RowGroup]:
     first_row = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        spans = {column: _span(group, chunks) for column, chunks in wanted.items()}
-        yield RowGroup(number, first_row, group.num_rows, spans)
+        ranges = {column: _range_of(group, chunks) for column, chunks in wanted.items()}
+        yield RowGroup(number, first_row, group.num_rows, ranges)
         first_row += group.num_rows
 
 
-def _span(group: Any, chunks: _Chunks) -> Span:
+def _range_of(group: Any, chunks: _Chunks) -> ValueRange:
     if group.num_rows <= 0:
-        return Span()
-    return statistics.span_of(
+        return ValueRange()
+    return statistics.range_of(
         group.column(chunks.leaf), chunks.sort, required=chunks.described.max_definition_level == 0
     )

@@ -44,7 +44,7 @@ _COMPARES_UNSIGNED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ValueRange:
     """Smallest and largest value of a column chunk that can be believed; None where the statistics do not tell.
 
     Both are of the rows that have a value. `nulls` is how many have none; None where that is not told.
@@ -120,13 +120,13 @@ def time_unit(column: Any) -> str | None:
     return _TIME_UNITS.get(logical_of(column).get("timeUnit", ""))
 
 
-def span_of(chunk: Any, sort: Sort, *, required: bool) -> Span:
+def range_of(chunk: Any, sort: Sort, *, required: bool) -> ValueRange:
     """Of a `ColumnChunkMetaData`. Of text as text, of all else as the stored number: that has every digit, and none of
     the limits of Python's dates. `required`: the column has no nulls by its definition."""
     try:
         statistics = chunk.statistics
         if statistics is None or not statistics.has_min_max:
-            return Span()
+            return ValueRange()
         if sort is Sort.TEXT:
             first, last = _text(statistics.min_raw), _text(statistics.max_raw)
         else:
@@ -136,8 +136,8 @@ def span_of(chunk: Any, sort: Sort, *, required: bool) -> Span:
         nulls = 0 if required else statistics.null_count if statistics.has_null_count else None
     except (ValueError, OverflowError, OSError, UnicodeError, pa.ArrowException) as error:  # bytes that are no value
         not_memory(error)
-        return Span()
-    return Span(first, last, nulls) if first <= last else Span()
+        return ValueRange()
+    return ValueRange(first, last, nulls) if first <= last else ValueRange()
 
 
 def _text(value: Any) -> str:

@@ -37,7 +37,7 @@ class InputPath:
     """Its Hive partition keys, outermost first, decoded; null is None."""
     size_bytes: int
     place: local.LocalFile | remote.RemoteFile = field(repr=False, compare=False)
-    table: tables.State | None = field(default=None, repr=False, compare=False)
+    table: tables.TableState | None = field(default=None, repr=False, compare=False)
     """The state of the table whose file it is; `keys` are those that the table tells then."""
 
     @property

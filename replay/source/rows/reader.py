@@ -76,7 +76,7 @@ class Wanted:
         return self._known
 
 
-class Reader:
+class RowReader:
     """Reads a file's rows. `on_bad` is told of bad rows with all their columns; without it only what is needed is read.
     `first_ns`: no event time of the file is smaller, where that is known. `promised` is what is known of the event
     times of each row group: a row that contradicts it is a `StatisticsWrong`; without it nobody looks.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from replay.errors import ReplayError, not_memory
 from replay.source.tables import states as tables
-from replay.source.tables.states import DELTA, Asked, Content, DataFile, State
+from replay.source.tables.states import DELTA, Asked, Content, DataFile, TableState
 
 _HONOURED = frozenset(
     {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "variantType",
@@ -62,7 +62,7 @@ def _content(root: str, table: Any) -> Content:
             raise tables.not_honoured(
                 DELTA, root, f"deletion vectors (rows deleted in {vectors.num_rows} of its files)"
             )
-    state = State(DELTA, str(metadata.id), table.version(), pa.schema(table.schema().to_arrow()))
+    state = TableState(DELTA, str(metadata.id), table.version(), pa.schema(table.schema().to_arrow()))
     files = []
     for action in pa.table(table.get_add_actions(flatten=False)).to_pylist():
         path = unquote(action["path"])  # as the log has it

@@ -12,7 +12,7 @@ from replay.source.tables import states as tables
 _ID = b"PARQUET:field_id"
 
 
-def check_fields(path: InputPath, schema: pa.Schema, state: tables.State) -> None:
+def check_fields(path: InputPath, schema: pa.Schema, state: tables.TableState) -> None:
     """Raises `InputError` for a column that the table calls otherwise now, or whose name is another column's now."""
     if not state.field_ids:
         return

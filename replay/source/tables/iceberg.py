@@ -12,7 +12,7 @@ from typing import Any
 
 from replay.errors import InputError, ReplayError, not_memory
 from replay.source.tables import states as tables
-from replay.source.tables.states import ICEBERG, Asked, Content, DataFile, State
+from replay.source.tables.states import ICEBERG, Asked, Content, DataFile, TableState
 
 _VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
 
@@ -72,13 +72,13 @@ def _content(root: str, table: Any, asked: Asked) -> Content:
     if number is not None and table.snapshot_by_id(number) is None:
         raise tables.no_such_state(ICEBERG, root, number, newest_id, "it never was, or has expired")
     if current is None and number is None:
-        return State(ICEBERG, table_id, 0), []
+        return TableState(ICEBERG, table_id, 0), []
     scan = table.scan(snapshot_id=newest_id if number is None else number)
     schema = scan.projection()
     if defaults := [each.name for each in schema.fields if getattr(each, "initial_default", None) is not None]:
         raise tables.not_honoured(ICEBERG, root, f"a default for older rows (column {defaults[0]})")
     names = tuple((number, schema.find_column_name(number)) for number in sorted(schema.field_ids))
-    state = State(ICEBERG, table_id, newest_id if number is None else number, schema.as_arrow(), names)
+    state = TableState(ICEBERG, table_id, newest_id if number is None else number, schema.as_arrow(), names)
     return state, list(_files(root, table, scan))
 
 

@@ -101,7 +101,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TableState:
     """A table at one moment. `number` is its version (Delta) or its snapshot's id (Iceberg). `schema` (pyarrow's) has
     the columns of then; a file that lacks one has null there. `field_ids` are the names of its fields by their number,
     where files tell that."""
@@ -138,9 +138,9 @@ def check_asked(version: int | None, snapshot: int | None, formats: Collection[s
             raise UsageError(f"no input is a table of {format}", where=option, todo=todo)
 
 
-def check_one_state(states: Collection[State]) -> None:
+def check_one_state(states: Collection[TableState]) -> None:
     """Two states of one table hold the same rows: sent together, most of them would come twice."""
-    numbers: dict[str, State] = {}
+    numbers: dict[str, TableState] = {}
     for state in sorted(states, key=lambda each: each.number):
         if numbers.setdefault(state.table_id, state).number != state.number:
             raise UsageError(
@@ -150,7 +150,7 @@ def check_one_state(states: Collection[State]) -> None:
             )
 
 
-def text_of(states: Iterable[State]) -> str:
+def text_of(states: Iterable[TableState]) -> str:
     """Of all tables of a replay, as a checkpoint has it."""
     return ", ".join(sorted({state.text for state in states}))
 
@@ -170,7 +170,7 @@ class DataFile:
     keys: tuple[tuple[str, str | None], ...]
 
 
-Content = tuple[State, list[DataFile]]
+Content = tuple[TableState, list[DataFile]]
 
 
 def missing_extra(format: str, root: str) -> InputError:
@@ -201,7 +201,7 @@ _REWRITES = {
 """What others call it."""
 
 
-def gone(state: State, where: str) -> StateConflict:
+def gone(state: TableState, where: str) -> StateConflict:
     """A file of the table is not there any more."""
     return StateConflict(
         f"this file of {state.text} is gone: old files of the table were removed (vacuum, expired snapshots)",

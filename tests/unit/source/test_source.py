@@ -20,7 +20,7 @@ from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsor
 from replay.source.rows import order as order_module
 from replay.source.rows import reader as reader_module
 from replay.source.rows import sorting
-from replay.source.rows.reader import Reader
+from replay.source.rows.reader import RowReader
 from replay.source.rows.sorting import sorted_stream
 from replay.source.selection.select import Selection
 from replay.source.source import Source
@@ -440,13 +440,13 @@ def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypat
     write(tmp_path / "in" / "0.parquet")
     source = Source(source.options)
     scans: list[str] = []
-    goes_back = Reader.goes_back
+    goes_back = RowReader.goes_back
 
-    def counted(reader: Reader) -> bool:
+    def counted(reader: RowReader) -> bool:
         scans.append(reader._file.shown)
         return goes_back(reader)
 
-    monkeypatch.setattr(Reader, "goes_back", counted)
+    monkeypatch.setattr(RowReader, "goes_back", counted)
     expected = read(source)
     assert len(scans) == 2
     assert read(source) == expected

@@ -211,7 +211,7 @@ def test_two_columns_of_one_name_have_no_statistics(tmp_path):
 
     (path,) = find([str(write(tmp_path / "a.parquet", table))])
     file = open_file(path, ["twice", "symbol"])
-    assert [sorted(group.spans) for group in file.groups] == [["symbol"], ["symbol"]]
+    assert [sorted(group.ranges) for group in file.groups] == [["symbol"], ["symbol"]]
 
 
 # -- statistics that lie ------------------------------------------------------------------------------------------
@@ -423,8 +423,8 @@ def test_unsigned_times_are_compared_without_a_sign(tmp_path):
     path = write(tmp_path / "a.parquet", table)
     options = options_of(path, columns=Columns(time_unit="us"), on_bad_row=OnBadRow.SKIP)
     (first, second) = Source(options).files[0].groups
-    assert (first.span("event_time").first, first.span("event_time").last) == (T0_US, T0_US + 1)
-    assert (second.span("event_time").first, second.span("event_time").last) == (7, late)
+    assert (first.range_of("event_time").first, first.range_of("event_time").last) == (T0_US, T0_US + 1)
+    assert (second.range_of("event_time").first, second.range_of("event_time").last) == (7, late)
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,7 @@ def test_an_option_for_tables_needs_one(tmp_path, moved, table, option, value):
 
 def test_the_states_of_a_checkpoint_are_read_again():
     """Broken: a resume takes the newest state instead of the one that it began with."""
-    states = [tables.State("Delta", "3f2a-1", 5), tables.State("Iceberg", "77-b", 12_345_678_901_234_567)]
+    states = [tables.TableState("Delta", "3f2a-1", 5), tables.TableState("Iceberg", "77-b", 12_345_678_901_234_567)]
     assert dict(tables.known_from(tables.text_of(states))) == {"3f2a-1": 5, "77-b": 12_345_678_901_234_567}
     assert tables.known_from("") == ()
 
