@@ -37,9 +37,9 @@ from replay.cli.options import (
     Retrying,
     Sending,
     TableFormat,
+    Target,
     TopicName,
     Watching,
-    Where,
     default_state_dir,
     opt,
     told,
@@ -88,7 +88,7 @@ def run(
     context: typer.Context,
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     pacing: Pacing,
     sending: Sending,
     absent: MissingDays,
@@ -102,7 +102,7 @@ def run(
         name = naming.parsed()
         if ending.embedded:
             name = replace(name, folder=Path())  # until there is one that ends with this process
-        rows, kafka = source.parsed(name), where.parsed(topic, name, needed=not ending.embedded)
+        rows, kafka = source.parsed(name), target.parsed(topic, name, needed=not ending.embedded)
         missing = absent.parsed()
         if name.day is not None and missing.is_off(name.day):  # a file of many days has no row of this one
             rows = replace(rows, empty=Empty.OK)
@@ -150,7 +150,7 @@ def demo(logging: Logging) -> None:
 def verify(
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     logging: Logging,
     topic: TopicName = None,
     checkpoint: Annotated[
@@ -173,7 +173,7 @@ def verify(
         rows = source.parsed(name)
         starts = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         ends = parse.parse_offsets(end_offsets, "--end-offsets") if end_offsets else None
-        kafka = where.parsed(topic, name)
+        kafka = target.parsed(topic, name)
         from replay.cli import written  # noqa: PLC0415
 
         found = written.find(name, kafka.topic, checkpoint)
@@ -205,7 +205,7 @@ def backfill(
     context: typer.Context,
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     pacing: Pacing,
     sending: Sending,
     retrying: Retrying,
@@ -237,7 +237,7 @@ def backfill(
         )
         # What the days have in common is checked once, before the first of them begins.
         first = naming.parsed(days[0])
-        sending.parsed(first, replace(source, from_=None, to=None).parsed(first), where.parsed(topic, first))
+        sending.parsed(first, replace(source, from_=None, to=None).parsed(first), target.parsed(topic, first))
         pacing.parsed()
         watching.parsed(first, topic)
         report = _reporter()
@@ -255,7 +255,7 @@ def schedule(
     context: typer.Context,
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     pacing: Pacing,
     sending: Sending,
     retrying: Retrying,
@@ -282,7 +282,7 @@ def schedule(
             context,
             source,
             naming,
-            where,
+            target,
             sending,
             topic,
             cron,
@@ -306,7 +306,7 @@ def schedule(
 def plan(
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     pacing: Pacing,
     logging: Logging,
     topic: TopicName = None,
@@ -320,7 +320,7 @@ def plan(
     """Say what a replay would do: files, order, rows, times, duration, skew, problems. Sends nothing."""
     with _command(logging) as console:
         name = naming.parsed()
-        kafka = where.parsed(topic, name) if topic and where.bootstrap_servers else None
+        kafka = target.parsed(topic, name) if topic and target.bootstrap_servers else None
         path = Path(name.dated(checkpoint, "--checkpoint")) if checkpoint else None
         if path is None and topic and name.has_state_dir:
             path = name.checkpoint(name.dated(topic, "--topic"))
@@ -440,7 +440,7 @@ def config_show(
     context: typer.Context,
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     pacing: Pacing,
     sending: Sending,
     watching: Watching,
@@ -454,7 +454,7 @@ def config_show(
         # What is not given is shown as it is; what is given is checked: any day, topic and input serve for that.
         some = replace(name, folder=Path(), day=name.day or date.today())
         rows = replace(source, inputs=source.inputs or ["-"]).parsed(some)
-        sending.parsed(some, rows, where.parsed(topic or "-", some, needed=False))
+        sending.parsed(some, rows, target.parsed(topic or "-", some, needed=False))
         watching.parsed(some, topic, places=False)
         pacing.parsed()
         lines = [(each.name, f"{each.text or '-'}  ({each.origin})") for each in told(context)]
@@ -545,7 +545,7 @@ def checkpoint_reset(
 def checkpoint_rebuild(
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     sending: Sending,
     logging: Logging,
     topic: TopicName = None,
@@ -557,7 +557,7 @@ def checkpoint_rebuild(
         from replay.delivery import admin  # noqa: PLC0415
 
         name = naming.parsed()
-        options = sending.parsed(name, source.parsed(name), where.parsed(topic, name))
+        options = sending.parsed(name, source.parsed(name), target.parsed(topic, name))
         offsets = parse.parse_offsets(first_offsets, "--first-offsets") if first_offsets else None
         with Terminal(console, options.progress_interval_s, bar=draws(console)).live() as terminal:
             rebuilt = admin.rebuild(options, offsets, _stop_on_signals(BEGIN_ANEW), terminal)
@@ -713,7 +713,7 @@ def _check_run(context: typer.Context, args: Sequence[str]) -> None:
         later.meta[LOOK_ONLY] = True
         given = command.invoke(later)
         name = given["naming"].parsed()
-        kafka = given["where"].parsed(given["topic"], name)
+        kafka = given["target"].parsed(given["topic"], name)
         given["sending"].parsed(name, given["source"].parsed(name), kafka)
         given["pacing"].parsed()
         given["watching"].parsed(name, kafka.topic)
@@ -854,7 +854,7 @@ def _embedded(options: RunOptions, checkpoint: str, stack: ExitStack) -> RunOpti
 
 
 def _results(console: Any) -> Any:
-    """Where what a command found goes: standard output."""
+    """Target what a command found goes: standard output."""
     from replay.cli.output import Results  # noqa: PLC0415
 
     return Results(no_color=bool(console.no_color))

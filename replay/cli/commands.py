@@ -19,8 +19,8 @@ from replay.cli.options import (
     Naming,
     Retrying,
     Sending,
+    Target,
     Watching,
-    Where,
     as_arguments,
     safe_name,
 )
@@ -142,7 +142,7 @@ def scheduled_jobs(
     context: typer.Context,
     source: Input,
     naming: Naming,
-    where: Where,
+    target: Target,
     sending: Sending,
     topic: str | None,
     cron: str | None,
@@ -165,7 +165,7 @@ def scheduled_jobs(
     if naming.config is None or naming.job is not None:
         name = naming.parsed()
         some_day = naming.parsed(date.today())  # options are checked now, not at night
-        sending.parsed(some_day, source.parsed(some_day), where.parsed(topic, some_day))
+        sending.parsed(some_day, source.parsed(some_day), target.parsed(topic, some_day))
         return [_scheduled(said, rest, name.job)]
     file = jobfile.read(Path(naming.config))
     jobs = []

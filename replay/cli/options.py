@@ -27,7 +27,7 @@ import typer
 from replay import dates, units
 from replay.cli import parse
 from replay.cli.origins import ALL_FROM_FILE, FROM_FILE, LOOK_ONLY, begin, is_default, job_options, option_name, origin
-from replay.delivery.options import PROGRESS_S, Delivery, Pace, RunOptions, Transactions, WhenChanged
+from replay.delivery.options import PROGRESS_S, Delivery, Pace, RunOptions, Transactions, WhenChanged, parse_pace
 from replay.errors import UsageError
 from replay.kafka import addresses
 from replay.kafka import settings as kafka_settings
@@ -129,7 +129,7 @@ def from_job_file(
 
 
 def _kafka_table(file: jobfile.JobFile, given: Mapping[str, Any]) -> str:
-    """Where settings came from that may come from two places."""
+    """Target settings came from that may come from two places."""
     table = f"{file.path}, [{jobfile.KAFKA}]"
     return f"-X and {table}" if given["settings"] else table
 
@@ -444,7 +444,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Where:
+class Target:
     """Which cluster, and how to get in."""
 
     bootstrap_servers: Annotated[str, opt("--bootstrap-servers", "host:port[,host:port...]")] = ""
@@ -475,7 +475,7 @@ class Where:
 
 TopicName = Annotated[str | None, opt("--topic", "The topic.")]
 FirstOffsets = Annotated[
-    str | None, typer.Option("--first-offsets", help="Where this replay began in each partition: 0,0,12,...")
+    str | None, typer.Option("--first-offsets", help="Target this replay began in each partition: 0,0,12,...")
 ]
 
 
@@ -488,7 +488,7 @@ class Pacing:
     max_gap: Annotated[str | None, opt("--max-gap", "With --speed: no gap counts for more.")] = None
 
     def parsed(self) -> Pace:
-        return parse.parse_pace(self.rate, self.speed, self.max_gap)
+        return parse_pace(self.rate, self.speed, self.max_gap)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from replay.delivery.options import Pace
 from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
 from replay.record.options import CRC32, MURMUR2
 from replay.source.options import ALL_FIELDS, Columns, SymbolCase
-from replay.units import NUMBER, check_within, matched, number_of, parse_duration_s, parse_rate, parse_rows, parse_speed
+from replay.units import NUMBER, check_within, matched, number_of, parse_rows
 
 
 def parse_offsets(text: str, option: str) -> list[int]:
@@ -148,21 +147,6 @@ def parse_bad_rows_max(text: str, option: str = "--bad-rows-max") -> tuple[int |
     share = number_of(match[1], option) / 100
     check_within((0, 1), share, option)
     return None, share
-
-
-def parse_pace(rate: str | None, speed: str | None, max_gap: str | None) -> Pace:
-    if rate is not None and speed is not None:
-        raise UsageError(
-            "--rate and --speed exclude each other",
-            where="--rate",
-            todo="give rows per second (--rate) or a factor on event time (--speed)",
-        )
-    if max_gap is not None and speed is None:
-        raise UsageError("--max-gap needs --speed", where="--max-gap", todo="add --speed 1x, or drop it")
-    gap_max_s = parse_duration_s(max_gap, "--max-gap") if max_gap is not None else None
-    if speed is not None:
-        return Pace(speed=parse_speed(speed), gap_max_s=gap_max_s)
-    return Pace(rows_per_s=parse_rate(rate) if rate is not None else None)
 
 
 def check_topic_name(topic: str) -> str:

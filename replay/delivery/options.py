@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from replay.errors import UsageError
 from replay.kafka.options import KafkaOptions
 from replay.source.options import SourceOptions
+from replay.units import parse_duration_s, parse_rate, parse_speed
 
 PROGRESS_S = 10.0  # between progress lines: rare enough for a night's log
 
@@ -41,6 +43,22 @@ class Pace:
         if self.rows_per_s is not None:
             return f"{self.rows_per_s:,g} rows/s"
         return "max" if self.speed is None else f"{self.speed:g}x event time"
+
+
+def parse_pace(rate: str | None, speed: str | None, max_gap: str | None) -> Pace:
+    """From `--rate`, `--speed` and `--max-gap`, as texts."""
+    if rate is not None and speed is not None:
+        raise UsageError(
+            "--rate and --speed exclude each other",
+            where="--rate",
+            todo="give rows per second (--rate) or a factor on event time (--speed)",
+        )
+    if max_gap is not None and speed is None:
+        raise UsageError("--max-gap needs --speed", where="--max-gap", todo="add --speed 1x, or drop it")
+    gap_max_s = parse_duration_s(max_gap, "--max-gap") if max_gap is not None else None
+    if speed is not None:
+        return Pace(speed=parse_speed(speed), gap_max_s=gap_max_s)
+    return Pace(rows_per_s=parse_rate(rate) if rate is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

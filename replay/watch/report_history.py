@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from replay import __version__
-from replay.cli.parse import parse_pace
 from replay.counts import NOT_SELECTED, Counts, RowCounts
+from replay.delivery.options import parse_pace
 from replay.errors import UsageError
 from replay.model import Fate
 from replay.watch import runs

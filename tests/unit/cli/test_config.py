@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from replay import units
 from replay.cli import parse
-from replay.delivery.options import Pace
+from replay.delivery.options import Pace, parse_pace
 from replay.errors import UsageError
 from replay.kafka import addresses
 from replay.kafka import settings as kafka_settings
@@ -119,14 +119,14 @@ def test_zero_in_flight_would_never_send():
 
 
 def test_pace_options_that_contradict_each_other_are_refused():
-    assert parse.parse_pace(None, None, None) == Pace()
-    assert parse.parse_pace("max", None, None) == Pace()
-    assert parse.parse_pace("5k/s", None, None) == Pace(rows_per_s=5_000)
-    assert parse.parse_pace(None, "60x", "5s") == Pace(speed=60, gap_max_s=5)
+    assert parse_pace(None, None, None) == Pace()
+    assert parse_pace("max", None, None) == Pace()
+    assert parse_pace("5k/s", None, None) == Pace(rows_per_s=5_000)
+    assert parse_pace(None, "60x", "5s") == Pace(speed=60, gap_max_s=5)
     with pytest.raises(UsageError, match="exclude each other"):
-        parse.parse_pace("max", "60x", None)
+        parse_pace("max", "60x", None)
     with pytest.raises(UsageError, match="needs --speed"):
-        parse.parse_pace("5/s", None, "5s")
+        parse_pace("5/s", None, "5s")
 
 
 @pytest.mark.parametrize(("text", "spec"), [("6", TopicSpec(6)), ("6:3", TopicSpec(6, 3))])
