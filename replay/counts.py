@@ -80,7 +80,7 @@ def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ByName:
     """Records by name, the most first; `others` have `others_rows` together, and no line of their own."""
 
     rows: Mapping[str, int] = field(default_factory=dict)

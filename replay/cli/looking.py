@@ -18,7 +18,7 @@ from rich.table import Table
 from replay.cli.output import Results
 from replay.errors import ExitCode
 from replay.watch.history import History, HistoryUnreadable
-from replay.watch.runs import Run
+from replay.watch.runs import RunRecord
 from replay.watch.status import Stale, Status, as_json, collect, older_than
 from replay.watch.status_table import rough, table
 
@@ -112,7 +112,7 @@ def show_history(state_dir: Path, job: str | None, limit: int, out: Results, *, 
     out.show(made)
 
 
-def _cells(run: Run) -> tuple[Any, ...]:
+def _cells(run: RunRecord) -> tuple[Any, ...]:
     began = datetime.fromtimestamp(run.started_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
     took = rough(run.ended_s - run.started_s) if run.ended_s is not None else ""
     outcome = "running" if run.is_running(time.time()) else "interrupted"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from replay.counts import Counts, RowCounts, row_counts
+from replay.counts import ByName, RowCounts, row_counts
 from replay.delivery.pace import Lateness
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints, Progress
@@ -110,12 +110,12 @@ class Snapshot:
         if self._new_records >= _COUNTED_RECORDS:
             self._count_new_sent()
 
-    def symbols_sent(self, names_max: int) -> Counts:
+    def symbols_sent(self, names_max: int) -> ByName:
         """Records of this run by symbol."""
         self._count_new_sent()
         return _counts(self._by_symbol, names_max, lambda number: self.symbol_names[number])
 
-    def partitions_sent(self, names_max: int) -> Counts:
+    def partitions_sent(self, names_max: int) -> ByName:
         self._count_new_sent()
         return _counts(self._by_partition, names_max, str)
 
@@ -144,7 +144,7 @@ def _added(sums: Ints, more: Ints) -> Ints:
     return sums
 
 
-def _counts(by_number: Ints, names_max: int, name: Callable[[int], str]) -> Counts:
+def _counts(by_number: Ints, names_max: int, name: Callable[[int], str]) -> ByName:
     """The largest by name, the most first, and what is left: a million symbols cost no more than a few milliseconds."""
     numbers = np.flatnonzero(by_number)
     if len(numbers) > names_max:
@@ -154,7 +154,7 @@ def _counts(by_number: Ints, names_max: int, name: Callable[[int], str]) -> Coun
         named = numbers
     named = named[np.argsort(-by_number[named], kind="stable")]
     rows = {name(int(number)): int(by_number[number]) for number in named}
-    return Counts(rows, len(numbers) - len(named), int(by_number.sum()) - sum(rows.values()))
+    return ByName(rows, len(numbers) - len(named), int(by_number.sum()) - sum(rows.values()))
 
 
 class Display(Reporter, Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from replay.counts import Counts
+from replay.counts import ByName
 from replay.watch.runs import RunInfo, utf8
 
 if TYPE_CHECKING:  # it imports numpy, and `replay history` has to answer at once
@@ -36,8 +36,8 @@ class Details:
     files: int = 0
     first_event_s: float | None = None
     last_event_s: float | None = None
-    symbols: Counts = field(default_factory=Counts)
-    partitions: Counts = field(default_factory=Counts)
+    symbols: ByName = field(default_factory=ByName)
+    partitions: ByName = field(default_factory=ByName)
     verdict: Mapping[str, Any] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     cluster_id: str = ""
@@ -69,11 +69,11 @@ def shortened_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "examples": texts}
 
 
-def _shortened(counts: Counts) -> Counts:
+def _shortened(counts: ByName) -> ByName:
     short: Counter[str] = Counter()
     for name, rows in counts.rows.items():
         short[_short(name)] += rows  # two that begin alike become one
-    return Counts(dict(short.most_common()), counts.others, counts.others_rows)
+    return ByName(dict(short.most_common()), counts.others, counts.others_rows)
 
 
 def _short(name: str) -> str:

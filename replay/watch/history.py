@@ -22,10 +22,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from replay.counts import Counts
+from replay.counts import ByName
 from replay.errors import StateConflict
 from replay.watch.details import Details
-from replay.watch.runs import Run, Sample, Span, utf8
+from replay.watch.runs import RunRecord, SampleRecord, SpanRecord, utf8
 
 _BUSY_S = 5.0  # how long a write waits for another job's: theirs take milliseconds
 _ASK_S = 1.0  # the same for a question: somebody waits for the answer
@@ -92,7 +92,13 @@ class History:
 
     # -- writing: raises `sqlite3.Error`, `OSError`, or `Damaged` ---------------------------------------------
 
-    def write(self, run: Run, samples: Sequence[Sample], spans: Sequence[Span], details: Details | None = None) -> None:
+    def write(
+        self,
+        run: RunRecord,
+        samples: Sequence[SampleRecord],
+        spans: Sequence[SpanRecord],
+        details: Details | None = None,
+    ) -> None:
         """All of it or nothing. What is there already is replaced, so that a write may be tried again."""
         with self._changing() as database:
             _put(database, "runs", run.run_id, [run])
@@ -144,7 +150,7 @@ class History:
 
     # -- questions: raise `HistoryUnreadable` -----------------------------------------------------------------
 
-    def runs(self, job: str | None = None, date: str | None = None, limit: int | None = None) -> list[Run]:
+    def runs(self, job: str | None = None, date: str | None = None, limit: int | None = None) -> list[RunRecord]:
         """The newest first."""
         where = " AND ".join(f"{name} = ?" for name, value in (("job", job), ("date", date)) if value is not None)
         given = [value for value in (job, date) if value is not None]
@@ -154,7 +160,7 @@ class History:
             _run,
         )
 
-    def last_of_each(self) -> list[Run]:
+    def last_of_each(self) -> list[RunRecord]:
         """The newest run of each checkpoint."""
         return self._ask(
             "SELECT *, max(started_s) AS newest FROM runs GROUP BY checkpoint ORDER BY job, date", [], _run
@@ -165,10 +171,10 @@ class History:
         found = self._ask("SELECT job, max(ended_s) AS at_s FROM runs WHERE exit_code = 0 GROUP BY job", [], tuple)
         return dict(found)
 
-    def samples(self, run_id: str) -> list[Sample]:
+    def samples(self, run_id: str) -> list[SampleRecord]:
         return self._ask("SELECT * FROM samples WHERE run_id = ? ORDER BY at_s", [run_id], _sample)
 
-    def spans(self, run_id: str) -> list[Span]:
+    def spans(self, run_id: str) -> list[SpanRecord]:
         return self._ask("SELECT * FROM spans WHERE run_id = ? ORDER BY begin_s", [run_id], _span)
 
     def details(self, run_id: str) -> Details:
@@ -217,7 +223,9 @@ def _damage_told() -> Iterator[None]:
         raise
 
 
-def _put(database: sqlite3.Connection, table: str, run_id: str, records: Sequence[Run | Sample | Span]) -> None:
+def _put(
+    database: sqlite3.Connection, table: str, run_id: str, records: Sequence[RunRecord | SampleRecord | SpanRecord]
+) -> None:
     rows = [{"run_id": run_id, **_by_name(each)} for each in records]
     if rows:
         names = ", ".join(rows[0])
@@ -225,7 +233,7 @@ def _put(database: sqlite3.Connection, table: str, run_id: str, records: Sequenc
         database.executemany(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({values})", rows)
 
 
-def _by_name(record: Run | Sample | Span) -> dict[str, Any]:
+def _by_name(record: RunRecord | SampleRecord | SpanRecord) -> dict[str, Any]:
     """Fields and columns have the same names."""
     return {each.name: _stored(getattr(record, each.name)) for each in fields(record)}
 
@@ -236,26 +244,26 @@ def _stored(value: Any) -> Any:
     return utf8(value) if isinstance(value, str) else value
 
 
-def _of(row: sqlite3.Row, kind: type[Run | Sample | Span]) -> dict[str, Any]:
+def _of(row: sqlite3.Row, kind: type[RunRecord | SampleRecord | SpanRecord]) -> dict[str, Any]:
     """Columns that an older replay did not write are left to their defaults."""
     known = set(row.keys())
     return {each.name: row[each.name] for each in fields(kind) if each.name in known}
 
 
-def _run(row: sqlite3.Row) -> Run:
-    found = _of(row, Run)
-    return Run(**{**found, **{name: json.loads(found[name] or "{}") for name in ("left_out", "bad", "options")}})
+def _run(row: sqlite3.Row) -> RunRecord:
+    found = _of(row, RunRecord)
+    return RunRecord(**{**found, **{name: json.loads(found[name] or "{}") for name in ("left_out", "bad", "options")}})
 
 
 def _details(row: sqlite3.Row) -> Details:
     body = json.loads(row["body"])
-    counts = {name: Counts(**body[name]) for name in ("symbols", "partitions")}
+    counts = {name: ByName(**body[name]) for name in ("symbols", "partitions")}
     return Details(**{**body, **counts, "inputs": tuple(body["inputs"])})
 
 
-def _sample(row: sqlite3.Row) -> Sample:
-    return Sample(**{**_of(row, Sample), "outage": bool(row["outage"])})
+def _sample(row: sqlite3.Row) -> SampleRecord:
+    return SampleRecord(**{**_of(row, SampleRecord), "outage": bool(row["outage"])})
 
 
-def _span(row: sqlite3.Row) -> Span:
-    return Span(**_of(row, Span))
+def _span(row: sqlite3.Row) -> SpanRecord:
+    return SpanRecord(**_of(row, SpanRecord))

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from replay import __version__
-from replay.counts import Counts
+from replay.counts import ByName
 from replay.errors import ExitCode, UsageError, printable
 from replay.units import duration
-from replay.watch.report_data import Mark, Outcome, ReportData, Run, Span
+from replay.watch.report_data import Mark, MarkKind, ReportData, Run, RunState
 from replay.watch.report_over_time import over_time, rows_per_s
 
 if TYPE_CHECKING:
@@ -49,15 +49,19 @@ TODO: Mapping[int, str] = {
 
 _AGAIN = "Run the same command again: it resumes without duplicates."
 
-_SAYS: Mapping[Outcome, str] = {
-    Outcome.DONE: "Every row that is to be there is in the topic.",
-    Outcome.STOPPED: "It was stopped by a signal, and what was in flight was waited for.",
-    Outcome.INTERRUPTED: "The process ended without a word: it was killed, or the machine went off.",
-    Outcome.RUNNING: "It is under way; this page is how it was at the time below.",
-    Outcome.UNKNOWN: "No run is on record: the history of runs was lost, or there was none.",
+_SAYS: Mapping[RunState, str] = {
+    RunState.DONE: "Every row that is to be there is in the topic.",
+    RunState.STOPPED: "It was stopped by a signal, and what was in flight was waited for.",
+    RunState.INTERRUPTED: "The process ended without a word: it was killed, or the machine went off.",
+    RunState.RUNNING: "It is under way; this page is how it was at the time below.",
+    RunState.UNKNOWN: "No run is on record: the history of runs was lost, or there was none.",
 }
 
-_MARKS: Mapping[Mark, str] = {Mark.OUTAGE: "Broker unavailable", Mark.RESUME: "Resumed", Mark.PAUSE: "Not running"}
+_MARKS: Mapping[MarkKind, str] = {
+    MarkKind.OUTAGE: "Broker unavailable",
+    MarkKind.RESUME: "Resumed",
+    MarkKind.PAUSE: "Not running",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         inputs=data.inputs[:INPUTS_TOP],
         plots=over_time(data, runs, marks, zone),
         marks=marks,
-        marks_before=len(data.marks()) - len(marks),
+        marks_before=len(data.all_marks()) - len(marks),
         mark_names=_MARKS,
         symbols=_counts(data.replayed.symbols) if data.replayed else [],
         partitions=_counts(data.replayed.partitions) if data.replayed else [],
@@ -147,20 +151,20 @@ def _zone_name(zone: tzinfo, at_s: float) -> str:
 
 def _outcome(run: Run) -> str:
     """`Failed, exit 5`."""
-    word = run.outcome.word
+    word = run.state.word
     return word if run.exit_code in (None, ExitCode.DONE) else f"{word}, exit {run.exit_code}"
 
 
 def _says(data: ReportData) -> str:
-    if data.outcome is Outcome.FAILED:
+    if data.state is RunState.FAILED:
         return _stopped(data.runs[-1].reason) or "It gave no reason."
-    return _SAYS[data.outcome]
+    return _SAYS[data.state]
 
 
 def _todo(data: ReportData) -> str:
-    if data.outcome in (Outcome.STOPPED, Outcome.INTERRUPTED):
+    if data.state in (RunState.STOPPED, RunState.INTERRUPTED):
         return _AGAIN
-    if data.outcome is not Outcome.FAILED:
+    if data.state is not RunState.FAILED:
         return ""
     last = data.runs[-1]
     return _stopped(last.todo[:1].upper() + last.todo[1:]) or TODO.get(last.exit_code or 0, _AGAIN)
@@ -186,7 +190,7 @@ def _percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %").replace(".0 ", " ")
 
 
-def _counts(counts: Counts) -> list[Count]:
+def _counts(counts: ByName) -> list[Count]:
     """The largest first, and what is left as one line."""
     largest = sorted(counts.rows.items(), key=lambda item: -item[1])
     rows = sum(counts.rows.values()) + counts.others_rows or 1
@@ -200,7 +204,7 @@ def _counts(counts: Counts) -> list[Count]:
 # -- over time --------------------------------------------------------------------------------------------
 
 
-def _marks(data: ReportData) -> list[Span]:
+def _marks(data: ReportData) -> list[Mark]:
     """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
     first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
-    return [span for span in data.marks() if span.from_s >= first_s][-EVENTS_MAX:]
+    return [mark for mark in data.all_marks() if mark.from_s >= first_s][-EVENTS_MAX:]

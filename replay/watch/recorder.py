@@ -19,7 +19,17 @@ from replay.watch.details import Details, details, shortened_verdict
 from replay.watch.history import Damaged, History
 from replay.watch.process import this_process
 from replay.watch.relay import Relay
-from replay.watch.runs import Figures, Outcome, Quantiles, Run, RunInfo, Sample, Span, figures, outcome_of
+from replay.watch.runs import (
+    Figures,
+    Outcome,
+    Quantiles,
+    RunInfo,
+    RunRecord,
+    SampleRecord,
+    SpanRecord,
+    figures,
+    outcome_of,
+)
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -107,9 +117,9 @@ class Recorder(Relay):
         self._acked_s: float | None = None
         self._ended: tuple[float, Outcome] | None = None
         self._details: Details | None = None  # that are not written yet
-        self._samples: list[Sample] = []
-        self._open: dict[str, Span] = {}  # by kind
-        self._closed: list[Span] = []
+        self._samples: list[SampleRecord] = []
+        self._open: dict[str, SpanRecord] = {}  # by kind
+        self._closed: list[SpanRecord] = []
 
     # -- on the replay's thread ----------------------------------------------------------------------------
 
@@ -157,14 +167,14 @@ class Recorder(Relay):
     def _begin(self, kind: str, at_s: float, what: str) -> None:
         if kind not in self._open:
             with self._lock:
-                self._open[kind] = Span(kind, max(0.0, at_s - self._begun_s), None, what)
+                self._open[kind] = SpanRecord(kind, max(0.0, at_s - self._begun_s), None, what)
 
     def _finish(self, kind: str, outcome: str = "") -> None:
         if kind in self._open:
             with self._lock:
                 span = self._open.pop(kind)
                 what = ", ".join(filter(None, (outcome, span.what)))
-                self._closed.append(Span(kind, span.begin_s, self._clock.monotonic() - self._begun_s, what))
+                self._closed.append(SpanRecord(kind, span.begin_s, self._clock.monotonic() - self._begun_s, what))
 
     def _look_closely(self) -> None:
         found = details(self._shown, self._info, self._verdict)
@@ -188,7 +198,7 @@ class Recorder(Relay):
                     self._acked_s = self._clock.now()
                 self._figures, self._rows_per_s = seen, self._rate(now_s, seen.done_row)
             self._samples.append(
-                Sample(
+                SampleRecord(
                     at_s=now_s - self._begun_s,
                     phase=phase,
                     done_row=seen.done_row if seen is not None else 0,
@@ -234,7 +244,9 @@ class Recorder(Relay):
                 self._details = self._details or seen
             self._warn(f"the history cannot be written ({self._history.path}: {error}); the replay goes on without")
 
-    def _write(self, run: Run, samples: list[Sample], spans: list[Span], seen: Details | None) -> None:
+    def _write(
+        self, run: RunRecord, samples: list[SampleRecord], spans: list[SpanRecord], seen: Details | None
+    ) -> None:
         try:
             self._history.write(run, samples, spans, seen)
         except Damaged as error:
@@ -251,10 +263,10 @@ class Recorder(Relay):
             self._warned = True
             self._to.warning(message)
 
-    def _as_run(self) -> Run:
+    def _as_run(self) -> RunRecord:
         info, process = self._info, self._process
         ended_s, outcome = self._ended or (None, None)
-        return Run(
+        return RunRecord(
             run_id=info.run_id,
             job=info.job,
             date=info.date,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
-from replay.counts import Counts, RowCounts
+from replay.counts import ByName, RowCounts
 from replay.errors import STOPPED, ExitCode
 from replay.watch.masking import masked
 
 
-class Outcome(Enum):
+class RunState(Enum):
     """How a run ended: a sign for the eye, a word for everybody."""
 
     DONE = ("✓", "Done")
@@ -31,7 +31,7 @@ class Outcome(Enum):
         return self.value[1]
 
 
-class Mark(StrEnum):
+class MarkKind(StrEnum):
     """What is marked in the plots."""
 
     OUTAGE = "outage"
@@ -40,10 +40,10 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Mark:
     """A stretch of time with a name. A resume may be a moment: both times are the same."""
 
-    mark: Mark
+    kind: MarkKind
     from_s: float  # seconds since 1970, as all times here
     to_s: float
     what: str = ""
@@ -109,23 +109,23 @@ class Run:
 
     @property
     def found_nothing_to_do(self) -> bool:
-        return self.outcome is Outcome.DONE and not self.sent_rows and not self.already_there_rows
+        return self.state is RunState.DONE and not self.sent_rows and not self.already_there_rows
 
     @property
-    def outcome(self) -> Outcome:
+    def state(self) -> RunState:
         if self.exit_code is None:
-            return Outcome.RUNNING if self.is_alive else Outcome.INTERRUPTED
+            return RunState.RUNNING if self.is_alive else RunState.INTERRUPTED
         if self.exit_code in STOPPED:
-            return Outcome.STOPPED
-        return Outcome.DONE if self.exit_code == ExitCode.DONE else Outcome.FAILED
+            return RunState.STOPPED
+        return RunState.DONE if self.exit_code == ExitCode.DONE else RunState.FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """Records handed over by symbol and by partition, of all runs: one that was sent again counts again."""
 
-    symbols: Counts
-    partitions: Counts
+    symbols: ByName
+    partitions: ByName
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class ReportData:
     first_event_s: float | None = None
     last_event_s: float | None = None
     runs: Sequence[Run] = ()  # the oldest first
-    spans: Sequence[Span] = ()  # outages and resumes; pauses between runs are found here
+    marks: Sequence[Mark] = ()  # outages and resumes; pauses between runs are found here
     replayed: Replayed | None = None
     bad_rows: Mapping[str, int] = field(default_factory=dict)  # the bad ones of `counts`, by reason for people
     verdict: Mapping[str, Any] | None = None  # verify's, `Verdict.as_json()`
@@ -167,15 +167,15 @@ class ReportData:
     machine: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def outcome(self) -> Outcome:
+    def state(self) -> RunState:
         """The last run speaks for the replay."""
-        return self.runs[-1].outcome if self.runs else Outcome.UNKNOWN
+        return self.runs[-1].state if self.runs else RunState.UNKNOWN
 
     @property
     def outages(self) -> tuple[int, float]:
         """How many, and their length in all. A run does not count the one that it did not outlive, and what is marked
         is dropped after some time."""
-        marked = [span for span in self.spans if span.mark is Mark.OUTAGE]
+        marked = [span for span in self.marks if span.kind is MarkKind.OUTAGE]
         marked_s = sum(span.to_s - span.from_s for span in marked)
         counted_s = sum(run.outages_s for run in self.runs)
         return max(len(marked), sum(run.outages for run in self.runs)), max(marked_s, counted_s)
@@ -192,11 +192,11 @@ class ReportData:
         lost = sum(run.sent_rows for run in runs) - runs[-1].unconfirmed_rows - self.counts.in_topic
         return max(lost, sum(run.resent_rows for run in runs))
 
-    def marks(self) -> list[Span]:
+    def all_marks(self) -> list[Mark]:
         """Everything that is marked, in order of time."""
         pauses = [
-            Span(Mark.PAUSE, before.last_s, after.begun_s, "no process was running")
+            Mark(MarkKind.PAUSE, before.last_s, after.begun_s, "no process was running")
             for before, after in zip(self.runs, self.runs[1:], strict=False)
             if after.begun_s > before.last_s
         ]
-        return sorted([*self.spans, *pauses], key=lambda span: (span.from_s, span.to_s))
+        return sorted([*self.marks, *pauses], key=lambda span: (span.from_s, span.to_s))

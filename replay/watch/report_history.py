@@ -10,18 +10,18 @@ from importlib.metadata import version
 from typing import Any
 
 from replay import __version__
-from replay.counts import NOT_SELECTED, Counts, RowCounts
+from replay.counts import NOT_SELECTED, ByName, RowCounts
 from replay.delivery.options import parse_pace
 from replay.errors import UsageError
 from replay.model import Fate
-from replay.watch import runs
 from replay.watch.details import Details
 from replay.watch.history import History
-from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
+from replay.watch.report_data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
+from replay.watch.runs import RunRecord, SampleRecord, SpanRecord
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
-Recorded = tuple[runs.Run, Sequence[runs.Sample], Sequence[runs.Span], Details]
+Recorded = tuple[RunRecord, Sequence[SampleRecord], Sequence[SpanRecord], Details]
 
 
 def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
@@ -67,7 +67,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         first_event_s=first_s,
         last_event_s=last_s,
         runs=told,
-        spans=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
+        marks=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
         replayed=_replayed(details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
         verdict=_verdict(recorded),
@@ -77,7 +77,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
     )
 
 
-def _counts(found: Sequence[runs.Run]) -> RowCounts:
+def _counts(found: Sequence[RunRecord]) -> RowCounts:
     """The whole replay's, as the last run knew them. Older versions told positions, and what each run left out."""
     for run in reversed(found):
         if run.counts is not None:
@@ -118,14 +118,14 @@ def _replayed(details: Sequence[Details]) -> Replayed | None:
     return Replayed(symbols, partitions) if symbols.rows or partitions.rows else None
 
 
-def _sum(counts: Iterable[Counts]) -> Counts:
+def _sum(counts: Iterable[ByName]) -> ByName:
     """Of all runs. How many names are among the others is known as far as one run knew it."""
     rows: Counter[str] = Counter()
     names = others_rows = 0
     for each in counts:
         rows.update(each.rows)
         names, others_rows = max(names, each.names), others_rows + each.others_rows
-    return Counts(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
+    return ByName(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
 
 
 def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
@@ -137,7 +137,7 @@ def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
     return {**versions, **{name: version(name) for name in _LIBRARIES}}, machine
 
 
-def _run(run: runs.Run, samples: Sequence[runs.Sample], position: int, now_s: float) -> Run:
+def _run(run: RunRecord, samples: Sequence[SampleRecord], position: int, now_s: float) -> Run:
     """`position`: where the replay stood before. A run that ended before it knew has changed nothing."""
     if run.in_topic_rows is not None:
         first_rows, done_rows = run.in_topic_rows - (run.delivered_rows or 0), run.in_topic_rows
@@ -177,13 +177,13 @@ def _pace(options: Mapping[str, str]) -> tuple[float | None, float | None]:
     return pace.rows_per_s, pace.speed if pace.gap_max_s is None else None
 
 
-def _last_s(run: runs.Run, now_s: float) -> float:
+def _last_s(run: RunRecord, now_s: float) -> float:
     if run.ended_s is not None:
         return run.ended_s
     return now_s if run.is_running(now_s) else run.alive_s
 
 
-def _sample(run: runs.Run, sample: runs.Sample, first_rows: int) -> Sample:
+def _sample(run: RunRecord, sample: SampleRecord, first_rows: int) -> Sample:
     rows = sample.done_row if sample.delivered_rows is None else first_rows + sample.delivered_rows
     return Sample(
         at_s=run.started_s + sample.at_s,
@@ -198,7 +198,7 @@ def _delays(p50_s: float | None, p99_s: float | None, max_s: float | None) -> De
     return None if p50_s is None or p99_s is None else Delays(p50_s, p99_s, max_s)
 
 
-def _span(run: runs.Run, span: runs.Span, now_s: float) -> Span:
+def _span(run: RunRecord, span: SpanRecord, now_s: float) -> Mark:
     """One without an end lasts to the end of its run."""
     end_s = _last_s(run, now_s) if span.end_s is None else run.started_s + span.end_s
-    return Span(Mark(span.kind), run.started_s + span.begin_s, end_s, span.what)
+    return Mark(MarkKind(span.kind), run.started_s + span.begin_s, end_s, span.what)

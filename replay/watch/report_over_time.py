@@ -14,7 +14,7 @@ from typing import Any
 
 from replay.delivery.options import Delivery
 from replay.units import duration
-from replay.watch.report_data import Delays, ReportData, Run, Span
+from replay.watch.report_data import Delays, Mark, ReportData, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _matplotlib_at_home() -> Iterator[None]:
             del os.environ["MPLCONFIGDIR"]
 
 
-def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Span], zone: tzinfo) -> list[Drawn]:
+def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Mark], zone: tzinfo) -> list[Drawn]:
     """The drawings of these runs: what happened when, how far it was, how fast, how late."""
     if not any(run.samples for run in runs):
         return []

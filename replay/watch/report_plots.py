@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullLocator
 
 from replay.model import Floats
-from replay.watch.report_data import Mark, Outcome, Run, Span
+from replay.watch.report_data import Mark, MarkKind, Run, RunState
 from replay.watch.report_series import Line, TimeAxis, line, outages_of
 
 _DAY_S = 86_400.0  # matplotlib counts time in days since 1970
@@ -44,7 +44,7 @@ _VARIABLES = {
     **{colour: f"var(--plot-{number})" for number, colour in enumerate(_LINES, 1)},
 }
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))  # lines differ also without colour
-_HATCHES = {Mark.OUTAGE: "////", Mark.PAUSE: "--"}
+_HATCHES = {MarkKind.OUTAGE: "////", MarkKind.PAUSE: "--"}
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, and in the page's font
@@ -103,7 +103,7 @@ class Story:
 
     runs: Sequence[Run]
     axis: TimeAxis
-    marks: Sequence[Span]
+    marks: Sequence[Mark]
     zone: tzinfo
     rows_max: float  # that are to be in the topic in the end
     in_steps: bool = False  # rows get there by transactions
@@ -129,17 +129,17 @@ def svg(plot: Plot, width: Width, story: Story) -> str:
 def timeline(width: Width, story: Story) -> str:
     """The runs as bars in the colour of how they ended, with their numbers, and what is marked."""
     across, _, text_px, *_ = width.value
-    colours = {Outcome.DONE: _GOOD, Outcome.STOPPED: _OPEN, Outcome.RUNNING: _OPEN}
+    colours = {RunState.DONE: _GOOD, RunState.STOPPED: _OPEN, RunState.RUNNING: _OPEN}
 
     def draw(axes: Any) -> None:
         for run in story.runs:
             begin, end = story.axis.place(np.array([run.begun_s, run.last_s])) / _DAY_S
             end = max(end, begin + 2 / across * story.axis.span_s / _DAY_S)  # to be seen at all
-            colour = colours.get(run.outcome, _BAD)
+            colour = colours.get(run.state, _BAD)
             axes.axvspan(begin, end, facecolor=colour, alpha=0.3, linewidth=0)
             axes.axvline(begin, color=colour, linewidth=1.2)
             wide_px = (end - begin) * _DAY_S / story.axis.span_s * across
-            word = next((each for each in (run.outcome.word, run.outcome.sign) if wide_px > text_px * len(each)), "")
+            word = next((each for each in (run.state.word, run.state.sign) if wide_px > text_px * len(each)), "")
             axes.text((begin + end) / 2, 0.5, word, color=_INK, ha="center", va="center", in_layout=False)
         _draw_marks(axes, story.axis, story.marks, across)
         axes.set_ylim(0, 1)
@@ -194,20 +194,20 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
     return np.concatenate(drawn)
 
 
-def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Span], across: int) -> None:
+def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Mark], across: int) -> None:
     """Spans as hatched bands, resumes as lines where rows go on, behind a band as long as it took to find out where;
     numbers on top, as long as they do not collide."""
-    colours = {Mark.OUTAGE: _OUTAGE, Mark.PAUSE: _PAUSE, Mark.RESUME: _RESUME}
+    colours = {MarkKind.OUTAGE: _OUTAGE, MarkKind.PAUSE: _PAUSE, MarkKind.RESUME: _RESUME}
     free_from = -math.inf
-    for number, span in enumerate(marks, 1):
-        begin, end = axis.place(np.array([span.from_s, span.to_s])) / _DAY_S
-        colour = colours[span.mark]
-        if span.mark in _HATCHES:
-            axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=_HATCHES[span.mark], linewidth=0.7)
+    for number, mark in enumerate(marks, 1):
+        begin, end = axis.place(np.array([mark.from_s, mark.to_s])) / _DAY_S
+        colour = colours[mark.kind]
+        if mark.kind in _HATCHES:
+            axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=_HATCHES[mark.kind], linewidth=0.7)
         else:
             axes.axvspan(begin, end, facecolor=colour, alpha=0.25, linewidth=0)
             axes.axvline(end, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
-        at = end if span.mark is Mark.RESUME else (begin + end) / 2
+        at = end if mark.kind is MarkKind.RESUME else (begin + end) / 2
         if at >= free_from:
             on_top = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
             axes.text(at, 1.01, str(number), color=colour, fontweight="bold", **on_top)

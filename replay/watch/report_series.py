@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replay.model import Floats, Ints
-from replay.watch.report_data import Delays, Mark, Run, Span
+from replay.watch.report_data import Delays, Mark, MarkKind, Run
 
 PAUSE_SHARE = 0.06
 """A pause between runs is at most about this wide, as a share of the running time: a night must not hide minutes."""
@@ -79,9 +79,11 @@ Gaps = Sequence[tuple[float, float]]
 """Clock times between which nothing can be drawn, one behind the other."""
 
 
-def outages_of(run: Run, spans: Sequence[Span]) -> list[tuple[float, float]]:
+def outages_of(run: Run, marks: Sequence[Mark]) -> list[tuple[float, float]]:
     """When the broker was away while this run lasted."""
-    found = [(max(run.begun_s, each.from_s), min(run.last_s, each.to_s)) for each in spans if each.mark is Mark.OUTAGE]
+    found = [
+        (max(run.begun_s, each.from_s), min(run.last_s, each.to_s)) for each in marks if each.kind is MarkKind.OUTAGE
+    ]
     return sorted((begin, end) for begin, end in found if begin < end)
 
 

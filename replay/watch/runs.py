@@ -141,7 +141,7 @@ def figures(shown: Snapshot) -> Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     """One run as it is known. Times are seconds since 1970; what is not known (yet) is None.
 
     `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` with which the replay was done when the run
@@ -210,7 +210,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampleRecord:
     """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before.
 
     `delivered_rows` are in the topic by then, thanks to this run; `event_s` is the newest event time handed over.
@@ -232,7 +232,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class SpanRecord:
     """Part of a run that stands out: an `outage` or a `resume`. Seconds after the start; an open one has no end."""
 
     kind: str

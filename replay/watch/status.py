@@ -18,10 +18,10 @@ from replay.delivery import seen
 from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
 from replay.watch.process import Process, was_there
-from replay.watch.runs import DAY_OFF, Run, utf8
+from replay.watch.runs import DAY_OFF, RunRecord, utf8
 
 
-class State(StrEnum):
+class ReplayState(StrEnum):
     """How a replay stands. STOPPED: by a signal, after a clean drain. EMPTY: there was no row to send. GONE: it was
     done, and its checkpoint is away. UNKNOWN: there is neither a checkpoint nor a run."""
 
@@ -61,7 +61,7 @@ class Status:
 
     job: str
     date: str | None
-    state: State
+    state: ReplayState
     detail: str
     checkpoint: str
     topic: str | None = None
@@ -92,10 +92,10 @@ class Stale:
 # -- pure -------------------------------------------------------------------------------------------------
 
 
-def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s: float) -> Status:
+def status(place: Place, found: Checkpoint | str | None, last: RunRecord | None, now_s: float) -> Status:
     """`found` is the checkpoint, or why it cannot be read; `last` the newest run on it."""
     job, date = (last.job, last.date) if last is not None else (place.job, place.date)
-    base = Status(job, date, State.DAMAGED, "", utf8(str(place.path)))
+    base = Status(job, date, ReplayState.DAMAGED, "", utf8(str(place.path)))
     if last is not None:
         base = replace(
             base,
@@ -121,55 +121,55 @@ def status(place: Place, found: Checkpoint | str | None, last: Run | None, now_s
             base = replace(base, succeeded_s=max(base.succeeded_s or 0.0, found.saved_at_s))
     state, detail = _state(found, last, now_s)
     made = replace(base, state=state, detail=detail)
-    return _with_rate(made, last) if state is State.RUNNING and last is not None else made
+    return _with_rate(made, last) if state is ReplayState.RUNNING and last is not None else made
 
 
-def _state(found: Checkpoint | str | None, last: Run | None, now_s: float) -> tuple[State, str]:
+def _state(found: Checkpoint | str | None, last: RunRecord | None, now_s: float) -> tuple[ReplayState, str]:
     if isinstance(found, str):
-        return State.DAMAGED, found
+        return ReplayState.DAMAGED, found
     if last is not None and last.is_running(now_s):
-        return State.RUNNING, f"by {last.host}:{last.pid}"
+        return ReplayState.RUNNING, f"by {last.host}:{last.pid}"
     if last is None or last.ended_s is None or (found is not None and found.saved_at_s > last.ended_s):
         # No run that ended has the last word: what the checkpoint says counts.
         return _by_checkpoint(found, last)
     return _by_end(last, found)
 
 
-def _by_end(last: Run, found: Checkpoint | None) -> tuple[State, str]:
+def _by_end(last: RunRecord, found: Checkpoint | None) -> tuple[ReplayState, str]:
     if last.exit_code in STOPPED:
-        return State.STOPPED, last.reason or ""
+        return ReplayState.STOPPED, last.reason or ""
     if last.exit_code != ExitCode.DONE:
-        return State.FAILED, f"exit {last.exit_code}: {last.reason}"
+        return ReplayState.FAILED, f"exit {last.exit_code}: {last.reason}"
     if found is None and last.command == DAY_OFF:
-        return State.EMPTY, "a day off without a file; the next run looks again"
+        return ReplayState.EMPTY, "a day off without a file; the next run looks again"
     if found is None:
-        return State.GONE, "it was done; its checkpoint is away, so that the next run sends all rows again"
-    return _ended(found) or (State.DONE, "")
+        return ReplayState.GONE, "it was done; its checkpoint is away, so that the next run sends all rows again"
+    return _ended(found) or (ReplayState.DONE, "")
 
 
-def _ended(found: Checkpoint) -> tuple[State, str] | None:
+def _ended(found: Checkpoint) -> tuple[ReplayState, str] | None:
     """Where there is nothing left to do, by what the checkpoint says."""
     if found.state is checkpoints.State.EMPTY:
-        return State.EMPTY, "there was no row to send; the next run looks again"
-    return (State.DONE, "") if found.state is checkpoints.State.DONE else None
+        return ReplayState.EMPTY, "there was no row to send; the next run looks again"
+    return (ReplayState.DONE, "") if found.state is checkpoints.State.DONE else None
 
 
-def _by_checkpoint(found: Checkpoint | None, last: Run | None) -> tuple[State, str]:
+def _by_checkpoint(found: Checkpoint | None, last: RunRecord | None) -> tuple[ReplayState, str]:
     if found is None:
         if last is None:
-            return State.UNKNOWN, "there is no checkpoint, and no run on it is known"
-        return State.INTERRUPTED, f"on {last.host}, before its first checkpoint"
+            return ReplayState.UNKNOWN, "there is no checkpoint, and no run on it is known"
+        return ReplayState.INTERRUPTED, f"on {last.host}, before its first checkpoint"
     if (ended := _ended(found)) is not None:
         return ended
     host, _, pid = found.instance.rpartition(":")
     if found.state is checkpoints.State.CLEAN:
-        return State.STOPPED, f"on {host}"
+        return ReplayState.STOPPED, f"on {host}"
     if last is None and pid.isdecimal() and was_there(Process(host, int(pid)), found.saved_at_s):
-        return State.RUNNING, f"by {found.instance}"
-    return State.INTERRUPTED, f"on {host}: the next run looks into the topic first"
+        return ReplayState.RUNNING, f"by {found.instance}"
+    return ReplayState.INTERRUPTED, f"on {host}: the next run looks into the topic first"
 
 
-def _with_rate(made: Status, last: Run) -> Status:
+def _with_rate(made: Status, last: RunRecord) -> Status:
     rate = last.rows_per_s
     if not rate or made.rows is None or made.done_rows is None:
         return replace(made, rows_per_s=rate)
@@ -208,7 +208,7 @@ def collect(
 ) -> tuple[list[Status], list[str]]:
     """Every replay that the state folder, the history or the caller knows; and what could not be looked at."""
     troubles: list[str] = []
-    last: dict[str, Run] = {}
+    last: dict[str, RunRecord] = {}
     try:
         last = {run.checkpoint: run for run in history.last_of_each()}
     except HistoryUnreadable as error:
@@ -228,7 +228,7 @@ def collect(
 
 def _with_changes(made: Status, found: Checkpoint | str | None, path: Path) -> Status:
     """What came or went since a replay was done, or was empty: by the files themselves, without reading Parquet."""
-    if not isinstance(found, Checkpoint) or made.state not in (State.DONE, State.EMPTY):
+    if not isinstance(found, Checkpoint) or made.state not in (ReplayState.DONE, ReplayState.EMPTY):
         return made
     changed = seen.changed_since(path, found)
     if not changed:

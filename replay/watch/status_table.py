@@ -9,18 +9,18 @@ from rich.table import Table
 
 from replay.counts import RowCounts
 from replay.errors import printable
-from replay.watch.status import State, Status
+from replay.watch.status import ReplayState, Status
 
 _STYLES = {
-    State.DONE: "green",
-    State.EMPTY: "yellow",
-    State.RUNNING: "cyan",
-    State.STOPPED: "yellow",
-    State.INTERRUPTED: "yellow",
-    State.FAILED: "red",
-    State.DAMAGED: "red",
-    State.GONE: "yellow",
-    State.UNKNOWN: "yellow",
+    ReplayState.DONE: "green",
+    ReplayState.EMPTY: "yellow",
+    ReplayState.RUNNING: "cyan",
+    ReplayState.STOPPED: "yellow",
+    ReplayState.INTERRUPTED: "yellow",
+    ReplayState.FAILED: "red",
+    ReplayState.DAMAGED: "red",
+    ReplayState.GONE: "yellow",
+    ReplayState.UNKNOWN: "yellow",
 }
 
 

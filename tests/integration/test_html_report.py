@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from replay.counts import Counts
+from replay.counts import ByName
 from replay.watch.html_report import render
 from replay.watch.report_data import Replayed
 from tests.support.report_story import BEGUN_S, eventful, run
@@ -90,7 +90,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = data.replayed
     assert told is not None
     symbols = {"<script>document.title='x'</script>": 9_999_999, "W" * 60: 5, **told.symbols.rows}
-    path.write_text(render(replace(data, replayed=Replayed(Counts(symbols), told.partitions))), encoding="utf-8")
+    path.write_text(render(replace(data, replayed=Replayed(ByName(symbols), told.partitions))), encoding="utf-8")
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from replay.watch.history import History
 from replay.watch.process import this_process
-from replay.watch.runs import Run, Sample, Span
+from replay.watch.runs import RunRecord, SampleRecord, SpanRecord
 
 SAMPLES = 20
 
@@ -18,14 +18,15 @@ SAMPLES = 20
 def main() -> None:
     history, job, runs, process = History(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), this_process()
     for number in range(runs):
-        run = Run(
+        run = RunRecord(
             f"{job}-{number}", job, None, "run", "trades", f"{job}.json", {}, process.host, process.pid, process.start,
             1e9 + number, 1e9 + number, exit_code=number,
         )  # fmt: skip
         samples = [
-            Sample(float(at), "replaying", number, 0, None, None, None, None, None, False) for at in range(SAMPLES)
+            SampleRecord(float(at), "replaying", number, 0, None, None, None, None, None, False)
+            for at in range(SAMPLES)
         ]
-        history.write(run, samples, [Span("outage", 1.0, 2.0, "x" * 1_000)])
+        history.write(run, samples, [SpanRecord("outage", 1.0, 2.0, "x" * 1_000)])
         print(number, flush=True)
 
 

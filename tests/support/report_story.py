@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from replay.counts import Counts, RowCounts
-from replay.watch.report_data import Delays, Mark, Replayed, ReportData, Run, Sample, Setting, Span
+from replay.counts import ByName, RowCounts
+from replay.watch.report_data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""
@@ -66,13 +66,14 @@ def eventful() -> ReportData:
         first_event_s=BEGUN_S - 26 * 3600,
         last_event_s=BEGUN_S - 2 * 3600,
         runs=[first, second, third],
-        spans=[
-            Span(Mark.OUTAGE, BEGUN_S + 300, BEGUN_S + 348, "Connect to ipv4#10.0.0.7:9092 failed: Connection refused"),
-            Span(Mark.RESUME, second_s, second_s, f"at row {second.first_rows:,}, unclean stop"),
-            Span(Mark.RESUME, third_s, third_s + 45, f"at row {third.first_rows:,}, 724 rows were there already"),
+        marks=[
+            Mark(MarkKind.OUTAGE, BEGUN_S + 300, BEGUN_S + 348,
+                 "Connect to ipv4#10.0.0.7:9092 failed: Connection refused"),
+            Mark(MarkKind.RESUME, second_s, second_s, f"at row {second.first_rows:,}, unclean stop"),
+            Mark(MarkKind.RESUME, third_s, third_s + 45, f"at row {third.first_rows:,}, 724 rows were there already"),
         ],
         files=14,
-        replayed=Replayed(Counts(symbols), Counts({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
+        replayed=Replayed(ByName(symbols), ByName({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
         bad_rows={"price is null": 7, "symbol is null or empty": 2},
         verdict={
             "exact": True, "topic": "trades", "isolation": "read_uncommitted", "rows": third.done_rows,

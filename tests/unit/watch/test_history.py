@@ -15,31 +15,31 @@ from typing import Any
 
 import pytest
 
-from replay.counts import Counts
+from replay.counts import ByName
 from replay.watch import history as module
 from replay.watch.details import Details
 from replay.watch.history import MIGRATIONS, Damaged, History, HistoryUnreadable
 from replay.watch.process import this_process
-from replay.watch.runs import Run, Sample, Span
+from replay.watch.runs import RunRecord, SampleRecord, SpanRecord
 from tests.support.history_writer import SAMPLES
 
 ROOT = Path(__file__).parents[3]
 T0 = 1.8e9
 
 
-def run(run_id: str = "a", **more: Any) -> Run:
+def run(run_id: str = "a", **more: Any) -> RunRecord:
     me = this_process()
-    made = Run(run_id, "nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json", {"--rate": "5000/s"},
-               me.host, me.pid, me.start, T0, T0 + 5)  # fmt: skip
+    made = RunRecord(run_id, "nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json",
+                     {"--rate": "5000/s"}, me.host, me.pid, me.start, T0, T0 + 5)  # fmt: skip
     return replace(made, **more)
 
 
-SAMPLE = Sample(1.5, "replaying", 700, 20, 0.001, 0.002, 0.003, 0.004, 0.005, True, 0.006)
+SAMPLE = SampleRecord(1.5, "replaying", 700, 20, 0.001, 0.002, 0.003, 0.004, 0.005, True, 0.006)
 DETAILS = Details(
-    ("a.parquet", "b.parquet"), 14, 1.5, 2.5, Counts({"BTCUSDT": 7, "ETHUSDT": 3}, 5, 9), Counts({"0": 19}),
+    ("a.parquet", "b.parquet"), 14, 1.5, 2.5, ByName({"BTCUSDT": 7, "ETHUSDT": 3}, 5, 9), ByName({"0": 19}),
     {"exact": False, "lost": 3, "examples": [{"kind": "lost", "row": 4}]}, {"--rate": "command line"},
 )  # fmt: skip
-SPAN = Span("outage", 0.5, None, "connection refused")
+SPAN = SpanRecord("outage", 0.5, None, "connection refused")
 
 
 def test_what_is_written_is_read_back_field_by_field(tmp_path):

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from replay.counts import Counts, RowCounts
+from replay.counts import ByName, RowCounts
 from replay.errors import STOPPED, ExitCode, UsageError
 from replay.watch import html_report
 from replay.watch.html_report import TOP, render
-from replay.watch.report_data import Mark, Outcome, Replayed, ReportData, Run, Setting, Span
+from replay.watch.report_data import Mark, MarkKind, Replayed, ReportData, Run, RunState, Setting
 from tests.support.report_story import BEGUN_S, eventful, run
 
 CSS = Path(html_report.__file__).with_name("templates") / "report.css"
@@ -95,28 +95,28 @@ def test_a_page_tells_the_whole_story(page):
 
 def test_pauses_between_runs_are_found_and_everything_is_in_order_of_time():
     """Broken: the plot shows no gap where no process was running, or numbers that are not those of the table."""
-    kinds = [span.mark for span in eventful().marks()]
-    assert kinds == [Mark.OUTAGE, Mark.PAUSE, Mark.RESUME, Mark.PAUSE, Mark.RESUME]
+    kinds = [span.kind for span in eventful().all_marks()]
+    assert kinds == [MarkKind.OUTAGE, MarkKind.PAUSE, MarkKind.RESUME, MarkKind.PAUSE, MarkKind.RESUME]
 
 
 @pytest.mark.parametrize(
     ("exit_code", "alive", "outcome", "words"),
     [
-        (0, False, Outcome.DONE, "✓ Done"),
-        (5, False, Outcome.FAILED, "Failed, exit 5"),
-        (143, False, Outcome.STOPPED, "Stopped, exit 143"),
-        (129, False, Outcome.STOPPED, "Stopped, exit 129"),
-        (None, True, Outcome.RUNNING, "Running"),
-        (None, False, Outcome.INTERRUPTED, "Interrupted"),
+        (0, False, RunState.DONE, "✓ Done"),
+        (5, False, RunState.FAILED, "Failed, exit 5"),
+        (143, False, RunState.STOPPED, "Stopped, exit 143"),
+        (129, False, RunState.STOPPED, "Stopped, exit 129"),
+        (None, True, RunState.RUNNING, "Running"),
+        (None, False, RunState.INTERRUPTED, "Interrupted"),
     ],
 )
 def test_the_verdict_is_the_last_runs(exit_code, alive, outcome, words):
     """Broken: a failed night is told as done, or one that goes on as failed."""
     data = replace(plain(), runs=[quiet(BEGUN_S, 0, 30, exit_code=exit_code, is_alive=alive)], verdict=None)
-    assert data.outcome is outcome
+    assert data.state is outcome
     text = told(data)
     assert words in text
-    assert ("What to do" in text) == (outcome not in (Outcome.DONE, Outcome.RUNNING))
+    assert ("What to do" in text) == (outcome not in (RunState.DONE, RunState.RUNNING))
 
 
 def test_a_failure_says_why_and_what_to_do():
@@ -150,9 +150,9 @@ def test_everything_from_outside_stays_text():
     """Broken: a symbol, a path or a broker's words run as code in the reader's browser."""
     data = replace(
         plain(), job=HOSTILE, date=HOSTILE, topic=HOSTILE, cluster=HOSTILE, delivery=HOSTILE, pace=HOSTILE,
-        inputs=[HOSTILE], replayed=Replayed(Counts({HOSTILE: 1, "<b>": 2}), Counts({"0": 3})), bad_rows={HOSTILE: 1},
+        inputs=[HOSTILE], replayed=Replayed(ByName({HOSTILE: 1, "<b>": 2}), ByName({"0": 3})), bad_rows={HOSTILE: 1},
         runs=[quiet(BEGUN_S, 0, 5, exit_code=3, reason=HOSTILE, todo=HOSTILE, process=HOSTILE)],
-        spans=[Span(Mark.OUTAGE, BEGUN_S, BEGUN_S + 1, HOSTILE)],
+        marks=[Mark(MarkKind.OUTAGE, BEGUN_S, BEGUN_S + 1, HOSTILE)],
         verdict={**(plain().verdict or {}), "topic": HOSTILE, "isolation": HOSTILE,
                  "examples": [{"kind": HOSTILE, "row": 5, "file": HOSTILE, "file_row": 5, "symbol": HOSTILE}]},
         settings=[Setting(HOSTILE, HOSTILE, HOSTILE)], versions={HOSTILE: HOSTILE}, machine={HOSTILE: HOSTILE},
@@ -205,7 +205,7 @@ def test_secrets_are_masked(page):
 
 def test_symbols_beyond_the_top_are_one_line_and_none_is_lost():
     """Broken: ten thousand symbols make a list nobody reads, or the shares do not add up to the whole."""
-    counts = html_report._counts(Counts({f"S{n}": n for n in range(9_000, 10_000)}, 9_000, sum(range(9_000))))
+    counts = html_report._counts(ByName({f"S{n}": n for n in range(9_000, 10_000)}, 9_000, sum(range(9_000))))
     assert len(counts) == TOP + 1
     assert counts[0].name == "S9999"
     assert sum(each.rows for each in counts) == sum(range(10_000))
@@ -239,10 +239,10 @@ def test_a_run_that_found_nothing_to_do_changes_no_figure():
 
 def test_an_outage_that_a_run_did_not_outlive_counts():
     """Broken: "Outages 0" above a plot with an outage in it: the kill came before its end, and nobody counted it."""
-    spans = [Span(Mark.OUTAGE, BEGUN_S + 5, BEGUN_S + 30), Span(Mark.OUTAGE, BEGUN_S + 60, BEGUN_S + 64)]
+    spans = [Mark(MarkKind.OUTAGE, BEGUN_S + 5, BEGUN_S + 30), Mark(MarkKind.OUTAGE, BEGUN_S + 60, BEGUN_S + 64)]
     runs = [quiet(BEGUN_S, 0, 30), quiet(BEGUN_S + 60, 0, 30, outages=1, outages_s=4.0, exit_code=0)]
-    assert "Outages 2 29 s in all" in told(replace(plain(), runs=runs, spans=spans))
-    assert replace(plain(), runs=runs, spans=[]).outages == (1, 4.0)
+    assert "Outages 2 29 s in all" in told(replace(plain(), runs=runs, marks=spans))
+    assert replace(plain(), runs=runs, marks=[]).outages == (1, 4.0)
 
 
 def test_shares_do_not_lie_by_rounding():
@@ -257,7 +257,7 @@ def test_what_is_not_known_is_left_out():
     empty = replace(
         plain(),
         runs=[],
-        spans=[],
+        marks=[],
         replayed=None,
         verdict=None,
         settings=[],
@@ -276,8 +276,8 @@ def test_what_is_not_known_is_left_out():
 def test_a_night_of_restarts_is_a_page_of_bounded_size():
     """Broken: a job that is restarted every minute makes a page that no phone opens."""
     runs = [run(BEGUN_S + 60 * n, 50_000 * n, 10, exit_code=5, reason="no broker " * 10) for n in range(1_000)]
-    spans = [Span(Mark.RESUME, each.begun_s, each.begun_s) for each in runs]
-    text = render(replace(plain(), runs=runs, spans=spans))
+    spans = [Mark(MarkKind.RESUME, each.begun_s, each.begun_s) for each in runs]
+    text = render(replace(plain(), runs=runs, marks=spans))
     assert len(text) < 500_000
     assert "950 earlier runs are neither listed nor drawn" in text
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from replay.counts import Counts, RowCounts
+from replay.counts import ByName, RowCounts
 from replay.delivery.snapshot import RESUMING, SETTLING, Snapshot
 from replay.errors import BrokerUnavailable, ExitCode
 from replay.model import Fate, PartitionMark, Position, Progress
@@ -24,7 +24,7 @@ from replay.watch import recorder as module
 from replay.watch.details import NAME_MAX
 from replay.watch.history import History
 from replay.watch.recorder import Recorder, recording
-from replay.watch.runs import Outcome, RunInfo, Span
+from replay.watch.runs import Outcome, RunInfo, SpanRecord
 from tests.unit.fakes import FakeClock, Told
 
 ROOT = Path(__file__).parents[3]
@@ -190,7 +190,7 @@ def test_what_a_report_tells_is_kept(watched):
     watched.recorder.write()
     kept = watched.history.details(INFO.run_id)
     assert (kept.inputs, kept.files) == (("a.parquet", "b.parquet"), 2)
-    assert (kept.symbols, kept.partitions) == (Counts({"BTC": 2, "ETH": 1}), Counts({"3": 2, "0": 1}))
+    assert (kept.symbols, kept.partitions) == (ByName({"BTC": 2, "ETH": 1}), ByName({"3": 2, "0": 1}))
     assert (kept.first_event_s, kept.last_event_s, kept.verdict) == (5.0, 9.0, None)
     watched.recorder.verified({"exact": True, "lost": 0, "starts": [0] * 1_000, "ends": [9] * 1_000})
     watched.recorder.close(Outcome(0, "done"))
@@ -337,7 +337,7 @@ def test_a_full_disk_is_a_warning_once_and_written_later(watched, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr(sqlite3, "connect", small)
         monkeypatch.setattr(watched.recorder, "_tidied", True)
-        watched.recorder._open["outage"] = Span("outage", 1.0, None, "x" * 100_000)
+        watched.recorder._open["outage"] = SpanRecord("outage", 1.0, None, "x" * 100_000)
         fails_twice(watched)
     written_again(watched)
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from replay.counts import Counts, RowCounts
+from replay.counts import ByName, RowCounts
 from replay.errors import UsageError
-from replay.watch import runs
 from replay.watch.details import Details
 from replay.watch.history import History
 from replay.watch.html_report import render
 from replay.watch.process import this_process
-from replay.watch.report_data import Delays, Mark, Outcome, Sample
+from replay.watch.report_data import Delays, MarkKind, RunState, Sample
 from replay.watch.report_history import collect
+from replay.watch.runs import RunRecord, SampleRecord, SpanRecord
 
 NOW_S = 1_800_000_000.0
 PROCESS = this_process()
 
 
-def recorded(run_id: str, started_s: float, **more) -> runs.Run:
-    plain = runs.Run(
+def recorded(run_id: str, started_s: float, **more) -> RunRecord:
+    plain = RunRecord(
         run_id, "nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json",
         {"--rate": "5000/s", "--bootstrap-servers": "kafka:9092", "-X": "sasl.password=hunter2"},
         "night-1", 4711, "", started_s, started_s + 60,
@@ -30,9 +30,9 @@ def recorded(run_id: str, started_s: float, **more) -> runs.Run:
     return replace(plain, **more)
 
 
-def sample(at_s: float, done_row: int, **more: Any) -> runs.Sample:
+def sample(at_s: float, done_row: int, **more: Any) -> SampleRecord:
     none = dict.fromkeys(("lateness_p50_s", "lateness_p99_s", "lateness_max_s", "ack_p50_s", "ack_p99_s"))
-    return runs.Sample(at_s, "replaying", done_row, 0, **{**none, **more}, outage=False)
+    return SampleRecord(at_s, "replaying", done_row, 0, **{**none, **more}, outage=False)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def history(tmp_path) -> History:
     kept = History(tmp_path / "history.sqlite")
     first = recorded("a", NOW_S - 5_000, rows=100, start_row=0, done_row=40, sent_rows=50, outages=1, outages_s=58.0,
                      left_out={"not_selected": 3, "price_missing": 2}, bad={"price_missing": 2})  # fmt: skip
-    kept.write(first, [sample(1.0, 20), sample(2.0, 40)], [runs.Span("outage", 2.0, None, "refused")])
+    kept.write(first, [sample(1.0, 20), sample(2.0, 40)], [SpanRecord("outage", 2.0, None, "refused")])
     kept.write(recorded("b", NOW_S - 4_000, ended_s=NOW_S - 3_999, exit_code=6, reason="locked"), [], [])
     last = recorded("c", NOW_S - 100, ended_s=NOW_S - 40, exit_code=0, reason="done", rows=100, start_row=40,
                     done_row=100, sent_rows=50, already_there_rows=10, in_topic_rows=94, delivered_rows=54,
@@ -51,7 +51,7 @@ def history(tmp_path) -> History:
         sample(0.5, 0, delivered_rows=0),
         sample(1.5, 100, delivered_rows=54, event_s=7.5, lateness_p50_s=0.1, lateness_p99_s=0.2, lateness_max_s=0.3),
     ]
-    kept.write(last, looks, [runs.Span("resume", 0.0, 0.7, "at row 40")])
+    kept.write(last, looks, [SpanRecord("resume", 0.0, 0.7, "at row 40")])
     kept.write(recorded("d", NOW_S - 10, date="2026-11-23"), [], [])
     kept.write(recorded("e", NOW_S - 10, date=None), [], [])
     return kept
@@ -60,7 +60,7 @@ def history(tmp_path) -> History:
 def test_the_runs_of_a_date_and_no_others(history):
     """Broken: the report mixes nights, or tells them in the wrong order."""
     data = collect(history, "nightly", "2026-11-22", NOW_S)
-    assert [run.outcome for run in data.runs] == [Outcome.INTERRUPTED, Outcome.FAILED, Outcome.DONE]
+    assert [run.state for run in data.runs] == [RunState.INTERRUPTED, RunState.FAILED, RunState.DONE]
     assert [run.exit_code for run in data.runs] == [None, 6, 0]
     assert len(collect(history, "nightly", None, NOW_S).runs) == 1
     assert (data.counts, data.topic, data.cluster, data.pace) == (
@@ -85,9 +85,9 @@ def test_what_went_wrong_is_told(history):
     assert data.counts.not_selected == 4
     assert [run.outages_s for run in data.runs] == [58.0, 0.0, 0.0]
     assert data.bad_rows == {"price is null or empty": 2}
-    marks = [(span.mark, span.from_s - NOW_S, span.to_s - NOW_S) for span in data.marks()]
-    assert marks[0] == (Mark.OUTAGE, -4_998, -4_940)
-    assert [mark for mark, _, _ in marks] == [Mark.OUTAGE, Mark.PAUSE, Mark.PAUSE, Mark.RESUME]
+    marks = [(span.kind, span.from_s - NOW_S, span.to_s - NOW_S) for span in data.all_marks()]
+    assert marks[0] == (MarkKind.OUTAGE, -4_998, -4_940)
+    assert [mark for mark, _, _ in marks] == [MarkKind.OUTAGE, MarkKind.PAUSE, MarkKind.PAUSE, MarkKind.RESUME]
 
 
 def test_a_run_that_goes_on_reaches_to_now(tmp_path):
@@ -98,7 +98,7 @@ def test_a_run_that_goes_on_reaches_to_now(tmp_path):
     )
     history.write(alive, [], [])
     (run,) = collect(history, "nightly", "2026-11-22", NOW_S).runs
-    assert (run.outcome, run.last_s) == (Outcome.RUNNING, NOW_S)
+    assert (run.state, run.last_s) == (RunState.RUNNING, NOW_S)
 
 
 def test_a_page_of_it(history):
@@ -113,7 +113,7 @@ def test_a_page_of_it(history):
 def kept(**more) -> Details:
     return replace(
         Details(
-            ("day.parquet",), 3, 100.0, 200.0, Counts({"BTC": 40, "ETH": 8}, 5, 2), Counts({"0": 50}),
+            ("day.parquet",), 3, 100.0, 200.0, ByName({"BTC": 40, "ETH": 8}, 5, 2), ByName({"0": 50}),
             {"exact": False}, {"--rate": "old.toml, rate"},
         ),
         **more,
@@ -125,15 +125,15 @@ def test_what_all_runs_sent_is_one_sum_and_the_last_verdict_counts(history):
     for run_id, details in (
         ("a", kept()),
         ("b", Details()),  # refused before it looked
-        ("c", kept(symbols=Counts({"ETH": 50}), first_event_s=190.0, last_event_s=300.0, verdict={"exact": True},
-                   partitions=Counts({"0": 10, "1": 40}), origins={"--rate": "nightly.toml, rate"})),
+        ("c", kept(symbols=ByName({"ETH": 50}), first_event_s=190.0, last_event_s=300.0, verdict={"exact": True},
+                   partitions=ByName({"0": 10, "1": 40}), origins={"--rate": "nightly.toml, rate"})),
     ):  # fmt: skip
         run = next(each for each in history.runs() if each.run_id == run_id)
         history.write(run, [], [], details)
     data = collect(history, "nightly", "2026-11-22", NOW_S)
     assert data.replayed is not None
-    assert data.replayed.symbols == Counts({"ETH": 58, "BTC": 40}, 5, 2)
-    assert data.replayed.partitions == Counts({"0": 60, "1": 40})
+    assert data.replayed.symbols == ByName({"ETH": 58, "BTC": 40}, 5, 2)
+    assert data.replayed.partitions == ByName({"0": 60, "1": 40})
     assert (data.inputs, data.files) == (("day.parquet",), 3)
     assert (data.first_event_s, data.last_event_s) == (100.0, 300.0)
     assert data.verdict == {"exact": True}

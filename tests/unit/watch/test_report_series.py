@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replay.watch.report_data import Delays, Mark, Run, Sample, Span
+from replay.watch.report_data import Delays, Mark, MarkKind, Run, Sample
 from replay.watch.report_series import SPAN_MIN_S, line, outages_of, time_axis
 
 
@@ -91,9 +91,9 @@ def test_no_curve_goes_through_an_outage():
     seen = [Sample(float(at), rows, Delays(0.1, 0.2), Delays(0.3, 0.4)) for at, rows in
             ((1, 100), (2, 200), (3, 200), (6, 200), (7, 900), (8, 1_000), (9, 1_100))]  # fmt: skip
     run = ran(0.0, 9.0, *seen)
-    spans = [Span(Mark.OUTAGE, 2.5, 7.0), Span(Mark.RESUME, 0.0, 1.0), Span(Mark.OUTAGE, 100.0, 120.0)]
-    assert outages_of(run, spans) == [(2.5, 7.0)]
-    drawn = line(run, time_axis([run]), 100, outages_of(run, spans))
+    marks = [Mark(MarkKind.OUTAGE, 2.5, 7.0), Mark(MarkKind.RESUME, 0.0, 1.0), Mark(MarkKind.OUTAGE, 100.0, 120.0)]
+    assert outages_of(run, marks) == [(2.5, 7.0)]
+    drawn = line(run, time_axis([run]), 100, outages_of(run, marks))
     rate = dict(zip(drawn.place_s.tolist(), drawn.rows_per_s.tolist(), strict=True))
     assert [at for at, value in rate.items() if np.isnan(value)] == [3.0, 6.0, 6.5, 7.0]
     assert [rate[at] for at in (1.0, 2.0, 8.0, 9.0)] == [100.0] * 4

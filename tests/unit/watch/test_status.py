@@ -19,7 +19,7 @@ from replay.checkpoint import file as checkpoints
 from replay.checkpoint.file import dumps
 from replay.position import Position, Progress
 from replay.watch.history import History
-from replay.watch.status import Place, Stale, State, as_json, collect, older_than, status
+from replay.watch.status import Place, ReplayState, Stale, as_json, collect, older_than, status
 from replay.watch.status_table import rough, table
 from tests.unit.checkpoint.test_file import checkpoint_at
 from tests.unit.watch.test_history import T0, run
@@ -41,27 +41,32 @@ FAILED: dict[str, Any] = {"ended_s": T0 + 60, "exit_code": 5, "reason": "no brok
 @pytest.mark.parametrize(
     ("found", "last", "state", "detail"),
     [
-        (saved(), run(), State.RUNNING, "by "),
-        (None, run(), State.RUNNING, "by "),
-        (saved(), run(**GONE), State.INTERRUPTED, "looks into the topic"),
-        (None, run(**GONE), State.INTERRUPTED, "before its first checkpoint"),
-        (saved(DONE), run(**GONE), State.DONE, ""),  # killed between the last save and the history's end
-        (saved(), run(**FAILED), State.FAILED, "exit 5: no broker"),
-        (saved(DONE), run(**{**FAILED, "exit_code": 1}), State.FAILED, "exit 1"),  # the comparison at the end
-        (saved(CLEAN), run(ended_s=T0 + 60, exit_code=143, reason="stopped by SIGTERM"), State.STOPPED, "SIGTERM"),
-        (saved(DONE), run(ended_s=T0 + 60, exit_code=0, reason="done"), State.DONE, ""),
-        (None, run(ended_s=T0 + 60, exit_code=0, reason="done"), State.GONE, "sends all rows again"),
-        (None, run(**FAILED), State.FAILED, "exit 5"),
-        ("its CRC does not fit", run(), State.DAMAGED, "its CRC does not fit"),
-        ("its CRC does not fit", None, State.DAMAGED, "its CRC does not fit"),
+        (saved(), run(), ReplayState.RUNNING, "by "),
+        (None, run(), ReplayState.RUNNING, "by "),
+        (saved(), run(**GONE), ReplayState.INTERRUPTED, "looks into the topic"),
+        (None, run(**GONE), ReplayState.INTERRUPTED, "before its first checkpoint"),
+        (saved(DONE), run(**GONE), ReplayState.DONE, ""),  # killed between the last save and the history's end
+        (saved(), run(**FAILED), ReplayState.FAILED, "exit 5: no broker"),
+        (saved(DONE), run(**{**FAILED, "exit_code": 1}), ReplayState.FAILED, "exit 1"),  # the comparison at the end
+        (
+            saved(CLEAN),
+            run(ended_s=T0 + 60, exit_code=143, reason="stopped by SIGTERM"),
+            ReplayState.STOPPED,
+            "SIGTERM",
+        ),
+        (saved(DONE), run(ended_s=T0 + 60, exit_code=0, reason="done"), ReplayState.DONE, ""),
+        (None, run(ended_s=T0 + 60, exit_code=0, reason="done"), ReplayState.GONE, "sends all rows again"),
+        (None, run(**FAILED), ReplayState.FAILED, "exit 5"),
+        ("its CRC does not fit", run(), ReplayState.DAMAGED, "its CRC does not fit"),
+        ("its CRC does not fit", None, ReplayState.DAMAGED, "its CRC does not fit"),
         # The checkpoint is newer than the last run that the history knows: a run without history came after it.
-        (saved(DONE, T0 + 70), run(**FAILED), State.DONE, ""),
-        (saved(CLEAN, T0 + 70), run(**FAILED), State.STOPPED, "host"),
+        (saved(DONE, T0 + 70), run(**FAILED), ReplayState.DONE, ""),
+        (saved(CLEAN, T0 + 70), run(**FAILED), ReplayState.STOPPED, "host"),
         # No history at all
-        (saved(DONE), None, State.DONE, ""),
-        (saved(CLEAN), None, State.STOPPED, "on host"),
-        (saved(), None, State.INTERRUPTED, "on host"),
-        (None, None, State.UNKNOWN, "there is no checkpoint, and no run"),  # `--checkpoint` with a typing error
+        (saved(DONE), None, ReplayState.DONE, ""),
+        (saved(CLEAN), None, ReplayState.STOPPED, "on host"),
+        (saved(), None, ReplayState.INTERRUPTED, "on host"),
+        (None, None, ReplayState.UNKNOWN, "there is no checkpoint, and no run"),  # `--checkpoint` with a typing error
     ],
 )
 def test_states(found, last, state, detail):
@@ -75,8 +80,10 @@ def test_states(found, last, state, detail):
 def test_without_history_the_process_of_the_checkpoint_tells_unless_its_id_was_used_again():
     """Broken: whichever process has the number by now would pass for the replay."""
     me = f"{socket.gethostname()}:{os.getpid()}"
-    assert status(PLACE, saved(instance=me, saved_at_s=time.time()), None, NOW).state is State.RUNNING
-    assert status(PLACE, saved(instance=me, saved_at_s=time.time() - 86_400), None, NOW).state is State.INTERRUPTED
+    assert status(PLACE, saved(instance=me, saved_at_s=time.time()), None, NOW).state is ReplayState.RUNNING
+    assert (
+        status(PLACE, saved(instance=me, saved_at_s=time.time() - 86_400), None, NOW).state is ReplayState.INTERRUPTED
+    )
 
 
 def test_rows_that_were_never_sent_do_not_count_as_sent():
@@ -124,7 +131,7 @@ def test_monitoring_asks_for_the_last_success_of_each_job():
 def test_a_later_failure_of_a_done_date_keeps_its_success():
     """Broken: a re-run of an old date with a typing error would alarm the night watch."""
     failed = status(PLACE, saved(DONE), run(**{**FAILED, "exit_code": 4}), NOW)
-    assert failed.state is State.FAILED
+    assert failed.state is ReplayState.FAILED
     assert failed.succeeded_s == T0 + 50
 
 
@@ -150,7 +157,7 @@ def test_the_table_shows_it_and_names_cannot_break_it():
     """Broken: a job called [red] would vanish, a control character reach the terminal."""
     told = status(PLACE, saved(), run(done_row=400, rows=1_000, rows_per_s=101.8, acked_s=NOW - 3), NOW)
     text = shown(
-        [replace(told, job="[red]x\x1b"), replace(told, of_rows=None, state=State.FAILED, detail="exit 5: [a]")]
+        [replace(told, job="[red]x\x1b"), replace(told, of_rows=None, state=ReplayState.FAILED, detail="exit 5: [a]")]
     )
     for part in ("[red]x\\x1b", "2026-11-22", "running", "504 of 1,010", "102/s", "5 s", "3 s ago", "50 s ago", "[a]"):
         assert part in text
@@ -186,12 +193,12 @@ def test_everything_below_the_state_folder_is_found_and_joined(tmp_path):
     statuses, troubles = collect(tmp_path, history, NOW, [elsewhere])
     assert troubles == []
     assert [(each.job, each.date, each.state, each.run_id) for each in statuses] == [
-        ("early", None, State.FAILED, "b"),
-        ("lost", None, State.DAMAGED, None),
-        ("mine", None, State.DONE, None),
-        ("nightly", "2026-11-22", State.FAILED, "a"),
-        ("once", None, State.STOPPED, None),
-        ("torn", None, State.DAMAGED, None),
+        ("early", None, ReplayState.FAILED, "b"),
+        ("lost", None, ReplayState.DAMAGED, None),
+        ("mine", None, ReplayState.DONE, None),
+        ("nightly", "2026-11-22", ReplayState.FAILED, "a"),
+        ("once", None, ReplayState.STOPPED, None),
+        ("torn", None, ReplayState.DAMAGED, None),
     ]
     assert "missing" in statuses[1].detail
 
@@ -206,7 +213,7 @@ def test_other_json_in_the_state_folder_is_no_replay(tmp_path):
     statuses, _ = collect(tmp_path, History(tmp_path / "history.sqlite"), NOW)
     assert [each.job for each in statuses] == ["once"]
     named, _ = collect(tmp_path, History(tmp_path / "history.sqlite"), NOW, [tmp_path / "summary.json"])
-    assert {each.job: each.state for each in named}["summary"] is State.DAMAGED, "it was asked for"
+    assert {each.job: each.state for each in named}["summary"] is ReplayState.DAMAGED, "it was asked for"
 
 
 def test_links_to_the_state_folder_make_no_second_replay(tmp_path):
@@ -218,7 +225,7 @@ def test_links_to_the_state_folder_make_no_second_replay(tmp_path):
     history = History(tmp_path / "real" / "history.sqlite")
     history.write(run(checkpoint=str(path), ended_s=T0 + 60, exit_code=0), [], [])
     statuses, _ = collect(tmp_path / "link", history, NOW, [path])
-    assert [(each.state, each.run_id) for each in statuses] == [(State.DONE, "a")]
+    assert [(each.state, each.run_id) for each in statuses] == [(ReplayState.DONE, "a")]
 
 
 def test_without_a_readable_history_the_checkpoints_are_shown_and_the_trouble_told(tmp_path):
@@ -227,7 +234,7 @@ def test_without_a_readable_history_the_checkpoints_are_shown_and_the_trouble_to
     history = History(tmp_path / "history.sqlite")
     history.path.write_bytes(b"rubbish" * 1_000)
     statuses, (trouble,) = collect(tmp_path, history, NOW)
-    assert [each.state for each in statuses] == [State.DONE]
+    assert [each.state for each in statuses] == [ReplayState.DONE]
     assert str(history.path) in trouble
     assert collect(tmp_path / "nowhere", History(tmp_path / "none"), NOW) == ([], [])
 
