@@ -9,6 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+TABLES = "table"
+"""The part of an identity that names the states of the lake tables that are read."""
+
+
+def without_tables(identity: Mapping[str, str]) -> dict[str, str]:
+    """The identity without the states of tables. Their files have an identity of their own."""
+    return {name: text for name, text in identity.items() if name != TABLES}
+
 
 def text_of(value: str | None) -> str:
     """One value; "" where it is not given."""

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from replay.checkpoint.file import Checkpoint, JobPrint, State
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.errors import StateConflict
+from replay.identity import TABLES, without_tables
 from replay.model import NOW_MS, Encoded, PartitionMark, Position, Progress
 from replay.position import InputPrint
-from replay.source.tables import states as tables
 
 SETTLE_GAP_S = 0.5
 """Two equal high watermarks this far apart end the wait for late appends: a request still in a socket's buffer when
@@ -64,7 +64,7 @@ def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
 
 def _compared(job: JobPrint, *, same_inputs: bool) -> Mapping[str, str]:
     """A table that has moved on is the same input as long as its files are the same."""
-    return tables.without(job.options) if same_inputs else job.options
+    return without_tables(job.options) if same_inputs else job.options
 
 
 def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -116,7 +116,7 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
         return
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
     is_more = has_grown(saved.job.inputs, job.inputs) and not differences(replace(saved.job, inputs=job.inputs), job)
-    is_table = any(each.what == f"option {tables.IDENTITY}" for each in found)
+    is_table = any(each.what == f"option {TABLES}" for each in found)
     raise StateConflict(
         "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
         where=where,
@@ -137,7 +137,7 @@ def check_watermarks(saved: Checkpoint, low: Sequence[int], high: Sequence[int],
                 todo="the topic lost data (unclean leader election, a wiped log, a restored cluster): find out what it"
                 " holds, then start over on purpose with --restart",
             )
-        if saved.state is State.RUNNING and low[partition] > mark.next_offset:
+        if saved.state is JobState.RUNNING and low[partition] > mark.next_offset:
             raise StateConflict(
                 f"records behind the checkpoint were deleted (retention): offsets {mark.next_offset:,} to"
                 f" {low[partition] - 1:,} would tell which rows are in the topic",

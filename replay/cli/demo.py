@@ -18,7 +18,7 @@ from typing import Any
 from loguru import logger
 from rich.table import Table
 
-from replay.checkpoint.file import loads
+from replay.checkpoint.content import loads
 from replay.cli.terminal import Terminal, draws
 from replay.delivery import job
 from replay.delivery.options import Pace, RunOptions

@@ -36,7 +36,8 @@ from replay.nightly import due, jobfile
 from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Missing
 from replay.nightly.missing import Policy as MissingPolicy
-from replay.record.options import KEY_SYMBOL, MURMUR2, DecimalAs, Records, Timestamp
+from replay.partitioning import MURMUR2
+from replay.record.options import KEY_SYMBOL, DecimalAs, Records, Timestamp
 from replay.source.options import Empty, OnBadRow, Order, SourceOptions, SymbolCase, Unsorted
 from replay.watch.masking import masked
 from replay.watch.notify import NotifyOn

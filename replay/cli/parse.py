@@ -6,7 +6,7 @@ import re
 
 from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
-from replay.record.options import CRC32, MURMUR2
+from replay.partitioning import CRC32, MURMUR2
 from replay.source.options import ALL_FIELDS, Columns, SymbolCase
 from replay.units import NUMBER, check_within, matched, number_of, parse_rows
 

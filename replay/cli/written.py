@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from replay.checkpoint.file import State
+from replay.checkpoint.content import JobState
 from replay.cli.options import JobName
 from replay.delivery.admin import show
 
@@ -39,11 +39,11 @@ def find(name: JobName, topic: str, checkpoint: str) -> Written | None:
     else:
         return None
     saved = show(path)
-    if saved.state is State.EMPTY:
+    if saved.state is JobState.EMPTY:
         logger.info("{} says that there was no row to send: all of topic {} is looked at", path, topic)
         return None
     ends = None
-    if saved.state is State.DONE and name.day is not None:
+    if saved.state is JobState.DONE and name.day is not None:
         ends = [mark.next_offset for mark in saved.progress.marks]
         ranges = ", ".join(f"{first:,} to {end:,}" for first, end in zip(saved.first_offsets, ends, strict=True))
         logger.info("of {}, what {} wrote is looked at: offsets {} (exclusive)", topic, name.day, ranges)

@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, State, this_instance
+from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.file import CheckpointFile, this_instance
 from replay.checkpoint.resume import TailMatch
 from replay.delivery import seen
 from replay.delivery.emptiness import check_by_footers
@@ -17,8 +18,9 @@ from replay.delivery.preflight import Context, check_left_out, find_topic, job_p
 from replay.delivery.session import lead_rows_max
 from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import StateConflict, UsageError
-from replay.kafka.cluster import Cluster, Topic, partitioner
+from replay.kafka.cluster import Cluster, Topic
 from replay.kafka.options import KafkaOptions
+from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.trouble import Trouble
 from replay.model import Clock, PartitionMark, Progress, SystemClock
@@ -32,10 +34,10 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     """What the checkpoint says, as pairs of label and text."""
     job, position = checkpoint.job, checkpoint.progress.position
     state = {
-        State.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
-        State.CLEAN: "stopped cleanly: no row behind the position is in the topic",
-        State.DONE: "done",
-        State.EMPTY: "empty: there was no row to send; the next run looks again",
+        JobState.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
+        JobState.CLEAN: "stopped cleanly: no row behind the position is in the topic",
+        JobState.DONE: "done",
+        JobState.EMPTY: "empty: there was no row to send; the next run looks again",
     }[checkpoint.state]
     marks = (
         f"{p}: {mark.next_offset:,}" + (f" (+{mark.ahead_rows:,} rows ahead)" if mark.ahead_rows else "")
@@ -161,7 +163,7 @@ def _rebuild(
                 job=job_print(context, topic),
                 progress=match.progress(high),
                 first_offsets=tuple(starts),
-                state=State.RUNNING,
+                state=JobState.RUNNING,
                 lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
                 interval_s=options.checkpoint_interval_s,
                 saved_at_s=clock.now(),

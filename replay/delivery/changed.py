@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from replay.checkpoint.file import Checkpoint, JobPrint, State
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.resume import TailMatch, differences, places_of
 from replay.delivery.options import Delivery, WhenChanged
 from replay.delivery.preflight import Context
 from replay.delivery.session import ENCODE_ROWS, slices
 from replay.errors import StateConflict
-from replay.kafka.cluster import Topic, partitioner
+from replay.kafka.cluster import Topic
+from replay.kafka.partitioner import partitioner
 from replay.model import Encoded, Fate, PartitionMark, Position, Progress
 from replay.position import InputPrint
 from replay.record.encoder import Encoder
@@ -38,7 +39,7 @@ def accept_changed(context: Context, saved: Checkpoint, job: JobPrint, topic: To
         accepted = _proven(context, saved, job, topic)
     else:
         return saved
-    if saved.state is State.DONE and _has_others_behind(context, accepted, topic):
+    if saved.state is JobState.DONE and _has_others_behind(context, accepted, topic):
         context.report.warning(
             f"topic {topic.name} has records behind those of this replay (of later dates, say): what is appended now"
             " comes after them"
@@ -80,7 +81,7 @@ def _with_added(context: Context, saved: Checkpoint, job: JobPrint, places: tupl
     added = [index for index in range(len(job.inputs)) if index not in places]
     position = saved.progress.position
     extended = Position(position.row, _spread(position.cursors, places, len(job.inputs)), position.left_out)
-    if saved.state is State.RUNNING and context.options.delivery is not Delivery.TRANSACTIONAL:
+    if saved.state is JobState.RUNNING and context.options.delivery is not Delivery.TRANSACTIONAL:
         # Rows behind the position may be in the topic, in the order of the files that were there.
         ends = _spread([context.source.files[place].rows for place in places], places, len(job.inputs))
         check_appended(context, added, Position(sum(ends), ends))
@@ -102,8 +103,8 @@ def _going_on(saved: Checkpoint, job: JobPrint, position: Position) -> Checkpoin
         saved,
         job=replace(saved.job, inputs=job.inputs, options=job.options),
         progress=replace(saved.progress, position=position),
-        state=State.CLEAN if saved.state is State.DONE else saved.state,
-        appended=saved.appended or saved.state is State.DONE,
+        state=JobState.CLEAN if saved.state is JobState.DONE else saved.state,
+        appended=saved.appended or saved.state is JobState.DONE,
     )
 
 
@@ -115,7 +116,7 @@ def _may_be_proven(context: Context, saved: Checkpoint, job: JobPrint) -> bool:
     are known."""
     names = [each.name for each in job.inputs]
     return (
-        saved.state is not State.RUNNING
+        saved.state is not JobState.RUNNING
         and context.options.delivery is Delivery.IDEMPOTENT
         and not any(mark.ahead_rows for mark in saved.progress.marks)
         and all(each.name in names for each in saved.job.inputs)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, State
+from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import differences
 from replay.delivery import seen
 from replay.delivery.options import RunOptions
@@ -20,18 +21,18 @@ from replay.source.source import Source
 WAIT_S = 10.0
 """How long a broker is waited for that could only say again that nothing is to be done: it answers within a second."""
 
-ENDED = (State.DONE, State.EMPTY)
+ENDED = (JobState.DONE, JobState.EMPTY)
 
 
 def is_settled(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
     """Whether it was done with these very inputs and options."""
-    return saved.state is State.DONE and not differences(saved.job, as_now(options, source, saved))
+    return saved.state is JobState.DONE and not differences(saved.job, as_now(options, source, saved))
 
 
 def has_lost_its_files(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
     """Whether it was done, and not a single file of it is there any more: an archive that was cleared away. What is in
     the topic stays there."""
-    if saved.state is not State.DONE or source.files or not saved.job.inputs:
+    if saved.state is not JobState.DONE or source.files or not saved.job.inputs:
         return False
     names = {path.name for path in source.paths}
     now = replace(as_now(options, source, saved), inputs=saved.job.inputs)
@@ -77,7 +78,7 @@ def is_unchanged(checkpoint: Path) -> bool:
     try:
         return seen.is_same(noted, _described(find(noted.inputs)))
     except NoInput:
-        return saved.state is State.DONE  # an archive that was cleared away; what is in the topic stays there
+        return saved.state is JobState.DONE  # an archive that was cleared away; what is in the topic stays there
     except ReplayError:
         return False
 

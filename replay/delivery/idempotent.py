@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from replay.checkpoint.file import Checkpoint, State
+from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.resume import (
     SETTLE_GAP_S,
     TailMatch,
@@ -66,10 +66,10 @@ def _resume(ready: Ready, saved: Checkpoint) -> Progress:
     """Where the last run ended: known after a clean stop, read from the topic's tail after any other."""
     ready.report.info(
         f"resuming at row {saved.progress.position.row:,} of {ready.source.rows:,}, saved {utc(saved.saved_at_s)}"
-        f" by {saved.instance} ({'clean stop' if saved.state is State.CLEAN else 'unclean stop'})"
+        f" by {saved.instance} ({'clean stop' if saved.state is JobState.CLEAN else 'unclean stop'})"
     )
     check_watermarks(saved, *ready.cluster.watermarks(ready.topic), ready.topic.name)
-    if saved.state is State.RUNNING:
+    if saved.state is JobState.RUNNING:
         with rarely_collected():
             progress = _reconcile(ready, saved)
     else:  # nothing of ours is behind the checkpoint, so all that is there now is not ours
@@ -147,4 +147,4 @@ def _save_start(ready: Ready, progress: Progress) -> None:
     # Twice: the generation kept behind this one must not be a clean one, from which a resume would not look at
     # the tail that this run is going to write.
     for _ in range(2):
-        ready.save(progress, State.RUNNING)
+        ready.save(progress, JobState.RUNNING)

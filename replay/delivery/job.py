@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import fields, replace
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, State
+from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import check_same_job, check_watermarks
 from replay.delivery import done, idempotent, transactional
 from replay.delivery.changed import accept_changed
@@ -33,7 +34,8 @@ from replay.delivery.preflight import (
 from replay.delivery.self_test import SelfTest
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.errors import BrokerUnavailable, Stopped
-from replay.kafka.cluster import Cluster, Topic, partitioner
+from replay.kafka.cluster import Cluster, Topic
+from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
 from replay.kafka.topic_watch import Identity, TopicWatch
@@ -82,7 +84,7 @@ def _run(options: RunOptions, stop: Stop, report: Display, clock: Clock) -> Snap
         timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
         trouble = Trouble(report, clock, None if settled else shown)
         patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
-        unfinished = saved is None or saved.state is not State.DONE
+        unfinished = saved is None or saved.state is not JobState.DONE
         self_test = SelfTest() if unfinished and options.delivery is Delivery.IDEMPOTENT else None
         with closing(Cluster(options.kafka, patience)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, shown)
@@ -126,7 +128,7 @@ def _see_through(context: Context, saved: Checkpoint | None, self_test: SelfTest
         _nothing_to_do(context, saved, "the files are gone since, and were not compared")
         return
     ready, saved = _get_ready(context, saved)
-    if saved is not None and saved.state is State.DONE:
+    if saved is not None and saved.state is JobState.DONE:
         _nothing_to_do(ready, saved)
     elif check_before(ready, saved):
         if self_test is not None:
@@ -138,7 +140,7 @@ def _see_through(context: Context, saved: Checkpoint | None, self_test: SelfTest
             _DELIVER[context.options.delivery](ready, saved)
         except Stopped as error:  # maybe while it was being found out which row comes next
             left = context.file.load()
-            error.is_clean = left is None or left.state is not State.RUNNING
+            error.is_clean = left is None or left.state is not JobState.RUNNING
             raise
     else:
         save_empty(context)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from replay.checkpoint.file import CheckpointFile, State
+from replay.checkpoint.content import JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.errors import ReplayError
+from replay.identity import TABLES
 from replay.source.options import SourceOptions
-from replay.source.tables import states as tables
+from replay.source.tables.states import known_from
 
 
 def as_known(options: SourceOptions, checkpoint: Path, *, also_done: bool = False) -> SourceOptions:
@@ -21,6 +23,6 @@ def as_known(options: SourceOptions, checkpoint: Path, *, also_done: bool = Fals
         saved = CheckpointFile(checkpoint).load()
     except ReplayError:
         return options
-    if saved is None or (saved.state not in (State.RUNNING, State.CLEAN) and not also_done):
+    if saved is None or (saved.state not in (JobState.RUNNING, JobState.CLEAN) and not also_done):
         return options
-    return replace(options, known_tables=tables.known_from(saved.job.options.get(tables.IDENTITY, "")))
+    return replace(options, known_tables=known_from(saved.job.options.get(TABLES, "")))

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from replay.delivery.options import Pace
 from replay.delivery.pace import Timeline
-from replay.kafka.cluster import partitioner
+from replay.kafka.partitioner import partitioner
 from replay.model import Batch, Fate, Ints, count_fates, reasons
 from replay.record.encoder import Encoder
 from replay.reporter import Reporter

@@ -13,7 +13,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, JobPrint, State, this_instance
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState
+from replay.checkpoint.file import CheckpointFile, this_instance
 from replay.counts import RowCounts
 from replay.delivery import emptiness, seen
 from replay.delivery.options import RunOptions, WhenChanged
@@ -70,9 +71,9 @@ class Ready(Context):
     planned: bool = False  # the topic is still to be created
     checked: bool = True  # every row was, or will have been, looked at before the first one is sent
 
-    def save(self, progress: Progress, state: State) -> None:
-        if state is State.DONE and not self._is_as_meant(progress):
-            state = State.EMPTY
+    def save(self, progress: Progress, state: JobState) -> None:
+        if state is JobState.DONE and not self._is_as_meant(progress):
+            state = JobState.EMPTY
         self.file.save(
             Checkpoint(
                 job=self.job,
@@ -160,7 +161,7 @@ def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None
     """Raises `StatisticsWrong` if what statistics rule out is part of a new replay, or belongs to one that is done; of
     files added to one the rows that are read are looked at, too."""
     may_grow = saved is not None and options.when_changed is not WhenChanged.FAIL
-    if not options.source.trust_statistics and (saved is None or saved.state is State.DONE or may_grow):
+    if not options.source.trust_statistics and (saved is None or saved.state is JobState.DONE or may_grow):
         look_at_left_out(source, stop.check, report, _looked_at(options, source, saved))
     if saved is not None and may_grow and options.check:
         known = saved.job.inputs
@@ -210,7 +211,7 @@ def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool
     if not saved.holds_nothing:
         return False
     is_same = (saved.job.options, saved.job.inputs) == (_options_print(options, source), _inputs_print(source))
-    return saved.state is not State.CLEAN or not is_same
+    return saved.state is not JobState.CLEAN or not is_same
 
 
 def check_before(ready: Ready, saved: Checkpoint | None) -> bool:
@@ -236,7 +237,7 @@ def save_empty(context: Context) -> None:
             ),
             progress=Progress(Position(0, ()), ()),
             first_offsets=(),
-            state=State.EMPTY,
+            state=JobState.EMPTY,
             lead_rows_max=0,
             interval_s=options.checkpoint_interval_s,
             saved_at_s=context.clock.now(),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.checkpoint.file import State
+from replay.checkpoint.content import JobState
 from replay.delivery import pace
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.options import RunOptions
@@ -97,7 +97,7 @@ class Session:
         encoder: Encoder,
         sink: KafkaSink,
         start: Progress,
-        save: Callable[[Progress, State], None],
+        save: Callable[[Progress, JobState], None],
         stop: Stop,
         report: Display,
         shown: Snapshot,
@@ -168,7 +168,7 @@ class Session:
             self._turn(FULL_WAIT_S)
         self._watch.confirm()
         self._finished = self._frontier.finished(self._source.finished(self._frontier.position))
-        self._save(self._finished, State.DONE)
+        self._save(self._finished, JobState.DONE)
 
     def _tell_stopping(self) -> None:
         """At once: the wait that follows may be long."""
@@ -193,7 +193,7 @@ class Session:
         self._show()
         saved = self._frontier.saved
         clean = drained and may_be_clean and not self._failure and saved.position.row == self._sent_row
-        self._save(saved, State.CLEAN if clean else State.RUNNING)
+        self._save(saved, JobState.CLEAN if clean else JobState.RUNNING)
         return clean
 
     # -- rows out ------------------------------------------------------------------------------------------
@@ -328,13 +328,13 @@ class Session:
         """Save first, where the last save is too old for what these rows (skipped and left out ones too) need of it."""
         while self._sent_row + rows - self._on_disk[0] > self._lead_rows_max:  # a resume would not look that far
             if self._frontier.saved.position.row > self._on_disk[0]:
-                self._save(self._frontier.saved, State.RUNNING)
+                self._save(self._frontier.saved, JobState.RUNNING)
             elif self._frontier.oldest is None:
                 raise Resync("the broker did not tell the offsets of rows that it had acknowledged")
             else:
                 self._turn(FULL_WAIT_S)
         if self._clock.monotonic() - self._saved_at_s >= self._options.checkpoint_interval_s:
-            self._save(self._frontier.saved, State.RUNNING)  # a resume takes the process for dead an interval later
+            self._save(self._frontier.saved, JobState.RUNNING)  # a resume takes the process for dead an interval later
 
     def _encode_rows(self) -> int:
         plan = self._options.pace
@@ -405,7 +405,7 @@ class Session:
         if due and (self._frontier.oldest is not None or self._frontier.saved is not self._newest):
             # Also without progress while rows are out: the time since the last save tells a resume how long ago this
             # process lived.
-            self._save(self._frontier.saved, State.RUNNING)
+            self._save(self._frontier.saved, JobState.RUNNING)
 
     def _watch_broker(self, now_s: float) -> None:
         outage, oldest, news = self._outage, self._frontier.oldest, self._sink.news
@@ -457,7 +457,7 @@ class Session:
 
     # -- checkpoints down ----------------------------------------------------------------------------------
 
-    def _save(self, progress: Progress, state: State) -> None:
+    def _save(self, progress: Progress, state: JobState) -> None:
         self._save_to(progress, state)
         self._on_disk = (self._on_disk[1], progress.position.row)
         self._newest = progress

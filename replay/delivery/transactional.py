@@ -15,7 +15,8 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from replay.checkpoint.file import Checkpoint, JobPrint, State, count, counts, text, this_instance
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState, count, counts, text
+from replay.checkpoint.file import this_instance
 from replay.checkpoint.resume import fresh_start
 from replay.delivery.acks import Chunk
 from replay.delivery.changed import check_appended
@@ -24,12 +25,12 @@ from replay.delivery.preflight import Ready
 from replay.delivery.session import FULL_WAIT_S, Session
 from replay.delivery.snapshot import STARTING_OVER
 from replay.errors import Locked, ProducerFatal, StateConflict, UsageError
+from replay.identity import without_tables
 from replay.kafka.cluster import Topic
 from replay.kafka.options import TopicSpec
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.model import Fenced, Position, Progress, Resync
-from replay.source.tables import states as tables
 
 BACKOFF_S = 0.5  # before a new producer: the coordinator may be moving
 BACKOFF_MAX_S = 5.0
@@ -89,7 +90,7 @@ def fingerprint(job: JobPrint) -> str:
     """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself. Of a
     table it is its files, however it has moved on."""
     parts = json.dumps(
-        asdict(replace(job, topic_id="", options=tables.without(job.options))), sort_keys=True, default=dict
+        asdict(replace(job, topic_id="", options=without_tables(job.options))), sort_keys=True, default=dict
     )
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -266,7 +267,7 @@ class TransactionalSession(Session):
     def claim(self) -> None:
         """Say in Kafka who is at work, so that an instance that this one fenced can tell by whom."""
         self._commit_alone(self._committed)
-        self._save(self._committed, State.RUNNING)
+        self._save(self._committed, JobState.RUNNING)
 
     def _commit_alone(self, progress: Progress) -> None:
         """A transaction that holds nothing but the progress record."""
@@ -292,7 +293,7 @@ class TransactionalSession(Session):
         if self._committed.position != end:  # the last rows are left out, so that no transaction was opened for them
             self._commit_alone(Progress(end, self._committed.marks))
         self._watch.confirm()
-        self._save(self._committed, State.DONE)
+        self._save(self._committed, JobState.DONE)
 
     def _commit(self) -> None:
         """Every row acknowledged, then the progress record, then the commit, then the file."""
@@ -307,7 +308,7 @@ class TransactionalSession(Session):
         finally:
             self._committing = False
         if self._clock.monotonic() - self._saved_at_s >= self._options.checkpoint_interval_s:
-            self._save(self._committed, State.RUNNING)
+            self._save(self._committed, JobState.RUNNING)
 
     def _end_transaction(self) -> None:
         progress = Progress(self._frontier.position, self._frontier.marks)
@@ -344,7 +345,7 @@ class TransactionalSession(Session):
         self._sink.close()
         self._show()
         clean = self._committed.position.row == self._sent_row
-        self._save(self._committed, State.CLEAN if clean else State.RUNNING)
+        self._save(self._committed, JobState.CLEAN if clean else JobState.RUNNING)
         return clean
 
     def _tell_unconfirmed(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -29,7 +28,6 @@ from confluent_kafka import (
     Producer,
     TopicCollection,
     TopicPartition,
-    murmur2,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
@@ -40,7 +38,6 @@ from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, Prospects
 from replay.kafka.settings import client_settings
 from replay.kafka.topic_watch import Identity
-from replay.record.options import CRC32
 
 T = TypeVar("T")
 
@@ -409,13 +406,6 @@ def bad_setting(error: Exception) -> ReplayError:
         where="-X",
         todo="see librdkafka's CONFIGURATION.md for names and ranges",
     )
-
-
-def partitioner(name: str, partitions: int) -> Callable[[bytes], int]:
-    """Key to partition: Java's default, (murmur2(key) & 0x7fffffff) mod partitions, or librdkafka's, crc32 of it."""
-    if name == CRC32:
-        return lambda key: zlib.crc32(key) % partitions
-    return lambda key: int(murmur2(key, partitions))
 
 
 class EmbeddedBroker:

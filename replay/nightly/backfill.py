@@ -12,7 +12,8 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, State
+from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
@@ -87,13 +88,13 @@ def exit_code(days: Sequence[Day], children: Children) -> int:
 def is_done(path: Path) -> bool:
     """Whether the checkpoint says so; a damaged one does not: the day's own run will tell."""
     found = _load(path)
-    return found is not None and found.state is State.DONE
+    return found is not None and found.state is JobState.DONE
 
 
 def is_ended(path: Path) -> bool:
     """Whether it is done, or was empty when somebody looked last."""
     found = _load(path)
-    return found is not None and found.state in (State.DONE, State.EMPTY)
+    return found is not None and found.state in (JobState.DONE, JobState.EMPTY)
 
 
 def _load(path: Path) -> Checkpoint | None:
@@ -142,7 +143,7 @@ _WITHOUT_FILES = {
 def _ended(day: date, before: Checkpoint | None, path: Path, attempt: int) -> Day:
     """How a day ended whose run went well: that may have found that there was nothing to do."""
     now = _load(path)
-    if now is not None and now.state is State.EMPTY:
+    if now is not None and now.state is JobState.EMPTY:
         return _day(day, DayState.EMPTY, path, 0, attempt)
     was_done = before is not None and now is not None and before.progress == now.progress
     return _day(day, DayState.SKIPPED if was_done else DayState.DONE, path, 0, attempt)

@@ -22,11 +22,10 @@ import pyarrow.compute as pc
 
 from replay.errors import InputError
 from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Headers, Ints, SymbolTable
+from replay.partitioning import Partitioner
 from replay.record.json_text import json_text, number_text
 from replay.record.options import KEY_NONE, DecimalAs, Records
 from replay.units import NS_PER_UNIT
-
-Partitioner = Callable[[bytes], int]
 
 _UNITS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 

@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from replay.partitioning import MURMUR2
+
 ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
 
-
-MURMUR2 = "murmur2"  # Java's default, so that Java, Streams and ksqlDB consumers see co-partitioned keys
-
-
-CRC32 = "crc32"  # librdkafka's default for records with a key
-
-
 KEY_SYMBOL = "symbol"
-
-
 KEY_NONE = "none"
 
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from replay import identity
 from replay.errors import InputError
+from replay.identity import TABLES, without_tables
 from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, SpanNs, SymbolTable
-from replay.record.encoder import Encoder, Partitioner
+from replay.partitioning import Partitioner
+from replay.record.encoder import Encoder
 from replay.source.columns.schema import resolve, with_preset
 from replay.source.files import trust
 from replay.source.files.endings import LeftOut
@@ -122,7 +124,7 @@ class Source:
             "--row-header": identity.text_of(records.row_header),
             **(options.selection.identity() if options.selection is not None else {}),
         }
-        told |= {tables.IDENTITY: self.tables} if self.tables else {}
+        told |= {TABLES: self.tables} if self.tables else {}
         return told | self.layout.identity() | trust.identity(options.without_statistics)
 
     def encoder(self, partitioner: Partitioner) -> Encoder:
@@ -133,7 +135,7 @@ class Source:
     @cached_property
     def label(self) -> str:
         """Tells the rows of one replay from those of another."""
-        parts = [tables.without(self.identity()), [astuple(file.print) for file in self.files]]
+        parts = [without_tables(self.identity()), [astuple(file.print) for file in self.files]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:LABEL_DIGITS]
 
     @property

@@ -28,8 +28,9 @@ from replay.delivery.garbage import rarely_collected
 from replay.delivery.snapshot import Display
 from replay.errors import ExitCode, StateConflict, UsageError
 from replay.kafka.broker_news import BrokerNews
-from replay.kafka.cluster import Cluster, Topic, bad_setting, kafka_log, partitioner
+from replay.kafka.cluster import Cluster, Topic, bad_setting, kafka_log
 from replay.kafka.options import KafkaOptions
+from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.settings import client_settings
 from replay.kafka.trouble import Trouble

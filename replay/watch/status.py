@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from replay.checkpoint import file as checkpoints
-from replay.checkpoint.file import Checkpoint, CheckpointFile
+from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.delivery import seen
 from replay.errors import STOPPED, ExitCode, StateConflict
 from replay.watch.history import History, HistoryUnreadable
@@ -149,9 +149,9 @@ def _by_end(last: RunRecord, found: Checkpoint | None) -> tuple[ReplayState, str
 
 def _ended(found: Checkpoint) -> tuple[ReplayState, str] | None:
     """Where there is nothing left to do, by what the checkpoint says."""
-    if found.state is checkpoints.State.EMPTY:
+    if found.state is JobState.EMPTY:
         return ReplayState.EMPTY, "there was no row to send; the next run looks again"
-    return (ReplayState.DONE, "") if found.state is checkpoints.State.DONE else None
+    return (ReplayState.DONE, "") if found.state is JobState.DONE else None
 
 
 def _by_checkpoint(found: Checkpoint | None, last: RunRecord | None) -> tuple[ReplayState, str]:
@@ -162,7 +162,7 @@ def _by_checkpoint(found: Checkpoint | None, last: RunRecord | None) -> tuple[Re
     if (ended := _ended(found)) is not None:
         return ended
     host, _, pid = found.instance.rpartition(":")
-    if found.state is checkpoints.State.CLEAN:
+    if found.state is JobState.CLEAN:
         return ReplayState.STOPPED, f"on {host}"
     if last is None and pid.isdecimal() and was_there(Process(host, int(pid)), found.saved_at_s):
         return ReplayState.RUNNING, f"by {found.instance}"

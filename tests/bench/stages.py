@@ -20,8 +20,8 @@ from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import fresh_start
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.session import CHUNK_ROWS, ENCODE_ROWS, slices
-from replay.kafka.cluster import partitioner
 from replay.kafka.options import KafkaOptions
+from replay.kafka.partitioner import partitioner
 from replay.kafka.producer import KafkaSink
 from replay.model import Encoded
 from replay.source.options import SourceOptions

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from replay.checkpoint.file import CheckpointFile, State
+from replay.checkpoint.content import JobState
+from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import SETTLE_GAP_S
 from replay.position import PartitionMark, Position, Progress
 from tests.bench.figures import Figure, at_least, at_most, table
@@ -113,7 +114,7 @@ def far_resume_s(bench: Bench, folder: Path, files: int, row: int, topic: str) -
     assert saved is not None
     ends = bench.ends(topic)
     marks = tuple(map(PartitionMark, ends))
-    file.save(replace(saved, state=State.CLEAN, progress=Progress(Position(row, cursors), marks)))
+    file.save(replace(saved, state=JobState.CLEAN, progress=Progress(Position(row, cursors), marks)))
     return _first_new_s(bench, bench.run_command(folder, topic), topic, ends)
 
 
@@ -125,7 +126,7 @@ def tail(bench: Bench, folder: Path, topic: str, rows: int) -> Resumed:
     saved = file.load()
     assert saved is not None
     start = Progress(Position(0, (0,) * len(saved.job.inputs)), tuple(map(PartitionMark, saved.first_offsets)))
-    file.save(replace(saved, state=State.RUNNING, progress=start, lead_rows_max=rows))
+    file.save(replace(saved, state=JobState.RUNNING, progress=start, lead_rows_max=rows))
     log = bench.scratch / f"{topic}.log"
     process = used(bench.run_command(folder, topic, "--log-format", "json", "--log-file", str(log)))
     lines = [json.loads(line) for line in log.read_text().splitlines()]

@@ -24,7 +24,8 @@ import pytest
 from replay import counts
 from replay.checkpoint import file as checkpoint
 from replay.checkpoint import resume
-from replay.checkpoint.file import Checkpoint, CheckpointFile, State
+from replay.checkpoint.content import Checkpoint, JobState, dumps
+from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import behind
 from replay.counts import RowCounts
 from replay.delivery import idempotent, job, preflight, snapshot, transactional
@@ -34,7 +35,7 @@ from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
 from replay.delivery.transactional import TransactionalSession
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
-from replay.kafka import cluster
+from replay.kafka import cluster, partitioner
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
 from replay.kafka.cluster import Cluster
@@ -113,7 +114,7 @@ def no_start_save(patch: pytest.MonkeyPatch) -> None:
 
 def one_start_save(patch: pytest.MonkeyPatch) -> None:
     """the start is saved once: the generation kept behind it may say "clean" """
-    patch.setattr(idempotent, "_save_start", lambda ready, progress: ready.save(progress, State.RUNNING))
+    patch.setattr(idempotent, "_save_start", lambda ready, progress: ready.save(progress, JobState.RUNNING))
 
 
 def lead_unbounded(patch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
     real = idempotent._reconcile
 
     def reconcile(ready: Ready, saved: Checkpoint) -> Progress:
-        ready.save(behind(saved.progress, ready.cluster.high_watermarks(ready.topic)), State.RUNNING)
+        ready.save(behind(saved.progress, ready.cluster.high_watermarks(ready.topic)), JobState.RUNNING)
         return real(ready, saved)
 
     patch.setattr(idempotent, "_reconcile", reconcile)
@@ -214,7 +215,7 @@ def damaged_is_new(patch: pytest.MonkeyPatch) -> None:
 
 def plain_partitioner(patch: pytest.MonkeyPatch) -> None:
     """partitions by CRC32, librdkafka's own way, not by murmur2"""
-    patch.setattr(cluster, "murmur2", lambda key, partitions: zlib.crc32(key) % partitions)
+    patch.setattr(partitioner, "murmur2", lambda key, partitions: zlib.crc32(key) % partitions)
 
 
 def out_of_memory_is_a_bug(patch: pytest.MonkeyPatch) -> None:
@@ -423,7 +424,7 @@ def not_atomic_save(patch: pytest.MonkeyPatch) -> None:
         try:
             descriptor = os.open(self._target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             try:
-                os.write(descriptor, checkpoint.dumps(saved))
+                os.write(descriptor, dumps(saved))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -466,8 +467,8 @@ def always_clean(patch: pytest.MonkeyPatch) -> None:
     """a running replay's checkpoint says "clean": nothing of ours is behind it"""
     real = Ready.save
 
-    def save(self: Ready, progress: Progress, state: State) -> None:
-        real(self, progress, State.CLEAN if state is State.RUNNING else state)
+    def save(self: Ready, progress: Progress, state: JobState) -> None:
+        real(self, progress, JobState.CLEAN if state is JobState.RUNNING else state)
 
     patch.setattr(Ready, "save", save)
 
@@ -555,7 +556,7 @@ def save_before_commit(patch: pytest.MonkeyPatch) -> None:
     real = TransactionalSession._end_transaction
 
     def end_transaction(self: TransactionalSession) -> None:
-        self._save(Progress(self._frontier.position, self._frontier.marks), State.RUNNING)
+        self._save(Progress(self._frontier.position, self._frontier.marks), JobState.RUNNING)
         real(self)
 
     patch.setattr(TransactionalSession, "_end_transaction", end_transaction)
@@ -586,7 +587,7 @@ def save_before_claim(patch: pytest.MonkeyPatch) -> None:
     real = TransactionalSession.claim
 
     def claim(self: TransactionalSession) -> None:
-        self._save(self._committed, State.RUNNING)
+        self._save(self._committed, JobState.RUNNING)
         real(self)
 
     patch.setattr(TransactionalSession, "claim", claim)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from replay.checkpoint.file import State
+from replay.checkpoint.content import JobState
 from replay.delivery.options import Pace, RunOptions
 from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
@@ -350,7 +350,7 @@ class Generation(NamedTuple):
     """One checkpoint, and when it was saved."""
 
     progress: Progress
-    state: State
+    state: JobState
     at_s: float
 
 
@@ -388,7 +388,7 @@ class Bench:
         self.cluster = FakeCluster(self.clock, Identity("id-1", partitions))
         self.watch = TopicWatch(self.cluster.now, "trades", self.cluster, self.told, self.clock)
 
-    def save(self, progress: Progress, state: State) -> None:
+    def save(self, progress: Progress, state: JobState) -> None:
         self.on_save(progress)
         self.saves.append(Generation(progress, state, self.clock.time_s))
 

@@ -7,7 +7,7 @@ rewritten come twice, and deleted ones come back. Pure but for `Noticed`; `delta
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -119,15 +119,6 @@ class TableState:
 
 
 _NUMBERS = {DELTA: "version", ICEBERG: "snapshot"}
-
-
-IDENTITY = "table"
-"""Of a source: the states of the tables it reads."""
-
-
-def without(identity: Mapping[str, str]) -> dict[str, str]:
-    """The identity without the states of tables: their files are told apart by themselves."""
-    return {name: text for name, text in identity.items() if name != IDENTITY}
 
 
 def check_asked(version: int | None, snapshot: int | None, formats: Collection[str]) -> None:

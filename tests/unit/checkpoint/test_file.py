@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.checkpoint.file import Checkpoint, CheckpointFile, Damaged, JobPrint, State, dumps, loads
+from replay.checkpoint.content import Checkpoint, Damaged, JobPrint, JobState, dumps, loads
+from replay.checkpoint.file import CheckpointFile
 from replay.errors import CheckpointUnwritable, Locked, StateConflict
 from replay.model import PartitionMark, Position, Progress
 from replay.position import InputPrint
@@ -52,7 +53,7 @@ def checkpoints(draw) -> Checkpoint:
         job=job,
         progress=Progress(Position(sum(cursors), cursors, left_out, bad), marks),
         first_offsets=tuple(draw(COUNTS) for _ in marks),
-        state=draw(st.sampled_from(State)),
+        state=draw(st.sampled_from(JobState)),
         lead_rows_max=draw(COUNTS),
         interval_s=draw(st.floats(0, 1e4)),
         saved_at_s=draw(st.floats(0, 1e10)),
@@ -74,7 +75,7 @@ def checkpoint_at(row: int) -> Checkpoint:
     )
     marks = (PartitionMark(row, 3), PartitionMark(7))
     return Checkpoint(
-        job, Progress(Position(row + 1, (row, 1)), marks), (0, 7), State.RUNNING, 10**6, 1.0, 1.8e9 + 0.25, "host:1"
+        job, Progress(Position(row + 1, (row, 1)), marks), (0, 7), JobState.RUNNING, 10**6, 1.0, 1.8e9 + 0.25, "host:1"
     )
 
 
@@ -148,7 +149,7 @@ def test_the_reason_is_named(data, why):
 
 def with_fields(**changes: Any) -> bytes:
     """A checkpoint with other fields and a CRC that fits them: written by another version, or by hand."""
-    from replay.checkpoint.file import _crc
+    from replay.checkpoint.content import _crc
 
     body = json.loads(dumps(checkpoint_at(500)))
     del body["crc32"]

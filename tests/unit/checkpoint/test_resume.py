@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from replay.checkpoint.file import Checkpoint, JobPrint, State
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.resume import TailMatch, check_same_job, check_watermarks, differences, fresh_start, settle_s
 from replay.delivery import session as session_module
 from replay.delivery.acks import Chunk, Frontier
@@ -46,7 +46,7 @@ JOB = JobPrint(
 
 
 def saved_with(
-    *marks: PartitionMark, state: State = State.RUNNING, saved_at_s: float = 0.0, interval_s: float = 1.0
+    *marks: PartitionMark, state: JobState = JobState.RUNNING, saved_at_s: float = 0.0, interval_s: float = 1.0
 ) -> Checkpoint:
     first_offsets = (0,) * len(marks)
     return Checkpoint(
@@ -291,17 +291,17 @@ def test_exactly_once_when_a_session_is_killed_at_any_poll(
         for polls in [*crashes, *[None] * 30]:  # a session may also ask for a new producer
             batch_rows = random.randint(1, 20)
             bench = Bench(rows, options, start, topic, partitions, batch_rows=batch_rows, left_out=skipped)
-            disk = [(start, State.RUNNING)] * 2
+            disk = [(start, JobState.RUNNING)] * 2
             ended = one_life(bench, disk, polls, queue_max, random)
             if ended:
                 break
             saved, state = disk[generation]
-            start = saved if state is State.CLEAN else reconciled(saved, source, topic)
+            start = saved if state is JobState.CLEAN else reconciled(saved, source, topic)
     assert [[r for r in records if r is not FOREIGN] for records in topic] == source.records(partitions)
 
 
 def one_life(
-    bench: Bench, disk: list[tuple[Progress, State]], polls: int | None, queue_max: int, random: Random
+    bench: Bench, disk: list[tuple[Progress, JobState]], polls: int | None, queue_max: int, random: Random
 ) -> bool:
     """True if the session came to its end. At its kill, a part of what was under way is appended unheard."""
     sink, dead = bench.sink, False
@@ -309,7 +309,7 @@ def one_life(
     sink.without_offset = lambda _: random.random() < 0.1
     save = bench.save
 
-    def save_while_alive(progress: Progress, state: State) -> None:
+    def save_while_alive(progress: Progress, state: JobState) -> None:
         if not dead:
             save(progress, state)
             disk.append((progress, state))
@@ -410,7 +410,7 @@ def test_many_differences_are_counted_rather_than_listed():
         check_same_job(replace(saved_with(PartitionMark(0)), job=old), new, "x.json")
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", list(JobState))
 def test_a_watermark_below_what_was_acknowledged_is_refused_in_every_state(state):
     """The topic lost rows: going on would leave a hole that nobody hears of."""
     saved = saved_with(PartitionMark(10), PartitionMark(5), state=state)
@@ -420,7 +420,9 @@ def test_a_watermark_below_what_was_acknowledged_is_refused_in_every_state(state
     assert caught.value.where == "trades, partition 1"
 
 
-@pytest.mark.parametrize(("state", "refused"), [(State.RUNNING, True), (State.CLEAN, False), (State.DONE, False)])
+@pytest.mark.parametrize(
+    ("state", "refused"), [(JobState.RUNNING, True), (JobState.CLEAN, False), (JobState.DONE, False)]
+)
 def test_a_deleted_tail_is_refused_where_it_would_have_to_be_read(state, refused):
     """Rows sent by the old process may have been in it: they would be sent twice."""
     saved = saved_with(PartitionMark(10), PartitionMark(5), state=state)

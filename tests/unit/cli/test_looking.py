@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from replay.checkpoint import file as checkpoints
-from replay.checkpoint.file import dumps
+from replay.checkpoint.content import JobState, dumps
 from replay.cli import looking
 from replay.cli.app import app
 from tests.unit.watch.test_status import DONE, saved
@@ -63,7 +62,7 @@ def test_watching_keeps_the_alarm(folder: Path, monkeypatch: pytest.MonkeyPatch)
     code, _, errors = status(folder, looks, monkeypatch, *more)
     assert (code, len(looks.waited)) == (1, 3), "35 s old at first, more than a minute three looks later"
     assert "nightly: last success 65 s ago" in errors
-    (folder / "nightly.json").write_bytes(dumps(saved(checkpoints.State.CLEAN)))
+    (folder / "nightly.json").write_bytes(dumps(saved(JobState.CLEAN)))
     code, out, errors = status(folder, Looks(9), monkeypatch, *more, "--format", "json")
     assert (code, len(out.splitlines())) == (1, 1)
     assert "nightly: last success never" in errors

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer, murmur2
 
 from replay.errors import InputError
-from replay.kafka.cluster import partitioner
+from replay.kafka.partitioner import partitioner
 from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
 from replay.record.options import Records, Timestamp

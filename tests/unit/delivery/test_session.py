@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.checkpoint.file import State
+from replay.checkpoint.content import JobState
 from replay.counts import RowCounts
 from replay.delivery import session as session_module
 from replay.delivery.options import Pace
@@ -65,7 +65,7 @@ def fail_with(code: int, at: int) -> Callable[[Sent], Error | None]:
 def test_every_row_is_in_the_topic_once_and_in_order_and_the_checkpoint_says_done(pace):
     bench = Bench(trades(1_000), run_options(pace), batch_rows=130).run()
     assert bench.sink.topic == bench.source.records(2)
-    assert bench.last.state is State.DONE
+    assert bench.last.state is JobState.DONE
     assert bench.last.progress.position == bench.source.end
     assert [mark.next_offset for mark in bench.last.progress.marks] == [len(p) for p in bench.sink.topic]
     assert bench.sink.closed
@@ -309,7 +309,7 @@ def test_without_offsets_the_position_saved_stays_and_in_the_end_a_new_producer_
     bench.sink.without_offset = lambda one: one.number >= 40 and one.partition == 1
     with pytest.raises(Resync):
         bench.run()
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert 30 <= bench.last.progress.position.row <= 41 + session_module.CHUNK_ROWS
     assert len(bench.sink.sent) <= bench.last.progress.position.row + lead_rows_max(20)
 
@@ -337,7 +337,7 @@ def test_an_outage_is_told_and_ends_the_run_at_its_deadline_with_progress_saved(
     assert 30 <= down_for <= 33
     assert caught.value.exit_code is ExitCode.BROKER_UNAVAILABLE
     assert sum("rows wait" in warning for warning in bench.told.warnings) == 1
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert bench.last.progress.position.row == len(bench.sink.acknowledged)
     assert bench.sink.closed
 
@@ -397,7 +397,7 @@ def test_a_signal_drains_and_leaves_a_clean_checkpoint_from_which_nothing_is_rea
     (told,) = (info for info in bench.told.infos if "Stopping" in info)
     assert re.fullmatch(r"Stopping: waiting up to 30 s for \d+ acknowledgements; Ctrl-C again to stop now\.", told)
     assert not bench.told.warnings
-    assert bench.last.state is State.CLEAN
+    assert bench.last.state is JobState.CLEAN
     assert bench.last.progress.position.row == len(bench.sink.sent) < 1_000
     again = Bench(trades(1_000), start=bench.last.progress, topic=bench.sink.topic).run()
     assert again.sink.topic == again.source.records(2)
@@ -411,7 +411,7 @@ def test_a_full_drain_with_an_unknown_offset_is_not_called_clean():
     with pytest.raises(Stopped):
         bench.run()
     assert bench.last.progress.position.row < len(bench.sink.acknowledged) == len(bench.sink.sent)
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
 
 
 @pytest.mark.parametrize("why", ["broker down", "second signal"])
@@ -432,7 +432,7 @@ def test_a_signal_without_a_full_drain_is_not_called_clean(why):
     assert not caught.value.is_clean
     left = len(bench.sink.sent) - len(bench.sink.acknowledged)
     assert any(f"{left} rows were sent and are not acknowledged" in warning for warning in bench.told.warnings)
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert bench.last.progress.position.row <= len(bench.sink.acknowledged) < len(bench.sink.sent)
 
 
@@ -481,7 +481,7 @@ def test_a_signal_is_heard_while_every_row_is_late():
     with pytest.raises(Stopped):
         bench.run()
     assert 1_000 <= len(bench.sink.sent) < 1_200
-    assert bench.last.state is State.CLEAN
+    assert bench.last.state is JobState.CLEAN
 
 
 def test_a_failed_record_ends_the_run_and_the_frontier_stays_before_it():
@@ -489,7 +489,7 @@ def test_a_failed_record_ends_the_run_and_the_frontier_stays_before_it():
     bench.sink.outcome = fail_with(KafkaError.INVALID_RECORD, at=300)
     with pytest.raises(ProducerFatal, match=r"among rows 300 to 319 .*said the broker"):
         bench.run()
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert 250 <= bench.last.progress.position.row <= 300
 
 
@@ -506,7 +506,7 @@ def test_rights_that_are_taken_away_half_way_end_the_run_unclean_before_the_refu
     bench.sink.outcome = fail_with(KafkaError.TOPIC_AUTHORIZATION_FAILED, at=300)
     with pytest.raises((ProducerFatal, UsageError), match="said the broker"):
         bench.run()
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert 250 <= bench.last.progress.position.row <= 300
 
 
@@ -522,7 +522,7 @@ def test_a_purged_record_is_unknown_and_only_a_new_producer_can_find_out(silent)
         bench.run()
     assert bench.clock.time_s - begun_s < 1
     assert bench.last.progress.position.row <= 50
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
 
 
 def test_what_the_broker_refused_is_told_although_older_rows_were_purged_for_it():
@@ -548,7 +548,7 @@ def test_a_new_epoch_is_no_clean_end_although_all_is_drained():
     with pytest.raises(Resync):
         bench.run()
     assert not bench.sink.waiting
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert bench.sink.closed
 
 
@@ -565,7 +565,7 @@ def test_another_topic_under_the_same_name_ends_the_run_unclean_and_without_a_dr
     with pytest.raises(StateConflict, match="created again"):
         bench.run()
     assert len(bench.sink.sent) < 500 + 100 * (ASK_EVERY_S + 1)
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
     assert bench.clock.time_s - bench.saves[-2].at_s <= 2, "it waited for a drain"
 
 
@@ -575,7 +575,7 @@ def test_a_replay_is_done_only_if_its_topic_is_still_there():
     bench.cluster.now = Identity("id-2", 2)
     with pytest.raises(StateConflict):
         bench.run()
-    assert bench.last.state is State.RUNNING
+    assert bench.last.state is JobState.RUNNING
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_at_once():
@@ -601,7 +601,7 @@ def test_an_input_error_half_way_leaves_what_was_sent_clean():
     bench = Bench(rows, bench.options, batch_rows=10)
     with pytest.raises(InputError, match="fake, row 55"):
         bench.run()
-    assert bench.last.state is State.CLEAN
+    assert bench.last.state is JobState.CLEAN
     assert bench.last.progress.position.row == 50 == len(bench.sink.sent)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.checkpoint.file import Checkpoint, JobPrint, State
+from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.delivery.transactional import ProgressRecord, decide, dumps, fingerprint, loads
 from replay.errors import StateConflict
 from replay.model import PartitionMark, Position, Progress
@@ -48,7 +48,7 @@ def record_at(*cursors: int, job: JobPrint = JOB, **changes: Any) -> ProgressRec
     return replace(record, **changes)
 
 
-def saved_at(*cursors: int, state: State = State.RUNNING) -> Checkpoint:
+def saved_at(*cursors: int, state: JobState = JobState.RUNNING) -> Checkpoint:
     progress = Progress(Position(sum(cursors), cursors), (PartitionMark(0), PartitionMark(0)))
     return Checkpoint(JOB, progress, (0, 0), state, 1_000, 1.0, 0.0, "host:1")
 
@@ -76,9 +76,9 @@ def test_kafka_says_where_to_go_on(saved: Checkpoint | None):
     assert decide(saved, record_at(7, 5), JOB, START, WHERE) == Position(12, (7, 5))
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", JobState)
 @pytest.mark.parametrize("cursors", [(0, 0), (7, 5)])
-def test_a_checkpoint_without_a_record_is_a_conflict(state: State, cursors: tuple[int, int]):
+def test_a_checkpoint_without_a_record_is_a_conflict(state: JobState, cursors: tuple[int, int]):
     """Broken: another --job or --progress-topic by mistake would send from row 0 what is committed; a checkpoint at
     row 0 says as much, for the record comes before the first checkpoint."""
     with pytest.raises(StateConflict, match="has no record of it") as conflict:

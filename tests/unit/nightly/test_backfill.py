@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from replay.checkpoint.file import State, dumps
+from replay.checkpoint.content import JobState, dumps
 from replay.cli import commands
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.nightly.calendars import DaysOff
@@ -47,7 +47,7 @@ class FakeChildren:
 
 
 def write_done(path: Path) -> None:
-    path.write_bytes(dumps(replace(checkpoint_at(500), state=State.DONE)))
+    path.write_bytes(dumps(replace(checkpoint_at(500), state=JobState.DONE)))
 
 
 def backfill(folder: Path, codes: dict[date, list[int]], **options: Any) -> tuple[list[Day], FakeChildren, int]:
@@ -173,7 +173,7 @@ def test_a_missing_day_is_waited_for_so_long_and_then_fails(tmp_path: Path) -> N
 def test_a_day_tells_its_rows_and_those_that_were_never_sent(tmp_path: Path) -> None:
     """Broken: "1,000 of 1,000 rows" of a day whose topic holds 408."""
     position = Position(501, (500, 1), 96, {"price_missing": 36})
-    done = replace(checkpoint_at(500), state=State.DONE, pruned_rows=200)
+    done = replace(checkpoint_at(500), state=JobState.DONE, pruned_rows=200)
     path = tmp_path / f"{DAYS[0]}.json"
     path.write_bytes(dumps(replace(done, progress=replace(done.progress, position=position))))
     days, _, _ = backfill(tmp_path, {})

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import InputError
-from replay.kafka.cluster import partitioner
+from replay.kafka.partitioner import partitioner
 from replay.model import Batch, Encoded, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
 

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from replay.checkpoint import file as checkpoints
-from replay.checkpoint.file import dumps
+from replay.checkpoint.content import JobState, dumps
 from replay.position import Position, Progress
 from replay.watch.history import History
 from replay.watch.status import Place, ReplayState, Stale, as_json, collect, older_than, status
@@ -30,11 +29,11 @@ GONE: dict[str, Any] = {"pid": 1, "process_start": "another-start pid:[1] 1"}
 """A process that is not there any more."""
 
 
-def saved(state=checkpoints.State.RUNNING, saved_at_s: float = T0 + 50, **more):
+def saved(state=JobState.RUNNING, saved_at_s: float = T0 + 50, **more):
     return replace(checkpoint_at(500), state=state, saved_at_s=saved_at_s, **more)
 
 
-DONE, CLEAN = checkpoints.State.DONE, checkpoints.State.CLEAN
+DONE, CLEAN = JobState.DONE, JobState.CLEAN
 FAILED: dict[str, Any] = {"ended_s": T0 + 60, "exit_code": 5, "reason": "no broker"}
 
 

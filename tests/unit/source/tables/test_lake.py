@@ -19,6 +19,7 @@ from pyiceberg.types import StringType
 
 from replay.delivery.known_tables import as_known
 from replay.errors import ExitCode, ReplayError, exit_code
+from replay.identity import TABLES
 from replay.model import Fate
 from replay.source.options import Columns, OnBadRow, SourceOptions, Unsorted
 from replay.source.selection import select
@@ -93,8 +94,8 @@ def test_a_delta_table_as_it_was(moved, version, expected):
 
 def test_another_version_is_another_job_but_a_compaction_of_other_days_is_not(moved):
     """Broken: a resume reads another version unnoticed; or each night's commit undoes what earlier nights have done."""
-    assert source(moved).identity()[tables.IDENTITY] != source(moved, table_version=2).identity()[tables.IDENTITY]
-    assert "version 2" in source(moved, table_version=2).identity()[tables.IDENTITY]
+    assert source(moved).identity()[TABLES] != source(moved, table_version=2).identity()[TABLES]
+    assert "version 2" in source(moved, table_version=2).identity()[TABLES]
 
 
 def test_partition_columns_that_only_the_log_has_are_columns(tmp_path):
