@@ -1,8 +1,8 @@
 # replay as an image: small, not root, fit for a read-only root filesystem.
 #
-# Build: docker build --tag trade-replay:0.1.0 .
+# Build: docker build --build-arg VERSION=0.2.0 --tag parquet-replay:0.2.0 .
 # Run:   docker run --rm --read-only --tmpfs /tmp --volume replay-state:/var/lib/replay \
-#          --volume /srv/trades:/srv/trades:ro trade-replay:0.1.0 \
+#          --volume /srv/trades:/srv/trades:ro parquet-replay:0.2.0 \
 #          run /srv/trades --topic trades --bootstrap-servers kafka:9092 --rate 5000/s
 # State: the volume /var/lib/replay. Without a named volume there the checkpoint goes with the container.
 #
@@ -15,6 +15,10 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY data data
 COPY replay replay
+# The label below is right, or nothing is built: the version stands in replay/__init__.py alone.
+ARG VERSION
+RUN grep --line-regexp "__version__ = \"$VERSION\"" replay/__init__.py \
+    || { echo "build with --build-arg VERSION=, as replay/__init__.py has it" >&2; exit 1; }
 # The environment gets no pip of its own: nothing is installed there later, so that metrics and reports are in it now.
 # "$1" is the wheel just built: there is no version to pin.
 # hadolint ignore=DL3013
@@ -24,9 +28,10 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
     && pip --python /opt/replay/bin/python install --no-cache-dir "$1[metrics,report]"
 
 FROM python:${PYTHON}
-LABEL org.opencontainers.image.title="trade-replay" \
+ARG VERSION
+LABEL org.opencontainers.image.title="parquet-replay" \
       org.opencontainers.image.description="Replays historical trades from Parquet into Kafka, exactly once" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.11.14-slim-bookworm"
 # A fixed number, so that volumes and runAsUser can name it.

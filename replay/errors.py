@@ -110,6 +110,11 @@ class Different(ReplayError):
     exit_code = ExitCode.DIFFERENT
 
 
+def install_extra(extra: str) -> str:
+    """What to do where a package of an extra is missing. replay is on no package index yet: it installs from source."""
+    return f"install the extra, in the folder of replay's source: pip install '.[{extra}]'"
+
+
 GO_ON = "run the same command again to go on from here"
 """What there is to do after a replay was stopped."""
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from replay.errors import UsageError
+from replay.errors import UsageError, install_extra
 
 OPTION = "--calendar"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -108,6 +108,6 @@ def _exchange_calendars() -> Any:
         raise UsageError(
             "there is no such file, and the calendars of exchanges need a package that is not installed",
             where=OPTION,
-            todo="name a file of days off, or install the extra: pip install 'trade-replay[calendar]'",
+            todo=f"name a file of days off, or {install_extra('calendar')}",
         ) from None
     return exchange_calendars

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from replay import __version__
 from replay.counts import ByName
-from replay.errors import ExitCode, UsageError, printable
+from replay.errors import ExitCode, UsageError, install_extra, printable
 from replay.units import duration
 from replay.watch.report_data import Mark, MarkKind, ReportData, Run, RunState
 from replay.watch.report_over_time import over_time, rows_per_s
@@ -81,7 +81,7 @@ def check_installed() -> None:
             raise UsageError(
                 f"the report needs {library}, which is not installed",
                 where="--report",
-                todo="install the extra: pip install 'trade-replay[report]'",
+                todo=install_extra("report"),
             )
 
 

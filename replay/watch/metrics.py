@@ -15,7 +15,7 @@ from typing import Any
 from replay.atomic_file import Beside, replace_file
 from replay.delivery.pace import Lateness
 from replay.delivery.snapshot import Display, Snapshot
-from replay.errors import ExitCode, UsageError
+from replay.errors import ExitCode, UsageError, install_extra
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Clock, SystemClock
 from replay.watch.relay import Relay
@@ -80,7 +80,7 @@ def _prometheus() -> Any:
         raise UsageError(
             "metrics need the package prometheus-client, which is not installed",
             where="--metrics-port, --metrics-textfile, --metrics-push",
-            todo="install the extra: pip install 'trade-replay[metrics]'",
+            todo=install_extra("metrics"),
         ) from None
     return prometheus
 

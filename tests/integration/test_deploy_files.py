@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+from replay import __version__
 from replay.cli.app import app
 from replay.cli.options import Sending
 from replay.cli.origins import job_options
@@ -409,11 +409,11 @@ def test_kafka_takes_the_settings_of_the_compose_file(services: Any, tmp_path: P
 
 def test_the_files_name_the_same_image_and_user(services: Any) -> None:
     """Broken: one of them runs an image that was never built, or a user who may not read the state."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     cron_job = documents(CRON / "kubernetes-cronjob.yaml")[1]
     pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    assert services["scheduler"]["image"] == container(cron_job)["image"] == f"trade-replay:{version}"
+    assert services["scheduler"]["image"] == container(cron_job)["image"] == f"parquet-replay:{__version__}"
     context = pod["securityContext"]
     text = (ROOT / "Dockerfile").read_text()
     assert f"\nUSER {context['runAsUser']}:{context['fsGroup']}\n" in text
-    assert f'image.version="{version}"' in text
+    assert services["scheduler"]["build"]["args"] == {"VERSION": __version__}
+    assert f"--build-arg VERSION={__version__} --tag parquet-replay:{__version__}" in text

@@ -16,7 +16,7 @@ import pytest
 from replay import __version__
 from tests.conftest import Broker
 from tests.support.command_lines import ROOT
-from tests.support.image import Stage, build, copy_context
+from tests.support.image import CannotEmulate, Stage, build, copy_context
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.need import need, need_root
 from tests.support.readback import compare, expected_records, read_topic
@@ -65,7 +65,7 @@ def image(context: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     need("unshare", "setpriv", "chroot", "useradd")
     need_root("a root folder of its own")
     folder = tmp_path_factory.mktemp("image")
-    yield build(context, folder)
+    yield build(context, folder, {"VERSION": __version__})
     shutil.rmtree(folder)  # some hundred MB
 
 
@@ -84,6 +84,17 @@ def test_it_is_the_tool_of_this_version(image: Stage, volume: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"replay {__version__}\n"), done.stderr
     assert image.labels["org.opencontainers.image.version"] == __version__
     assert "Usage: replay" in image.docker_run(volume=volume).stdout
+
+
+@pytest.mark.parametrize("given", [{}, {"VERSION": "0.1"}])
+def test_an_image_with_another_version_on_its_label_is_not_built(
+    context: Path, tmp_path: Path, given: dict[str, str]
+) -> None:
+    """Broken: a build without the argument, or with last year's, carries a label that says nothing or is wrong."""
+    need("unshare", "setpriv", "chroot")
+    need_root("a root folder of its own")
+    with pytest.raises(CannotEmulate, match="build with --build-arg VERSION="):
+        build(context, tmp_path, given)
 
 
 def test_it_is_not_root_and_can_write_to_its_volume_alone(image: Stage, volume: Path) -> None:

@@ -75,6 +75,7 @@ class Stage:
     cmd: tuple[str, ...] = ()
     healthcheck: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
 
     def run(
         self, command: Sequence[str], *, volume: Path | None = None, env: Mapping[str, str] | None = None
@@ -111,8 +112,8 @@ def copy_context(project: Path, folder: Path) -> list[str]:
     return paths
 
 
-def build(context: Path, folder: Path) -> Stage:
-    """The last stage of the context's Dockerfile."""
+def build(context: Path, folder: Path, given: Mapping[str, str]) -> Stage:
+    """The last stage of the context's Dockerfile. `given` is what `--build-arg` names."""
     stages: dict[str, Stage] = {}
     arguments: dict[str, str] = {}
     stage: Stage | None = None
@@ -125,17 +126,17 @@ def build(context: Path, folder: Path) -> Stage:
         elif stage is None:
             raise CannotEmulate(f"{step.original} before FROM")
         else:
-            _apply(step, stage, stages, context)
+            _apply(step, stage, stages, context, given)
     if stage is None:
         raise CannotEmulate("no FROM")
     return stage
 
 
-def _apply(step: Any, stage: Stage, stages: Mapping[str, Stage], context: Path) -> None:
+def _apply(step: Any, stage: Stage, stages: Mapping[str, Stage], context: Path, given: Mapping[str, str]) -> None:
     value = tuple(step.value)
     match step.cmd:
         case "RUN":
-            done = stage.run(["sh", "-c", value[0]], env=_pip_settings())
+            done = stage.run(["sh", "-c", value[0]], env=_pip_settings() | stage.arguments)
             if done.returncode != 0:
                 raise CannotEmulate(f"line {step.start_line}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         case "COPY":
@@ -156,8 +157,12 @@ def _apply(step: Any, stage: Stage, stages: Mapping[str, Stage], context: Path) 
             stage.cmd = value
         case "HEALTHCHECK":
             stage.healthcheck = value[1:]
+        case "ARG":
+            (name,) = value  # one without a default
+            stage.arguments[name] = given.get(name, "")
         case "LABEL":
-            stage.labels = {name: _unquoted(text) for name, text in zip(value[::2], value[1::2], strict=True)}
+            pairs = zip(value[::2], value[1::2], strict=True)
+            stage.labels = {name: Template(_unquoted(text)).substitute(stage.arguments) for name, text in pairs}
         case told if told not in ONLY_TOLD:
             raise CannotEmulate(f"line {step.start_line}: {step.original}")
 

@@ -84,7 +84,7 @@ def jars() -> Path:
 
 def cache_folder() -> Path:
     """Where the jars are kept for the next test run."""
-    return Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "trade-replay")
+    return Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "parquet-replay")
 
 
 def _kafka_version() -> str:

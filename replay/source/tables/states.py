@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from replay.errors import InputError, ReplayError, StateConflict, UsageError
+from replay.errors import InputError, ReplayError, StateConflict, UsageError, install_extra
 
 DELTA, ICEBERG, HUDI = "Delta", "Iceberg", "Hudi"
 
@@ -170,7 +170,7 @@ def missing_extra(format: str, root: str) -> InputError:
         f"this is a folder of {'a Delta' if format == DELTA else 'an Iceberg'} table, and {package}, which tells which"
         " files are part of it, is not installed",
         where=root,
-        todo=f"install the extra: pip install 'trade-replay[{extra}]'; or write one version of the table elsewhere as"
+        todo=f"{install_extra(extra)}; or write one version of the table elsewhere as"
         " plain Parquet files, and name those",
     )
 

@@ -298,12 +298,12 @@ def test_times_are_those_of_the_zone():
 
 @pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
 def test_a_missing_library_names_the_extra(monkeypatch, library):
-    """Broken: `pip install trade-replay` and --report end in a traceback."""
+    """Broken: `pip install .` and --report end in a traceback."""
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == library else real(name))
     with pytest.raises(UsageError, match=library) as caught:
         render(plain())
-    assert "trade-replay[report]" in caught.value.todo
+    assert ".[report]" in caught.value.todo
 
 
 def test_a_home_that_cannot_be_written_is_no_news():

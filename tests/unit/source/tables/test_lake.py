@@ -314,7 +314,7 @@ def test_without_the_extra_the_error_names_it(moved, table, monkeypatch, package
     """Broken: a traceback, or files read as they lie there, where the package is missing."""
     monkeypatch.setitem(sys.modules, package, None)
     error = refused(moved if extra == "delta" else lake.folder_of(table), "is not installed")
-    assert f"pip install 'trade-replay[{extra}]'" in str(error.todo)
+    assert f"pip install '.[{extra}]'" in str(error.todo)
 
 
 @pytest.mark.parametrize(("option", "value"), [("table_version", 1), ("snapshot", 1)])
