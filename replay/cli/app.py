@@ -230,7 +230,7 @@ def backfill(
             naming,
             topic,
             retries=retrying.parsed(retries),
-            missing=absent.parsed(),
+            absent=absent.parsed(),
             go_on=on_failure is OnFailure.GO_ON,
             newest_first=newest_first,
             parallel=parallel,
@@ -639,7 +639,7 @@ def _files_of_date(source: Input, name: JobName, missing: Any, stop: Any) -> Any
         return None
     from replay.cli.commands import look_before_run  # noqa: PLC0415
 
-    return look_before_run(source, name, missing, _reporter(), stop.check)
+    return look_before_run(source, name.day, missing, _reporter(), stop)
 
 
 def _replay(

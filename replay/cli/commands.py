@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,14 @@ from replay.cli.options import (
     safe_name,
 )
 from replay.cli.origins import ALL_FROM_FILE, blamed_on_file, check_nightly, is_default, job_options
-from replay.errors import NoInput, ReplayError, UsageError
+from replay.errors import ReplayError, UsageError
 from replay.model import SystemClock
-from replay.nightly import backfill, children, due, jobfile
-from replay.nightly.backfill import Backfill, Day, DayState
-from replay.nightly.missing import Found, look_for
-from replay.nightly.missing import Policy as MissingPolicy
+from replay.nightly import backfill, children, due, jobfile, missing
+from replay.nightly.backfill import Backfill
 from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
+from replay.nightly.waiting import Waiting
 from replay.reporter import Reporter
-from replay.source.files.storage import find
+from replay.signals import Stop
 
 OWN = frozenset(
     {
@@ -66,27 +66,20 @@ def backfill_plan(
     topic: str | None,
     *,
     retries: due.Retries,
-    missing: MissingPolicy,
+    absent: missing.Policy,
     go_on: bool,
     newest_first: bool,
     parallel: int,
 ) -> tuple[Backfill, list[date]]:
     """What to do for each day, and the days in their order."""
     check_nightly(context.meta.get(ALL_FROM_FILE, {}))
-    days = _days(source, naming)
+    days = due.days_between(source.from_, source.to, dates.today_in(naming.timezone, time.time()))
     inputs = tuple(source.inputs or ())
-    by_path = any(dates.has_date(text) for text in inputs)
-    own_topics = topic is not None and dates.has_date(topic)
-    if parallel > 1 and not own_topics:
-        raise UsageError(
-            "days at the same time in one topic would mix the trades of a symbol",
-            where="--parallel",
-            todo="drop it, or give each day a topic of its own: --topic trades-{date}",
-        )
+    backfill.check_parallel(parallel, topic)
     rest = as_arguments(context, OWN)
 
     def args(day: date) -> list[str]:
-        selected = [] if by_path else _range_of(day, naming.timezone)
+        selected = backfill.selection_of(day, inputs, naming.timezone)
         return ["run", "--date", str(day), "--missing", "fail", *selected, *rest]
 
     def checkpoint(day: date) -> Path:
@@ -94,39 +87,19 @@ def backfill_plan(
         given = context.params.get("checkpoint")
         return Path(name.dated(given, "--checkpoint")) if given else _checkpoint(name, topic)
 
-    def has_input(day: date) -> bool:
-        return has_files(inputs, naming.parsed(day))
-
     if newest_first:
         days.reverse()
-    plan = Backfill(args, checkpoint, has_input, retries, missing, go_on, parallel, naming.job or topic)
+    has_input = partial(missing.has_files, inputs)
+    plan = Backfill(args, checkpoint, has_input, retries, absent, go_on, parallel, naming.job or topic)
     return plan, days
 
 
-def has_files(inputs: Sequence[str], name: JobName) -> bool:
-    """Whether there is any file for a date. What cannot be looked at counts as there: its own run will tell."""
-    try:
-        return bool(find([name.dated(text, "INPUT") for text in inputs]))
-    except NoInput:
-        return False
-    except ReplayError:
-        return True
-
-
-def look_before_run(
-    source: Input, name: JobName, policy: MissingPolicy, report: Reporter, check_stop: Callable[[], None]
-) -> Found:
-    """The same for `replay run`; `check_stop` raises when it is stopped."""
-    clock = SystemClock()
-
-    def sleep(seconds: float) -> None:
-        end_s = clock.monotonic() + seconds
-        while (left_s := end_s - clock.monotonic()) > 0:
-            check_stop()
-            clock.sleep(min(left_s, children.LOOK_S))
-
-    day = name.day or date.today()
-    return look_for(day, lambda _: has_files(source.inputs or (), name), policy, report, sleep, lambda: False)
+def look_before_run(source: Input, day: date, policy: missing.Policy, report: Reporter, stop: Stop) -> missing.Found:
+    """The same for `replay run`. Raises `Stopped`."""
+    there = partial(missing.has_files, source.inputs or ())
+    found = missing.look_for(day, there, policy, report, Waiting(SystemClock(), lambda: stop.signals > 0))
+    stop.check()
+    return found
 
 
 def run_backfill(plan: Backfill, days: Sequence[date], report: Reporter, print_pairs: PrintPairs) -> int:
@@ -134,7 +107,7 @@ def run_backfill(plan: Backfill, days: Sequence[date], report: Reporter, print_p
     family = children.Children(SystemClock())
     children.stop_on_signals(family)
     ended = backfill.run_days(plan, days, family, report)
-    print_pairs([(str(day.day), _told(day)) for day in ended])
+    print_pairs([(str(day.day), str(day)) for day in ended])
     return backfill.exit_code(ended, family)
 
 
@@ -223,7 +196,7 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
         trigger=cron_trigger(str(cron), timezone, units.parse_duration_s(str(said["jitter"]), "--jitter")),
         told=told,
         args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
-        has_input=lambda day: has_files(inputs, Naming(timezone=timezone).parsed(day)),
+        has_input=partial(missing.has_files, inputs),
         missing=MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)}).parsed(),
         state_dir=state_dir,
         catch_up=int(said["catch_up"]),
@@ -236,35 +209,3 @@ def _checkpoint(name: JobName, topic: str | None) -> Path:
     if topic is None:
         raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
     return name.checkpoint(name.dated(topic, "--topic"))
-
-
-def _days(source: Input, naming: Naming) -> list[date]:
-    """`[--from, --to)`: here they are dates."""
-    today = dates.today_in(naming.timezone, time.time())
-    for option, given in (("--from", source.from_), ("--to", source.to)):
-        if given is None:
-            raise UsageError(
-                "which days?", where=option, todo="give --from 2026-11-01 --to 2026-11-08 (the 8th is left out)"
-            )
-    first, last = (
-        dates.parse_date(str(text), today, option) for option, text in (("--from", source.from_), ("--to", source.to))
-    )
-    if first >= last:
-        raise UsageError(
-            f"there is no day from {first} to {last}", where="--to", todo="give the day after the last one"
-        )
-    return due.days_between(first, last)
-
-
-def _range_of(day: date, timezone: str) -> list[str]:
-    """The event times of a day, where the inputs are not told apart by date. `run --date` picks the same by itself;
-    these keep what a variable or the job file says of --from and --to, which here are dates, out of it."""
-    first, last = (midnight.strftime("%Y-%m-%dT%H:%M:%SZ") for midnight in dates.bounds(day, timezone))
-    return ["--from", first, "--to", last]
-
-
-def _told(day: Day) -> str:
-    rows = f": {day.counts.told()}" if day.counts is not None else ""
-    tries = f", {day.attempts} attempts" if day.attempts > 1 else ""
-    code = f", {children.told(day.code)}" if day.state in (DayState.FAILED, DayState.STOPPED) else ""
-    return f"{day.state.value}{code}{tries}{rows}"

@@ -12,14 +12,15 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
+from replay import dates
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
-from replay.errors import ExitCode
-from replay.nightly import missing
-from replay.nightly.children import Children, told
-from replay.nightly.due import Retries, after_failure
+from replay.errors import ExitCode, UsageError
+from replay.nightly import attempts, missing
+from replay.nightly.children import Children
+from replay.nightly.due import Retries
 from replay.reporter import Reporter
 from replay.watch.logs import logged_as
 
@@ -45,6 +46,13 @@ class Day:
     attempts: int = 0
     counts: RowCounts | None = None
 
+    def __str__(self) -> str:
+        """`failed, exit 5 (broker unavailable), 3 attempts: 408 in topic, ...`"""
+        rows = f": {self.counts.told()}" if self.counts is not None else ""
+        tries = f", {self.attempts} attempts" if self.attempts > 1 else ""
+        code = f", {attempts.exit_text(self.code)}" if self.state in (DayState.FAILED, DayState.STOPPED) else ""
+        return f"{self.state.value}{code}{tries}{rows}"
+
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
@@ -61,13 +69,32 @@ class Backfill:
     looks_unchanged: Callable[[Path], bool] = is_unchanged  # the files of a day that is done, by its checkpoint
 
 
+def check_parallel(parallel: int, topic: str | None) -> None:
+    """Raises `UsageError` where days at the same time would share a topic."""
+    if parallel > 1 and not (topic is not None and dates.has_date(topic)):
+        raise UsageError(
+            "days at the same time in one topic would mix the trades of a symbol",
+            where="--parallel",
+            todo="drop it, or give each day a topic of its own: --topic trades-{date}",
+        )
+
+
+def selection_of(day: date, inputs: Sequence[str], timezone: str) -> list[str]:
+    """Options that pick the rows of a day, where its files do not. `run --date` picks the same by itself; these keep
+    what a variable or the job file says of --from and --to, which here are dates, out of it."""
+    if any(map(dates.has_date, inputs)):
+        return []
+    first, last = (midnight.strftime("%Y-%m-%dT%H:%M:%SZ") for midnight in dates.bounds(day, timezone))
+    return ["--from", first, "--to", last]
+
+
 def run_days(plan: Backfill, days: Sequence[date], children: Children, report: Reporter) -> list[Day]:
     """The days in the order given; after one that failed, no further one begins, unless the plan says so."""
     failed = False
 
     def one(number: int, day: date) -> Day:
         nonlocal failed
-        if failed or children.stopped_by is not None:
+        if failed or children.is_stopped:
             return Day(day, DayState.WAITING)
         with logged_as(plan.job, str(day)):
             result = _run_day(plan, day, children, report, len(days) - number - 1)
@@ -109,28 +136,18 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, la
     before = _load(path) if is_done(path) else None
     if before is not None and plan.looks_unchanged(path):
         return _day(day, DayState.SKIPPED, path)
-    found = missing.look_for(
-        day, plan.has_input, plan.missing, report, children.sleep, lambda: children.stopped_by is not None, later
-    )
+    found = missing.look_for(day, plan.has_input, plan.missing, report, children, later)
     if (ended := _WITHOUT_FILES.get(found)) is not None:
         return Day(day, ended)
-    attempt = 1
-    while True:
-        report.info(f"{day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
-        code = children.run(plan.args(day))
-        if code == ExitCode.DONE:
-            return _ended(day, before, path, attempt)
-        if children.stopped_by is not None:
-            return _day(day, DayState.STOPPED, path, code, attempt)
-        again = after_failure(code, attempt, plan.retries)
-        if again is None:
-            # Without a file its run is begun as well: it tells whoever is notified, the metrics, and its summary.
-            lacks = found is missing.Found.MISSING and code == ExitCode.INPUT
-            report.warning(missing.told(day, later, go_on=plan.go_on) if lacks else f"{day}: {told(code)}")
-            return _day(day, DayState.FAILED, path, code, attempt)
-        report.warning(f"{day}: {told(code)}, trying again in {again.seconds:g} s")
-        children.sleep(again.seconds)
-        attempt += 1
+    # Without a file its run is begun as well: it tells whoever is notified, the metrics, and its summary.
+    last = attempts.run(str(day), plan.args(day), plan.retries, children, report)
+    if last.code == ExitCode.DONE:
+        return _ended(day, before, path, last.attempts)
+    if children.is_stopped:
+        return _day(day, DayState.STOPPED, path, last.code, last.attempts)
+    waits = 0 if plan.go_on else later
+    report.warning(attempts.why_failed(day, last.code, found, waits, comes_again=False))
+    return _day(day, DayState.FAILED, path, last.code, last.attempts)
 
 
 _WITHOUT_FILES = {

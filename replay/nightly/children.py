@@ -8,17 +8,15 @@ import threading
 from collections.abc import Callable, Sequence
 
 from replay import signals
-from replay.errors import ExitCode
 from replay.model import Clock
-
-LOOK_S = 0.1  # how often a child, or a stop, is looked for
+from replay.nightly.waiting import Waiting
 
 
 class Children:
     """Runs replays one or several at a time; a stop is passed on to all of them, and no new one begins."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._waiting = Waiting(clock, lambda: self.is_stopped)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self.stopped_by: int | None = None
@@ -51,11 +49,13 @@ class Children:
         for child in list(self._running):
             child.send_signal(number)  # one that has ended is left alone
 
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped_by is not None
+
     def sleep(self, seconds: float) -> None:
         """Wait, unless a stop comes."""
-        end = self._clock.monotonic() + seconds
-        while self.stopped_by is None and (left := end - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left, LOOK_S))
+        self._waiting.sleep(seconds)
 
 
 def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None) -> None:
@@ -64,9 +64,3 @@ def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None)
         also()
 
     signals.listen(stop)
-
-
-def told(code: int) -> str:
-    """`exit 5 (broker unavailable)`."""
-    names = {each.value: each.name.replace("_", " ").lower() for each in ExitCode}
-    return f"exit {code}" + (f" ({names[code]})" if code in names else "")

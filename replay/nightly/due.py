@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from replay import dates
-from replay.errors import ExitCode
+from replay.errors import ExitCode, UsageError
 
 RETRIED = frozenset({ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED})
 """Exit codes that time may mend; any other end would only come again."""
@@ -47,8 +47,18 @@ def after_failure(code: int, attempt: int, retries: Retries) -> Again | None:
     return Again(min(retries.wait_max_s, retries.wait_s * 2**doublings))
 
 
-def days_between(first: date, last: date) -> list[date]:
-    """`[first, last)`, oldest first."""
+def days_between(from_: str | None, to: str | None, today: date) -> list[date]:
+    """`[--from, --to)`, oldest first. Raises `UsageError` where one is missing, is no date, or no day lies between."""
+    for option, given in (("--from", from_), ("--to", to)):
+        if given is None:
+            raise UsageError(
+                "which days?", where=option, todo="give --from 2026-11-01 --to 2026-11-08 (the 8th is left out)"
+            )
+    first, last = (dates.parse_date(str(text), today, option) for option, text in (("--from", from_), ("--to", to)))
+    if first >= last:
+        raise UsageError(
+            f"there is no day from {first} to {last}", where="--to", todo="give the day after the last one"
+        )
     return [first + timedelta(days=n) for n in range((last - first).days)]
 
 

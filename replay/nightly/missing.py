@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from replay import dates
+from replay.errors import NoInput, ReplayError
+from replay.nightly import waiting
 from replay.nightly.calendars import Calendar
 
 if TYPE_CHECKING:
@@ -52,18 +55,28 @@ class Policy:
         return self.calendar is not None and self.calendar.is_off(day)
 
 
+def has_files(inputs: Sequence[str], day: date) -> bool:
+    """Whether INPUT has any file of a date. What cannot be looked at counts as there: the date's own run says why."""
+    from replay.source.files.storage import find  # noqa: PLC0415 - imports pyarrow, and options name a `Policy`
+
+    try:
+        return bool(find([dates.expand(text, day) if dates.has_date(text) else text for text in inputs]))
+    except NoInput:
+        return False
+    except ReplayError:
+        return True
+
+
 def look_for(
     day: date,
-    has_files: Callable[[date], bool],
+    is_there: Callable[[date], bool],
     policy: Policy,
     report: Reporter,
-    sleep: Callable[[float], None],
-    is_stopped: Callable[[], bool],
+    sleeper: waiting.Sleeper,
     later: int = 0,
 ) -> Found:
-    """What to do about a date, after waiting if that was asked for: `sleep` ends early once `is_stopped`. `later` dates
-    stand behind it."""
-    if has_files(day):
+    """What to do about a date, after waiting if that was asked for. `later` dates stand behind it."""
+    if is_there(day):
         return Found.THERE
     if policy.is_off(day):
         report.info(f"{day} is a day off and has no file: nothing to replay (--calendar)")
@@ -73,40 +86,25 @@ def look_for(
         return Found.SKIPPED
     if policy.how is Missing.FAIL:
         return Found.MISSING
-    report.warning(f"{_waiting(day, later)}. Looking again every {policy.every_s:g} s (--missing wait)")
-    return _wait(day, has_files, policy, report, sleep, is_stopped)
+    report.warning(f"{_has_none(day, later)}. Looking again every {policy.every_s:g} s (--missing wait)")
+    if waiting.until(lambda: is_there(day), policy.every_s, policy.for_s, sleeper):
+        report.info(f"{day} has its files now")
+        return Found.CAME
+    return Found.STOPPED if sleeper.is_stopped else Found.MISSING
 
 
-def _wait(
-    day: date,
-    has_files: Callable[[date], bool],
-    policy: Policy,
-    report: Reporter,
-    sleep: Callable[[float], None],
-    is_stopped: Callable[[], bool],
-) -> Found:
-    waited_s = 0.0
-    while policy.for_s is None or waited_s < policy.for_s:
-        step_s = policy.every_s if policy.for_s is None else min(policy.every_s, policy.for_s - waited_s)
-        sleep(step_s)
-        waited_s += step_s
-        if is_stopped():
-            return Found.STOPPED
-        if has_files(day):
-            report.info(f"{day} has its files now")
-            return Found.CAME
-    return Found.MISSING
-
-
-def told(day: date, later: int, *, go_on: bool = False) -> str:
-    """What is said of a date that failed for want of files."""
+def why_failed(day: date, later: int) -> str:
+    """What is said of a date that failed for want of files. `later` dates wait for it."""
     return (
-        f"{_waiting(day, later, go_on=go_on)}. Add the file, or let it be passed over (--missing skip),"
+        f"{_has_none(day, later)}. Add the file, or let it be passed over (--missing skip),"
         " waited for (--missing wait), or name it a day off (--calendar)"
     )
 
 
-def _waiting(day: date, later: int, *, go_on: bool = False) -> str:
-    if not later or go_on:
-        return f"{day} has no file"
-    return f"{day} has no file; {later} later date{'s wait' if later > 1 else ' waits'} for it"
+def _has_none(day: date, later: int) -> str:
+    return f"{day} has no file{who_waits(later)}"
+
+
+def who_waits(later: int) -> str:
+    """`; 2 later dates wait for it`; nothing where none does."""
+    return f"; {later} later date{'s wait' if later > 1 else ' waits'} for it" if later else ""

@@ -20,10 +20,11 @@ from apscheduler.triggers.base import BaseTrigger
 
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
-from replay.nightly import began, due, missing
+from replay.nightly import attempts, began, due, missing
 from replay.nightly.backfill import is_ended
-from replay.nightly.children import LOOK_S, Children, told
+from replay.nightly.children import Children
 from replay.nightly.cron import parse_cron
+from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
 from replay.watch.logs import logged_as
 
@@ -138,20 +139,15 @@ class Scheduler:
         for number, day in enumerate(days):
             with logged_as(job.name, str(day)):
                 later = len(days) - number - 1
-                found = missing.look_for(
-                    day, job.has_input, job.missing, self._report, self._children.sleep, self._is_stopped, later
-                )
+                found = missing.look_for(day, job.has_input, job.missing, self._report, self._children, later)
                 came = came or found is missing.Found.CAME
                 if found is missing.Found.SKIPPED:
                     continue
                 done = found is not missing.Found.STOPPED and self._replay(job, day, found, later)
             # A date that was done, and grew, holds no other back: what it lacks cannot come before theirs any more.
-            if self._is_stopped() or not (done or job.go_on or was_ended.get(day)):
+            if self._children.is_stopped or not (done or job.go_on or was_ended.get(day)):
                 return False
         return came
-
-    def _is_stopped(self) -> bool:
-        return self._children.stopped_by is not None
 
     def _due(self, job: ScheduledJob, *, is_start: bool) -> list[date]:
         now = job.now()
@@ -175,24 +171,10 @@ class Scheduler:
     def _replay(self, job: ScheduledJob, day: date, found: missing.Found, later: int) -> bool:
         """True if the day is done. A later one comes before it only where that was asked for. Without a file its run is
         begun as well: it tells whoever is notified, and a day off counts as a success."""
-        attempt = 1
-        while True:
-            self._report.info(f"{job.name} {day}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
-            code = self._children.run(job.args(day))
-            if code == ExitCode.DONE:
-                self._report.info(f"{job.name} {day}: done")
-                return True
-            again = due.after_failure(code, attempt, job.retries)
-            if again is None or self._is_stopped():
-                self._report.warning(f"{job.name} {self._failed(job, day, code, found, later)}")
-                return False
-            self._report.warning(f"{job.name} {day}: {told(code)}, trying again in {again.seconds:g} s")
-            self._children.sleep(again.seconds)
-            attempt += 1
-
-    @staticmethod
-    def _failed(job: ScheduledJob, day: date, code: int, found: missing.Found, later: int) -> str:
-        if found is missing.Found.MISSING and code == ExitCode.INPUT:
-            return f"{missing.told(day, later, go_on=job.go_on)}; the next firing looks again"
-        waits = f"; {later} later date{'s wait' if later > 1 else ' waits'} for it" if later and not job.go_on else ""
-        return f"{day}: {told(code)}{waits}; the next firing tries again"
+        last = attempts.run(f"{job.name} {day}", job.args(day), job.retries, self._children, self._report)
+        if last.code == ExitCode.DONE:
+            self._report.info(f"{job.name} {day}: done")
+            return True
+        waits = 0 if job.go_on else later
+        self._report.warning(f"{job.name} {attempts.why_failed(day, last.code, found, waits, comes_again=True)}")
+        return False

@@ -12,7 +12,6 @@ import pytest
 from loguru import logger
 
 from replay.checkpoint.content import JobState, dumps
-from replay.cli import commands
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.nightly.calendars import DaysOff
 from replay.nightly.due import Retries
@@ -41,6 +40,10 @@ class FakeChildren:
         if code == 0:
             write_done(self.folder / f"{day}.json")
         return code
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped_by is not None
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -177,6 +180,6 @@ def test_a_day_tells_its_rows_and_those_that_were_never_sent(tmp_path: Path) -> 
     path = tmp_path / f"{DAYS[0]}.json"
     path.write_bytes(dumps(replace(done, progress=replace(done.progress, position=position))))
     days, _, _ = backfill(tmp_path, {})
-    assert commands._told(days[0]) == "was done: 408 in topic, 260 not selected, 36 bad, of 1,210 rows"
+    assert str(days[0]) == "was done: 408 in topic, 260 not selected, 36 bad, of 1,210 rows"
     failed = Day(DAYS[1], DayState.FAILED, 5, 3, days[0].counts)
-    assert commands._told(failed).startswith("failed, exit 5 (broker unavailable), 3 attempts: 408 in topic")
+    assert str(failed).startswith("failed, exit 5 (broker unavailable), 3 attempts: 408 in topic")

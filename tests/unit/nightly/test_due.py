@@ -109,8 +109,18 @@ def test_a_week_of_retries_ends_in_no_overflow() -> None:
     assert wait.seconds == 600.0
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "where"),
+    [(None, "2026-11-04", "--from"), ("2026-11-01", None, "--to"), ("2026-11-04", "2026-11-04", "--to")],
+)
+def test_a_backfill_without_days_says_which_end_is_wrong(first: str | None, last: str | None, where: str) -> None:
+    with pytest.raises(UsageError) as error:
+        days_between(first, last, day(10))
+    assert error.value.where == where
+
+
 def test_days_and_limits() -> None:
-    assert days_between(day(1), day(4)) == [day(1), day(2), day(3)]
+    assert days_between("2026-11-01", "-6", day(10)) == [day(1), day(2), day(3)]
     assert newest([day(1), day(2), day(3)], 2) == ([day(2), day(3)], [day(1)])
     assert newest([day(1)], 0) == ([], [day(1)])
 

@@ -1,0 +1,51 @@
+"""One date's replay: begun, tried again after what time may heal, and the words for a date that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from replay.errors import ExitCode
+from replay.nightly import missing
+from replay.nightly.children import Children
+from replay.nightly.due import Retries, after_failure
+from replay.nightly.missing import Found
+from replay.reporter import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`code` of the last of so many attempts."""
+
+    code: int
+    attempts: int
+
+
+def run(what: str, args: Sequence[str], retries: Retries, children: Children, report: Reporter) -> Ended:
+    """`replay ARGS` until it is done, or nothing is left to try, or a stop comes. `what` names it in the log."""
+    attempt = 1
+    while True:
+        report.info(f"{what}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
+        code = children.run(args)
+        again = after_failure(code, attempt, retries)
+        if again is None or children.is_stopped:
+            return Ended(code, attempt)
+        report.warning(f"{what}: {exit_text(code)}, trying again in {again.seconds:g} s")
+        children.sleep(again.seconds)
+        attempt += 1
+
+
+def why_failed(day: date, code: int, found: Found, later: int, *, comes_again: bool) -> str:
+    """`later` dates wait for this one. `comes_again`: of a schedule, whose next firing looks at the date again."""
+    if found is Found.MISSING and code == ExitCode.INPUT:
+        return missing.why_failed(day, later) + ("; the next firing looks again" if comes_again else "")
+    if not comes_again:
+        return f"{day}: {exit_text(code)}"
+    return f"{day}: {exit_text(code)}{missing.who_waits(later)}; the next firing tries again"
+
+
+def exit_text(code: int) -> str:
+    """`exit 5 (broker unavailable)`."""
+    names = {each.value: each.name.replace("_", " ").lower() for each in ExitCode}
+    return f"exit {code}" + (f" ({names[code]})" if code in names else "")
