@@ -1,58 +1,12 @@
-"""Work beside the replay, on threads of its own: what is slow there (a full disk, a network folder, a gateway that does
-not answer) never holds a row up. And a file replaced as a whole."""
+"""A file that is replaced as a whole: readers see the old content or the new one, never a part."""
 
 from __future__ import annotations
 
-import contextvars
 import os
-import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from replay.errors import UsageError
-
-
-class Beside:
-    """Calls `work` at once, then every `every_s`, and a last time at the end. `work` must not raise."""
-
-    def __init__(self, name: str, every_s: float, work: Callable[[], None]) -> None:
-        self._every_s, self._work = every_s, work
-        self._begun, self._over = threading.Event(), threading.Event()
-        # A daemon: the process ends though the work may hang for ever.
-        self._thread = _thread(self._run, name)
-
-    def start(self, within_s: float = 0.0) -> bool:
-        """True if the first round was done within this time."""
-        self._thread.start()
-        return self._begun.wait(within_s)
-
-    def finish(self, within_s: float) -> bool:
-        """One more round, then no more; False if that took longer than this and goes on by itself."""
-        self._over.set()
-        self._thread.join(within_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        over = False
-        while not over:
-            self._work()
-            self._begun.set()
-            over = self._over.wait(self._every_s)
-        self._work()
-
-
-def within(seconds: float, work: Callable[[], None]) -> bool:
-    """Do it, and do not wait longer than this; False if it is still at it. `work` must not raise."""
-    thread = _thread(work, "within")
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
-
-
-def _thread(work: Callable[[], None], name: str) -> threading.Thread:
-    """In the context of whoever begins it, so that what it logs is of the same run."""
-    return threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True)
 
 
 def check_place(option: str, target: str, or_else: str = "") -> None:

@@ -415,8 +415,8 @@ def report(
     with _command(logging):
         from replay import dates  # noqa: PLC0415
         from replay.cli.watching import HISTORY, write_page  # noqa: PLC0415
-        from replay.watch import html_report  # noqa: PLC0415
-        from replay.watch.history import History  # noqa: PLC0415
+        from replay.watch.history.database import History  # noqa: PLC0415
+        from replay.watch.report import page as html_report  # noqa: PLC0415
 
         html_report.check_installed()
         today = dates.today_in(timezone, time.time())
@@ -599,7 +599,7 @@ def _command(logging: Logging, *, logs: bool = True) -> Iterator[Any]:
 def _set_up_logging(logging: Logging, console: Any) -> None:
     from loguru import logger  # noqa: PLC0415
 
-    from replay.watch import logs  # noqa: PLC0415
+    from replay.watch.logs import setup as logs  # noqa: PLC0415
 
     as_json = logging.log_format is LogFormat.JSON
     logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
@@ -613,7 +613,7 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     """What went wrong, as the last line; the exit code that says the same."""
     from loguru import logger  # noqa: PLC0415
 
-    from replay.watch.logs import fields_of  # noqa: PLC0415
+    from replay.watch.logs.setup import fields_of  # noqa: PLC0415
 
     code = exit_code(error)
     line = logger.bind(**fields_of(error))
@@ -660,8 +660,8 @@ def _replay(
     from replay.cli.terminal import Terminal, draws, summary_lines  # noqa: PLC0415
     from replay.cli.watching import HISTORY, watching  # noqa: PLC0415
     from replay.delivery import job  # noqa: PLC0415
-    from replay.watch.history import History  # noqa: PLC0415
-    from replay.watch.runs import DAY_OFF, RunInfo  # noqa: PLC0415
+    from replay.watch.history.database import History  # noqa: PLC0415
+    from replay.watch.run import DAY_OFF, RunInfo  # noqa: PLC0415
 
     watch = watched.parsed(name, options.kafka.topic)
     given = [each for each in told(context) if each.origin != "default"]

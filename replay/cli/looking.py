@@ -17,10 +17,11 @@ from rich.table import Table
 
 from replay.cli.output import Results
 from replay.errors import ExitCode
-from replay.watch.history import History, HistoryUnreadable
-from replay.watch.runs import RunRecord
-from replay.watch.status import Stale, Status, as_json, collect, older_than
-from replay.watch.status_table import rough, table
+from replay.watch.history.database import History, HistoryUnreadable
+from replay.watch.history.records import RunRecord
+from replay.watch.status.collect import collect
+from replay.watch.status.states import Stale, Status, as_json, older_than
+from replay.watch.status.table import rough, table
 
 HISTORY = "history.sqlite"  # as in watching.py, which is not light
 

@@ -626,7 +626,8 @@ class Watching:
     def parsed(self, name: JobName, topic: str | None = None, *, places: bool = True) -> watching.WatchOptions:
         """`places`: look whether files can be written where they are wanted. A job without a name has its topic's."""
         from replay.cli import watching  # noqa: PLC0415 - only for commands that run
-        from replay.watch import metrics, notify  # noqa: PLC0415 - only for commands that run
+        from replay.watch import notify  # noqa: PLC0415 - only for commands that run
+        from replay.watch.metrics import export as metrics  # noqa: PLC0415 - only for commands that run
 
         def placed(option: str, path: str | None) -> str | None:
             return name.placed(path, option, topic) if path else None

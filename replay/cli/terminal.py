@@ -16,8 +16,8 @@ from replay.cli.progress_line import Field, bar_width, fit, named, progress_fiel
 from replay.delivery.snapshot import Snapshot
 from replay.model import fates_of, reasons
 from replay.units import duration
-from replay.watch.logs import Repeats
-from replay.watch.logs import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
+from replay.watch.logs.setup import Repeats
+from replay.watch.logs.setup import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
 
 _QUIET_S = 4.0  # the same warning (but for its numbers) is not shown again within this
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall

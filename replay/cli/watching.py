@@ -17,12 +17,15 @@ from replay.cli.terminal import Terminal
 from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ReplayError
 from replay.model import Clock, SystemClock
-from replay.watch import html_report, metrics, notify, report_history, summary
-from replay.watch.history import History, HistoryUnreadable
-from replay.watch.logs import logged_as, mark
-from replay.watch.metrics import MetricsOptions
-from replay.watch.recorder import Recorder, recording
-from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
+from replay.watch import notify, summary
+from replay.watch.history.database import History, HistoryUnreadable
+from replay.watch.history.recorder import Recorder, recording
+from replay.watch.logs.setup import logged_as, mark
+from replay.watch.metrics import export as metrics
+from replay.watch.metrics.export import MetricsOptions
+from replay.watch.report import collect as report_history
+from replay.watch.report import page as html_report
+from replay.watch.run import Outcome, RunInfo, figures, outcome_of
 
 HISTORY = "history.sqlite"
 """In the state folder."""

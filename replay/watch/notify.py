@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from replay import __version__
-from replay.atomic_file import within
 from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
+from replay.watch.beside import within
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import __version__
 from replay.atomic_file import replace_file
-from replay.watch.runs import Figures, Outcome, RunInfo, utf8
+from replay.watch.run import Figures, Outcome, RunInfo, utf8
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter

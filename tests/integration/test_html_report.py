@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from replay.counts import ByName
-from replay.watch.html_report import render
-from replay.watch.report_data import Replayed
+from replay.watch.report.data import Replayed
+from replay.watch.report.page import render
 from tests.support.report_story import BEGUN_S, eventful, run
 
 FLAGS = [

@@ -18,7 +18,7 @@ from tests.support.kafka_cluster import KafkaCluster
 from tests.support.need import need
 from tests.support.process import Job, Jobs
 from tests.support.prometheus import Prometheus, watching
-from tests.unit.watch.test_cron_metrics import dashboard_expressions
+from tests.unit.watch.metrics.test_cron_metrics import dashboard_expressions
 
 SILENT = {"Outages", "Bad rows"}
 """Panels that show nothing on a good day."""

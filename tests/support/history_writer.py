@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from replay.watch.history import History
-from replay.watch.process import this_process
-from replay.watch.runs import RunRecord, SampleRecord, SpanRecord
+from replay.watch.history.database import History
+from replay.watch.history.process import this_process
+from replay.watch.history.records import RunRecord, SampleRecord, SpanRecord
 
 SAMPLES = 20
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from replay.counts import ByName, RowCounts
-from replay.watch.report_data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
+from replay.watch.report.data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""

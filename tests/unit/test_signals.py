@@ -15,7 +15,7 @@ from replay.errors import STOPPED, ExitCode, Stopped
 from replay.model import SystemClock
 from replay.nightly.children import Children
 from replay.signals import ASKING_TO_STOP, Stop
-from replay.watch.runs import Outcome
+from replay.watch.run import Outcome
 
 WAITS = ["run", "{date}.parquet", "--topic", "t", "--bootstrap-servers", "127.0.0.1:1", "--date", "2026-11-22",
          "--missing", "wait", "--missing-every", "1h"]  # fmt: skip

@@ -15,12 +15,12 @@ from loguru import logger
 from replay.cli.watching import WatchOptions, watching, write_page
 from replay.delivery.snapshot import Snapshot
 from replay.errors import BrokerUnavailable, Different, ExitCode
-from replay.watch import html_report
-from replay.watch.history import History
-from replay.watch.logs import fields_of
-from replay.watch.metrics import MetricsOptions
+from replay.watch.history.database import History
+from replay.watch.logs.setup import fields_of
+from replay.watch.metrics.export import MetricsOptions
 from replay.watch.notify import Notify, NotifyOn
-from replay.watch.runs import RunInfo
+from replay.watch.report import page as html_report
+from replay.watch.run import RunInfo
 from tests.unit.fakes import FakeClock, Told
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json", {"--rate": "10/s"})

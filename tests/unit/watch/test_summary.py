@@ -10,10 +10,10 @@ import pytest
 
 from replay.atomic_file import check_place
 from replay.errors import BrokerUnavailable, UsageError
-from replay.watch.runs import Outcome, RunInfo, figures, outcome_of
+from replay.watch.run import Outcome, RunInfo, figures, outcome_of
 from replay.watch.summary import summary, write
 from tests.unit.fakes import Told
-from tests.unit.watch.test_metrics import full_snapshot
+from tests.unit.watch.metrics.test_export import full_snapshot
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/x.json", {"-X": "sasl.password=***"}, "an-id")
 DONE = Outcome(0, "done")

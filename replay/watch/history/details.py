@@ -1,0 +1,62 @@
+"""What a report tells of a run beyond its figures: files, symbols, partitions, the verdict. Pure, light, bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from replay.counts import ByName
+from replay.watch.history.records import Details
+from replay.watch.run import RunInfo, utf8
+
+if TYPE_CHECKING:  # it imports numpy, and `replay history` has to answer at once
+    from replay.delivery.snapshot import Snapshot
+
+NAMES_MAX = 200
+"""So many symbols, partitions and files of a run are kept by name, and what is left as one sum: more would be a list to
+search, not to read, and a database of gigabytes."""
+
+NAME_MAX = 200
+"""Characters of such a name: a key may be a megabyte."""
+
+EXAMPLES_MAX = 20
+"""Of what a comparison found to differ."""
+
+
+def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | None) -> Details:
+    """Of a run that may not have come as far as to be `shown`."""
+    if shown is None:
+        return Details(verdict=verdict, origins=info.origins)
+    first_ns, last_ns = shown.events_sent_ns() or (None, None)
+    return Details(
+        inputs=tuple(map(_short, shown.inputs[:NAMES_MAX])),
+        files=len(shown.inputs),
+        first_event_s=first_ns / 1e9 if first_ns is not None else None,
+        last_event_s=last_ns / 1e9 if last_ns is not None else None,
+        symbols=_shortened(shown.symbols_sent(NAMES_MAX)),
+        partitions=shown.partitions_sent(NAMES_MAX),
+        verdict=verdict,
+        origins=info.origins,
+        cluster_id=_short(shown.cluster_id),
+    )
+
+
+def shortened_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Verify's, without the offsets of all partitions, and with a few examples."""
+    kept = {name: value for name, value in verdict.items() if name not in ("starts", "ends")}
+    examples = kept.get("examples", ())[:EXAMPLES_MAX]
+    texts = [{k: _short(v) if isinstance(v, str) else v for k, v in each.items()} for each in examples]
+    return {**kept, "examples": texts}
+
+
+def _shortened(counts: ByName) -> ByName:
+    short: Counter[str] = Counter()
+    for name, rows in counts.rows.items():
+        short[_short(name)] += rows  # two that begin alike become one
+    return ByName(dict(short.most_common()), counts.others, counts.others_rows)
+
+
+def _short(name: str) -> str:
+    text = utf8(name)
+    return text if len(text) <= NAME_MAX else text[: NAME_MAX - 1] + "…"

@@ -1,0 +1,134 @@
+"""What the history holds of a run: its record, samples, spans and details. Plain values, and light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from replay.counts import ByName, RowCounts
+from replay.watch.history.process import Process, is_there
+
+_LIFE_S = 120.0
+"""A run on another host counts as running this long after its last sign of life. Signs come every few seconds; this
+leaves room for a history that is locked for a while, and for clocks that differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as it is known. Times are seconds since 1970; what is not known (yet) is None.
+
+    `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` with which the replay was done when the run
+    ended, whoever did it; `delivered_rows` of them this run brought into the topic.
+    `alive_s` is its last sign of life, `acked_s` when the position last moved, `rows_per_s` how fast it moved in the
+    last seconds.
+    """
+
+    run_id: str
+    job: str
+    date: str | None
+    command: str
+    topic: str
+    checkpoint: str
+    options: Mapping[str, str]
+    host: str
+    pid: int
+    process_start: str
+    started_s: float
+    alive_s: float
+    acked_s: float | None = None
+    ended_s: float | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    rows: int | None = None
+    start_row: int | None = None
+    done_row: int | None = None
+    sent_rows: int | None = None
+    already_there_rows: int | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    bad: Mapping[str, int] = field(default_factory=dict)
+    outages: int | None = None
+    outages_s: float | None = None
+    shifted_s: float | None = None
+    rows_per_s: float | None = None
+    lateness_p50_s: float | None = None
+    lateness_p99_s: float | None = None
+    lateness_max_s: float | None = None
+    ack_p50_s: float | None = None
+    ack_p99_s: float | None = None
+    ack_max_s: float | None = None
+    in_topic_rows: int | None = None
+    not_selected_rows: int | None = None
+    bad_rows: int | None = None
+    of_rows: int | None = None
+    delivered_rows: int | None = None
+    resent_rows: int | None = None
+
+    @property
+    def counts(self) -> RowCounts | None:
+        """None: nothing was known of its rows, or an older replay did not tell."""
+        if self.in_topic_rows is None or self.not_selected_rows is None or self.of_rows is None:
+            return None
+        return RowCounts(self.of_rows, self.in_topic_rows, self.not_selected_rows, self.bad)
+
+    def is_running(self, now_s: float) -> bool:
+        """It has not ended, and its process is still there. Where that cannot be told, a recent sign of life counts."""
+        if self.ended_s is not None:
+            return False
+        there = is_there(Process(self.host, self.pid, self.process_start))
+        return now_s - self.alive_s <= _LIFE_S if there is None else there
+
+    def is_interrupted(self, now_s: float) -> bool:
+        """It is gone without a word: kill -9, power, a crash of the machine."""
+        return self.ended_s is None and not self.is_running(now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRecord:
+    """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before.
+
+    `delivered_rows` are in the topic by then, thanks to this run; `event_s` is the newest event time handed over.
+    """
+
+    at_s: float
+    phase: str
+    done_row: int
+    in_flight_rows: int
+    lateness_p50_s: float | None
+    lateness_p99_s: float | None
+    lateness_max_s: float | None
+    ack_p50_s: float | None
+    ack_p99_s: float | None
+    outage: bool
+    ack_max_s: float | None = None
+    delivered_rows: int | None = None
+    event_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord:
+    """Part of a run that stands out: an `outage` or a `resume`. Seconds after the start; an open one has no end."""
+
+    kind: str
+    begin_s: float
+    end_s: float | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is told of a run where somebody looks closely. Its size is bounded, whatever the run was.
+
+    `inputs` are the first of its `files`; symbols, partitions and event times are those of the records that it handed
+    over; `verdict` is verify's; `origins` says of each option where it came from.
+    """
+
+    inputs: Sequence[str] = ()
+    files: int = 0
+    first_event_s: float | None = None
+    last_event_s: float | None = None
+    symbols: ByName = field(default_factory=ByName)
+    partitions: ByName = field(default_factory=ByName)
+    verdict: Mapping[str, Any] | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    cluster_id: str = ""

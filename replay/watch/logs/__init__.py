@@ -1,0 +1,1 @@
+"""Lines of a log: their fields, and where they are written."""

@@ -1,0 +1,143 @@
+"""Metrics of a run: a port to scrape, a file for node_exporter, a push gateway. None of them ever ends a replay.
+
+Labels are `replay_job` and `date`. Not `job`: Prometheus puts its own `job` on whatever it scrapes, so that ours would
+be renamed, and every alert that groups by it would take all replays for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from replay.atomic_file import replace_file
+from replay.delivery.snapshot import Display
+from replay.errors import UsageError, install_extra
+from replay.model import Clock, SystemClock
+from replay.watch.beside import Beside
+from replay.watch.metrics.reading import Metrics
+from replay.watch.run import RunInfo, outcome_of
+
+TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
+PUSH_S = 15.0
+READABLE = 0o644  # node_exporter is another user, and there is no secret in it
+END_WAIT_S = 10.0  # how long the last values may take to get out
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """Where metrics go; None: not there. `push` is a gateway's address, and may hold user and password."""
+
+    port: int | None = None
+    address: str = "127.0.0.1"
+    textfile: Path | None = None
+    push: str | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return self.port is not None or self.textfile is not None or self.push is not None
+
+
+def check(options: MetricsOptions) -> None:
+    """Raises `UsageError` for what cannot work at all, before anything is begun."""
+    if not options.wanted:
+        return
+    prometheus = _prometheus()
+    if options.push is not None:
+        prometheus.gateway_address(options.push)
+    if options.textfile is not None and options.textfile.suffix != ".prom":
+        raise UsageError(
+            f"node_exporter reads *.prom only, not {options.textfile.name!r}",
+            where="--metrics-textfile",
+            todo="name it like /var/lib/node_exporter/replay-nightly.prom",
+        )
+
+
+def _prometheus() -> Any:
+    try:
+        from replay.watch.metrics import prometheus  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        raise UsageError(
+            "metrics need the package prometheus-client, which is not installed",
+            where="--metrics-port, --metrics-textfile, --metrics-push",
+            todo=install_extra("metrics"),
+        ) from None
+    return prometheus
+
+
+@contextmanager
+def exporting(
+    options: MetricsOptions,
+    info: RunInfo,
+    to: Display,
+    *,
+    last_success_s: float | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Metrics]:
+    """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
+    must not vanish while the next run is under way."""
+    metrics = Metrics(to, last_success_s, clock or SystemClock())
+    if not options.wanted:
+        yield metrics
+        return
+    exporter = _prometheus().Exporter(info, metrics)
+    outputs = _outputs(options, exporter, to)
+    close = _served(options, exporter, to)
+    error: BaseException | None = None
+    try:
+        yield metrics
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        metrics.close(outcome_of(error))
+        for name, output in outputs.items():
+            if not output.finish(END_WAIT_S):
+                to.warning(f"the last metrics are not out yet, and not waited for any longer ({name})")
+        close()
+
+
+def _served(options: MetricsOptions, exporter: Any, to: Display) -> Any:
+    if options.port is None:
+        return lambda: None
+    try:
+        close, port = exporter.serve(options.port, options.address)
+    except (OSError, OverflowError) as error:
+        to.warning(f"no metrics on {options.address}:{options.port} (--metrics-port): {error}; the replay goes on")
+        return lambda: None
+    to.info(f"metrics on http://{options.address}:{port}/metrics")
+    return close
+
+
+def _outputs(options: MetricsOptions, exporter: Any, to: Display) -> dict[str, Beside]:
+    works = {}
+    if options.textfile is not None:
+        path = options.textfile
+        textfile = _Once(to, f"--metrics-textfile {path}", lambda: replace_file(path, exporter.text(), READABLE))
+        works[str(path)] = Beside("metrics file", TEXTFILE_S, textfile)
+    if options.push is not None:
+        gateway = exporter.gateway(options.push)
+        works[gateway.name] = Beside("metrics push", PUSH_S, _Once(to, f"--metrics-push {gateway.name}", gateway.push))
+    for work in works.values():
+        work.start()
+    return works
+
+
+class _Once:
+    """Work whose failure is a warning, once."""
+
+    def __init__(self, to: Display, name: str, work: Any) -> None:
+        self._to, self._name, self._work = to, name, work
+        self._warned = False
+
+    def __call__(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # whatever it is, rows are not to suffer from it
+            if not self._warned:
+                self._warned = True
+                self._to.warning(f"metrics cannot be written ({self._name}): {error}; the replay goes on")

@@ -1,0 +1,203 @@
+"""What the history knows of one replay, as the report tells it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from replay import __version__
+from replay.counts import NOT_SELECTED, ByName, RowCounts
+from replay.delivery.options import parse_pace
+from replay.errors import UsageError
+from replay.model import Fate
+from replay.watch.history.database import History
+from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
+from replay.watch.report.data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
+
+_LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
+
+Recorded = tuple[RunRecord, Sequence[SampleRecord], Sequence[SpanRecord], Details]
+
+
+def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
+    """All runs of a job and its date, or of a job without dates. Raises `UsageError` where there is none."""
+    found = [run for run in reversed(history.runs(job, date)) if run.date == date]
+    if not found:
+        raise UsageError(
+            f"no run of {job}{f' for {date}' if date else ''} is on record",
+            where=str(history.path),
+            todo="see which there are: replay history",
+        )
+    return from_history(
+        [(run, history.samples(run.run_id), history.spans(run.run_id), history.details(run.run_id)) for run in found],
+        now_s,
+    )
+
+
+def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
+    """The oldest run first, at least one. Where they were given different options, the last one's count."""
+    told: list[Run] = []
+    for run, samples, _, _ in recorded:
+        told.append(_run(run, samples, told[-1].done_rows if told else 0, now_s))
+    last = recorded[-1][0]
+    counts = _counts([run for run, *_ in recorded])
+    at_work = next((run for run, *_ in reversed(recorded) if run.sent_rows), last)  # others found nothing to do
+    pace = {name.lstrip("-"): value for name, value in at_work.options.items()}
+    options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
+    versions, machine = surroundings()
+    details = [each for *_, each in recorded]
+    found = next((each for each in reversed(details) if each.files), Details())  # of the last that looked
+    first_s, last_s = _event_times(details)
+    return ReportData(
+        job=last.job,
+        date=last.date or "",
+        topic=last.topic,
+        cluster=_cluster(next((each.cluster_id for each in reversed(details) if each.cluster_id), ""), options),
+        delivery=pace.get("delivery", ""),
+        pace=next((f"{name} {pace[name]}" for name in ("rate", "speed") if pace.get(name)), ""),
+        inputs=found.inputs or ([options["inputs"]] if options.get("inputs") else []),
+        files=found.files or (1 if options.get("inputs") else 0),
+        counts=counts,
+        made_s=now_s,
+        first_event_s=first_s,
+        last_event_s=last_s,
+        runs=told,
+        marks=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
+        replayed=_replayed(details),
+        bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
+        verdict=_verdict(recorded),
+        settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
+        versions=versions,
+        machine=machine,
+    )
+
+
+def _counts(found: Sequence[RunRecord]) -> RowCounts:
+    """The whole replay's, as the last run knew them. Older versions told positions, and what each run left out."""
+    for run in reversed(found):
+        if run.counts is not None:
+            return run.counts
+    left_out: Counter[str] = Counter()
+    for run in found:
+        left_out.update(run.left_out)
+    done_rows = max((run.done_row for run in found if run.done_row is not None), default=0)
+    not_selected = left_out.pop(NOT_SELECTED, 0)
+    in_topic = max(0, done_rows - not_selected - left_out.total())
+    rows = max((run.rows for run in found if run.rows is not None), default=0)
+    return RowCounts(max(rows, in_topic + not_selected + left_out.total()), in_topic, not_selected, dict(left_out))
+
+
+def _verdict(recorded: Sequence[Recorded]) -> Mapping[str, Any] | None:
+    """The last one. One that is older than what was sent since says nothing of it."""
+    for run, _, _, found in reversed(recorded):
+        if found.verdict is not None or run.sent_rows:
+            return found.verdict
+    return None
+
+
+def _cluster(cluster_id: str, options: Mapping[str, str]) -> str:
+    """`id x7Kq… at kafka-1:9092,kafka-2:9092`."""
+    servers = options.get("bootstrap_servers", "")
+    known = f"id {cluster_id}" if cluster_id else ""
+    return " at ".join(filter(None, (known, servers)))
+
+
+def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None]:
+    firsts = [each.first_event_s for each in details if each.first_event_s is not None]
+    lasts = [each.last_event_s for each in details if each.last_event_s is not None]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _replayed(details: Sequence[Details]) -> Replayed | None:
+    symbols, partitions = _sum(each.symbols for each in details), _sum(each.partitions for each in details)
+    return Replayed(symbols, partitions) if symbols.rows or partitions.rows else None
+
+
+def _sum(counts: Iterable[ByName]) -> ByName:
+    """Of all runs. How many names are among the others is known as far as one run knew it."""
+    rows: Counter[str] = Counter()
+    names = others_rows = 0
+    for each in counts:
+        rows.update(each.rows)
+        names, others_rows = max(names, each.names), others_rows + each.others_rows
+    return ByName(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
+
+
+def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Versions, and the machine, of this process."""
+    from confluent_kafka import libversion  # noqa: PLC0415 - where the history alone is asked for, it is not loaded
+
+    versions = {"replay": __version__, "Python": platform.python_version(), "librdkafka": libversion()[0]}
+    machine = {"Host": platform.node(), "System": platform.platform(), "CPUs": str(os.cpu_count() or "")}
+    return {**versions, **{name: version(name) for name in _LIBRARIES}}, machine
+
+
+def _run(run: RunRecord, samples: Sequence[SampleRecord], position: int, now_s: float) -> Run:
+    """`position`: where the replay stood before. A run that ended before it knew has changed nothing."""
+    if run.in_topic_rows is not None:
+        first_rows, done_rows = run.in_topic_rows - (run.delivered_rows or 0), run.in_topic_rows
+    else:  # an older replay, or one that ended before it knew
+        first_rows = position if run.start_row is None else run.start_row
+        done_rows = first_rows if run.done_row is None else run.done_row
+    sent, resent = run.sent_rows or 0, run.resent_rows or 0
+    rows_per_s, speed = _pace(run.options)
+    return Run(
+        begun_s=run.started_s,
+        last_s=_last_s(run, now_s),
+        first_rows=first_rows,
+        done_rows=done_rows,
+        sent_rows=sent,
+        already_there_rows=run.already_there_rows or 0,
+        unconfirmed_rows=max(0, sent - resent - (run.delivered_rows or 0)) if run.in_topic_rows is not None else 0,
+        resent_rows=resent,
+        exit_code=run.exit_code,
+        is_alive=run.is_running(now_s),
+        reason="" if run.exit_code == 0 else run.reason or "",
+        process=f"{run.host}:{run.pid}",
+        outages=run.outages or 0,
+        outages_s=run.outages_s or 0.0,
+        samples=[_sample(run, each, first_rows) for each in samples],
+        rows_per_s=rows_per_s,
+        speed=speed,
+        restarts="--restart" in run.options,
+    )
+
+
+def _pace(options: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """Rows a second, and speed, where the plan is a straight line."""
+    try:
+        pace = parse_pace(*(options.get(name) or None for name in ("--rate", "--speed", "--max-gap")))
+    except UsageError:  # a history of other times
+        return None, None
+    return pace.rows_per_s, pace.speed if pace.gap_max_s is None else None
+
+
+def _last_s(run: RunRecord, now_s: float) -> float:
+    if run.ended_s is not None:
+        return run.ended_s
+    return now_s if run.is_running(now_s) else run.alive_s
+
+
+def _sample(run: RunRecord, sample: SampleRecord, first_rows: int) -> Sample:
+    rows = sample.done_row if sample.delivered_rows is None else first_rows + sample.delivered_rows
+    return Sample(
+        at_s=run.started_s + sample.at_s,
+        done_rows=max(first_rows, rows),  # before a run knows where to go on, it is at row 0
+        lateness=_delays(sample.lateness_p50_s, sample.lateness_p99_s, sample.lateness_max_s),
+        ack_latency=_delays(sample.ack_p50_s, sample.ack_p99_s, sample.ack_max_s),
+        event_s=sample.event_s,
+    )
+
+
+def _delays(p50_s: float | None, p99_s: float | None, max_s: float | None) -> Delays | None:
+    return None if p50_s is None or p99_s is None else Delays(p50_s, p99_s, max_s)
+
+
+def _span(run: RunRecord, span: SpanRecord, now_s: float) -> Mark:
+    """One without an end lasts to the end of its run."""
+    end_s = _last_s(run, now_s) if span.end_s is None else run.started_s + span.end_s
+    return Mark(MarkKind(span.kind), run.started_s + span.begin_s, end_s, span.what)

@@ -1,0 +1,210 @@
+"""A replay as one page of HTML that needs nothing else: `ReportData` in, text out. No I/O.
+
+The page loads nothing and runs no script, and says so to the browser (Content-Security-Policy). Everything that comes
+from outside (symbols, paths, what brokers say) is escaped by the template engine, and plots hold no such text.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from replay import __version__
+from replay.counts import ByName
+from replay.errors import ExitCode, UsageError, install_extra, printable
+from replay.units import duration
+from replay.watch.report.data import Mark, MarkKind, ReportData, Run, RunState
+from replay.watch.report.over_time import over_time, rows_per_s
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TOP = 20
+"""So many symbols and partitions have a line of their own: more would be a list to search, not to read."""
+
+INPUTS_TOP = 10
+RUNS_MAX = 50
+EVENTS_MAX = 60
+"""So many runs, outages and resumes are listed and drawn, the latest: restarts every minute of a night must not make a
+page of megabytes."""
+
+VERDICT_KINDS = ("found", "lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
+"""As `replay verify` lists them; its module is not imported for their names, since it brings the Kafka client."""
+
+TODO: Mapping[int, str] = {
+    ExitCode.DIFFERENT: "Look at where the topic differs, below.",
+    ExitCode.USAGE: "Mend the option it names.",
+    ExitCode.INPUT: "Mend the file it names.",
+    ExitCode.STATE_CONFLICT: "Put back what changed, or start over with --restart, which sends all rows again.",
+    ExitCode.BROKER_UNAVAILABLE: "Run the same command again once the broker is back: it resumes without duplicates.",
+    ExitCode.LOCKED: "Wait for the other instance.",
+    ExitCode.PRODUCER_FATAL: "Mend what the broker complains about, then run again: it resumes.",
+    ExitCode.CHECKPOINT_UNWRITABLE: "Mend the folder, then run again: it resumes.",
+    ExitCode.BUG: "This is a bug in replay: report it with the output of --debug. Progress is safe.",
+}
+"""What helps, as in the README's table, where the error itself did not say."""
+
+_AGAIN = "Run the same command again: it resumes without duplicates."
+
+_SAYS: Mapping[RunState, str] = {
+    RunState.DONE: "Every row that is to be there is in the topic.",
+    RunState.STOPPED: "It was stopped by a signal, and what was in flight was waited for.",
+    RunState.INTERRUPTED: "The process ended without a word: it was killed, or the machine went off.",
+    RunState.RUNNING: "It is under way; this page is how it was at the time below.",
+    RunState.UNKNOWN: "No run is on record: the history of runs was lost, or there was none.",
+}
+
+_MARKS: Mapping[MarkKind, str] = {
+    MarkKind.OUTAGE: "Broker unavailable",
+    MarkKind.RESUME: "Resumed",
+    MarkKind.PAUSE: "Not running",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One line of a table of counts. `rest` stands for so many that have no line of their own."""
+
+    name: str
+    rows: int
+    share: float
+    rest: int = 0
+
+
+def check_installed() -> None:
+    """Raises `UsageError` where the extra is missing: better before a replay of hours than behind it."""
+    for library in ("jinja2", "matplotlib"):
+        if importlib.util.find_spec(library) is None:
+            raise UsageError(
+                f"the report needs {library}, which is not installed",
+                where="--report",
+                todo=install_extra("report"),
+            )
+
+
+def render(data: ReportData, zone: tzinfo = UTC) -> str:
+    """The page. Raises `UsageError` where the libraries for it are not installed."""
+    check_installed()
+    environment, runs, marks = _environment(zone), data.runs[-RUNS_MAX:], _marks(data)
+    return environment.get_template("report.html.jinja").render(
+        data=data,
+        zone=_zone_name(zone, data.made_s),
+        says=_says(data),
+        todo=_todo(data),
+        took_s=sum(run.lasted_s for run in data.runs),
+        rows_per_s=rows_per_s(data.runs),
+        already_there_rows=sum(run.already_there_rows for run in data.runs),
+        duplicated_rows=data.verdict["duplicated"] if data.verdict else 0,
+        outages=data.outages[0],
+        outages_s=data.outages[1],
+        runs=runs,
+        runs_before=max(0, len(data.runs) - RUNS_MAX),
+        inputs=data.inputs[:INPUTS_TOP],
+        plots=over_time(data, runs, marks, zone),
+        marks=marks,
+        marks_before=len(data.all_marks()) - len(marks),
+        mark_names=_MARKS,
+        symbols=_counts(data.replayed.symbols) if data.replayed else [],
+        partitions=_counts(data.replayed.partitions) if data.replayed else [],
+        kinds=VERDICT_KINDS,
+        version=__version__,
+    )
+
+
+def _environment(zone: tzinfo) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra, and only for this
+
+    environment = Environment(
+        loader=PackageLoader("replay.watch.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(
+        count=lambda number: f"{number:,}",
+        count_of=_count_of,
+        percent=_percent,
+        lasting=duration,
+        moment=lambda at_s: datetime.fromtimestamp(at_s, zone).strftime("%Y-%m-%d %H:%M:%S"),
+        iso=lambda at_s: datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds"),
+        outcome=_outcome,
+    )
+    return environment
+
+
+def _shown(value: object) -> object:
+    """Texts without control characters, of which HTML allows few; what is markup already is our own."""
+    return printable(value) if type(value) is str else value
+
+
+# -- in words ---------------------------------------------------------------------------------------------
+
+
+def _zone_name(zone: tzinfo, at_s: float) -> str:
+    return getattr(zone, "key", None) or datetime.fromtimestamp(at_s, zone).tzname() or "local time"
+
+
+def _outcome(run: Run) -> str:
+    """`Failed, exit 5`."""
+    word = run.state.word
+    return word if run.exit_code in (None, ExitCode.DONE) else f"{word}, exit {run.exit_code}"
+
+
+def _says(data: ReportData) -> str:
+    if data.state is RunState.FAILED:
+        return _stopped(data.runs[-1].reason) or "It gave no reason."
+    return _SAYS[data.state]
+
+
+def _todo(data: ReportData) -> str:
+    if data.state in (RunState.STOPPED, RunState.INTERRUPTED):
+        return _AGAIN
+    if data.state is not RunState.FAILED:
+        return ""
+    last = data.runs[-1]
+    return _stopped(last.todo[:1].upper() + last.todo[1:]) or TODO.get(last.exit_code or 0, _AGAIN)
+
+
+def _stopped(text: str) -> str:
+    """With a full stop. A reason keeps its first letter: it begins with a place, as `kafka-1:9092: no answer`."""
+    return f"{text}." if text and not text.endswith((".", "!", "?")) else text
+
+
+def _count_of(things: Sized | int, name: str) -> str:
+    """`1 run`, `12 runs`."""
+    number = things if isinstance(things, int) else len(things)
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
+def _percent(share: float) -> str:
+    """Never 100 % of what is not complete, never 0 % of what is there."""
+    if 0.0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1.0:
+        return "> 99.9 %"
+    return f"{share:.1%}".replace("%", " %").replace(".0 ", " ")
+
+
+def _counts(counts: ByName) -> list[Count]:
+    """The largest first, and what is left as one line."""
+    largest = sorted(counts.rows.items(), key=lambda item: -item[1])
+    rows = sum(counts.rows.values()) + counts.others_rows or 1
+    lines = [Count(name, number, number / rows) for name, number in largest[:TOP]]
+    if rest := counts.names - len(lines):
+        left = sum(number for _, number in largest[TOP:]) + counts.others_rows
+        lines.append(Count("", left, left / rows, rest))
+    return lines
+
+
+# -- over time --------------------------------------------------------------------------------------------
+
+
+def _marks(data: ReportData) -> list[Mark]:
+    """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
+    first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
+    return [mark for mark in data.all_marks() if mark.from_s >= first_s][-EVENTS_MAX:]

@@ -1,0 +1,175 @@
+"""Runs as lines to draw: one time axis without the long pauses, and no more points than can be seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replay.model import Floats, Ints
+from replay.watch.report.data import Delays, Mark, MarkKind, Run
+
+PAUSE_SHARE = 0.06
+"""A pause between runs is at most about this wide, as a share of the running time: a night must not hide minutes."""
+
+PAUSES_SHARE_MAX = 0.4
+"""And all of them together about this: a job that fails at once, over and over, is not all pauses."""
+
+SPAN_MIN_S = 5.0
+"""The axis covers at least this: below it, marks at whole seconds say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Clock time to places on the axis, and back: equal, but that long pauses between runs are cut short."""
+
+    clock_s: Floats
+    place_s: Floats
+
+    def place(self, clock_s: Floats) -> Floats:
+        return np.interp(clock_s, self.clock_s, self.place_s)
+
+    def clock(self, place_s: float) -> float:
+        """Places outside the axis belong to no moment; they get the nearest."""
+        return float(np.interp(place_s, self.place_s, self.clock_s))
+
+    @property
+    def span_s(self) -> float:
+        return float(self.place_s[-1] - self.place_s[0])
+
+
+def time_axis(runs: Sequence[Run]) -> TimeAxis:
+    """From the first run's begin to the last one's end."""
+    running_s = sum(run.lasted_s for run in runs)
+    pauses = max(1, len(runs) - 1)
+    shown_s = max(1.0, running_s * min(PAUSE_SHARE, PAUSES_SHARE_MAX / pauses))
+    unit_s = next(unit for unit in (3600, 60, 1) if shown_s >= unit)  # so that round times stay at round places
+    clock, place = [runs[0].begun_s], [runs[0].begun_s]
+    for run in runs:
+        pause_s = max(0.0, run.begun_s - clock[-1])
+        cut_s = max(0.0, (pause_s - shown_s) // unit_s * unit_s)
+        for at_s, left_out_s in ((run.begun_s, cut_s), (run.last_s, 0.0)):
+            if at_s > clock[-1]:
+                place.append(place[-1] + at_s - clock[-1] - left_out_s)
+                clock.append(at_s)
+    if (missing_s := SPAN_MIN_S - (place[-1] - place[0])) > 0:
+        place.append(place[-1] + missing_s)
+        clock.append(clock[-1] + missing_s)
+    return TimeAxis(np.array(clock), np.array(place))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run's points: place on the axis, and what is drawn there. NaN: nothing to draw.
+
+    `rows` are in the topic, `event_s` is the newest event time handed over, each with what the pace had planned.
+    """
+
+    place_s: Floats
+    rows_per_s: Floats
+    lateness_s: Floats  # p50, p99, max as rows
+    ack_latency_s: Floats
+    rows: Floats  # reached, planned
+    event_s: Floats  # reached, planned
+
+
+_NOTHING = np.empty(0)
+Gaps = Sequence[tuple[float, float]]
+"""Clock times between which nothing can be drawn, one behind the other."""
+
+
+def outages_of(run: Run, marks: Sequence[Mark]) -> list[tuple[float, float]]:
+    """When the broker was away while this run lasted."""
+    found = [
+        (max(run.begun_s, each.from_s), min(run.last_s, each.to_s)) for each in marks if each.kind is MarkKind.OUTAGE
+    ]
+    return sorted((begin, end) for begin, end in found if begin < end)
+
+
+def line(
+    run: Run,
+    axis: TimeAxis,
+    points_max: int,
+    gaps: Gaps = (),
+    rows_max: float = np.inf,
+    *,
+    in_steps: bool = False,
+) -> Line:
+    """Rows a second between samples; several samples make one point where there would be too many points.
+
+    A point stands at the end of its stretch, and has the stretch's highest delays. In `gaps` nothing was acknowledged:
+    no curve goes through them but the plan's, which goes to `rows_max`. `in_steps`: the rows of a transaction are there
+    at once, and are told by the time since the one before.
+    """
+    if not run.samples:
+        return Line(_NOTHING, _NOTHING, *(np.empty((count, 0)) for count in (3, 3, 2, 2)))
+    at_s = np.array([run.begun_s, *(each.at_s for each in run.samples)])
+    rows = np.array([run.first_rows, *(each.done_rows for each in run.samples)], dtype=np.float64)
+    edges_s = np.array(gaps, dtype=np.float64).ravel()
+    part = np.searchsorted(edges_s, at_s[1:], side="right")  # odd: inside a gap
+    even = _between_steps(at_s, rows) if in_steps else rows
+    seconds, more = np.diff(at_s), np.maximum(np.diff(even), 0.0)  # a new producer may begin a little further back
+    held_back = np.diff(part, prepend=0) > 0  # what was acknowledged at once at a gap's end is no throughput
+    seconds[held_back], more[held_back] = 0.0, 0.0
+    place = axis.place(at_s[1:])
+    stretch = np.floor((place - axis.place_s[0]) / (axis.span_s / points_max))
+    firsts = np.flatnonzero((np.diff(stretch, prepend=-1.0) != 0) | (np.diff(part, prepend=-1) != 0))
+    lasts = np.append(firsts[1:], len(place)) - 1
+    took_s = np.add.reduceat(seconds, firsts)
+    rate = np.divide(np.add.reduceat(more, firsts), took_s, out=np.full_like(took_s, np.nan), where=took_s > 0)
+    highest = [
+        np.fmax.reduceat(_rows([getattr(sample, name) for sample in run.samples]), firsts, axis=1)
+        for name in ("lateness", "ack_latency")
+    ]
+    event_s = np.array([np.nan if each.event_s is None else each.event_s for each in run.samples])
+    points = np.vstack([rate, *highest, rows[1:][lasts], event_s[lasts]])
+    points[:, part[lasts] % 2 == 1] = np.nan
+    where_s, points = _broken(at_s[1:][lasts], points, part[lasts])
+    planned = np.minimum(_planned_rows(run, rows, at_s, where_s), rows_max)
+    return Line(
+        axis.place(where_s),
+        points[0],
+        points[1:4],
+        points[4:7],
+        np.vstack([points[7], planned]),
+        np.vstack([points[8], _planned_events(run, at_s, event_s, where_s)]),
+    )
+
+
+def _between_steps(at_s: Floats, rows: Floats) -> Floats:
+    """As if the rows of each step had come one after the other since the step before."""
+    steps = np.flatnonzero(np.diff(rows, prepend=-1.0) > 0)
+    between: Floats = np.interp(at_s, at_s[steps], rows[steps])
+    return between
+
+
+def _broken(at_s: Floats, points: Floats, part: Ints) -> tuple[Floats, Floats]:
+    """With a point of nothing where two points have a gap between them, and none in it."""
+    breaks = np.flatnonzero(np.diff(part // 2) > 0) + 1
+    middle_s = (at_s[breaks - 1] + at_s[breaks]) / 2
+    return np.insert(at_s, breaks, middle_s), np.insert(points, breaks, np.nan, axis=1)
+
+
+def _planned_rows(run: Run, rows: Floats, at_s: Floats, where_s: Floats) -> Floats:
+    """As many rows as the rate has due by then, from when the first one moved."""
+    moved = np.flatnonzero(rows > run.first_rows)
+    if run.rows_per_s is None or not len(moved):
+        return np.full(len(where_s), np.nan)
+    since_s = where_s - at_s[moved[0] - 1]
+    return np.where(since_s >= 0, run.first_rows + run.rows_per_s * since_s, np.nan)
+
+
+def _planned_events(run: Run, at_s: Floats, event_s: Floats, where_s: Floats) -> Floats:
+    """The event time that the speed has due by then, from when the first one went out."""
+    known = np.flatnonzero(~np.isnan(event_s))
+    if run.speed is None or not len(known):
+        return np.full(len(where_s), np.nan)
+    since_s = where_s - at_s[1:][known[0]]
+    return np.where(since_s >= 0, event_s[known[0]] + run.speed * since_s, np.nan)
+
+
+def _rows(delays: Sequence[Delays | None]) -> Floats:
+    none = (np.nan, np.nan, np.nan)
+    known = [none if each is None else (each.p50_s, each.p99_s, each.max_s) for each in delays]
+    return np.array(known, dtype=np.float64).T

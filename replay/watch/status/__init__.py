@@ -1,0 +1,1 @@
+"""How each replay stands: its checkpoint, joined with its last run."""
