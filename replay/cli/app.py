@@ -599,13 +599,14 @@ def _command(logging: Logging, *, logs: bool = True) -> Iterator[Any]:
 def _set_up_logging(logging: Logging, console: Any) -> None:
     from loguru import logger  # noqa: PLC0415
 
-    from replay.watch.logs import setup as logs  # noqa: PLC0415
+    from replay.watch.logs.file import parse_log_file  # noqa: PLC0415
+    from replay.watch.logs.setup import set_up_logging  # noqa: PLC0415
 
     as_json = logging.log_format is LogFormat.JSON
-    logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
+    set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     if logging.log_file is not None:
-        file = logs.parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
-        logs.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
+        file = parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
+        set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
     warn_of_variables(logger.warning)
 
 
@@ -613,7 +614,7 @@ def _log_error(error: Exception, *, debug: bool) -> int:
     """What went wrong, as the last line; the exit code that says the same."""
     from loguru import logger  # noqa: PLC0415
 
-    from replay.watch.logs.setup import fields_of  # noqa: PLC0415
+    from replay.watch.logs.lines import fields_of  # noqa: PLC0415
 
     code = exit_code(error)
     line = logger.bind(**fields_of(error))

@@ -16,8 +16,7 @@ from replay.cli.progress_line import Field, bar_width, fit, named, progress_fiel
 from replay.delivery.snapshot import Snapshot
 from replay.model import fates_of, reasons
 from replay.units import duration
-from replay.watch.logs.setup import Repeats
-from replay.watch.logs.setup import set_up_logging as set_up_logging  # noqa: PLC0414 - the command line finds it here
+from replay.watch.logs.repeats import Repeats
 
 _QUIET_S = 4.0  # the same warning (but for its numbers) is not shown again within this
 _RATE_WINDOW_S = 5.0  # the rate shown is over about this long: steady enough to read, quick enough to see a stall
@@ -57,7 +56,7 @@ class Terminal:
         self._logger().info("{}", message)
 
     def warning(self, message: str) -> None:
-        held = self._repeats.told(message, time.monotonic())
+        held = self._repeats.held_back(message, time.monotonic())
         if held is not None:
             self._logger().warning("{}", f"{message} (and {held:,} more like it)" if held else message)
 

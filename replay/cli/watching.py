@@ -20,7 +20,7 @@ from replay.model import Clock, SystemClock
 from replay.watch import notify, summary
 from replay.watch.history.database import History, HistoryUnreadable
 from replay.watch.history.recorder import Recorder, recording
-from replay.watch.logs.setup import logged_as, mark
+from replay.watch.logs.lines import logged_as, mark
 from replay.watch.metrics import export as metrics
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.report import collect as report_history

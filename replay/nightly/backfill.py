@@ -22,7 +22,7 @@ from replay.nightly import attempts, missing
 from replay.nightly.children import Children
 from replay.nightly.due import Retries
 from replay.reporter import Reporter
-from replay.watch.logs.setup import logged_as
+from replay.watch.logs.lines import logged_as
 
 
 class DayState(StrEnum):

@@ -26,7 +26,7 @@ from replay.nightly.children import Children
 from replay.nightly.cron import parse_cron
 from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
-from replay.watch.logs.setup import logged_as
+from replay.watch.logs.lines import logged_as
 
 
 class Firings(Protocol):

@@ -16,7 +16,7 @@ from replay.cli.watching import WatchOptions, watching, write_page
 from replay.delivery.snapshot import Snapshot
 from replay.errors import BrokerUnavailable, Different, ExitCode
 from replay.watch.history.database import History
-from replay.watch.logs.setup import fields_of
+from replay.watch.logs.lines import fields_of
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.notify import Notify, NotifyOn
 from replay.watch.report import page as html_report
