@@ -1,14 +1,14 @@
 """A run as its surroundings see it: what it is, how far it came, how it ended. Pure and light.
 
-History, metrics, notifications and the machine-readable summary all tell of these.
+The history, the metrics, notifications and the machine-readable summary are all made of these.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from replay.counts import RowCounts
 from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
@@ -16,10 +16,6 @@ from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
 if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
     from replay.delivery.pace import Lateness
     from replay.delivery.snapshot import Snapshot
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +29,12 @@ class RunInfo:
     topic: str
     checkpoint: str
     options: Mapping[str, str] = field(default_factory=dict)
-    run_id: str = field(default_factory=_new_id)
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
 DAY_OFF = "run on a day off"
-"""Command of a run that found no file, and that its calendar does not expect any: a success without a checkpoint."""
+"""The command of a run that found no file where its calendar expects none: a success without a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +71,15 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Of how late rows went out, or how long their acknowledgements took; None where nothing was measured."""
+    """Of how late rows went out, or of how long their acknowledgements took. None: nothing was measured."""
 
     p50_s: float | None = None
     p99_s: float | None = None
     max_s: float | None = None
+
+    def named(self, what: str) -> dict[str, float | None]:
+        """As columns of the history: `lateness_p50_s` and so on."""
+        return {f"{what}_{each.name}": getattr(self, each.name) for each in fields(self)}
 
 
 def quantiles(measured: Lateness) -> Quantiles:
@@ -90,36 +90,49 @@ def quantiles(measured: Lateness) -> Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How far a run has come. Unlike a `Snapshot` they stand still, so that another thread may read them.
+    """How far a run has come. They stand still, so that another thread may read them.
 
-    `done_row` is the next row: those before it are done, whoever did it. `counts` are the whole replay's, too. Rows are
-    `acked` when this run has brought them into the topic; `resent` are those that it handed over again. `sending_s` is
-    the time since its first producer began.
+    `done_row` is the next row: all rows before it are done. It and `counts` are the whole replay's; the other rows are
+    this run's. Rows are `acked` once this run has brought them into the topic. `resent` rows are those that it handed
+    over again. `sending_s` is the time since its first producer began.
     """
 
-    rows: int
-    start_row: int
-    done_row: int
-    sent_rows: int
-    acked_rows: int
-    already_there_rows: int
-    resent_rows: int
-    in_flight_rows: int
-    counts: RowCounts
-    lateness: Quantiles
-    ack_latency: Quantiles
-    shifted_s: float
-    outages: int
-    outages_s: float
-    sending_s: float
+    rows: int = 0
+    start_row: int = 0
+    done_row: int = 0
+    sent_rows: int = 0
+    acked_rows: int = 0
+    already_there_rows: int = 0
+    resent_rows: int = 0
+    in_flight_rows: int = 0
+    counts: RowCounts = field(default_factory=lambda: RowCounts(0))
+    lateness: Quantiles = Quantiles()
+    ack_latency: Quantiles = Quantiles()
+    shifted_s: float = 0.0
+    outages: int = 0
+    outages_s: float = 0.0
+    sending_s: float = 0.0
+
+    def named(self) -> dict[str, Any]:
+        """What is kept of them, by the names that machines read. What is in flight is of this moment only."""
+        found: dict[str, Any] = {}
+        for each in fields(self):
+            if each.name == "counts":
+                found |= {
+                    **self.counts.named(),
+                    "left_out": self.counts.left_out,
+                    "bad": dict(self.counts.bad_by_reason),
+                }
+            elif each.name != "in_flight_rows":
+                found[each.name] = getattr(self, each.name)
+        return found
 
 
 def figures(shown: Snapshot) -> Figures:
-    done_row = shown.done_rows if shown.committed_row is None else shown.committed_row
     return Figures(
         rows=shown.rows,
         start_row=shown.first_row,
-        done_row=done_row,
+        done_row=shown.done_rows if shown.committed_row is None else shown.committed_row,
         sent_rows=shown.sent_rows,
         acked_rows=shown.delivered_rows,
         already_there_rows=shown.already_there_rows,

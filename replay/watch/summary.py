@@ -31,8 +31,8 @@ def summary(
     started_s: float,
     ended_s: float,
 ) -> dict[str, Any]:
-    """`seen` is None where the run ended before anything was known of its rows, `verdict` where the topic was not read
-    back. Options and examples are left out: they are in the history, and what notifications carry should be small."""
+    """`seen` is None where the run ended before anything was known of its rows. `verdict` is None where the topic was
+    not read back. Options and examples are left out: they are in the history, and notifications should be small."""
     return {
         "replay_version": __version__,
         "run_id": info.run_id,
@@ -54,24 +54,11 @@ def summary(
 
 def _of_rows(seen: Figures | None) -> dict[str, Any]:
     if seen is None:
-        return dict.fromkeys(_NAMES)
+        return dict.fromkeys(_of_rows(Figures()))
     return {
-        "rows": seen.rows,
-        "start_row": seen.start_row,
-        "done_row": seen.done_row,
-        "sent_rows": seen.sent_rows,
-        "acked_rows": seen.acked_rows,
-        "already_there_rows": seen.already_there_rows,
-        "resent_rows": seen.resent_rows,
-        **seen.counts.named(),
-        "left_out": seen.counts.left_out,
-        "bad": dict(seen.counts.bad_by_reason),
+        **seen.named(),
         "lateness": asdict(seen.lateness),
         "ack_latency": asdict(seen.ack_latency),
-        "shifted_s": seen.shifted_s,
-        "outages": seen.outages,
-        "outages_s": seen.outages_s,
-        "sending_s": seen.sending_s,
         "rows_per_s": seen.acked_rows / seen.sending_s if seen.sending_s else None,
     }
 
@@ -79,15 +66,9 @@ def _of_rows(seen: Figures | None) -> dict[str, Any]:
 _LONG = frozenset({"starts", "ends", "examples"})
 """Parts of a verdict that grow with partitions and differences."""
 
-_NAMES = (
-    "rows", "start_row", "done_row", "sent_rows", "acked_rows", "already_there_rows", "resent_rows", "in_topic_rows",
-    "not_selected_rows", "bad_rows", "of_rows", "left_out", "bad", "lateness", "ack_latency", "shifted_s", "outages",
-    "outages_s", "sending_s", "rows_per_s",
-)  # fmt: skip
-
 
 def write(target: str, document: dict[str, Any], to: Reporter) -> None:
-    """All of it or nothing. The replay is over, and its exit code stands: what goes wrong here is a warning."""
+    """All of it or nothing. The replay is over and its exit code stands, so that a failure here is a warning."""
     data = (json.dumps(document, indent=1) + "\n").encode()
     try:
         if target == STANDARD_OUTPUT:

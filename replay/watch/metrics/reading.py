@@ -36,7 +36,6 @@ class Metrics(Relay):
         super().__init__(to)
         self._clock = clock
         self._shown: Snapshot | None = None
-        self._outcome: Outcome | None = None
         self._done_rows = -1
         self._moved_s = self._read_s = float("-inf")
         self.reading = Reading(running=True, success_s=last_success_s)
@@ -50,15 +49,11 @@ class Metrics(Relay):
             self._read_s = now_s
             self._read(snapshot)
 
-    def ended(self, exit_code: int, reason: str) -> None:
-        """How the run ended, where no error says it."""
-        self._outcome = Outcome(exit_code, reason)
-
     def close(self, outcome: Outcome) -> None:
-        """The last figures, and how it ended, unless `ended` was told."""
+        """The last figures, and how the run ended."""
         if self._shown is not None:
             self._read(self._shown)
-        code = (self._outcome or outcome).exit_code
+        code = outcome.exit_code
         success_s = self.now_s() if code == ExitCode.DONE else self.reading.success_s
         # The producer is gone, and its queues with it.
         self.reading = replace(self.reading, running=False, exit_code=code, success_s=success_s, statistics=None)

@@ -18,7 +18,7 @@ import pytest
 
 from replay.counts import ByName, RowCounts
 from replay.delivery.snapshot import RESUMING, SETTLING, Snapshot
-from replay.errors import BrokerUnavailable, ExitCode
+from replay.errors import BrokerUnavailable, Different
 from replay.model import Fate, PartitionMark, Position, Progress
 from replay.watch.history import recorder as module
 from replay.watch.history.database import History
@@ -237,16 +237,16 @@ def test_what_follows_the_last_row_is_no_resume(watched):
 
 
 @pytest.mark.parametrize(
-    ("raised", "told", "outcome"),
+    ("raised", "outcome"),
     [
-        (None, None, Outcome(0, "done")),
-        (BrokerUnavailable("no answer for 300 s", where="a:9092"), None, Outcome(5, "a:9092: no answer for 300 s")),
-        (KeyboardInterrupt(), None, Outcome(130, "stopped by SIGINT")),
-        (ZeroDivisionError("oh"), None, Outcome(70, "a bug in replay: ZeroDivisionError: oh")),
-        (None, (ExitCode.DIFFERENT, "3 rows are lost"), Outcome(1, "3 rows are lost")),
+        (None, Outcome(0, "done")),
+        (BrokerUnavailable("no answer for 300 s", where="a:9092"), Outcome(5, "a:9092: no answer for 300 s")),
+        (KeyboardInterrupt(), Outcome(130, "stopped by SIGINT")),
+        (ZeroDivisionError("oh"), Outcome(70, "a bug in replay: ZeroDivisionError: oh")),
+        (Different("3 rows are lost"), Outcome(1, "3 rows are lost")),
     ],
 )
-def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, told, outcome):
+def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, outcome):
     """Broken: a failed night would show as done or running, or its error would be swallowed."""
     history, shown = History(tmp_path / "h.sqlite"), Snapshot(10)
     caught: BaseException | None = None
@@ -254,8 +254,6 @@ def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, told, outcom
         with recording(history, INFO, Told()) as recorder:
             recorder.progress(shown)
             shown.done_rows = 7
-            if told is not None:
-                recorder.ended(*told)
             if raised is not None:
                 raise raised
     except BaseException as error:
@@ -338,7 +336,7 @@ def test_a_full_disk_is_a_warning_once_and_written_later(watched, monkeypatch):
 
     with monkeypatch.context() as full:
         full.setattr(sqlite3, "connect", small)
-        monkeypatch.setattr(watched.recorder, "_tidied", True)
+        monkeypatch.setattr(watched.recorder, "_is_tidied", True)
         watched.recorder._open["outage"] = SpanRecord("outage", 1.0, None, "x" * 100_000)
         fails_twice(watched)
     written_again(watched)
