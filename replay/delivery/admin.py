@@ -16,7 +16,8 @@ from replay.delivery.idempotent import encoded_from
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.preflight import Context, check_left_out, find_topic, job_print
 from replay.delivery.session import lead_rows_max
-from replay.delivery.snapshot import Display, Snapshot
+from replay.delivery.snapshot import Display
+from replay.delivery.tally import Tally
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import Cluster, Topic
 from replay.kafka.options import KafkaOptions
@@ -142,7 +143,7 @@ def _rebuild(
             )
         patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock))
         with closing(Cluster(options.kafka, patience)) as cluster:
-            context = Context(options, source, file, cluster, stop, report, clock, Snapshot(source.rows))
+            context = Context(options, source, file, cluster, stop, report, clock, Tally(source.rows))
             topic = find_topic(context, None)
             low, high = cluster.watermarks(topic)
             starts = list(first_offsets) if first_offsets is not None else low

@@ -33,23 +33,23 @@ SETTLE_ROUNDS_MAX = 10
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     """Send what is missing; the checkpoint says done when it returns."""
     progress = _begin(ready) if saved is None else _resume(ready, saved)
-    ready.shown.begins(progress)
+    ready.tally.begins(progress)
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     while True:
         session = Session(
             ready.options, ready.source, ready.encoder, KafkaSink(ready.options.kafka), progress, ready.save,
-            ready.stop, ready.report, ready.shown, ready.clock, ready.watch,
+            ready.stop, ready.report, ready.tally, ready.clock, ready.watch,
         )  # fmt: skip
         try:
             session.run()
             return
         except Resync as reason:
             now_s, servers = ready.clock.monotonic(), ready.options.kafka.bootstrap_servers
-            standstill.check(now_s, ready.shown.done_rows, "no producer got any further", reason, servers)
+            standstill.check(now_s, ready.tally.done_rows, "no producer got any further", reason, servers)
             ready.report.warning(f"{reason}: going on with a new producer, as after a crash")
             ready.watch.confirm()
             progress = _resume(ready, _reload(ready))
-            ready.shown.begins(progress)
+            ready.tally.begins(progress)
         except ProducerFatal:
             ready.watch.confirm()  # a topic that is gone refuses records, too
             raise
@@ -99,7 +99,7 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
             match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
         ready.stop.check()
         ready.report.phase(TAIL, match.matched + match.foreign, total)
-    ready.shown.already_there_rows += match.matched
+    ready.tally.already_there_rows += match.matched
     ready.report.info(
         f"of {total:,} records behind the checkpoint {match.matched:,} are rows of this replay"
         f" and will not be sent again; {match.foreign:,} are others'"

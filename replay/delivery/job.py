@@ -18,6 +18,7 @@ from replay.delivery.done import look_at
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.known_tables import as_known
 from replay.delivery.options import Delivery, RunOptions
+from replay.delivery.outages import ClusterOutages
 from replay.delivery.preflight import (
     PLANNED,
     Context,
@@ -31,13 +32,14 @@ from replay.delivery.preflight import (
     look_at_new_topic,
     save_empty,
 )
-from replay.delivery.self_test import SelfTest
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
+from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Stopped
 from replay.kafka.cluster import Cluster, Topic
 from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
+from replay.kafka.self_test import SelfTest
 from replay.kafka.topic_watch import Identity, TopicWatch
 from replay.kafka.trouble import Trouble
 from replay.model import Clock, SystemClock
@@ -76,26 +78,29 @@ def _run(options: RunOptions, stop: Stop, report: Display, clock: Clock) -> Snap
         # Before anybody asks whether a row is selected at all: wrong statistics may say that none is.
         check_left_out(options, source, saved, stop, report)
         pruned_rows = source.rows_all - source.rows
-        shown = Snapshot(source.rows, pruned_rows, inputs=tuple(file.shown for file in source.files))
-        shown.schedule_end_ns, shown.is_end_at_most = _schedule_end(options, source)
+        tally = Tally(source.rows, pruned_rows, inputs=tuple(file.shown for file in source.files))
+        tally.schedule_end_ns, tally.is_end_at_most = _schedule_end(options, source)
         if saved is not None and _fits(saved, options, source):
-            shown.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)
+            tally.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)
         settled = saved is not None and done.is_settled(options, source, saved)
         timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
-        trouble = Trouble(report, clock, None if settled else shown)
+        trouble = Trouble(report, clock, None if settled else ClusterOutages(tally, report, clock))
         patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
         unfinished = saved is None or saved.state is not JobState.DONE
         self_test = SelfTest() if unfinished and options.delivery is Delivery.IDEMPOTENT else None
         with closing(Cluster(options.kafka, patience)) as cluster:
-            context = Context(options, source, file, cluster, stop, report, clock, shown)
+            context = Context(options, source, file, cluster, stop, report, clock, tally)
             try:
                 _see_through(context, saved, self_test)
             except BrokerUnavailable as error:
                 if saved is None or not settled:
                     raise
                 _nothing_to_do(context, saved, f"the topic was not re-checked ({error.what})")
+            finally:
+                if tally.has_unseen_outage:  # it was over, and something else ended the run
+                    report.progress(tally.view())
         done.remember(file, looked, report)
-        return shown
+        return tally.view()
 
 
 def _tell(source: Source, options: RunOptions, report: Display) -> None:
@@ -180,7 +185,7 @@ def _get_ready(context: Context, saved: Checkpoint | None) -> tuple[Ready, Check
 
 
 def _ready(context: Context, topic: Topic, saved: Checkpoint | None) -> Ready:
-    context.shown.cluster_id = topic.cluster_id
+    context.tally.cluster_id = topic.cluster_id
     encoder = context.source.encoder(partitioner(context.options.source.records.partitioner, topic.partitions))
     parts = {field.name: getattr(context, field.name) for field in fields(Context)}
     planned = topic.cluster_id == PLANNED
@@ -213,9 +218,9 @@ def _with_topic(ready: Ready) -> Ready:
 
 
 def _nothing_to_do(context: Context, saved: Checkpoint, but: str = "") -> None:
-    context.shown.knows(saved.progress)
-    context.shown.counts = saved.counts
-    context.report.progress(context.shown)
+    context.tally.knows(saved.progress)
+    context.tally.counts = saved.counts
+    context.report.progress(context.tally.view())
     if but:
         context.report.warning(f"nothing to do: done since {utc(saved.saved_at_s)}; {but}")
         return

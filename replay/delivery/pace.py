@@ -123,6 +123,9 @@ class Lateness:
         self._count_new()
         return self._max_s
 
+    def copy(self) -> Lateness:
+        return Lateness(self.counts.copy(), self._max_s)
+
     def add(self, late_s: Floats) -> None:
         """Kept as they are until somebody asks, or there are many: ten rows cost as much to count as a thousand."""
         self._new.append(late_s)

@@ -19,7 +19,8 @@ from replay.counts import RowCounts
 from replay.delivery import emptiness, seen
 from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
-from replay.delivery.snapshot import Display, Snapshot
+from replay.delivery.snapshot import Display
+from replay.delivery.tally import Tally
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import Cluster, Topic
 from replay.kafka.topic_check import check_topic, limits_times, topic_warnings
@@ -55,7 +56,7 @@ class Context:
     stop: Stop
     report: Display
     clock: Clock
-    shown: Snapshot
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +246,9 @@ def save_empty(context: Context) -> None:
             pruned_rows=context.source.rows_all,
         )
     )  # fmt: skip
-    context.shown.nothing_selected = True
-    context.shown.counts = RowCounts(context.source.rows_all, not_selected=context.source.rows_all)
-    context.report.progress(context.shown)
+    context.tally.nothing_selected = True
+    context.tally.counts = RowCounts(context.source.rows_all, not_selected=context.source.rows_all)
+    context.report.progress(context.tally.view())
     picked = options.source.selection.told_by_date if options.source.selection is not None else ""
     context.report.info(
         f"nothing to send: no row is selected{', by ' if picked else ''}{picked}; the next run looks again"

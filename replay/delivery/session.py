@@ -17,7 +17,8 @@ from replay.checkpoint.content import JobState
 from replay.delivery import pace
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.options import RunOptions
-from replay.delivery.snapshot import Display, Snapshot
+from replay.delivery.snapshot import Display
+from replay.delivery.tally import Tally
 from replay.errors import (
     BrokerUnavailable,
     CheckpointUnwritable,
@@ -88,7 +89,7 @@ def slices(rows: int, rows_max: int) -> Iterator[tuple[int, int]]:
 
 
 class Session:
-    """Sends everything from `start` on. `save` writes a checkpoint; `shown` is kept up to date for the display."""
+    """Sends everything from `start` on. `save` writes a checkpoint; `tally` is kept up to date for the display."""
 
     def __init__(
         self,
@@ -100,12 +101,12 @@ class Session:
         save: Callable[[Progress, JobState], None],
         stop: Stop,
         report: Display,
-        shown: Snapshot,
+        tally: Tally,
         clock: Clock,
         watch: TopicWatch,
     ) -> None:
         self._options, self._source, self._encoder, self._sink = options, source, encoder, sink
-        self._save_to, self._stop, self._report, self._shown, self._clock = save, stop, report, shown, clock
+        self._save_to, self._stop, self._report, self._tally, self._clock = save, stop, report, tally, clock
         self._watch = watch
         self._start, self._frontier = start, Frontier(start)
         self._ahead: Ints = np.array([mark.ahead_rows for mark in start.marks], dtype=np.int64)
@@ -117,16 +118,16 @@ class Session:
         self._anchor_s: float | None = None
         self._outage = Outage(options.kafka.linger_ms / 1_000, options.kafka.broker_timeout_s)
         self._telling = Telling(report, clock)
-        self._outages_before = (shown.outages, shown.outages_s)
+        self._outages_before = (tally.outages, tally.outages_s)
         self._errors_seen = 0
         self._failure = ""
         self._begun_s = self._saved_at_s = self._ticked_at_s = clock.monotonic()
-        if shown.sending_since_s is None:
-            shown.sending_since_s = self._begun_s
+        if tally.sending_since_s is None:
+            tally.sending_since_s = self._begun_s
         self._event_ns, self._event_sent_s = 0, 0.0  # of the newest row that was handed over
         self._warmed_up = False
         self._finished: Progress | None = None
-        shown.symbol_names = source.symbols.names
+        tally.symbol_names = source.symbols.names
         self._chunk_rows = CHUNK_ROWS
 
     def run(self) -> None:
@@ -136,6 +137,7 @@ class Session:
             self._send_all()
         except CheckpointUnwritable:  # nothing can be saved: the next run finds out what this one sent
             self._sink.close()
+            self._show()
             raise
         except BrokerUnavailable:
             self._end(DRAIN_LOST_S)
@@ -225,7 +227,7 @@ class Session:
                 self._turn(FULL_WAIT_S)
                 continue
             if due_s is not None and self._anchor_s is not None:
-                self._shown.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.records])
+                self._tally.lateness.add(chunk.sent_at_s - self._anchor_s - due_s[sent : sent + chunk.records])
             sent += chunk.records
             through = records.rows_through(sent)
             self._register(chunk, batch, first, covered, through, there)
@@ -264,7 +266,7 @@ class Session:
             shift_s = pace.shift_s(late_s)
             if shift_s:
                 self._anchor_s += shift_s
-                self._shown.shifted_s += shift_s
+                self._tally.shifted_s += shift_s
                 self._report.warning(f"{late_s:.1f} s behind the schedule: it is shifted, nothing is rushed")
             step = pace.decide(due_s, sent, now_s - self._anchor_s)
             if isinstance(step, pace.Send):
@@ -301,9 +303,9 @@ class Session:
         if stop > sent:
             callbacks = chunk.callbacks(records.partitions[sent:stop])
             chunk.records = self._sink.send(records, slice(sent, stop), callbacks)
-            self._shown.sent_rows += chunk.records
+            self._tally.sent_rows += chunk.records
             out = slice(sent, sent + chunk.records)
-            self._shown.count_sent(records.symbols[out], records.partitions[out], records.event_times_ns[out])
+            self._tally.sent.add(records.symbols[out], records.partitions[out], records.event_times_ns[out])
             if chunk.records:
                 self._event_ns, self._event_sent_s = int(records.event_times_ns[out][-1]), chunk.sent_at_s
         return chunk
@@ -360,10 +362,8 @@ class Session:
         oldest = self._frontier.oldest
         if self._frontier.advance():
             if oldest is not None and oldest.records:
-                self._shown.ack_latency.add_one(self._clock.monotonic() - oldest.sent_at_s)
+                self._tally.ack_latency.add_one(self._clock.monotonic() - oldest.sent_at_s)
             self._errors_seen = self._sink.news.errors
-            if self._shown.first_ack_s is None:
-                self._shown.first_ack_s = self._clock.monotonic() - self._begun_s
         if self._frontier.is_held_up:
             self._look_for_failures()
         self._stop.check()
@@ -432,24 +432,24 @@ class Session:
         )
 
     def _show(self) -> None:
-        shown, outage, now_s = self._shown, self._outage, self._clock.monotonic()
-        assert shown.sending_since_s is not None
-        shown.sending_s = now_s - shown.sending_since_s
+        tally, outage, now_s = self._tally, self._outage, self._clock.monotonic()
+        assert tally.sending_since_s is not None
+        tally.sending_s = now_s - tally.sending_since_s
         proven = self._proven()
-        shown.done_rows = max(self._frontier.row, proven.position.row)
-        shown.proven(proven)
-        shown.in_flight_rows = self._frontier.in_flight_rows
-        shown.statistics = self._sink.statistics
-        shown.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
-        shown.outage_left_s = outage.left_s(now_s)
-        shown.outage_reason = self._outage_reason() if outage.since_s is not None else ""
-        shown.outages = self._outages_before[0] + outage.count
-        shown.outages_s = self._outages_before[1] + outage.all_s(now_s)
+        tally.done_rows = max(self._frontier.row, proven.position.row)
+        tally.proven(proven)
+        tally.in_flight_rows = self._frontier.in_flight_rows
+        tally.statistics = self._sink.statistics
+        tally.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
+        tally.outage_left_s = outage.left_s(now_s)
+        tally.outage_reason = self._outage_reason() if outage.since_s is not None else ""
+        tally.outages = self._outages_before[0] + outage.count
+        tally.outages_s = self._outages_before[1] + outage.all_s(now_s)
         speed = self._options.pace.speed
-        if speed is not None and shown.schedule_end_ns is not None and self._event_ns:
-            left_s = (shown.schedule_end_ns - self._event_ns) / 1e9 / speed - (now_s - self._event_sent_s)
-            shown.schedule_left_s = max(0.0, left_s)
-        self._report.progress(shown)
+        if speed is not None and tally.schedule_end_ns is not None and self._event_ns:
+            left_s = (tally.schedule_end_ns - self._event_ns) / 1e9 / speed - (now_s - self._event_sent_s)
+            tally.schedule_left_s = max(0.0, left_s)
+        self._report.progress(tally.view())
 
     def _proven(self) -> Progress:
         """What is in the topic for certain, as it is shown."""

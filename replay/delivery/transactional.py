@@ -173,10 +173,10 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 return
         except Resync as reason:
             now_s, servers = ready.clock.monotonic(), ready.options.kafka.bootstrap_servers
-            if standstill.check(now_s, ready.shown.done_rows, "no transaction could be committed", reason, servers):
+            if standstill.check(now_s, ready.tally.done_rows, "no transaction could be committed", reason, servers):
                 backoff_s = BACKOFF_S
             ready.report.warning(f"{reason}: {STARTING_OVER}")
-            ready.report.phase(STARTING_OVER, ready.shown.committed_row or ready.shown.done_rows, ready.source.rows)
+            ready.report.phase(STARTING_OVER, ready.tally.committed_row or ready.tally.done_rows, ready.source.rows)
             if isinstance(reason, Fenced):
                 _await_owner(ready, progress_topic, mine)
             ready.sleep(backoff_s)
@@ -251,14 +251,14 @@ class TransactionalSession(Session):
         start = fresh_start(at, ready.cluster.high_watermarks(ready.topic))
         super().__init__(
             ready.options, ready.source, ready.encoder, sink, start, ready.save,
-            ready.stop, ready.report, ready.shown, ready.clock, ready.watch,
+            ready.stop, ready.report, ready.tally, ready.clock, ready.watch,
         )  # fmt: skip
         self._transactions, self._job, self._bounds = sink, ready.job, ready.options.transactions
         self._first_offsets = ready.first_offsets
         self._progress_topic, self._me = progress_topic, me
         self._committed = start
-        self._committed_rows = ready.shown.sent_rows  # how many this run had sent then
-        ready.shown.begins(start)
+        self._committed_rows = ready.tally.sent_rows  # how many this run had sent then
+        ready.tally.begins(start)
         self._opened_s: float | None = None  # of the open transaction
         self._committing = False
         self._permanent = self._fenced = False
@@ -277,7 +277,7 @@ class TransactionalSession(Session):
         self._committed = progress
 
     def _before_chunk(self, _rows: int, records: int) -> None:
-        if self._shown.sent_rows - self._committed_rows + records > self._bounds.rows_max:
+        if self._tally.sent_rows - self._committed_rows + records > self._bounds.rows_max:
             self._commit()
         if self._opened_s is None:
             self._transactions.begin()
@@ -314,7 +314,7 @@ class TransactionalSession(Session):
         progress = Progress(self._frontier.position, self._frontier.marks)
         self._send_progress(progress.position)
         self._transactions.commit()
-        self._committed, self._committed_rows, self._opened_s = progress, self._shown.sent_rows, None
+        self._committed, self._committed_rows, self._opened_s = progress, self._tally.sent_rows, None
 
     def _send_progress(self, position: Position) -> None:
         record = ProgressRecord(
@@ -365,5 +365,5 @@ class TransactionalSession(Session):
         return self._committed
 
     def _show(self) -> None:
-        self._shown.committed_row = self._committed.position.row
+        self._tally.committed_row = self._committed.position.row
         super()._show()

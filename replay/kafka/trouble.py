@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from replay.delivery.snapshot import Display, Snapshot
+from typing import Protocol
+
 from replay.model import Clock
+from replay.reporter import Reporter
 from replay.units import clock_time, duration
 
 REPEAT_S = 60.0
@@ -18,7 +20,7 @@ UNREACHABLE = "Broker unreachable"
 class Telling:
     """One outage after the other."""
 
-    def __init__(self, report: Display, clock: Clock) -> None:
+    def __init__(self, report: Reporter, clock: Clock) -> None:
         self._report, self._clock = report, clock
         self._told_s: float | None = None
 
@@ -40,37 +42,40 @@ class Telling:
         self._report.info(f"Broker back after {duration(waited_s)}" + (f"; continuing at row {row:,}." if row else "."))
 
 
-class Trouble:
-    """A retry loop's trouble: says what lasts, and keeps the display informed."""
+class OutageListener(Protocol):
+    """Who counts outages and displays them, beside what is logged of them."""
 
-    def __init__(self, report: Display, clock: Clock, shown: Snapshot | None = None) -> None:
-        self._report, self._clock, self._shown = report, clock, shown
-        self._telling = Telling(report, clock)
+    @property
+    def next_row(self) -> int:
+        """At which the replay goes on; 0 says nothing."""
+
+    def lasts(self, reason: str, waited_s: float, left_s: float) -> None: ...
+
+    def over(self, waited_s: float) -> None: ...
+
+    def ends_the_run(self, reason: str, waited_s: float) -> None:
+        """The deadline passed: an outage like any other, but nobody sees its end."""
+
+
+class Trouble:
+    """A retry loop's trouble: says what lasts, and tells the listener."""
+
+    def __init__(self, report: Reporter, clock: Clock, listener: OutageListener | None = None) -> None:
+        self._telling, self._listener = Telling(report, clock), listener
 
     def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
         if waited_s < PATIENT_S:
             return
-        self._show(reason, waited_s, left_s)
+        if self._listener is not None:
+            self._listener.lasts(reason, waited_s, left_s)
         self._telling.lasts(what, reason, waited_s, left_s)
 
     def ends_the_run(self, reason: str, waited_s: float) -> None:
-        """The deadline passed: an outage like any other, but that nobody sees its end."""
-        if self._shown is not None:
-            self._shown.outages += 1
-            self._shown.outages_s += waited_s
-            self._show(reason, waited_s, 0.0)
+        if self._listener is not None:
+            self._listener.ends_the_run(reason, waited_s)
 
     def over(self, waited_s: float) -> None:
         """It worked, after so long."""
-        self._telling.over(waited_s, self._shown.done_rows if self._shown is not None else 0)
-        if self._shown is not None and self._shown.outage_since_s is not None:
-            self._shown.outage_since_s = None
-            self._shown.outages += 1
-            self._shown.outages_s += waited_s
-
-    def _show(self, reason: str, waited_s: float, left_s: float) -> None:
-        if self._shown is None:
-            return
-        self._shown.outage_since_s = self._clock.now() - waited_s
-        self._shown.outage_reason, self._shown.outage_left_s = reason, left_s
-        self._report.progress(self._shown)
+        self._telling.over(waited_s, self._listener.next_row if self._listener is not None else 0)
+        if self._listener is not None:
+            self._listener.over(waited_s)

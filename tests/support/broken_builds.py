@@ -28,11 +28,11 @@ from replay.checkpoint.content import Checkpoint, JobState, dumps
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import behind
 from replay.counts import RowCounts
-from replay.delivery import idempotent, job, preflight, snapshot, transactional
+from replay.delivery import idempotent, job, preflight, tally, transactional
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.preflight import Ready
 from replay.delivery.session import Session
-from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.delivery.transactional import TransactionalSession
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
 from replay.kafka import cluster, partitioner
@@ -671,7 +671,7 @@ def positions_told_as_rows(patch: pytest.MonkeyPatch) -> None:
     def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
         return replace(real(progress, rows, pruned_rows), in_topic=progress.position.row)
 
-    for module in (snapshot, checkpoint):
+    for module in (tally, checkpoint):
         patch.setattr(module, "row_counts", row_counts)
 
 
@@ -683,7 +683,7 @@ def reasons_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def checkpoint_not_told(patch: pytest.MonkeyPatch) -> None:
     """as long as no broker was reached, nothing is told of what the checkpoint knows"""
-    patch.setattr(Snapshot, "knows", lambda *_, **__: None)
+    patch.setattr(Tally, "knows", lambda *_, **__: None)
 
 
 def _named(*functions: Break) -> Mapping[str, Break]:

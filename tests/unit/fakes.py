@@ -16,6 +16,7 @@ from replay.checkpoint.content import JobState
 from replay.delivery.options import Pace, RunOptions
 from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.statistics import BrokerStatistics
@@ -384,7 +385,7 @@ class Bench:
         self.start = start
         self.saves: list[Generation] = []
         self.on_save: Callable[[Progress], None] = lambda _: None
-        self.shown = Snapshot(len(rows))
+        self.tally = Tally(len(rows))
         self.cluster = FakeCluster(self.clock, Identity("id-1", partitions))
         self.watch = TopicWatch(self.cluster.now, "trades", self.cluster, self.told, self.clock)
 
@@ -408,7 +409,7 @@ class Bench:
             self.save,
             self.stop,
             self.told,
-            self.shown,
+            self.tally,
             self.clock,
             self.watch,
         )

@@ -12,7 +12,9 @@ from rich.console import Console
 from replay.cli.output import DRAWN
 from replay.cli.progress_line import bar_width, fit, progress_fields, text_width
 from replay.cli.terminal import draws, summary_lines
+from replay.delivery.outages import ClusterOutages
 from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.kafka.trouble import PATIENT_S, UNREACHABLE, Trouble
 from replay.model import PartitionMark, Position, Progress
 from replay.units import clock_time, duration
@@ -39,13 +41,13 @@ def test_no_sixty_seconds_in_a_minute(seconds):
     assert "1000 ms" not in text
 
 
-def line(shown: Snapshot, rows_per_s: float, columns: int = 500) -> str:
+def line(shown: Tally, rows_per_s: float, columns: int = 500) -> str:
     """As it stands beside the bar of a terminal so wide."""
-    return fit(progress_fields(shown, rows_per_s), text_width(columns))
+    return fit(progress_fields(shown.view(), rows_per_s), text_width(columns))
 
 
-def outage() -> Snapshot:
-    shown = Snapshot(20_000_000, in_flight_rows=7, outage_since_s=1.8e9, outage_left_s=288.0)
+def outage() -> Tally:
+    shown = Tally(20_000_000, in_flight_rows=7, outage_since_s=1.8e9, outage_left_s=288.0)
     shown.proven(at(12_345_678))
     shown.outage_reason = "a:9092: connection refused"
     return shown
@@ -88,19 +90,19 @@ def test_an_outage_keeps_the_time_left_and_the_rows_at_every_width(columns, text
 )
 def test_fields_give_way_by_what_they_are_worth(columns, text):
     """Broken: the line wraps and breaks the display, or the bar is squeezed out."""
-    shown = Snapshot(20_000_000, done_rows=12_345_678, in_flight_rows=250)
+    shown = Tally(20_000_000, done_rows=12_345_678, in_flight_rows=250)
     shown.proven(at(12_345_678))
     shown.lateness.add(np.array([0.0021]))
     assert line(shown, 5_000.0, columns) == text
 
 
 def test_without_a_rate_no_end_is_promised():
-    assert "left" not in line(Snapshot(10), 0.0)
+    assert "left" not in line(Tally(10), 0.0)
 
 
 def test_the_end_of_a_speed_comes_from_event_time():
     """Broken: in a quiet hour the end is a week away, and in a busy one minutes."""
-    shown = Snapshot(1_000, schedule_end_ns=1, schedule_left_s=7_500.0)
+    shown = Tally(1_000, schedule_end_ns=1, schedule_left_s=7_500.0)
     shown.proven(at(500))
     assert line(shown, 0.1) == "500 of 1,000 rows, 0/s, 2 h 05 min left, 0 in flight"
     shown.is_end_at_most = True
@@ -140,11 +142,11 @@ def test_what_is_drawn_is_drawn_in_any_encoding(encoding):
 
 
 def test_the_summary_tells_what_happened_and_nothing_that_did_not():
-    shown = Snapshot(1_000, pruned_rows=500, already_there_rows=50, sending_s=10.0)
+    shown = Tally(1_000, pruned_rows=500, already_there_rows=50, sending_s=10.0)
     shown.begins(at(100, ahead_rows=50))
     shown.sent_rows = 760
     shown.proven(at(1_000, 90, {"price_missing": 60, "time_missing": 20}))
-    lines = dict(summary_lines(shown, "trades", "x.json", "done", 15.6))
+    lines = dict(summary_lines(shown.view(), "trades", "x.json", "done", 15.6))
     assert lines["rows"] == "910 in topic, 510 not selected, 80 bad, of 1,500 rows"
     assert lines["bad rows"] == "price is null or empty 60, time is null or empty 20"
     assert lines["delivered"] == "760 by this run, which began at row 100"
@@ -154,7 +156,7 @@ def test_the_summary_tells_what_happened_and_nothing_that_did_not():
     assert not {"lateness", "schedule", "outages", "sent again", "unconfirmed"} & set(lines)
     shown.lateness.add(np.array([0.001, 0.5]))
     shown.shifted_s, shown.outages, shown.outages_s = 3.0, 2, 20.0
-    lines = dict(summary_lines(shown, "trades", "x.json", "done", 15.6))
+    lines = dict(summary_lines(shown.view(), "trades", "x.json", "done", 15.6))
     assert "max 500.0 ms" in lines["lateness"]
     assert lines["schedule"] == "shifted by 3 s after stalls"
     assert lines["outages"] == "2, 20 s in all"
@@ -162,12 +164,12 @@ def test_the_summary_tells_what_happened_and_nothing_that_did_not():
 
 def test_rows_that_were_lost_on_their_way_are_no_duplicates():
     """Broken: "sent 20,135 of 20,000" reads as 135 duplicates; rows that wait for an answer read as delivered."""
-    shown = Snapshot(20_000, sent_rows=2_000)
+    shown = Tally(20_000, sent_rows=2_000)
     shown.begun_in_topic = 0
     shown.begins(at(1_800, ahead_rows=65))  # a new producer: 135 of the 2,000 are not in the topic
     shown.sent_rows += 1_000
     shown.proven(at(2_700))
-    lines = dict(summary_lines(shown, "trades", "x.json", "exit 5", 5.0))
+    lines = dict(summary_lines(shown.view(), "trades", "x.json", "exit 5", 5.0))
     assert lines["delivered"] == "2,700 by this run, which began at row 0"
     assert lines["sent again"] == "135 that were lost on their way; none is in the topic twice"
     assert lines["unconfirmed"].startswith("165 sent and not acknowledged")
@@ -175,16 +177,16 @@ def test_rows_that_were_lost_on_their_way_are_no_duplicates():
 
 def test_a_run_that_never_came_to_send_has_a_time_and_no_rate():
     """Broken: the run took 15.6 s, and "4.32 s" of them are told, or a rate of nothing."""
-    lines = dict(summary_lines(Snapshot(10), "trades", "x.json", "exit 5", 15.6))
+    lines = dict(summary_lines(Tally(10).view(), "trades", "x.json", "exit 5", 15.6))
     assert lines["time"] == "15.6 s in all"
     assert lines["delivered"] == "0 by this run"
 
 
 def test_a_run_that_finds_nothing_to_do_says_so_and_not_where_it_began():
     """Broken: "0 by this run, which began at row 20,000": so nobody knows whether something is missing."""
-    shown = Snapshot(20_000)
+    shown = Tally(20_000)
     shown.knows(at(20_000))
-    lines = dict(summary_lines(shown, "trades", "x.json", "done", 0.5))
+    lines = dict(summary_lines(shown.view(), "trades", "x.json", "done", 0.5))
     assert lines["rows"] == "20,000 in topic, 0 not selected, 0 bad, of 20,000 rows"
     assert lines["delivered"] == "0 by this run; there was nothing left to do"
 
@@ -205,8 +207,8 @@ class Told:
 
 def test_trouble_that_lasts_is_told_once_and_then_each_minute():
     """An outage must be seen within seconds, on the display too, and not flood the log; an election is no outage."""
-    told, clock, shown = Told(), FakeClock(), Snapshot(10)
-    trouble = Trouble(told, clock, shown)
+    told, clock, shown = Told(), FakeClock(), Tally(10)
+    trouble = Trouble(told, clock, ClusterOutages(shown, told, clock))
     trouble.lasts(UNREACHABLE, "a:9092: connection refused", PATIENT_S / 2, 100.0)
     assert not told.lines
     assert shown.outage_since_s is None

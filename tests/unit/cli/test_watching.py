@@ -14,6 +14,7 @@ from loguru import logger
 
 from replay.cli.watching import WatchOptions, watching, write_page
 from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Different, ExitCode
 from replay.watch.history.database import History
 from replay.watch.logs.lines import fields_of
@@ -59,7 +60,7 @@ def told_of(
     display = Display()
     with suppress(BrokerUnavailable, Different):
         with watching(options, History(tmp_path / "h.sqlite"), INFO, display, FakeClock()) as watched:  # type: ignore[arg-type]
-            watched.reporter.progress(Snapshot(10, done_rows=10))
+            watched.reporter.progress(Tally(10, done_rows=10).view())
             if verdict is not None:
                 watched.verified(verdict)
             if error is not None:

@@ -108,7 +108,7 @@ def test_producers_that_get_no_further_end_at_the_broker_deadline(monkeypatch):
     progress = SimpleNamespace(position=SimpleNamespace(row=7))
     ready: Any = SimpleNamespace(
         clock=clock,
-        shown=SimpleNamespace(first_row=0, done_rows=0, begins=lambda _: None),
+        tally=SimpleNamespace(first_row=0, done_rows=0, begins=lambda _: None),
         report=SimpleNamespace(warning=warnings.append),
         watch=SimpleNamespace(confirm=lambda: None),
         options=SimpleNamespace(kafka=SimpleNamespace(broker_timeout_s=50.0, bootstrap_servers="fake:9092")),

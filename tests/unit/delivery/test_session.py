@@ -69,7 +69,7 @@ def test_every_row_is_in_the_topic_once_and_in_order_and_the_checkpoint_says_don
     assert bench.last.progress.position == bench.source.end
     assert [mark.next_offset for mark in bench.last.progress.marks] == [len(p) for p in bench.sink.topic]
     assert bench.sink.closed
-    assert (bench.shown.done_rows, bench.shown.sent_rows, bench.shown.in_flight_rows) == (1_000, 1_000, 0)
+    assert (bench.tally.done_rows, bench.tally.sent_rows, bench.tally.in_flight_rows) == (1_000, 1_000, 0)
 
 
 @pytest.mark.parametrize("rate", [40.0, 1_000.0, 30_000.0])
@@ -112,7 +112,7 @@ def test_after_a_long_stall_the_schedule_is_shifted_and_nothing_is_rushed():
     bench.run()
     at = [one.at_s for one in bench.sink.sent]
     assert at[399] - at[201] >= 1.98 - FULL_WAIT_S
-    assert bench.shown.shifted_s == pytest.approx(60, abs=0.1)
+    assert bench.tally.shifted_s == pytest.approx(60, abs=0.1)
     assert sum("shifted" in warning for warning in bench.told.warnings) == 1
 
 
@@ -130,8 +130,8 @@ def test_a_short_stall_is_made_up_for():
     bench.run()
     at = [one.at_s for one in bench.sink.sent]
     assert at[399] - at[1] <= 3.98 + SLACK_S
-    assert bench.shown.lateness.max_s == pytest.approx(0.5, abs=0.02)
-    assert bench.shown.shifted_s == 0
+    assert bench.tally.lateness.max_s == pytest.approx(0.5, abs=0.02)
+    assert bench.tally.shifted_s == 0
 
 
 def test_at_a_high_rate_bursts_are_no_more_than_their_length_allows():
@@ -146,12 +146,12 @@ def test_at_a_high_rate_bursts_are_no_more_than_their_length_allows():
     bench.run()
     bursts = len({one.at_s for one in bench.sink.sent})
     assert bursts <= 0.2 / BURST_S + 10, "10: slices end in the middle of a burst"
-    assert bench.shown.lateness.quantile_s(0.5) <= 2 * BURST_S
+    assert bench.tally.lateness.quantile_s(0.5) <= 2 * BURST_S
 
 
 def test_lateness_is_counted_once_a_row():
     bench = Bench(trades(2_000), run_options(Pace(rows_per_s=10_000), in_flight_rows_max=10)).run()
-    assert int(bench.shown.lateness.counts.sum()) == 1_999  # the first sets the schedule
+    assert int(bench.tally.lateness.counts.sum()) == 1_999  # the first sets the schedule
 
 
 # -- bounds in flight -------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_rows_that_a_partition_has_are_skipped_and_no_others(rows, first, second
     assert [mark.ahead_rows for mark in bench.last.progress.marks] == [0, 0]
     assert len(bench.sink.sent) == rows - len(left_out) - sum(ahead)
     assert bench.last.progress.position == bench.source.end
-    assert bench.shown.counts == RowCounts(rows, rows - len(left_out), len(left_out))
+    assert bench.tally.counts == RowCounts(rows, rows - len(left_out), len(left_out))
 
 
 # -- checkpoints down -------------------------------------------------------------------------------------
@@ -351,9 +351,9 @@ def test_an_outage_that_ends_is_told_counted_and_costs_nothing():
     bench.sink.hook = outage
     bench.run()
     assert bench.sink.topic == bench.source.records(2)
-    assert bench.shown.outages == 1
-    assert bench.shown.outages_s == pytest.approx(10, abs=0.5)
-    assert bench.shown.outage_since_s is None
+    assert bench.tally.outages == 1
+    assert bench.tally.outages_s == pytest.approx(10, abs=0.5)
+    assert bench.tally.outage_since_s is None
     (told,) = (info for info in bench.told.infos if "Broker back after" in info)
     assert "continuing at row" in told
 
@@ -362,7 +362,7 @@ def test_ordinary_latency_is_no_outage():
     bench = Bench(trades(500))
     bench.sink.latency_s = 2.5
     bench.run()
-    assert bench.shown.outages == 0
+    assert bench.tally.outages == 0
     assert bench.told.warnings == []
 
 
@@ -455,12 +455,12 @@ def test_the_end_by_the_schedule_is_told_from_event_time_in_a_gap_too():
     """Broken: rows a second say nothing of a replay in event time: in a gap there are none, and so no end is seen."""
     rows = [*trades(2), Row("S0", 1.0, T0_US + 400_000_000)]
     bench = Bench(rows, run_options(Pace(speed=4)))
-    bench.shown.schedule_end_ns = (T0_US + 400_000_000) * 1_000
+    bench.tally.schedule_end_ns = (T0_US + 400_000_000) * 1_000
     left: list[tuple[float, float]] = []
 
     def look():
-        if bench.shown.schedule_left_s is not None:
-            left.append((bench.clock.time_s, bench.shown.schedule_left_s))
+        if bench.tally.schedule_left_s is not None:
+            left.append((bench.clock.time_s, bench.tally.schedule_left_s))
 
     bench.sink.hook = look
     bench.run()
@@ -610,7 +610,7 @@ def test_the_producers_statistics_are_shown():
     bench = Bench(trades(20))
     bench.sink.statistics = BrokerStatistics(queue_records=3)
     bench.run()
-    assert bench.shown.statistics == BrokerStatistics(queue_records=3)
+    assert bench.tally.statistics == BrokerStatistics(queue_records=3)
 
 
 def test_rows_that_come_a_second_time_are_left_out_once():
@@ -619,5 +619,5 @@ def test_rows_that_come_a_second_time_are_left_out_once():
     bench = Bench(trades(300), left_out=left_out)
     bench.run()
     bench.sink.closed = False
-    bench.run()  # the same rows again, as after a Resync; `shown` is the same
-    assert bench.shown.counts == RowCounts(300, 200, 100)
+    bench.run()  # the same rows again, as after a Resync; the tally is the same
+    assert bench.tally.counts == RowCounts(300, 200, 100)

@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from replay.delivery.self_test import Reads, SelfTest, lose_a_connection
 from replay.errors import ProducerFatal
 from replay.kafka.connections import LogWatch, StatisticsWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.producer import KafkaSink
+from replay.kafka.self_test import Reads, SelfTest, lose_a_connection
 from replay.model import Resync
 
 LOST_LINE = "FAIL [r] [thrd:a:9092/1]: a:9092/1: Disconnected: connection closed by peer (after 2148ms in state UP)"

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from replay.counts import ByName, RowCounts
-from replay.delivery.snapshot import RESUMING, SETTLING, Snapshot
+from replay.delivery.snapshot import RESUMING, SETTLING
+from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Different
 from replay.model import Fate, PartitionMark, Position, Progress
 from replay.watch.history import recorder as module
@@ -38,12 +39,12 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self.clock, self.told, self.history = FakeClock(), Told(), History(path)
         self.recorder = Recorder(self.history, INFO, self.told, self.clock)
-        self.shown = Snapshot(1_000)
+        self.shown = Tally(1_000)
 
     def step(self, seconds: float, done_rows: int) -> None:
         self.clock.sleep(seconds)
         self.shown.done_rows, self.shown.sent_rows = done_rows, done_rows + 5
-        self.recorder.progress(self.shown)
+        self.recorder.progress(self.shown.view())
 
     @property
     def run(self):
@@ -97,8 +98,9 @@ def test_everything_is_handed_on(watched):
     watched.recorder.info("i")
     watched.recorder.warning("w")
     watched.recorder.phase("checking", 1, 2)
-    watched.step(1, 1)
-    assert (watched.told.infos, watched.told.warnings, watched.told.shown) == (["i"], ["w"], [watched.shown])
+    shown = watched.shown.view()
+    watched.recorder.progress(shown)
+    assert (watched.told.infos, watched.told.warnings, watched.told.shown) == (["i"], ["w"], [shown])
 
 
 def test_samples_are_of_the_time_between_them(watched):
@@ -186,7 +188,7 @@ def test_what_a_report_tells_is_kept(watched):
     """Broken: the report of yesterday's night has no symbols, no inputs, no times, and no word of the comparison."""
     watched.shown.inputs = ("a.parquet", "b.parquet")
     watched.shown.symbol_names = ["BTC", "ETH"]
-    watched.shown.count_sent(np.array([0, 0, 1]), np.array([3, 3, 0]), np.array([5, 9, 7]) * 1_000_000_000)
+    watched.shown.sent.add(np.array([0, 0, 1]), np.array([3, 3, 0]), np.array([5, 9, 7]) * 1_000_000_000)
     watched.step(1, 3)
     watched.recorder.write()
     kept = watched.history.details(INFO.run_id)
@@ -213,8 +215,8 @@ def test_what_is_kept_of_a_run_is_bounded(watched):
     many = 20_000
     watched.shown.inputs = tuple(f"{n}.parquet" for n in range(many))
     watched.shown.symbol_names = [f"{n:06}" + "x" * 1_000 for n in range(many)]
-    watched.shown.count_sent(np.repeat(np.arange(many), 2), np.arange(2 * many), np.arange(2 * many))
-    watched.shown.count_sent(np.full(9, many - 1), np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64))
+    watched.shown.sent.add(np.repeat(np.arange(many), 2), np.arange(2 * many), np.arange(2 * many))
+    watched.shown.sent.add(np.full(9, many - 1), np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64))
     watched.step(1, many)
     watched.recorder.verified({"exact": False, "examples": [{"kind": "lost", "symbol": "y" * 5_000}] * 500})
     watched.recorder.close(Outcome(1, "many lost"))
@@ -248,12 +250,13 @@ def test_what_follows_the_last_row_is_no_resume(watched):
 )
 def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, outcome):
     """Broken: a failed night would show as done or running, or its error would be swallowed."""
-    history, shown = History(tmp_path / "h.sqlite"), Snapshot(10)
+    history, shown = History(tmp_path / "h.sqlite"), Tally(10)
     caught: BaseException | None = None
     try:
         with recording(history, INFO, Told()) as recorder:
-            recorder.progress(shown)
+            recorder.progress(shown.view())
             shown.done_rows = 7
+            recorder.progress(shown.view())
             if raised is not None:
                 raise raised
     except BaseException as error:
@@ -361,7 +364,7 @@ def test_a_writer_that_hangs_holds_nothing_up(tmp_path, monkeypatch):
     told = Told()
     with recording(History(tmp_path / "h.sqlite"), INFO, told) as recorder:
         for done in range(100):
-            recorder.progress(Snapshot(100, done_rows=done))
+            recorder.progress(Tally(100, done_rows=done).view())
     hangs.set()
     (warning,) = told.warnings
     assert "slow" in warning

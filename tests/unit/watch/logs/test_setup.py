@@ -13,7 +13,7 @@ from loguru import logger
 from rich.console import Console
 
 from replay.cli.terminal import Terminal
-from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.kafka.trouble import REPEAT_S
 from replay.watch.beside import Beside, within
 from replay.watch.logs.file import LogFile
@@ -45,7 +45,7 @@ def test_every_line_has_the_same_fields_known_or_not(monkeypatch):
     with logged_as("nightly", "2026-11-22", "an-id"):
         terminal = Terminal(Console(file=io.StringIO()), 0.0, bar=False)
         terminal.warning("with {braces} and\na new line")
-        terminal.progress(Snapshot(1_000, done_rows=400))
+        terminal.progress(Tally(1_000, done_rows=400).view())
         logging.getLogger("librdkafka").warning("[thrd:b:9092/1]: trades [3]: failed")
     logger.bind(exit_code=5).error("after")
     assert all(tuple(line)[: len(FIELDS)] == FIELDS for line in logs.lines)
@@ -63,7 +63,7 @@ def test_lines_say_which_row_comes_next_once_that_is_known(monkeypatch):
     logs = Logs(monkeypatch)
     terminal = Terminal(Console(file=io.StringIO()), 60.0, bar=False)
     terminal.info("before")
-    terminal.progress(Snapshot(1_000, done_rows=400))
+    terminal.progress(Tally(1_000, done_rows=400).view())
     terminal.warning("no acknowledgement")
     terminal.info("the broker is back")
     assert [line["row"] for line in logs.lines] == [None, 400, 400]

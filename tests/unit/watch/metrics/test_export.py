@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from replay.delivery.snapshot import Snapshot
+from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, UsageError
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import PartitionMark, Position, Progress
@@ -31,9 +31,9 @@ INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/x.json")
 LABELS = {"replay_job": "nightly", "date": "2026-11-22"}
 
 
-def full_snapshot() -> Snapshot:
+def full_tally() -> Tally:
     """With a value in everything."""
-    shown = Snapshot(1_000, pruned_rows=200, sent_rows=450, already_there_rows=50, in_flight_rows=7)
+    shown = Tally(1_000, pruned_rows=200, sent_rows=450, already_there_rows=50, in_flight_rows=7)
     shown.begins(Progress(Position(100, (100,)), (PartitionMark(150, ahead_rows=50),)))
     shown.proven(Progress(Position(600, (600,), 50, {"price_missing": 20}), (PartitionMark(600),)))
     shown.done_rows, shown.resent_rows = 600, 43
@@ -52,9 +52,9 @@ class Scraped:
         self.metrics = Metrics(self.told, last_success_s, self.clock)
         self.exporter = Exporter(INFO, self.metrics)
 
-    def show(self, shown: Snapshot, after_s: float = 1.0) -> None:
+    def show(self, shown: Tally, after_s: float = 1.0) -> None:
         self.clock.sleep(after_s)
-        self.metrics.progress(shown)
+        self.metrics.progress(shown.view())
 
     def samples(self) -> list[Any]:
         return [
@@ -69,7 +69,7 @@ class Scraped:
 def exported_names() -> set[str]:
     """Every name that there can be: a run with everything in it, while it lasts and after its end."""
     scraped = Scraped()
-    scraped.show(full_snapshot())
+    scraped.show(full_tally())
     during = set(scraped.values())
     scraped.metrics.close(Outcome(0, "done"))
     return during | set(scraped.values())
@@ -78,7 +78,7 @@ def exported_names() -> set[str]:
 def test_names_and_values():
     """Broken: a dashboard shows nothing, or one figure under the name of another."""
     scraped = Scraped()
-    scraped.show(full_snapshot())
+    scraped.show(full_tally())
     values = scraped.values()
     expected = {
         "replay_running": 1, "replay_rows": 1_200, "replay_rows_in_topic": 550, "replay_rows_not_selected": 230,
@@ -109,7 +109,7 @@ def test_before_the_first_row_there_is_only_what_is_known():
 def test_the_histograms_are_cumulative_and_their_quantiles_and_sum_are_right():
     """Broken: histogram_quantile() and averages would say something else than the summary."""
     scraped = Scraped()
-    scraped.show(full_snapshot())
+    scraped.show(full_tally())
     buckets = {float(each.labels["le"]): each.value for each in scraped.samples()
                if each.name == "replay_lateness_seconds_bucket"}  # fmt: skip
     assert list(buckets) == sorted(buckets)
@@ -123,7 +123,7 @@ def test_the_histograms_are_cumulative_and_their_quantiles_and_sum_are_right():
 
 def test_an_outage_and_how_long_the_frontier_stands_still():
     """Broken: the alert for a broker that is down never fires, or fires in every pause of the schedule."""
-    scraped, shown = Scraped(), full_snapshot()
+    scraped, shown = Scraped(), full_tally()
     scraped.show(shown)
     shown.outage_since_s = 1.0
     scraped.show(shown, 30)
@@ -141,7 +141,7 @@ def test_an_outage_and_how_long_the_frontier_stands_still():
 
 def test_acknowledged_rows_never_become_fewer():
     """Broken: a counter that falls looks like a restart, and rate() would count all rows again."""
-    scraped, shown = Scraped(), full_snapshot()
+    scraped, shown = Scraped(), full_tally()
     scraped.show(shown)
     shown.already_there_rows += 150  # found by a new producer behind an older checkpoint
     shown.begins(Progress(Position(420, (420,), 20), (PartitionMark(420, ahead_rows=150),)))
@@ -157,9 +157,10 @@ def test_the_end(code, success_s):
     """Broken: the alert for a night without success would forget the last one with every failure, or never end."""
     scraped = Scraped(last_success_s=123.0)
     assert scraped.values()["replay_last_success_timestamp_seconds"] == 123.0
-    shown = full_snapshot()
+    shown = full_tally()
     scraped.show(shown)
     shown.done_rows = 1_000
+    scraped.show(shown, 0.1)
     scraped.metrics.close(Outcome(code, ""))
     values = scraped.values()
     assert (values["replay_running"], values["replay_exit_code"], values["replay_position_row"]) == (0, code, 1_000)
@@ -169,7 +170,7 @@ def test_the_end(code, success_s):
 
 def test_everything_is_handed_on():
     """Broken: the display would stand still as soon as there are metrics."""
-    scraped, shown = Scraped(), full_snapshot()
+    scraped, shown = Scraped(), full_tally()
     for _ in range(3):
         scraped.show(shown, 0.1)
     scraped.metrics.phase("checking", 1, 2)
@@ -185,7 +186,7 @@ def run(options: MetricsOptions, error: BaseException | None = None, inside: Any
     caught: BaseException | None = None
     try:
         with exporting(options, INFO, told, last_success_s=123.0) as metrics:
-            metrics.progress(full_snapshot())
+            metrics.progress(full_tally().view())
             inside()
             if error is not None:
                 raise error
@@ -226,7 +227,7 @@ def test_the_port_answers_while_the_run_lasts():
     found: list[str] = []
     told = Told()
     with exporting(MetricsOptions(port=0), INFO, told) as metrics:
-        metrics.progress(full_snapshot())
+        metrics.progress(full_tally().view())
         (address,) = (text.split()[-1] for text in told.infos)
         with urllib.request.urlopen(address, timeout=5) as answer:
             found.append(answer.read().decode())
