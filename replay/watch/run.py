@@ -6,7 +6,8 @@ The history, the metrics, notifications and the machine-readable summary are all
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,19 @@ def outcome_of(error: BaseException | None) -> Outcome:
     if isinstance(error, KeyboardInterrupt):
         return Outcome(code, "stopped by SIGINT")
     return Outcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
+
+
+@contextmanager
+def ending(close: Callable[[Outcome], None]) -> Iterator[None]:
+    """Calls `close` with the outcome of what happens inside. An error goes on to the caller."""
+    outcome = outcome_of(None)
+    try:
+        yield
+    except BaseException as error:
+        outcome = outcome_of(error)
+        raise
+    finally:
+        close(outcome)
 
 
 @dataclass(frozen=True, slots=True)

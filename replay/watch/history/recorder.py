@@ -20,7 +20,7 @@ from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.sampler import Sampler
 from replay.watch.relay import Relay
-from replay.watch.run import Figures, Outcome, RunInfo, figures, outcome_of
+from replay.watch.run import Figures, Outcome, RunInfo, ending, figures
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -49,21 +49,18 @@ def recording(
             writer = Beside("history", WRITE_S, recorder.write)
             writer.start(BEGIN_WAIT_S)
 
-    recorder = Recorder(history, info, to, clock or SystemClock(), begin)
-    if at_once:
-        begin()
-    error: BaseException | None = None
-    try:
-        yield recorder
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        recorder.close(outcome_of(error))
-        if writer is None and outcome_of(error).exit_code not in _REFUSED:
+    def close(outcome: Outcome) -> None:
+        recorder.close(outcome)
+        if outcome.exit_code not in _REFUSED:
             begin()
         if writer is not None and not writer.finish(END_WAIT_S):
             to.warning(f"the end of this run may be missing in the history, which is slow ({history.path})")
+
+    recorder = Recorder(history, info, to, clock or SystemClock(), begin)
+    if at_once:
+        begin()
+    with ending(close):
+        yield recorder
 
 
 class Recorder(Relay):

@@ -1,8 +1,4 @@
-"""Metrics of a run: a port to scrape, a file for node_exporter, a push gateway. None of them ever ends a replay.
-
-Labels are `replay_job` and `date`. Not `job`: Prometheus puts its own `job` on whatever it scrapes, so that ours would
-be renamed, and every alert that groups by it would take all replays for one.
-"""
+"""Where the metrics of a run go: a port to scrape, a file for node_exporter, a push gateway. None can end a replay."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from replay.errors import UsageError, install_extra
 from replay.model import Clock, SystemClock
 from replay.watch.beside import Beside
 from replay.watch.metrics.reading import Metrics
-from replay.watch.run import RunInfo, outcome_of
+from replay.watch.run import Outcome, RunInfo, ending
 
 TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
 PUSH_S = 15.0
@@ -41,7 +37,7 @@ class MetricsOptions:
 
 
 def check(options: MetricsOptions) -> None:
-    """Raises `UsageError` for what cannot work at all, before anything is begun."""
+    """Raises `UsageError` for what cannot work at all, before the run begins."""
     if not options.wanted:
         return
     prometheus = _prometheus()
@@ -79,26 +75,24 @@ def exporting(
     clock: Clock | None = None,
 ) -> Iterator[Metrics]:
     """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
-    must not vanish while the next run is under way."""
+    must not vanish while the next run lasts."""
     metrics = Metrics(to, last_success_s, clock or SystemClock())
     if not options.wanted:
         yield metrics
         return
     exporter = _prometheus().Exporter(info, metrics)
     outputs = _outputs(options, exporter, to)
-    close = _served(options, exporter, to)
-    error: BaseException | None = None
-    try:
-        yield metrics
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        metrics.close(outcome_of(error))
+    stop_serving = _served(options, exporter, to)
+
+    def close(outcome: Outcome) -> None:
+        metrics.close(outcome)
         for name, output in outputs.items():
             if not output.finish(END_WAIT_S):
                 to.warning(f"the last metrics are not out yet, and not waited for any longer ({name})")
-        close()
+        stop_serving()
+
+    with ending(close):
+        yield metrics
 
 
 def _served(options: MetricsOptions, exporter: Any, to: Display) -> Any:
