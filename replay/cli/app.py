@@ -701,7 +701,7 @@ def _replay(
             took_s = time.monotonic() - began_s
             _print_pairs(summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome, took_s))
         if verdict is not None and watch.summary_json != "-":  # which tells of it, too
-            from replay.verify.job import verdict_table  # noqa: PLC0415
+            from replay.verify.verdict import verdict_table  # noqa: PLC0415
 
             _results(console).show(verdict_table(verdict))
 
@@ -750,6 +750,7 @@ def _verify(
     from replay.cli.terminal import Terminal, draws  # noqa: PLC0415
     from replay.model import SystemClock  # noqa: PLC0415
     from replay.verify import job as verifier  # noqa: PLC0415
+    from replay.verify.verdict import verdict_table  # noqa: PLC0415
 
     what = verifier.VerifyOptions(
         source,
@@ -766,7 +767,7 @@ def _verify(
     if table_format is TableFormat.JSON:
         _results(console).write(json.dumps(verdict.as_json(), indent=1))
     else:
-        _results(console).show(verifier.verdict_table(verdict))
+        _results(console).show(verdict_table(verdict))
     raise typer.Exit(verdict.exit_code)
 
 
@@ -836,7 +837,7 @@ def _embedded(options: RunOptions, checkpoint: str, stack: ExitStack) -> RunOpti
     """A broker and a checkpoint that both end with this process."""
     from loguru import logger  # noqa: PLC0415
 
-    from replay.kafka.cluster import EmbeddedBroker  # noqa: PLC0415
+    from replay.kafka.embedded import EmbeddedBroker  # noqa: PLC0415
 
     if options.kafka.bootstrap_servers or checkpoint:
         raise UsageError(

@@ -23,7 +23,8 @@ from replay.cli.terminal import Terminal, draws
 from replay.delivery import job
 from replay.delivery.options import Pace, RunOptions
 from replay.errors import BrokerUnavailable, InputError
-from replay.kafka.cluster import Cluster, EmbeddedBroker
+from replay.kafka.cluster import Cluster
+from replay.kafka.embedded import EmbeddedBroker
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
 from replay.kafka.trouble import Trouble

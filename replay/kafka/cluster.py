@@ -1,53 +1,34 @@
-"""The cluster around a replay: topic metadata, watermarks, the topic's tail, the embedded broker.
+"""The cluster around a replay: topic metadata, watermarks, the topic's tail.
 
-With `deliver.py`, the only place where confluent_kafka is used. Every read retries until the broker deadline: with
+Every read retries until the broker deadline: with
 a leader failing over, a healthy cluster answers a watermark query with an error or not at all for seconds.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, TypeVar
 
-import numpy as np
-from confluent_kafka import (
-    TIMESTAMP_CREATE_TIME,
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-from replay.errors import BrokerUnavailable, ReplayError, StateConflict, UsageError, as_told
+from replay.errors import StateConflict, UsageError
 from replay.kafka.broker_news import BrokerNews
+from replay.kafka.client import bad_setting, kafka_log
+from replay.kafka.embedded import is_embedded
 from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, Prospects
+from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.settings import client_settings
 from replay.kafka.topic_watch import Identity
 
 T = TypeVar("T")
 
-kafka_log = logging.getLogger("librdkafka")
-"""librdkafka's own lines; the command line sends them on to where all logs go."""
-
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
-_READ_S = 0.2  # until a read that got nothing lets signals and the deadline have a look
-_BATCH_S = 0.02  # how long a batch may take to get full: at full speed it does within that
-_MOCK_CLUSTER_ID = "mockCluster"  # rdkafka_mock.c; it answers neither DescribeTopics nor DescribeConfigs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +43,6 @@ class Topic:
     brokers: int = 1  # of the cluster
     config: Mapping[str, str] = field(default_factory=dict)
     replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Records of a partition in order, as columns. A time is None where the broker wrote its own into the record."""
-
-    partition: int
-    offsets: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-    times_ms: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +82,7 @@ class Cluster:
         found = metadata.topics[name]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
-        is_mock = metadata.cluster_id.startswith(_MOCK_CLUSTER_ID)
+        is_mock = is_embedded(metadata.cluster_id)
         ready = self._retry(f"find the leaders of topic {name}", lambda: self._all_led(name))
         return Topic(
             cluster_id=metadata.cluster_id or "",
@@ -203,41 +173,18 @@ class Cluster:
         return looks > 1
 
     def read(
-        self, topic: Topic, starts: list[int], ends: list[int], isolation: str = "read_uncommitted"
-    ) -> Iterator[list[Found]]:
-        """Every record from `starts` up to (not including) `ends`, each partition in order.
-
-        A time-out is never the end; the end is an offset, or the broker's word that a partition has no more.
-        At `read_committed` this waits for transactions that are open below the ends.
-        """
-        left = {p: ends[p] for p in range(topic.partitions) if starts[p] < ends[p]}
-        if not left:
+        self, topic: Topic, starts: Sequence[int], ends: Sequence[int], isolation: str = READ_UNCOMMITTED
+    ) -> Iterator[list[Fetched]]:
+        """Every record from `starts` up to (not including) `ends`, each partition in order."""
+        ranges = {p: (starts[p], ends[p]) for p in range(topic.partitions) if starts[p] < ends[p]}
+        if not ranges:
             return
-        try:
-            consumer = Consumer(
-                {
-                    **client_settings(self._options),
-                    "error_cb": self.news.on_error,
-                    "group.id": f"replay-tail-{os.getpid()}",  # required by the client; nothing is ever committed to it
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "isolation.level": isolation,
-                    "auto.offset.reset": "error",
-                    "enable.partition.eof": True,
-                    "queued.max.messages.kbytes": 16_384,  # memory of the tail read, whatever its length
-                    "fetch.queue.backoff.ms": 5,  # the default of 1 s would be the tail's speed limit
-                    "fetch.wait.max.ms": 20,  # what a read that ends behind the last record waits for
-                },
-                logger=kafka_log,
-            )
-        except KafkaException as error:
-            raise bad_setting(error) from None
-        try:
-            consumer.assign([TopicPartition(topic.name, p, starts[p]) for p in left])
-            while left:
-                yield self._retry("read the topic's tail", lambda: _consume(consumer, left))
-        finally:
-            consumer.close()
+        purpose = Purpose("tail", isolation, _gone)
+        with closing(
+            TopicReader(self._options, topic.name, ranges, purpose, self._retry, self.news.on_error)
+        ) as reader:
+            while reader.left:
+                yield reader.read("read the topic's tail")
 
     def close(self) -> None:
         self._admin.poll(0)
@@ -328,101 +275,9 @@ def _identity(described: Any, seconds: float) -> Identity:
     return Identity(str(found.topic_id), len(found.partitions))
 
 
-def _consume(consumer: Any, left: dict[int, int]) -> list[Found] | None:
-    """Some records, and `left` without the partitions that are through; None where nothing came."""
-    messages = _next_messages(consumer)
-    before, trouble, troubles = len(left), None, []
-    if any(map(Message.error, messages)):
-        troubles = [message for message in messages if message.error() is not None]
-        messages = [message for message in messages if message.error() is None]
-    found = []
-    for partition, start, stop in _runs(list(map(Message.partition, messages))):
-        if partition in left:
-            records = _records(partition, messages[start:stop], left[partition])
-            if records.offsets:
-                found.append(records)
-            if messages[stop - 1].offset() >= left[partition] - 1:
-                del left[partition]
-    for message in troubles:
-        partition, error = message.partition(), message.error()
-        if error.code() != KafkaError._PARTITION_EOF:
-            trouble = error  # raised only if nothing else came: what is in this batch is not given again
-        elif partition in left and message.offset() >= left[partition]:
-            del left[partition]
-    if trouble is not None and not found and len(left) == before:
-        raise _read_error(trouble)
-    return found if found or len(left) < before else None
-
-
-def _next_messages(consumer: Consumer) -> list[Message]:
-    """A batch as soon as there is one: consume() itself would wait until it is full. Empty where nothing came."""
-    end_s = time.monotonic() + _READ_S
-    while time.monotonic() < end_s:
-        messages: list[Message] = consumer.consume(10_000, timeout=_BATCH_S)
-        if messages:
-            return messages
-    return []
-
-
-def _records(partition: int, messages: list[Any], end: int) -> Found:
-    """Those before the end. Column by column: a call from C for each, and no Python."""
-    offsets = list(map(Message.offset, messages))
-    if offsets[-1] >= end:
-        messages = messages[: bisect_left(offsets, end)]
-        offsets = offsets[: len(messages)]
-    kinds, times = zip(*map(Message.timestamp, messages), strict=True) if messages else ((), ())
-    if kinds.count(TIMESTAMP_CREATE_TIME) < len(kinds):
-        times = tuple(time if kind == TIMESTAMP_CREATE_TIME else None for kind, time in zip(kinds, times, strict=True))
-    return Found(partition, offsets, list(map(Message.key, messages)), list(map(Message.value, messages)), list(times))
-
-
-def _runs(partitions: list[int]) -> Iterator[tuple[int, int, int]]:
-    """Each stretch of one partition, and where it starts and stops."""
-    ends = [*(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)] if partitions else []
-    for start, stop in pairwise([0, *ends]):
-        yield partitions[start], start, stop
-
-
-def _read_error(error: Any) -> StateConflict | KafkaException:
-    """What reading on would not mend is a conflict; the rest is worth another try."""
-    if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        return StateConflict(
-            f"records that a resume needs are gone: {error.str()}",
-            where="Kafka",
-            todo="retention or a truncation removed them; start over on purpose with --restart",
-        )
-    refused: KafkaException = KafkaException(error)
-    return refused
-
-
-def bad_setting(error: Exception) -> ReplayError:
-    """librdkafka's refusal of a setting; it names the property, never its value. Or a client that cannot be made for
-    want of memory or threads, whatever its settings."""
-    text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-    if isinstance(error, KafkaException) and error.args[0].code() == KafkaError._CRIT_SYS_RESOURCE:
-        return as_told(MemoryError(text))
-    return UsageError(
-        f"librdkafka refuses a setting: {text}",
-        where="-X",
-        todo="see librdkafka's CONFIGURATION.md for names and ranges",
+def _gone(error: str, _: int) -> StateConflict:
+    return StateConflict(
+        f"records that a resume needs are gone: {error}",
+        where="Kafka",
+        todo="retention or a truncation removed them; start over on purpose with --restart",
     )
-
-
-class EmbeddedBroker:
-    """librdkafka's mock cluster: a broker inside this process, gone with it. It has 4 partitions a topic."""
-
-    def __init__(self, topic: str) -> None:
-        quiet = {"log_level": 0, "bootstrap.servers": "embedded", "test.mock.num.brokers": 1}
-        self._holder = Producer({**quiet, "allow.auto.create.topics": True})
-        deadline = time.monotonic() + 10
-        metadata = self._holder.list_topics(timeout=10)
-        self.bootstrap_servers = ",".join(f"{b.host}:{b.port}" for b in metadata.brokers.values())
-        while not self._holder.list_topics(topic, timeout=10).topics[topic].partitions:
-            if time.monotonic() > deadline:
-                raise BrokerUnavailable("the embedded broker does not create its topic", where="--embedded")
-
-    def __enter__(self) -> EmbeddedBroker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        del self._holder

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from replay.errors import ProducerFatal
 from replay.kafka import statistics as broker_statistics
 from replay.kafka.broker_news import BrokerNews, in_words
-from replay.kafka.cluster import bad_setting, kafka_log
+from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.connections import LogWatch, StatisticsWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings, transactional_settings

@@ -14,10 +14,10 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any
 
-import confluent_kafka
 from confluent_kafka import KafkaException, Producer
 
 from replay.errors import ProducerFatal
+from replay.kafka.client import CLIENT_VERSION
 from replay.kafka.connections import LogWatch, StatisticsWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings
@@ -58,7 +58,7 @@ class SelfTest:
         """Raises `ProducerFatal` where a lost connection would not be noticed. With one witness there is a warning;
         where nothing could be tried (a sandbox), the replay goes on: nothing speaks against it."""
         self._thread.join(2 * _DEADLINE_S)
-        found, version = self._found, f"confluent-kafka {confluent_kafka.__version__}"
+        found, version = self._found, CLIENT_VERSION
         if found is Reads.UNKNOWN:
             report.info(f"not tried whether lost connections are noticed ({self._why}); {version}")
         elif found is Reads.NEITHER:

@@ -19,7 +19,8 @@ from replay.signals import Stop
 from replay.source.options import Order, SourceOptions
 from replay.source.sample import Layout, SampleSpec, write_sample
 from replay.source.source import Source
-from replay.verify.job import KINDS, Verdict, VerifyOptions, verify
+from replay.verify.job import VerifyOptions, verify
+from replay.verify.verdict import KINDS, Verdict
 from tests.support.readback import Row
 from tests.support.topics import create_topic
 
@@ -312,9 +313,9 @@ def test_skew_needs_no_memory(written, topic: str, trades: Trades, shift: str, m
     if shift != "as sent":
         records.sort(key=lambda each: each[0], reverse=shift == "others first")
     bootstrap = written(records)
-    monkeypatch.setattr("replay.verify.job.PORTION_ROWS", 50)
+    monkeypatch.setattr("replay.verify.sides.PORTION_ROWS", 50)
     monkeypatch.setattr("replay.verify.job.LANE_MIN", 10)
-    monkeypatch.setattr("replay.verify.job.CONSUME_MAX", 20)
+    monkeypatch.setattr("replay.kafka.reader._FETCH_RECORDS", 20)
     most = buffered_most(monkeypatch)
     assert look(bootstrap, topic, trades, buffered_records=40, window_records=8).exact
     assert max(most) < 10 + 20
@@ -329,9 +330,9 @@ def test_a_source_of_one_file_a_symbol_needs_no_memory(
     del records[2_500]
     records.sort(key=lambda each: each[0])
     bootstrap = written(records)
-    monkeypatch.setattr("replay.verify.job.PORTION_ROWS", 50)
+    monkeypatch.setattr("replay.verify.sides.PORTION_ROWS", 50)
     monkeypatch.setattr("replay.verify.job.LANE_MIN", 10)
-    monkeypatch.setattr("replay.verify.job.CONSUME_MAX", 20)
+    monkeypatch.setattr("replay.kafka.reader._FETCH_RECORDS", 20)
     most = buffered_most(monkeypatch)
     assert damage(look(bootstrap, topic, made, buffered_records=40, window_records=40, order=Order.AS_IS)) == {
         "lost": 1

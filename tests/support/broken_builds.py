@@ -35,19 +35,20 @@ from replay.delivery.session import Session
 from replay.delivery.tally import Tally
 from replay.delivery.transactional import TransactionalSession
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
-from replay.kafka import cluster, partitioner
+from replay.kafka import partitioner
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
 from replay.kafka.cluster import Cluster
 from replay.kafka.outage import Outage
 from replay.kafka.patience import Patience
 from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
+from replay.kafka.reader import TopicReader
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
 from replay.signals import Stop
 from replay.source.files import parquet_file as inputs
 from replay.verify import job as verify
-from replay.verify.job import Verdict
+from replay.verify.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,15 +92,15 @@ def tail_by_count(patch: pytest.MonkeyPatch) -> None:
 
 def timeout_is_end(patch: pytest.MonkeyPatch) -> None:
     """a read of the topic that got nothing in time counts as having reached the end"""
-    real = cluster._consume
+    real = TopicReader._attempt
 
-    def consume(consumer: Any, left: dict[int, int]) -> list[Any]:
-        found = real(consumer, left)
-        if found is None:
-            left.clear()
-        return found or []
+    def attempt(self: TopicReader) -> list[Any]:
+        fetched = real(self)
+        if fetched is None:
+            self.left.clear()
+        return fetched or []
 
-    patch.setattr(cluster, "_consume", consume)
+    patch.setattr(TopicReader, "_attempt", attempt)
 
 
 def no_settle_wait(patch: pytest.MonkeyPatch) -> None:

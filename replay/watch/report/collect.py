@@ -129,9 +129,9 @@ def _sum(counts: Iterable[ByName]) -> ByName:
 
 def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Versions, and the machine, of this process."""
-    from confluent_kafka import libversion  # noqa: PLC0415 - where the history alone is asked for, it is not loaded
+    from replay.kafka.client import LIBRDKAFKA_VERSION  # noqa: PLC0415 - a history alone does not need the client
 
-    versions = {"replay": __version__, "Python": platform.python_version(), "librdkafka": libversion()[0]}
+    versions = {"replay": __version__, "Python": platform.python_version(), "librdkafka": LIBRDKAFKA_VERSION}
     machine = {"Host": platform.node(), "System": platform.platform(), "CPUs": str(os.cpu_count() or "")}
     return {**versions, **{name: version(name) for name in _LIBRARIES}}, machine
 

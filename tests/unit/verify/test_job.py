@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from replay.errors import ExitCode
 from replay.model import Ints
 from replay.verify.compare import Lane, Run
-from replay.verify.job import KINDS, Finding, Verdict, verdict_table
 from replay.verify.spill import NONE, Atlas, Example, Spill, Tally, fingerprints, settle
+from replay.verify.verdict import KINDS, Finding, Verdict, verdict_table
 
 Item = tuple[bytes, bytes, int]
 """Key, value, timestamp of a row or record."""

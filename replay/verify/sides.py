@@ -1,0 +1,176 @@
+"""The two sides of a comparison: the source's rows and the topic's records, each handed to the lanes.
+
+Memory, whatever the size of source and topic: the source's open batches, one portion of rows, `buffered_records`
+(and one fetch more), and 16 MB in librdkafka.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from replay.delivery.emptiness import Selected
+from replay.delivery.snapshot import Display
+from replay.errors import StateConflict
+from replay.kafka.broker_news import BrokerNews
+from replay.kafka.options import KafkaOptions
+from replay.kafka.partitioner import partitioner
+from replay.kafka.patience import Patience
+from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
+from replay.model import Encoded, Ints
+from replay.source.source import Source
+from replay.verify.compare import Lane, Run
+from replay.verify.spill import NONE, Example, fingerprints
+from replay.verify.verdict import Finding
+
+T = TypeVar("T")
+
+PORTION_ROWS = 65_536  # of the source at a time: the runs of a hundred partitions are still worth comparing as lists
+
+
+class NoEventTimes(Exception):
+    """A record has no time of its own: compare without times, from the start."""
+
+
+class SourceSide:
+    """The rows that are to be in the topic, in order."""
+
+    def __init__(
+        self, source: Source, partitions: int, with_times: bool, report: Display, check_stop: Callable[[], None]
+    ) -> None:
+        self._source, self._with_times, self._report, self._check_stop = source, with_times, report, check_stop
+        self._encoder = source.encoder(partitioner(source.options.records.partitioner, partitions))
+        self.selected = Selected(source)
+        self.rows = 0  # handed over
+
+    def portions(self, phase: str) -> Iterator[tuple[Encoded, int]]:
+        """All rows from the beginning; each portion with the number of its first row."""
+        for batch in self._source.batches(self._source.start):
+            for start in range(0, len(batch), PORTION_ROWS):
+                stop = min(len(batch), start + PORTION_ROWS)
+                yield self._encoder.encode(batch, start, stop), batch.start.row + start
+                self._check_stop()
+                self._report.phase(phase, batch.start.row + stop, self._source.rows)
+
+    def hand_over(self, encoded: Encoded, first_row: int, lanes: Sequence[Lane]) -> None:
+        """Each lane its rows."""
+        order = np.argsort(encoded.partitions, kind="stable")
+        pick = order.tolist()
+        columns = (encoded.keys, encoded.values, self._times(encoded))
+        keys, values, times = ([column[at] for at in pick] for column in columns)
+        rows = _row_numbers(encoded, first_row)[order].tolist()
+        self.rows += len(encoded)
+        self.selected.add_ids(encoded.symbols)
+        end = 0
+        for partition, number in enumerate(np.bincount(encoded.partitions).tolist()):
+            start, end = end, end + number
+            if number:
+                lanes[partition].expect(Run(keys[start:end], values[start:end], times[start:end], rows[start:end]))
+
+    def fingerprints(self, phase: str) -> Iterator[tuple[Ints, Ints]]:
+        """Of all rows, in portions, each with its row numbers."""
+        for encoded, first_row in self.portions(phase):
+            columns = (encoded.keys, encoded.values, self._times(encoded))
+            yield fingerprints(encoded.partitions.tolist(), columns), _row_numbers(encoded, first_row)
+
+    def findings(self, examples: Iterable[tuple[str, Example]]) -> tuple[Finding, ...]:
+        """The examples (each with its kind) and the places of their rows: one more look, as far as they reach."""
+        examples = list(examples)
+        places = self._places({each.row for _, each in examples if each.row != NONE})
+        return tuple(_finding(kind, each, places.get(each.row)) for kind, each in examples)
+
+    def _places(self, rows: Iterable[int]) -> dict[int, Finding]:
+        wanted = sorted(rows, reverse=True)
+        places: dict[int, Finding] = {}
+        batches = self._source.batches(self._source.start)
+        while wanted:
+            batch = next(batches)
+            while wanted and wanted[-1] < batch.start.row + len(batch):
+                row = wanted.pop()
+                at = row - batch.start.row
+                file = batch.files if isinstance(batch.files, int) else int(batch.files[at])
+                symbol = self._source.symbols.names[batch.table.column("symbol")[at].as_py()]
+                path = self._source.files[file].shown
+                file_row = self._source.files[file].file_row(batch.position_after(at).cursors[file])
+                home = int(self._encoder.encode(batch, at, at + 1).partitions[0])
+                places[row] = Finding("", row, path, file_row, symbol, home)
+        return places
+
+    def _times(self, encoded: Encoded) -> Sequence[int | None]:
+        return encoded.timestamps_ms if self._with_times else [None] * len(encoded)
+
+
+def _row_numbers(encoded: Encoded, first_row: int) -> Ints:
+    rows: Ints = np.arange(len(encoded)) if encoded.rows is None else encoded.rows
+    return rows + first_row
+
+
+def _finding(kind: str, example: Example, place: Finding | None) -> Finding:
+    found = replace(place or Finding(""), kind=kind)
+    return found if example.offset == NONE else replace(found, partition=example.partition, offset=example.offset)
+
+
+class TopicSide:
+    """The topic's records, partitions side by side. A partition that is far ahead is let go for a while."""
+
+    def __init__(
+        self,
+        kafka: KafkaOptions,
+        isolation: str,
+        ranges: Sequence[tuple[int, int]],
+        lanes: Sequence[Lane],
+        buffer_max: int,
+        with_times: bool,
+        patience: Patience,
+    ) -> None:
+        """`ranges`: first offset and end of each partition; `buffer_max`: records that may wait in each lane."""
+        self._ranges, self._lanes, self._buffer_max = ranges, lanes, buffer_max
+        self._with_times, self._patience, self._news = with_times, patience, BrokerNews()
+        self._held_back = "" if isolation == READ_UNCOMMITTED else " (an open transaction may hold it back)"
+        self.records = 0  # handed over
+        purpose = Purpose("verify", isolation, lambda error, partition: _gone(error, kafka.topic, partition))
+        self._reader = TopicReader(
+            kafka, kafka.topic, dict(enumerate(ranges)), purpose, self._retry, self._news.on_error
+        )
+        self._note_ends()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def read(self) -> None:
+        """Some more records, or ends, for some lanes. To be called while a lane is hungry."""
+        reader, lanes, most = self._reader, self._lanes, self._buffer_max
+        reader.take_up(p for p in reader.left if lanes[p].buffered <= most // 2)
+        first = next(p for p in reader.left if lanes[p].hungry)
+        what = f"read partition {first} from offset {reader.next[first]:,} to {self._ranges[first][1]:,}"
+        for fetched in reader.read(what + self._held_back):
+            lanes[fetched.partition].find(self._run(fetched))
+            self.records += len(fetched.offsets)
+        self._note_ends()
+        reader.let_go(p for p in reader.left if lanes[p].buffered >= most)
+
+    def _note_ends(self) -> None:
+        for partition, lane in enumerate(self._lanes):
+            lane.found_ended = partition not in self._reader.left
+
+    def _run(self, fetched: Fetched) -> Run:
+        times = fetched.times_ms
+        if not self._with_times:
+            times = [None] * len(times)
+        elif None in times:
+            raise NoEventTimes
+        return Run(fetched.keys, fetched.values, times, fetched.offsets)
+
+    def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
+        return self._patience(what, self._news, attempt)
+
+
+def _gone(error: str, topic: str, partition: int) -> StateConflict:
+    return StateConflict(
+        f"records were deleted while they were to be read: {error}",
+        where=f"{topic}, partition {partition}",
+        todo="retention.ms or a truncation removed them; verify again to see what is left",
+    )

@@ -1,0 +1,102 @@
+"""What `replay verify` found, as numbers, as JSON and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from replay.errors import ExitCode
+
+KINDS = ("lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
+
+LOG_APPEND_TIME = "the broker's own time (LogAppendTime)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One example. `row` is its number in the replay's order, `file_row` that in its file; both begin at 0."""
+
+    kind: str
+    row: int | None = None
+    file: str | None = None
+    file_row: int | None = None
+    symbol: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.row is not None:
+            parts.append(f"row {self.row:,} ({self.symbol}; {self.file}, row {self.file_row:,})")
+        if self.offset is not None:
+            parts.append(f"partition {self.partition}, offset {self.offset:,}")
+        elif self.partition is not None:
+            parts.append(f"partition {self.partition}")
+        return ": ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`rows` = found + lost + changed + misplaced; `records` = found + duplicated + changed + misplaced + foreign.
+
+    Records out of order are among the found. Every number is exact, except that `out_of_order` is an upper
+    bound where `order_exact` is False: records were further from their place than the window.
+    """
+
+    topic: str
+    isolation: str
+    rows: int
+    records: int
+    found: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+    changed: int
+    misplaced: int
+    foreign: int
+    order_exact: bool
+    timestamps_compared: bool
+    allow_foreign: bool
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    examples: tuple[Finding, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Every row once, in order, unchanged, and nothing else (but foreign records, where they are allowed)."""
+        return not self._differences()
+
+    def differences(self) -> str:
+        """`3 lost, 1 duplicated`."""
+        return ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in self._differences())
+
+    def _differences(self) -> list[tuple[str, int]]:
+        kinds = [kind for kind in KINDS if kind != "foreign" or not self.allow_foreign]
+        return [(kind, number) for kind in kinds if (number := getattr(self, kind))]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return ExitCode.DONE if self.exact else ExitCode.DIFFERENT
+
+    def as_json(self) -> dict[str, Any]:
+        examples = [{k: v for k, v in asdict(each).items() if v is not None} for each in self.examples]
+        return {"exact": self.exact, **asdict(self), "examples": examples}
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Counts, and the first few of whatever is wrong."""
+    title = f"topic {verdict.topic}, {verdict.isolation}: " + ("as the source" if verdict.exact else "DIFFERENT")
+    table = Table("", "records", "the first of them", title=title)
+    table.columns[1].justify = "right"
+    table.add_row("expected", f"{verdict.rows:,}", "")
+    table.add_row("found", f"{verdict.found:,}", "")
+    for kind in KINDS:
+        count = getattr(verdict, kind)
+        bound = "" if verdict.order_exact or kind != "out_of_order" else "at most "
+        shown = "\n".join(str(each) for each in verdict.examples if each.kind == kind)
+        table.add_row(kind.replace("_", " "), f"{bound}{count:,}", shown)
+    if not verdict.timestamps_compared:
+        table.caption = f"timestamps not compared: they are {LOG_APPEND_TIME}"
+    return table
