@@ -96,9 +96,12 @@ class Quantiles:
         return {f"{what}_{each.name}": getattr(self, each.name) for each in fields(self)}
 
 
+NOT_MEASURED = Quantiles()
+
+
 def quantiles(measured: Lateness) -> Quantiles:
     if not measured.counts.any():
-        return Quantiles()
+        return NOT_MEASURED
     return Quantiles(measured.quantile_s(0.5), measured.quantile_s(0.99), measured.max_s)
 
 
@@ -120,8 +123,8 @@ class Figures:
     resent_rows: int = 0
     in_flight_rows: int = 0
     counts: RowCounts = field(default_factory=lambda: RowCounts(0))
-    lateness: Quantiles = Quantiles()
-    ack_latency: Quantiles = Quantiles()
+    lateness: Quantiles = NOT_MEASURED
+    ack_latency: Quantiles = NOT_MEASURED
     shifted_s: float = 0.0
     outages: int = 0
     outages_s: float = 0.0

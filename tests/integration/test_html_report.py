@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from replay.counts import ByName
-from replay.watch.report.data import Replayed
 from replay.watch.report.page import render
 from tests.support.report_story import BEGUN_S, eventful, run
 
@@ -87,10 +86,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     data = eventful()
-    told = data.replayed
-    assert told is not None
-    symbols = {"<script>document.title='x'</script>": 9_999_999, "W" * 60: 5, **told.symbols.rows}
-    path.write_text(render(replace(data, replayed=Replayed(ByName(symbols), told.partitions))), encoding="utf-8")
+    symbols = {"<script>document.title='x'</script>": 9_999_999, "W" * 60: 5, **data.symbols.rows}
+    path.write_text(render(replace(data, symbols=ByName(symbols))), encoding="utf-8")
     return path
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from replay.counts import ByName, RowCounts
-from replay.watch.report.data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
+from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
+from replay.watch.run import Quantiles
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""
@@ -31,8 +32,8 @@ def samples(begun_s: float, first_row: int, seconds: int, *, down: tuple[int, in
             Sample(
                 begun_s + second,
                 row,
-                Delays(late, late * 2.1, late * random.uniform(3, 9)),
-                Delays(acked, acked * 1.8, acked * 2.5),
+                Quantiles(late, late * 2.1, late * random.uniform(3, 9)),
+                Quantiles(acked, acked * 1.8, acked * 2.5),
             )
         )
     return made
@@ -73,7 +74,8 @@ def eventful() -> ReportData:
             Mark(MarkKind.RESUME, third_s, third_s + 45, f"at row {third.first_rows:,}, 724 rows were there already"),
         ],
         files=14,
-        replayed=Replayed(ByName(symbols), ByName({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000})),
+        symbols=ByName(symbols),
+        partitions=ByName({"2": 2_400_000, "4": 2_100_000, "0": 1_900_000, "1": 1_850_000}),
         bad_rows={"price is null": 7, "symbol is null or empty": 2},
         verdict={
             "exact": True, "topic": "trades", "isolation": "read_uncommitted", "rows": third.done_rows,

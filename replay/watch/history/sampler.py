@@ -7,7 +7,7 @@ from collections import deque
 from replay.delivery.pace import Lateness
 from replay.delivery.snapshot import Snapshot
 from replay.watch.history.records import SampleRecord
-from replay.watch.run import Figures, Quantiles
+from replay.watch.run import NOT_MEASURED, Figures, Quantiles
 
 RATE_S = 10.0  # the rate kept is over about this long
 
@@ -34,7 +34,7 @@ class Sampler:
     ) -> SampleRecord:
         """`seen` are the figures of what is `shown`; None: the run has not come as far as that."""
         self._sampled_s = now_s
-        late, latency, events_ns = Quantiles(), Quantiles(), None
+        late, latency, events_ns = NOT_MEASURED, NOT_MEASURED, None
         if shown is not None and seen is not None:
             self.rows_per_s = self._rate(now_s, seen.done_row)
             before, self._before = self._before, (_copy(shown.lateness), _copy(shown.ack_latency))
@@ -68,5 +68,5 @@ def _between(before: Lateness, now: Lateness) -> Quantiles:
     """Of what was measured between the two. Their greatest is known to the bucket, never above the greatest of all."""
     passed = Lateness(now.counts - before.counts, now.max_s)
     if not passed.counts.any():
-        return Quantiles()
+        return NOT_MEASURED
     return Quantiles(passed.quantile_s(0.5), passed.quantile_s(0.99), passed.quantile_s(1.0))

@@ -16,7 +16,8 @@ from replay.errors import UsageError
 from replay.model import Fate
 from replay.watch.history.database import History
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
-from replay.watch.report.data import Delays, Mark, MarkKind, Replayed, ReportData, Run, Sample, Setting
+from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
+from replay.watch.run import Quantiles
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
@@ -67,7 +68,8 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         last_event_s=last_s,
         runs=told,
         marks=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
-        replayed=_replayed(details),
+        symbols=_sum(each.symbols for each in details),
+        partitions=_sum(each.partitions for each in details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
         verdict=_verdict(recorded),
         settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
@@ -110,11 +112,6 @@ def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None
     firsts = [each.first_event_s for each in details if each.first_event_s is not None]
     lasts = [each.last_event_s for each in details if each.last_event_s is not None]
     return min(firsts, default=None), max(lasts, default=None)
-
-
-def _replayed(details: Sequence[Details]) -> Replayed | None:
-    symbols, partitions = _sum(each.symbols for each in details), _sum(each.partitions for each in details)
-    return Replayed(symbols, partitions) if symbols.rows or partitions.rows else None
 
 
 def _sum(counts: Iterable[ByName]) -> ByName:
@@ -187,14 +184,10 @@ def _sample(run: RunRecord, sample: SampleRecord, first_rows: int) -> Sample:
     return Sample(
         at_s=run.started_s + sample.at_s,
         done_rows=max(first_rows, rows),  # before a run knows where to go on, it is at row 0
-        lateness=_delays(sample.lateness_p50_s, sample.lateness_p99_s, sample.lateness_max_s),
-        ack_latency=_delays(sample.ack_p50_s, sample.ack_p99_s, sample.ack_max_s),
+        lateness=Quantiles(sample.lateness_p50_s, sample.lateness_p99_s, sample.lateness_max_s),
+        ack_latency=Quantiles(sample.ack_p50_s, sample.ack_p99_s, sample.ack_max_s),
         event_s=sample.event_s,
     )
-
-
-def _delays(p50_s: float | None, p99_s: float | None, max_s: float | None) -> Delays | None:
-    return None if p50_s is None or p99_s is None else Delays(p50_s, p99_s, max_s)
 
 
 def _span(run: RunRecord, span: SpanRecord, now_s: float) -> Mark:

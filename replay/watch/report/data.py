@@ -10,6 +10,7 @@ from typing import Any
 from replay.counts import ByName, RowCounts
 from replay.errors import STOPPED, ExitCode
 from replay.watch.masking import masked
+from replay.watch.run import NOT_MEASURED, Quantiles
 
 
 class RunState(Enum):
@@ -50,23 +51,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Delays:
-    """Quantiles in seconds: of lateness, or from handing rows over to their last ACK. The highest may be unknown."""
-
-    p50_s: float
-    p99_s: float
-    max_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Sample:
-    """A run at one moment: rows in the topic by then. The delays are those since the sample before, None where there
-    were none; `event_s` is the newest event time handed over."""
+    """A run at one moment, and rows in the topic by then. Lateness and latency are those since the sample before.
+    `event_s` is the newest event time handed over."""
 
     at_s: float
     done_rows: int
-    lateness: Delays | None = None
-    ack_latency: Delays | None = None
+    lateness: Quantiles = NOT_MEASURED
+    ack_latency: Quantiles = NOT_MEASURED
     event_s: float | None = None
 
 
@@ -90,7 +82,6 @@ class Run:
     exit_code: int | None = None  # None: it has not ended, or could not say so
     is_alive: bool = False
     reason: str = ""
-    todo: str = ""
     process: str = ""  # host and pid
     outages: int = 0
     outages_s: float = 0.0
@@ -121,24 +112,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """Records handed over by symbol and by partition, of all runs: one that was sent again counts again."""
-
-    symbols: ByName
-    partitions: ByName
-
-
-@dataclass(frozen=True, slots=True)
 class Setting:
     """One line of the configuration. Its secrets are gone as soon as it exists."""
 
     name: str
     value: object
     origin: str = ""  # command line, variable, job file, default
-    secret: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", masked(self.name, self.value, secret=self.secret))
+        object.__setattr__(self, "value", masked(self.name, self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +141,8 @@ class ReportData:
     last_event_s: float | None = None
     runs: Sequence[Run] = ()  # the oldest first
     marks: Sequence[Mark] = ()  # outages and resumes; pauses between runs are found here
-    replayed: Replayed | None = None
+    symbols: ByName = field(default_factory=ByName)  # records handed over by all runs: one sent again counts again
+    partitions: ByName = field(default_factory=ByName)
     bad_rows: Mapping[str, int] = field(default_factory=dict)  # the bad ones of `counts`, by reason for people
     verdict: Mapping[str, Any] | None = None  # verify's, `Verdict.as_json()`
     settings: Sequence[Setting] = ()

@@ -14,7 +14,8 @@ from typing import Any
 
 from replay.delivery.options import Delivery
 from replay.units import duration
-from replay.watch.report.data import Delays, Mark, ReportData, Run
+from replay.watch.report.data import Mark, ReportData, Run
+from replay.watch.run import Quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Mark], zone
         (drawing.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
         (drawing.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
     ):
-        if known := [each for each in values if each is not None]:
+        if known := [each for each in values if each.p50_s is not None]:
             plots.append(drawn(plot, title, _delay_words(what, known)))
     return plots
 
@@ -106,8 +107,9 @@ def _rate_words(runs: Sequence[Run]) -> str:
     return f"{average}{rows:,} rows in {duration(took_s)} of running."
 
 
-def _delay_words(what: str, known: Sequence[Delays]) -> str:
+def _delay_words(what: str, known: Sequence[Quantiles]) -> str:
     """Of the moments that were sampled, the worst: an average over a night would hide it."""
     highest = max((each.max_s for each in known if each.max_s is not None), default=None)
-    worst = f"At the worst moment 99 % were below {duration(max(each.p99_s for each in known))}"
+    p99_s = max(each.p99_s for each in known if each.p99_s is not None)
+    worst = f"At the worst moment 99 % were below {duration(p99_s)}"
     return f"{worst}, and the highest {what} was {duration(highest)}." if highest is not None else f"{worst}."

@@ -36,16 +36,16 @@ VERDICT_KINDS = ("found", "lost", "duplicated", "out_of_order", "changed", "misp
 
 TODO: Mapping[int, str] = {
     ExitCode.DIFFERENT: "Look at where the topic differs, below.",
-    ExitCode.USAGE: "Mend the option it names.",
-    ExitCode.INPUT: "Mend the file it names.",
+    ExitCode.USAGE: "Correct the option it names.",
+    ExitCode.INPUT: "Correct the file it names.",
     ExitCode.STATE_CONFLICT: "Put back what changed, or start over with --restart, which sends all rows again.",
     ExitCode.BROKER_UNAVAILABLE: "Run the same command again once the broker is back: it resumes without duplicates.",
     ExitCode.LOCKED: "Wait for the other instance.",
-    ExitCode.PRODUCER_FATAL: "Mend what the broker complains about, then run again: it resumes.",
-    ExitCode.CHECKPOINT_UNWRITABLE: "Mend the folder, then run again: it resumes.",
+    ExitCode.PRODUCER_FATAL: "Put right what the broker complains about, then run again: it resumes.",
+    ExitCode.CHECKPOINT_UNWRITABLE: "Put the folder right, then run again: it resumes.",
     ExitCode.BUG: "This is a bug in replay: report it with the output of --debug. Progress is safe.",
 }
-"""What helps, as in the README's table, where the error itself did not say."""
+"""What helps, as in the README's table."""
 
 _AGAIN = "Run the same command again: it resumes without duplicates."
 
@@ -107,8 +107,8 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         marks=marks,
         marks_before=len(data.all_marks()) - len(marks),
         mark_names=_MARKS,
-        symbols=_counts(data.replayed.symbols) if data.replayed else [],
-        partitions=_counts(data.replayed.partitions) if data.replayed else [],
+        symbols=_counts(data.symbols),
+        partitions=_counts(data.partitions),
         kinds=VERDICT_KINDS,
         version=__version__,
     )
@@ -167,7 +167,7 @@ def _todo(data: ReportData) -> str:
     if data.state is not RunState.FAILED:
         return ""
     last = data.runs[-1]
-    return _stopped(last.todo[:1].upper() + last.todo[1:]) or TODO.get(last.exit_code or 0, _AGAIN)
+    return TODO.get(last.exit_code or 0, _AGAIN)
 
 
 def _stopped(text: str) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from replay.model import Floats, Ints
-from replay.watch.report.data import Delays, Mark, MarkKind, Run
+from replay.watch.report.data import Mark, MarkKind, Run
+from replay.watch.run import Quantiles
 
 PAUSE_SHARE = 0.06
 """A pause between runs is at most about this wide, as a share of the running time: a night must not hide minutes."""
@@ -169,7 +170,6 @@ def _planned_events(run: Run, at_s: Floats, event_s: Floats, where_s: Floats) ->
     return np.where(since_s >= 0, event_s[known[0]] + run.speed * since_s, np.nan)
 
 
-def _rows(delays: Sequence[Delays | None]) -> Floats:
-    none = (np.nan, np.nan, np.nan)
-    known = [none if each is None else (each.p50_s, each.p99_s, each.max_s) for each in delays]
-    return np.array(known, dtype=np.float64).T
+def _rows(delays: Sequence[Quantiles]) -> Floats:
+    """p50, p99 and the greatest as rows; NaN where nothing was measured."""
+    return np.array([(each.p50_s, each.p99_s, each.max_s) for each in delays], dtype=np.float64).T

@@ -13,8 +13,9 @@ from replay.watch.history.database import History
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.report.collect import collect
-from replay.watch.report.data import Delays, MarkKind, RunState, Sample
+from replay.watch.report.data import MarkKind, RunState, Sample
 from replay.watch.report.page import render
+from replay.watch.run import Quantiles
 
 NOW_S = 1_800_000_000.0
 PROCESS = this_process()
@@ -74,7 +75,7 @@ def test_times_and_rows_are_those_of_the_clock_and_the_replay(history):
     assert (refused.first_rows, refused.done_rows) == (40, 40)
     assert list(last.samples) == [
         Sample(NOW_S - 99.5, 40),
-        Sample(NOW_S - 98.5, 94, Delays(0.1, 0.2, 0.3), event_s=7.5),
+        Sample(NOW_S - 98.5, 94, Quantiles(0.1, 0.2, 0.3), event_s=7.5),
     ]
 
 
@@ -130,9 +131,8 @@ def test_what_all_runs_sent_is_one_sum_and_the_last_verdict_counts(history):
         run = next(each for each in history.runs() if each.run_id == run_id)
         history.write(run, [], [], details)
     data = collect(history, "nightly", "2026-11-22", NOW_S)
-    assert data.replayed is not None
-    assert data.replayed.symbols == ByName({"ETH": 58, "BTC": 40}, 5, 2)
-    assert data.replayed.partitions == ByName({"0": 60, "1": 40})
+    assert data.symbols == ByName({"ETH": 58, "BTC": 40}, 5, 2)
+    assert data.partitions == ByName({"0": 60, "1": 40})
     assert (data.inputs, data.files) == (("day.parquet",), 3)
     assert (data.first_event_s, data.last_event_s) == (100.0, 300.0)
     assert data.verdict == {"exact": True}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replay.watch.report.data import Delays, Mark, MarkKind, Run, Sample
+from replay.watch.report.data import Mark, MarkKind, Run, Sample
 from replay.watch.report.series import SPAN_MIN_S, line, outages_of, time_axis
+from replay.watch.run import Quantiles
 
 
 def ran(begun_s: float, last_s: float, *samples: Sample, first_rows: int = 0, **more: float) -> Run:
@@ -67,8 +68,8 @@ def test_a_new_producer_a_little_further_back_is_no_negative_rate():
 
 def test_many_samples_make_few_points_and_hide_no_peak():
     """Broken: the one bad second of a night is averaged away, or a day of samples makes a page of megabytes."""
-    samples = [Sample(float(at), at * 10, Delays(0.001, 0.002, 0.003), None) for at in range(1, 10_001)]
-    samples[4_321] = Sample(4_322.0, 43_220, Delays(0.5, 1.0, 7.0), Delays(0.01, 9.0))
+    samples = [Sample(float(at), at * 10, Quantiles(0.001, 0.002, 0.003)) for at in range(1, 10_001)]
+    samples[4_321] = Sample(4_322.0, 43_220, Quantiles(0.5, 1.0, 7.0), Quantiles(0.01, 9.0))
     run = ran(0.0, 10_000.0, *samples)
     drawn = line(run, time_axis([run]), 50)
     assert 50 <= len(drawn.place_s) <= 51
@@ -88,7 +89,7 @@ def test_no_samples_no_points():
 def test_no_curve_goes_through_an_outage():
     """Broken: a straight line from before an outage to behind it tells of a slow broker that there was none, and the
     rows that come at once at its end of a speed that was never reached."""
-    seen = [Sample(float(at), rows, Delays(0.1, 0.2), Delays(0.3, 0.4)) for at, rows in
+    seen = [Sample(float(at), rows, Quantiles(0.1, 0.2), Quantiles(0.3, 0.4)) for at, rows in
             ((1, 100), (2, 200), (3, 200), (6, 200), (7, 900), (8, 1_000), (9, 1_100))]  # fmt: skip
     run = ran(0.0, 9.0, *seen)
     marks = [Mark(MarkKind.OUTAGE, 2.5, 7.0), Mark(MarkKind.RESUME, 0.0, 1.0), Mark(MarkKind.OUTAGE, 100.0, 120.0)]
