@@ -18,10 +18,10 @@ from replay.errors import ProducerFatal
 from replay.kafka import statistics as broker_statistics
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.client import bad_setting, kafka_log
-from replay.kafka.connections import LogWatch, StatisticsWatch
+from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings, transactional_settings
-from replay.kafka.statistics import BrokerStatistics
+from replay.kafka.statistics import BrokerStatistics, StatisticsWatch
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')

@@ -1,7 +1,8 @@
-"""Does this librdkafka tell of lost connections in words that `connections.py` reads? Tried out on a broker inside this
-process that goes away, while a replay is still looking at its rows; it takes about 0.1 s.
+"""Does this librdkafka report lost connections in words that `log_watch.py` and `statistics.py` read?
 
-The words of a log are no interface: another version may change them, and then duplicates would come of it, in silence.
+That is tried out on a broker inside this process that goes away, while a replay is still looking at its rows. It takes
+about 0.1 s. The words of a log are no interface: another version may change them, and duplicates would come of it, in
+silence.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from confluent_kafka import KafkaException, Producer
 
 from replay.errors import ProducerFatal
 from replay.kafka.client import CLIENT_VERSION
-from replay.kafka.connections import LogWatch, StatisticsWatch
+from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings
+from replay.kafka.statistics import StatisticsWatch
 from replay.reporter import Reporter
 
 _TOPIC = "replay-self-test"

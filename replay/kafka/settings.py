@@ -124,7 +124,7 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
         "debug": ",".join(filter(None, [options.settings.get("debug"), "eos"])),
         "statistics.interval.ms": 1_000,
         # A lost connection is seen by the job within 0.1 s, or after whatever read or save is under way, and must be
-        # before librdkafka sends again (see deliver.py). A moved leader costs as much, which a replay does not mind.
+        # before librdkafka sends again (see producer.py). A moved leader costs as much, which a replay does not mind.
         "retry.backoff.ms": 3_000,
         "retry.backoff.max.ms": 3_000,
     }
@@ -134,7 +134,7 @@ def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict
     """The same with transactions. Their timeout bounds how long a dead instance holds read_committed readers back."""
     return {
         **producer_settings(options),
-        # Its retries are safe (see deliver.py), and a new instance asks the coordinator again until the old one is out.
+        # Its retries are safe (see producer.py). A new instance asks the coordinator again until the old one is out.
         "retry.backoff.ms": 100,
         "retry.backoff.max.ms": 1_000,
         "transactional.id": transactional_id,

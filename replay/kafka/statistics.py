@@ -1,4 +1,7 @@
-"""What librdkafka tells about itself once a second, as far as it helps an operator. Pure."""
+"""What librdkafka's statistics show once a second: figures for an operator, and which connections were lost. Pure.
+
+Nothing here raises: it is called from a callback.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+UP_STATES = ("UP", "UPDATE", "REAUTH")
+"""States of a connection that works: its address or its credentials are being renewed."""
+
+_SLACK_S = 0.01  # between two clocks of librdkafka's; a reconnect takes longer
+_MANY_REQUESTS = 100  # that a new connection has not sent in the second it exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class BrokerStatistics:
 
 
 def parse(text: str) -> BrokerStatistics | None:
-    """From librdkafka's JSON; None where it is not what is expected. Never raises: it is called from a callback."""
+    """From librdkafka's JSON; None where it is not what is expected."""
     try:
         body = json.loads(text)
         nodes = [broker for broker in body["brokers"].values() if broker["nodeid"] >= 0]
@@ -47,3 +56,55 @@ def parse(text: str) -> BrokerStatistics | None:
 
 def _sum(nodes: Iterable[Mapping[str, Any]], name: str) -> int:
     return sum(int(broker[name]) for broker in nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """As the statistics show it. Totals count from its broker's beginning, which a lost connection may set anew."""
+
+    name: str
+    is_up: bool
+    age_s: float  # in this state
+    totals: tuple[int, int]  # connected, disconnected
+    requests: int
+
+    def goes_on(self, later: Connection | None, elapsed_s: float) -> bool:
+        """Whether it was there all the time until `later`."""
+        if later is None or not later.is_up:
+            return False
+        if later.age_s + _SLACK_S >= elapsed_s:
+            return True
+        # The state changed meanwhile, as it does when credentials are renewed: then the counters go on.
+        return later.totals == self.totals and later.requests >= self.requests >= _MANY_REQUESTS
+
+
+class StatisticsWatch:
+    """Compares each look with the one before."""
+
+    def __init__(self) -> None:
+        self._at_s = 0.0
+        self._up: Mapping[int, Connection] = {}
+        self.was_up = False
+
+    def lost(self, statistics: str) -> list[str]:
+        """The names of brokers whose connection worked the last time and was lost since."""
+        try:
+            body = json.loads(statistics)
+            at_s = float(body["ts"]) / 1e6
+            now = {int(each["nodeid"]): _connection(each) for each in body["brokers"].values() if each["nodeid"] >= 0}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return []
+        before, elapsed_s = self._up, at_s - self._at_s
+        self._up, self._at_s = {number: each for number, each in now.items() if each.is_up}, at_s
+        self.was_up = self.was_up or bool(self._up)
+        return [each.name for number, each in before.items() if not each.goes_on(now.get(number), elapsed_s)]
+
+
+def _connection(broker: Mapping[str, Any]) -> Connection:
+    return Connection(
+        name=str(broker["name"]),
+        is_up=broker["state"] in UP_STATES,
+        age_s=float(broker["stateage"]) / 1e6,
+        totals=(int(broker["connects"]), int(broker["disconnects"])),
+        requests=int(broker["tx"]),
+    )

@@ -16,6 +16,8 @@ NODES, HIDDEN = f"{FAULT}/test_three_nodes.py", f"{FAULT}/test_hidden_rows.py"
 NETWORK, LOST_ACKS = f"{FAULT}/test_network.py", f"{FAULT}/test_lost_acknowledgements.py"
 TOPIC = f"{FAULT}/test_topic_changes.py"
 STATE = f"{INTEGRATION}/test_state_conflicts.py"
+PRODUCER = f"{UNIT}/kafka/test_producer.py"
+IDEMPOTENT = f"{UNIT}/delivery/test_idempotent.py"
 TOLD = f"{FAULT}/test_counts_told.py"
 STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
 
@@ -90,8 +92,11 @@ CAUGHT_BY = {
     ],
     "no-settle-wait": [
         Catch(f"{HIDDEN}::test_rows_that_a_hanging_follower_hides_are_waited_for", DUPLICATED),
-        Catch(f"{UNIT}/test_idempotent.py::test_with_replicas_it_waits_until_none_can_hold_rows_back[20.0]", r"\[3\]"),
-        Catch(f"{UNIT}/test_idempotent.py::test_with_one_replica_two_equal_looks_are_enough", r"\[3\]"),
+        Catch(
+            f"{IDEMPOTENT}::test_with_replicas_it_waits_until_none_can_hold_rows_back[20.0]",
+            r"\[3\]",
+        ),
+        Catch(f"{IDEMPOTENT}::test_with_one_replica_two_equal_looks_are_enough", r"\[3\]"),
     ],
     "sync-not-looked-at": [
         Catch(f"{NODES}::test_jobs_killed_and_resumed_below_min_isr", DUPLICATED),
@@ -104,7 +109,7 @@ CAUGHT_BY = {
     "one-start-save": [Catch(f"{JOB}::test_the_generation_before_never_hides_a_tail", DUPLICATED)],
     "lead-unbounded": [
         Catch(
-            f"{UNIT}/test_session.py::test_no_row_goes_further_beyond_the_older_generation_than_a_resume_would_look",
+            f"{UNIT}/delivery/test_session.py::test_no_row_goes_further_beyond_the_older_generation_than_a_resume_would_look",
             r"assert \d+ <= \d+",
         )
     ],
@@ -211,7 +216,8 @@ CAUGHT_BY = {
     "epoch-bump-ignored": [
         Catch(f"{NETWORK}::test_answers_that_make_the_producer_change_its_epoch[idempotent]", DUPLICATED),
         Catch(
-            f"{UNIT}/test_deliver.py::test_a_new_epoch_ends_this_producer_and_nothing_is_drained[log]", "DID NOT RAISE"
+            f"{PRODUCER}::test_a_new_epoch_ends_this_producer_and_nothing_is_drained[log]",
+            "DID NOT RAISE",
         ),
     ],
     "no-deadline": [

@@ -9,10 +9,11 @@ import re
 import pytest
 
 from replay.errors import ProducerFatal
-from replay.kafka.connections import LogWatch, StatisticsWatch
+from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.producer import KafkaSink
 from replay.kafka.self_test import Reads, SelfTest, lose_a_connection
+from replay.kafka.statistics import StatisticsWatch
 from replay.model import Resync
 
 LOST_LINE = "FAIL [r] [thrd:a:9092/1]: a:9092/1: Disconnected: connection closed by peer (after 2148ms in state UP)"
@@ -155,14 +156,14 @@ def test_a_log_in_other_words_is_noticed(monkeypatch):
 
 def test_other_statistics_are_noticed(monkeypatch):
     """Broken: the second witness is gone, and nobody knows until the first is gone, too."""
-    monkeypatch.setattr("replay.kafka.connections.Connection.goes_on", lambda *_: True)
+    monkeypatch.setattr("replay.kafka.statistics.Connection.goes_on", lambda *_: True)
     assert Reads.LOG.value in judged().warnings[0]
 
 
 def test_without_any_witness_nothing_is_sent(monkeypatch):
     """Broken: a run goes on although it could not see what duplicates come of."""
     monkeypatch.setattr(LogWatch, "_LOST", UNREADABLE)
-    monkeypatch.setattr("replay.kafka.connections.Connection.goes_on", lambda *_: True)
+    monkeypatch.setattr("replay.kafka.statistics.Connection.goes_on", lambda *_: True)
     with pytest.raises(ProducerFatal, match="lost connections would go unnoticed"):
         judged()
 

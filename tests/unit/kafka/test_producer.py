@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from replay.kafka.connections import LogWatch
+from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.producer import KafkaSink, TransactionalSink
 from replay.model import Resync
