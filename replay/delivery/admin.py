@@ -9,7 +9,7 @@ from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile, this_instance
-from replay.checkpoint.resume import TailMatch
+from replay.checkpoint.tail import TailMatch
 from replay.delivery import seen
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.idempotent import encoded_from

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
-from replay.checkpoint.resume import TailMatch, differences, places_of
+from replay.checkpoint.differences import differences, places_of
+from replay.checkpoint.tail import TailMatch
 from replay.delivery.options import Delivery, WhenChanged
 from replay.delivery.preflight import Context
 from replay.delivery.session import ENCODE_ROWS, slices

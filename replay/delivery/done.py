@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.differences import differences
 from replay.checkpoint.file import CheckpointFile
-from replay.checkpoint.resume import differences
 from replay.delivery import seen
 from replay.delivery.options import RunOptions
 from replay.delivery.preflight import as_now

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from replay.checkpoint.content import Checkpoint, JobState
-from replay.checkpoint.resume import (
-    SETTLE_GAP_S,
-    TailMatch,
-    behind,
-    check_watermarks,
-    fresh_start,
-    settle_max_s,
-    settle_s,
-)
+from replay.checkpoint.progress import behind, fresh_start
+from replay.checkpoint.resume import SETTLE_GAP_S, check_watermarks, settle_max_s, settle_s
+from replay.checkpoint.tail import TailMatch
 from replay.delivery.garbage import rarely_collected
 from replay.delivery.preflight import Ready
 from replay.delivery.session import ENCODE_ROWS, Session, slices

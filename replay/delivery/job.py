@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import fields, replace
 
 from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.differences import check_same_job
 from replay.checkpoint.file import CheckpointFile
-from replay.checkpoint.resume import check_same_job, check_watermarks
+from replay.checkpoint.resume import check_watermarks
 from replay.delivery import done, idempotent, transactional
 from replay.delivery.changed import accept_changed
 from replay.delivery.done import look_at

@@ -17,7 +17,7 @@ from typing import Any
 
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState, count, counts, text
 from replay.checkpoint.file import this_instance
-from replay.checkpoint.resume import fresh_start
+from replay.checkpoint.progress import fresh_start
 from replay.delivery.acks import Chunk
 from replay.delivery.changed import check_appended
 from replay.delivery.options import WhenChanged

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.checkpoint.file import CheckpointFile
-from replay.checkpoint.resume import fresh_start
+from replay.checkpoint.progress import fresh_start
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.session import CHUNK_ROWS, ENCODE_ROWS, slices
 from replay.kafka.options import KafkaOptions

@@ -23,10 +23,10 @@ import pytest
 
 from replay import counts
 from replay.checkpoint import file as checkpoint
-from replay.checkpoint import resume
+from replay.checkpoint import tail
 from replay.checkpoint.content import Checkpoint, JobState, dumps
 from replay.checkpoint.file import CheckpointFile
-from replay.checkpoint.resume import behind
+from replay.checkpoint.progress import behind
 from replay.counts import RowCounts
 from replay.delivery import idempotent, job, preflight, tally, transactional
 from replay.delivery.acks import Chunk, Frontier
@@ -87,7 +87,7 @@ def no_tail_read(patch: pytest.MonkeyPatch) -> None:
 def tail_by_count(patch: pytest.MonkeyPatch) -> None:
     """a resume counts the records of the tail instead of comparing them"""
 
-    patch.setattr(resume, "same_records", lambda _expected, stretch, *_: stretch)
+    patch.setattr(tail, "same_records", lambda _expected, stretch, *_: stretch)
 
 
 def timeout_is_end(patch: pytest.MonkeyPatch) -> None:

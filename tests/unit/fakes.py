@@ -394,7 +394,7 @@ class Bench:
         self.saves.append(Generation(progress, state, self.clock.time_s))
 
     def session(self) -> Session:
-        from replay.checkpoint.resume import fresh_start
+        from replay.checkpoint.progress import fresh_start
 
         start = self.start or fresh_start(self.source.start, [len(records) for records in self.sink.topic])
         encoder = Encoder(self.source.symbols, (), partition_of(self.partitions))

@@ -17,7 +17,7 @@ from replay.nightly.calendars import DaysOff
 from replay.nightly.due import Retries
 from replay.nightly.missing import Missing, Policy
 from replay.position import Position
-from tests.unit.checkpoint.test_file import checkpoint_at
+from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.fakes import Told
 
 DAYS = [date(2026, 11, n) for n in (1, 2, 3)]

@@ -21,7 +21,7 @@ from replay.watch.history.database import History
 from replay.watch.status.collect import collect
 from replay.watch.status.states import Place, ReplayState, Stale, as_json, older_than, status
 from replay.watch.status.table import rough, table
-from tests.unit.checkpoint.test_file import checkpoint_at
+from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.watch.history.test_database import T0, run
 
 NOW = T0 + 100
