@@ -25,7 +25,7 @@ from replay.watch.metrics import export as metrics
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.report import collect as report_history
 from replay.watch.report import page as html_report
-from replay.watch.run import Outcome, RunInfo, figures, outcome_of
+from replay.watch.run import Outcome, RunInfo, outcome_of
 
 HISTORY = "history.sqlite"
 """In the state folder."""
@@ -117,8 +117,7 @@ def _tell_end(
     ended_s: float,
 ) -> None:
     """Each in its turn, whatever becomes of the others."""
-    seen = figures(last) if last is not None else None
-    document = summary.summary(info, outcome, seen, verdict, started_s, ended_s)
+    document = summary.summary(info, outcome, last, verdict, started_s, ended_s)
     if options.summary_json is not None:
         with _told(to, "the summary is not written"):
             summary.write(options.summary_json, document, to)

@@ -1,6 +1,6 @@
 """The end of a run for machines: one JSON object with stable names, to a file or to standard output.
 
-Names are only ever added. Times are seconds; what was not measured, or is not known, is null.
+Names are only ever added. Times are in seconds. What was not measured, or is not known, is null.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay import __version__
 from replay.atomic_file import replace_file
-from replay.watch.run import Figures, Outcome, RunInfo, utf8
+from replay.watch.figures import figures
+from replay.watch.run import Outcome, RunInfo, utf8
 
 if TYPE_CHECKING:
+    from replay.delivery.snapshot import Snapshot
     from replay.reporter import Reporter
 
 STANDARD_OUTPUT = "-"
@@ -26,12 +27,12 @@ STANDARD_OUTPUT = "-"
 def summary(
     info: RunInfo,
     outcome: Outcome,
-    seen: Figures | None,
+    last: Snapshot | None,
     verdict: Mapping[str, Any] | None,
     started_s: float,
     ended_s: float,
 ) -> dict[str, Any]:
-    """`seen` is None where the run ended before anything was known of its rows. `verdict` is None where the topic was
+    """`last` is None where the run ended before anything was known of its rows. `verdict` is None where the topic was
     not read back. Options and examples are left out: they are in the history, and notifications should be small."""
     return {
         "replay_version": __version__,
@@ -46,20 +47,9 @@ def summary(
         "reason": outcome.reason,
         "started_s": started_s,
         "ended_s": ended_s,
-        **_of_rows(seen),
+        **figures(last),
         "elapsed_s": ended_s - started_s,
         "verdict": {k: v for k, v in verdict.items() if k not in _LONG} if verdict is not None else None,
-    }
-
-
-def _of_rows(seen: Figures | None) -> dict[str, Any]:
-    if seen is None:
-        return dict.fromkeys(_of_rows(Figures()))
-    return {
-        **seen.named(),
-        "lateness": asdict(seen.lateness),
-        "ack_latency": asdict(seen.ack_latency),
-        "rows_per_s": seen.acked_rows / seen.sending_s if seen.sending_s else None,
     }
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from replay.counts import ByName, RowCounts
+from replay.watch.figures import Quantiles
 from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
-from replay.watch.run import Quantiles
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""

@@ -14,13 +14,14 @@ from replay.delivery.snapshot import BEGINNING, RESUMING, Display, Snapshot
 from replay.errors import STOPPED, ExitCode
 from replay.model import Clock, SystemClock
 from replay.watch.beside import Beside
+from replay.watch.figures import figures, quantiles
 from replay.watch.history.database import Damaged, History
 from replay.watch.history.details import details, shortened_verdict
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.sampler import Sampler
 from replay.watch.relay import Relay
-from replay.watch.run import Figures, Outcome, RunInfo, ending, figures
+from replay.watch.run import Outcome, RunInfo, ending
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -151,13 +152,12 @@ class Recorder(Relay):
             return
         if shown is not None and now_s - self._looked_s >= WRITE_S:
             self._look_closely()
-        seen = figures(shown) if shown is not None else None
-        sample = self._sampler.sample(now_s, phase, shown, seen, is_outage=OUTAGE in self._open)
+        sample = self._sampler.sample(now_s, phase, shown, is_outage=OUTAGE in self._open)
         with self._lock:
-            if seen is not None:
-                moved = self._run.done_row is not None and seen.done_row > self._run.done_row
+            if shown is not None:
+                moved = self._run.done_row is not None and sample.done_row > self._run.done_row
                 acked_s = self._clock.now() if moved else self._run.acked_s
-                self._run = replace(self._run, **_columns(seen), rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
+                self._run = replace(self._run, **_columns(shown), rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
             self._samples.append(sample)
 
     # -- on the thread that writes -------------------------------------------------------------------------
@@ -213,15 +213,14 @@ def _first_record(info: RunInfo, now_s: float) -> RunRecord:
     )
 
 
-def _columns(seen: Figures) -> dict[str, Any]:
+def _columns(shown: Snapshot) -> dict[str, Any]:
     """As the columns of the history are called."""
-    columns = {name: value for name, value in seen.named().items() if name in _RUN_COLUMNS}
     return {
-        **columns,
-        "delivered_rows": seen.acked_rows,
-        **seen.lateness.named("lateness"),
-        **seen.ack_latency.named("ack"),
+        **{name: value for name, value in figures(shown).items() if name in _RUN_COLUMNS},
+        "delivered_rows": shown.delivered_rows,
+        **quantiles(shown.lateness).named("lateness"),
+        **quantiles(shown.ack_latency).named("ack"),
     }
 
 
-_RUN_COLUMNS = frozenset(each.name for each in fields(RunRecord))
+_RUN_COLUMNS = frozenset(each.name for each in fields(RunRecord)) - {"rows_per_s"}  # that is of the last seconds

@@ -6,8 +6,8 @@ from collections import deque
 
 from replay.delivery.pace import Lateness
 from replay.delivery.snapshot import Snapshot
+from replay.watch.figures import NOT_MEASURED, Quantiles, done_row
 from replay.watch.history.records import SampleRecord
-from replay.watch.run import NOT_MEASURED, Figures, Quantiles
 
 RATE_S = 10.0  # the rate kept is over about this long
 
@@ -29,26 +29,25 @@ class Sampler:
     def is_due(self, now_s: float) -> bool:
         return self._sampled_s is None or now_s - self._sampled_s >= max(SAMPLE_S, now_s * SAMPLE_SHARE)
 
-    def sample(
-        self, now_s: float, phase: str, shown: Snapshot | None, seen: Figures | None, *, is_outage: bool
-    ) -> SampleRecord:
-        """`seen` are the figures of what is `shown`; None: the run has not come as far as that."""
+    def sample(self, now_s: float, phase: str, shown: Snapshot | None, *, is_outage: bool) -> SampleRecord:
+        """`shown` is None where the run has not come as far as to be shown."""
         self._sampled_s = now_s
-        late, latency, events_ns = NOT_MEASURED, NOT_MEASURED, None
-        if shown is not None and seen is not None:
-            self.rows_per_s = self._rate(now_s, seen.done_row)
-            before, self._before = self._before, (_copy(shown.lateness), _copy(shown.ack_latency))
+        row, late, latency, events_ns = 0, NOT_MEASURED, NOT_MEASURED, None
+        if shown is not None:
+            row = done_row(shown)
+            self.rows_per_s = self._rate(now_s, row)
+            before, self._before = self._before, (shown.lateness, shown.ack_latency)
             late, latency = (_between(*each) for each in zip(before, self._before, strict=True))
             events_ns = shown.events_sent_ns()
         return SampleRecord(
             at_s=now_s,
             phase=phase,
-            done_row=seen.done_row if seen is not None else 0,
-            in_flight_rows=seen.in_flight_rows if seen is not None else 0,
+            done_row=row,
+            in_flight_rows=shown.in_flight_rows if shown is not None else 0,
             **late.named("lateness"),
             **latency.named("ack"),
             outage=is_outage,
-            delivered_rows=seen.acked_rows if seen is not None else None,
+            delivered_rows=shown.delivered_rows if shown is not None else None,
             event_s=events_ns[1] / 1e9 if events_ns is not None else None,
         )
 
@@ -58,10 +57,6 @@ class Sampler:
             self._window.popleft()
         then_s, before = self._window[0]
         return max(0, row - before) / (now_s - then_s) if now_s > then_s else None
-
-
-def _copy(measured: Lateness) -> Lateness:
-    return Lateness(measured.counts.copy(), measured.max_s)
 
 
 def _between(before: Lateness, now: Lateness) -> Quantiles:

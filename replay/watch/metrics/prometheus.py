@@ -20,10 +20,12 @@ from prometheus_client.registry import Collector
 
 from replay import __version__
 from replay.delivery.pace import Lateness, bucket_edges_s
+from replay.delivery.snapshot import Snapshot
 from replay.errors import UsageError
 from replay.kafka.statistics import BrokerStatistics
+from replay.watch.figures import done_row
 from replay.watch.metrics.reading import Metrics
-from replay.watch.run import Figures, RunInfo
+from replay.watch.run import RunInfo
 
 LABELS = ["replay_job", "date"]
 
@@ -48,33 +50,31 @@ _OF_RUN: Names = (
     (_GAUGE, "replay_exit_code", "How the run ended; absent while it lasts", lambda run: run.reading.exit_code),
     (_GAUGE, "replay_last_success_timestamp_seconds", "When the job last came to its end, whatever date it was",
      lambda run: run.reading.success_s),
+    (_GAUGE, "replay_frontier_age_seconds", "How long rows in flight have waited without one being acknowledged",
+     lambda run: run.frontier_age_s()),
 )  # fmt: skip
 
 _OF_ROWS: Names = (
     (_GAUGE, "replay_rows", "Rows of INPUT: in topic, not selected, bad, and still to come",
-     lambda seen: seen.counts.of_rows),
+     lambda shown: shown.counts.of_rows),
     (_GAUGE, "replay_rows_in_topic", "Rows that are in the topic, whoever sent them",
-     lambda seen: seen.counts.in_topic),
-    (_GAUGE, "replay_rows_not_selected", "Rows left out by the selection", lambda seen: seen.counts.not_selected),
-    (_GAUGE, "replay_rows_bad", "Rows left out because they are bad", lambda seen: seen.counts.bad),
-    (_GAUGE, "replay_position_row", "The next row: those before it are done", lambda seen: seen.done_row),
-    (_GAUGE, "replay_rows_in_flight", "Rows sent and not acknowledged", lambda seen: seen.in_flight_rows),
-    (_COUNTER, "replay_rows_sent", "Rows handed to the producer by this run", lambda seen: seen.sent_rows),
-    (_COUNTER, "replay_rows_acked", "Rows that this run has brought into the topic", lambda seen: seen.acked_rows),
+     lambda shown: shown.counts.in_topic),
+    (_GAUGE, "replay_rows_not_selected", "Rows left out by the selection", lambda shown: shown.counts.not_selected),
+    (_GAUGE, "replay_rows_bad", "Rows left out because they are bad", lambda shown: shown.counts.bad),
+    (_GAUGE, "replay_position_row", "The next row: those before it are done", done_row),
+    (_GAUGE, "replay_rows_in_flight", "Rows sent and not acknowledged", lambda shown: shown.in_flight_rows),
+    (_COUNTER, "replay_rows_sent", "Rows handed to the producer by this run", lambda shown: shown.sent_rows),
+    (_COUNTER, "replay_rows_acked", "Rows that this run has brought into the topic",
+     lambda shown: shown.delivered_rows),
     (_COUNTER, "replay_rows_resent", "Rows handed over again, since they were lost on their way",
-     lambda seen: seen.resent_rows),
+     lambda shown: shown.resent_rows),
     (_COUNTER, "replay_rows_already_there", "Rows found in the topic and not sent again",
-     lambda seen: seen.already_there_rows),
+     lambda shown: shown.already_there_rows),
     (_COUNTER, "replay_schedule_shift_seconds", "By how much the schedule was moved after stalls",
-     lambda seen: seen.shifted_s),
-    (_COUNTER, "replay_outages", "Outages so far", lambda seen: seen.outages),
-    (_COUNTER, "replay_outage_seconds", "Their length in all", lambda seen: seen.outages_s),
-)  # fmt: skip
-
-_OF_BROKER: Names = (
-    (_GAUGE, "replay_broker_up", "0 while acknowledgements stay away", lambda run: not run.reading.outage),
-    (_GAUGE, "replay_frontier_age_seconds", "How long rows in flight have waited without one being acknowledged",
-     lambda run: run.frontier_age_s()),
+     lambda shown: shown.shifted_s),
+    (_GAUGE, "replay_broker_up", "0 while acknowledgements stay away", lambda shown: shown.outage_since_s is None),
+    (_COUNTER, "replay_outages", "Outages so far", lambda shown: shown.outages),
+    (_COUNTER, "replay_outage_seconds", "Their length in all", lambda shown: shown.outages_s),
 )  # fmt: skip
 
 _OF_PRODUCER: Names = (
@@ -123,20 +123,20 @@ class Exporter(Collector):
         reading = self._metrics.reading
         yield self._by_label("replay_build_info", "The version of replay", "version", {__version__: 1})
         yield from self._named(_OF_RUN, self._metrics)
-        if (seen := reading.figures) is not None:
-            yield from self._named(_OF_ROWS, seen)
-            bad = seen.counts.bad_by_reason
-            yield self._by_label("replay_rows_bad_by_reason", "The same by reason", "reason", bad)
-            yield from self._named(_OF_BROKER, self._metrics)
-        if reading.lateness is not None and reading.ack_latency is not None:
-            late = "Handed over so long after they were due"
-            yield self._histogram("replay_lateness_seconds", late, reading.lateness)
-            acked = "From handing over to acknowledged"
-            yield self._histogram("replay_ack_latency_seconds", acked, reading.ack_latency)
-        if reading.statistics is not None:
-            yield from self._named(_OF_PRODUCER, reading.statistics)
+        shown = reading.shown
+        if shown is None:
+            return
+        yield from self._named(_OF_ROWS, shown)
+        bad = shown.counts.bad_by_reason
+        yield self._by_label("replay_rows_bad_by_reason", "The same by reason", "reason", bad)
+        late = "Handed over so long after they were due"
+        yield self._histogram("replay_lateness_seconds", late, shown.lateness)
+        acked = "From handing over to acknowledged"
+        yield self._histogram("replay_ack_latency_seconds", acked, shown.ack_latency)
+        if shown.statistics is not None and reading.running:  # once it has ended, its producer is gone
+            yield from self._named(_OF_PRODUCER, shown.statistics)
 
-    def _named(self, names: Names, seen: Metrics | Figures | BrokerStatistics) -> Iterator[Family]:
+    def _named(self, names: Names, seen: Metrics | Snapshot | BrokerStatistics) -> Iterator[Family]:
         for kind, name, text, read in names:
             value = read(seen)
             if value is not None:

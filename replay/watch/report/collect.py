@@ -14,10 +14,10 @@ from replay.counts import NOT_SELECTED, ByName, RowCounts
 from replay.delivery.options import parse_pace
 from replay.errors import UsageError
 from replay.model import Fate
+from replay.watch.figures import Quantiles
 from replay.watch.history.database import History
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
-from replay.watch.run import Quantiles
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from replay.counts import ByName, RowCounts
 from replay.errors import STOPPED, ExitCode
+from replay.watch.figures import NOT_MEASURED, Quantiles
 from replay.watch.masking import masked
-from replay.watch.run import NOT_MEASURED, Quantiles
 
 
 class RunState(Enum):

@@ -14,8 +14,8 @@ from typing import Any
 
 from replay.delivery.options import Delivery
 from replay.units import duration
+from replay.watch.figures import Quantiles
 from replay.watch.report.data import Mark, ReportData, Run
-from replay.watch.run import Quantiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from replay.model import Floats, Ints
+from replay.watch.figures import Quantiles
 from replay.watch.report.data import Mark, MarkKind, Run
-from replay.watch.run import Quantiles
 
 PAUSE_SHARE = 0.06
 """A pause between runs is at most about this wide, as a share of the running time: a night must not hide minutes."""

@@ -9,13 +9,13 @@ import pytest
 
 from replay.counts import ByName, RowCounts
 from replay.errors import UsageError
+from replay.watch.figures import Quantiles
 from replay.watch.history.database import History
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.report.collect import collect
 from replay.watch.report.data import MarkKind, RunState, Sample
 from replay.watch.report.page import render
-from replay.watch.run import Quantiles
 
 NOW_S = 1_800_000_000.0
 PROCESS = this_process()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from replay.watch.figures import Quantiles
 from replay.watch.report.data import Mark, MarkKind, Run, Sample
 from replay.watch.report.series import SPAN_MIN_S, line, outages_of, time_axis
-from replay.watch.run import Quantiles
 
 
 def ran(begun_s: float, last_s: float, *samples: Sample, first_rows: int = 0, **more: float) -> Run:
