@@ -414,7 +414,7 @@ def report(
     """One HTML page that tells what was replayed, how fast, and what went wrong meanwhile."""
     with _command(logging):
         from replay import dates  # noqa: PLC0415
-        from replay.cli.watching import HISTORY, write_page  # noqa: PLC0415
+        from replay.cli.watching import write_page  # noqa: PLC0415
         from replay.watch.history.database import History  # noqa: PLC0415
         from replay.watch.report import page as html_report  # noqa: PLC0415
 
@@ -424,7 +424,7 @@ def report(
         path = Path(out or "-".join(filter(None, (job, told_day))) + ".html")
         folder = Path(state_dir) if state_dir else default_state_dir()
         try:
-            write_page(History(folder / HISTORY), job, told_day, path, time.time(), ZoneInfo(timezone))
+            write_page(History.in_folder(folder), job, told_day, path, time.time(), ZoneInfo(timezone))
         except OSError as error:
             raise UsageError(error.strerror or str(error), where=str(path), todo="name another file: --out") from None
         typer.echo(str(path))
@@ -659,7 +659,7 @@ def _replay(
     source is a failure like any other: whoever watches hears of it."""
     began_s = time.monotonic()
     from replay.cli.terminal import Terminal, draws, summary_lines  # noqa: PLC0415
-    from replay.cli.watching import HISTORY, watching  # noqa: PLC0415
+    from replay.cli.watching import watching  # noqa: PLC0415
     from replay.delivery import job  # noqa: PLC0415
     from replay.watch.history.database import History  # noqa: PLC0415
     from replay.watch.run import DAY_OFF, RunInfo  # noqa: PLC0415
@@ -679,7 +679,7 @@ def _replay(
     outcome, verdict = "stopped", None
     try:
         with (
-            watching(watch, History(name.state_dir / HISTORY), info, terminal) as seen,
+            watching(watch, History.in_folder(name.state_dir), info, terminal) as seen,
             terminal.live(),
         ):
             ended = None

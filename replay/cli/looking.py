@@ -23,8 +23,6 @@ from replay.watch.status.collect import collect
 from replay.watch.status.states import Stale, Status, as_json, older_than
 from replay.watch.status.table import rough, table
 
-HISTORY = "history.sqlite"  # as in watching.py, which is not light
-
 
 def show_status(
     state_dir: Path,
@@ -38,7 +36,7 @@ def show_status(
 ) -> None:
     """Once, or again and again. `as_json`: one document, or one a look, each in a line. Exit 1 where a job's last
     success is too old, also in the middle of watching."""
-    history = History(state_dir / HISTORY)
+    history = History.in_folder(state_dir)
     with ExitStack() as stack:
         show = _show(out, state_dir, as_json=as_json, live=stack if interval_s is not None else None)
         statuses = show(_look(state_dir, history, named, job))
@@ -103,7 +101,7 @@ def _fail_if_stale(statuses: Sequence[Status], history: History, age_s: float) -
 
 
 def show_history(state_dir: Path, job: str | None, limit: int, out: Results, *, as_json: bool) -> None:
-    runs = History(state_dir / HISTORY).runs(job=job, limit=limit)
+    runs = History.in_folder(state_dir).runs(job=job, limit=limit)
     if as_json:
         out.write(json.dumps([asdict(run) for run in runs], indent=1, default=str))
         return

@@ -27,9 +27,6 @@ from replay.watch.report import collect as report_history
 from replay.watch.report import page as html_report
 from replay.watch.run import Outcome, RunInfo, outcome_of
 
-HISTORY = "history.sqlite"
-"""In the state folder."""
-
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:

@@ -90,6 +90,10 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def in_folder(cls, state_dir: Path) -> History:
+        return cls(state_dir / "history.sqlite")
+
     # -- writing: raises `sqlite3.Error`, `OSError`, or `Damaged` ---------------------------------------------
 
     def write(
