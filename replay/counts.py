@@ -1,6 +1,6 @@
-"""What became of the rows of INPUT, in one place: every display tells these numbers and no others. Pure and light.
+"""What became of the rows of INPUT: the numbers that every display shows. Pure and light.
 
-Once a replay is done, `in topic + not selected + bad = of rows`; before, what is missing is still to come.
+Once a replay is done, `in topic + not selected + bad = of rows`. Before that, the difference is still to come.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ NOT_SELECTED = "not_selected"  # as the `Fate` is called
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Of all rows of INPUT, `of_rows`, also those in row groups and files that statistics rule out.
+    """Numbers of rows. `of_rows` are all rows of INPUT, also those in row groups and files that statistics rule out.
 
-    `in_topic` are proven to be in the topic (transactional delivery: committed); `not_selected` and bad rows never get
-    there. `bad_by_reason` has the names of the `Fate`s: `price_missing`.
+    `in_topic` rows are proven to be in the topic (transactional delivery: committed). `not_selected` and bad rows never
+    get there. `bad_by_reason` has the names of the `Fate`s, as `price_missing`.
     """
 
     of_rows: int
@@ -42,7 +42,7 @@ class RowCounts:
         return {**({NOT_SELECTED: self.not_selected} if self.not_selected else {}), **self.bad_by_reason}
 
     def named(self) -> dict[str, Any]:
-        """As machines read them, by the same names everywhere."""
+        """By the names that machines read, the same everywhere."""
         return {
             "in_topic_rows": self.in_topic,
             "not_selected_rows": self.not_selected,
@@ -50,24 +50,24 @@ class RowCounts:
             "of_rows": self.of_rows,
         }
 
-    def told(self) -> str:
+    def text(self) -> str:
         """`910 in topic, 60 not selected, 30 bad, of 1,000 rows`."""
         left_out = f"{self.not_selected:,} not selected, {self.bad:,} bad"
         return f"{self.in_topic:,} in topic, {left_out}, of {self.of_rows:,} rows"
 
-    def told_shortly(self) -> str:
+    def short_text(self) -> str:
         """The same without what is 0: `910 in topic, 30 bad, of 1,000 rows`, or `970 of 1,000 rows`."""
         if not self.not_selected and not self.bad:
             return f"{self.in_topic:,} of {self.of_rows:,} rows"
         parts = [(self.in_topic, "in topic"), (self.not_selected, "not selected"), (self.bad, "bad")]
-        told = [f"{rows:,} {what}" for rows, what in parts if rows or what == "in topic"]
-        return ", ".join([*told, f"of {self.of_rows:,} rows"])
+        shown = [f"{rows:,} {what}" for rows, what in parts if rows or what == "in topic"]
+        return ", ".join([*shown, f"of {self.of_rows:,} rows"])
 
 
 def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
-    """Of a replay of `rows` rows that has come so far; `pruned_rows` more were ruled out by statistics.
+    """The counts of a replay of `rows` rows; statistics ruled out `pruned_rows` more.
 
-    Rows beyond the position that are known to be in the topic count as that."""
+    Rows beyond the position that are known to be in the topic count as in the topic."""
     position = progress.position
     ahead = sum(mark.ahead_rows for mark in progress.marks)
     bad = sum(position.bad.values())
@@ -81,7 +81,7 @@ def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class ByName:
-    """Records by name, the most first; `others` have `others_rows` together, and no line of their own."""
+    """Records by name, the largest number first. `others` more names have `others_rows` together."""
 
     rows: Mapping[str, int] = field(default_factory=dict)
     others: int = 0

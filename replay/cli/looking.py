@@ -117,6 +117,6 @@ def _cells(run: RunRecord) -> tuple[Any, ...]:
     outcome = "running" if run.is_running(time.time()) else "interrupted"
     if run.exit_code is not None:
         outcome = f"exit {run.exit_code}: {run.reason}" if run.exit_code else "done"
-    rows = run.counts.told_shortly().removesuffix(" rows") if run.counts is not None else ""
+    rows = run.counts.short_text().removesuffix(" rows") if run.counts is not None else ""
     delivered = f"{run.delivered_rows:,}" if run.delivered_rows is not None else ""
     return began, run.job, run.date or "", outcome, rows, delivered, took, run.run_id[:8]

@@ -59,9 +59,7 @@ def progress_fields(snapshot: Snapshot, rows_per_s: float) -> list[Field]:
     """`12,345 of 20,000 rows, 5,000/s, 2 s left, 250 in flight, late p99 2.1 ms`; an outage comes first."""
     counts = snapshot.counts
     fields = [
-        Field(
-            3, (counts.told_shortly(), f"{counts.in_topic:,} of {counts.of_rows:,} rows", f"{counts.in_topic:,} rows")
-        ),
+        Field(3, (counts.short_text(), f"{counts.in_topic:,} of {counts.of_rows:,} rows", f"{counts.in_topic:,} rows")),
         Field(4, (f"{rows_per_s:,.0f}/s", "")),
     ]
     left = _left(snapshot, rows_per_s)

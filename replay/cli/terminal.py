@@ -118,7 +118,7 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, to
     lines = [
         ("outcome", outcome),
         ("topic", topic),
-        ("rows", shown.counts.told()),
+        ("rows", shown.counts.text()),
         ("delivered", _delivered_told(shown)),
     ]
     if shown.counts.bad:

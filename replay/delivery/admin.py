@@ -47,7 +47,7 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     return [
         ("state", state),
         ("next row", f"{position.row:,} of {job.rows:,}"),
-        ("rows", checkpoint.counts.told()),
+        ("rows", checkpoint.counts.text()),
         ("saved", f"{utc(checkpoint.saved_at_s)} by {checkpoint.instance}"),
         ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
         ("next offsets", ", ".join(marks)),

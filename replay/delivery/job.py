@@ -227,7 +227,7 @@ def _nothing_to_do(context: Context, saved: Checkpoint, but: str = "") -> None:
         return
     context.report.info(
         f"nothing to do: done since {utc(saved.saved_at_s)}, topic {context.options.kafka.topic}:"
-        f" {saved.counts.told()}; --restart sends them again"
+        f" {saved.counts.text()}; --restart sends them again"
     )
 
 

@@ -48,7 +48,7 @@ class Day:
 
     def __str__(self) -> str:
         """`failed, exit 5 (broker unavailable), 3 attempts: 408 in topic, ...`"""
-        rows = f": {self.counts.told()}" if self.counts is not None else ""
+        rows = f": {self.counts.text()}" if self.counts is not None else ""
         tries = f", {self.attempts} attempts" if self.attempts > 1 else ""
         code = f", {attempts.exit_text(self.code)}" if self.state in (DayState.FAILED, DayState.STOPPED) else ""
         return f"{self.state.value}{code}{tries}{rows}"

@@ -94,7 +94,7 @@ def sentence(document: Mapping[str, Any]) -> str:
         counts = RowCounts(
             document["of_rows"], document["in_topic_rows"], document["not_selected_rows"], document["bad"] or {}
         )
-        text += f"; {counts.told_shortly()}"
+        text += f"; {counts.short_text()}"
     return text
 
 

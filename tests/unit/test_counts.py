@@ -30,9 +30,9 @@ def test_rows_found_ahead_of_the_position_are_in_the_topic():
 
 def test_the_words():
     """Broken: a script that reads the summary finds no number; a progress line is filled with zeros."""
-    assert RowCounts(20_000, 20_000).told() == "20,000 in topic, 0 not selected, 0 bad, of 20,000 rows"
-    assert RowCounts(20_000, 12).told_shortly() == "12 of 20,000 rows"
+    assert RowCounts(20_000, 20_000).text() == "20,000 in topic, 0 not selected, 0 bad, of 20,000 rows"
+    assert RowCounts(20_000, 12).short_text() == "12 of 20,000 rows"
     partly = RowCounts(1_000, 910, 0, {"price_missing": 60, "time_missing": 30})
-    assert partly.told_shortly() == "910 in topic, 90 bad, of 1,000 rows"
+    assert partly.short_text() == "910 in topic, 90 bad, of 1,000 rows"
     assert partly.left_out == {"price_missing": 60, "time_missing": 30}
-    assert RowCounts(1_000, 910, 90).told_shortly() == "910 in topic, 90 not selected, of 1,000 rows"
+    assert RowCounts(1_000, 910, 90).short_text() == "910 in topic, 90 not selected, of 1,000 rows"

@@ -71,7 +71,7 @@ def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Mark], zone
         progress = drawn(drawing.EVENTS, "Progress, by event time", "How far in the trades' own time, and as planned.")
     else:
         has_plan = any(run.rows_per_s is not None for run in runs)
-        words = f"{counts.told()}" + ("; and as planned by the pace." if has_plan else ".")
+        words = f"{counts.text()}" + ("; and as planned by the pace." if has_plan else ".")
         progress = drawn(drawing.ROWS, "Progress, rows in the topic", words)
         if not has_plan:
             progress = replace(progress, legend=())

@@ -47,7 +47,7 @@ def _rows(each: Status) -> str:
     of_rows, in_topic, not_selected, bad = counts
     if of_rows is None or in_topic is None or not_selected is None or bad is None:
         return ""
-    return RowCounts(of_rows, in_topic, not_selected, {"bad": bad}).told_shortly().removesuffix(" rows")
+    return RowCounts(of_rows, in_topic, not_selected, {"bad": bad}).short_text().removesuffix(" rows")
 
 
 def _ago(age_s: float | None) -> str:
