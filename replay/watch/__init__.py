@@ -1,1 +1,1 @@
-"""What tells of replays: history and status, metrics, logs, the report. None of it ever ends one."""
+"""Watching a replay: history and status, metrics, logs, report, notifications. None of them can end a replay."""

@@ -20,12 +20,12 @@ class Beside:
         self._thread = _thread(self._run, name)
 
     def start(self, within_s: float = 0.0) -> bool:
-        """True if the first round was done within this time."""
+        """True: the first round was done within this time."""
         self._thread.start()
         return self._begun.wait(within_s)
 
     def finish(self, within_s: float) -> bool:
-        """One more round, then no more; False if that took longer than this and goes on by itself."""
+        """Waits for the last round. False: it takes longer than this, and goes on by itself."""
         self._over.set()
         self._thread.join(within_s)
         return not self._thread.is_alive()
@@ -40,7 +40,7 @@ class Beside:
 
 
 def within(seconds: float, work: Callable[[], None]) -> bool:
-    """Do it, and do not wait longer than this; False if it is still at it. `work` must not raise."""
+    """Waits for `work` no longer than this. False: it still goes on. `work` must not raise."""
     thread = _thread(work, "within")
     thread.start()
     thread.join(seconds)
@@ -48,5 +48,5 @@ def within(seconds: float, work: Callable[[], None]) -> bool:
 
 
 def _thread(work: Callable[[], None], name: str) -> threading.Thread:
-    """In the context of whoever begins it, so that what it logs is of the same run."""
+    """It logs as the same run as the thread that makes it."""
     return threading.Thread(target=contextvars.copy_context().run, args=(work,), name=name, daemon=True)

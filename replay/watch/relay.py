@@ -1,4 +1,4 @@
-"""A reporter that hands on what it is told: what watches a replay on its way is built on it. Light."""
+"""A display that passes everything on to another one: the base of what watches a replay. Light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """Hands everything on, unchanged."""
+    """Passes everything on, unchanged."""
 
     def __init__(self, to: Display) -> None:
         self._to = to

@@ -1,12 +1,12 @@
 """The history: which replays ran, how they went, how they ended. An SQLite database in the state folder.
 
-It is never the truth about rows (that is the checkpoint, and the topic): losing it loses no row, and whoever writes it
-goes on without it. It is light: `replay status` reads it and has to answer at once.
+No replay depends on it: the truth about rows is in the checkpoint and in the topic. It is light: `replay status` reads
+it and has to answer at once.
 
-A rollback journal, not WAL: WAL needs memory that all processes share, which a network folder does not have, while the
-rollback journal needs locks and fsync only. After a kill -9 or a power cut in mid-write the next process that opens it
-rolls the journal back. Every write is one short transaction on a connection of its own, so that nothing is held between
-two writes and a file that was moved away is not written to.
+It has a rollback journal, not a WAL. A WAL needs memory that all processes share, which a network folder does not have;
+a rollback journal needs only locks and fsync. After a kill -9 or a power cut during a write, the next process that
+opens the database rolls the journal back. Every write is one short transaction on a connection of its own. So nothing
+is held between two writes, and a file that was moved away is not written to.
 """
 
 from __future__ import annotations
@@ -25,59 +25,19 @@ from typing import Any
 from replay.counts import ByName
 from replay.errors import StateConflict
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
+from replay.watch.history.schema import WITH_DETAILS, migrate
 from replay.watch.run import utf8
 
 _BUSY_S = 5.0  # how long a write waits for another job's: theirs take milliseconds
-_ASK_S = 1.0  # the same for a question: somebody waits for the answer
+_ASK_S = 1.0  # the same for a question: a person or a monitor waits for the answer
 _KEEP_SAMPLES_S = 90 * 86_400.0
-"""Samples of older runs are dropped: a few thousand a run, wanted for plots soon after it. Runs themselves stay."""
+"""Samples of older runs are deleted: a run has a few thousand, for plots soon after it. The runs themselves stay."""
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
-# Each step takes the database from the version before it to its own number (counted from 1): `PRAGMA user_version`.
-# A published step never changes; a change is a new one.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE runs (
-            run_id TEXT PRIMARY KEY, job TEXT NOT NULL, date TEXT, command TEXT NOT NULL, topic TEXT NOT NULL,
-            checkpoint TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, process_start TEXT NOT NULL,
-            started_s REAL NOT NULL, alive_s REAL NOT NULL, acked_s REAL, ended_s REAL, exit_code INTEGER, reason TEXT,
-            rows INTEGER, start_row INTEGER, done_row INTEGER, sent_rows INTEGER, already_there_rows INTEGER,
-            left_out TEXT, bad TEXT, outages INTEGER, outages_s REAL, shifted_s REAL, rows_per_s REAL,
-            lateness_p50_s REAL, lateness_p99_s REAL, lateness_max_s REAL, ack_p50_s REAL, ack_p99_s REAL,
-            ack_max_s REAL, options TEXT NOT NULL)""",
-        "CREATE INDEX runs_of_a_job ON runs (job, date, started_s)",
-        """CREATE TABLE samples (
-            run_id TEXT NOT NULL, at_s REAL NOT NULL, phase TEXT NOT NULL, done_row INTEGER NOT NULL,
-            in_flight_rows INTEGER NOT NULL, lateness_p50_s REAL, lateness_p99_s REAL, lateness_max_s REAL,
-            ack_p50_s REAL, ack_p99_s REAL, outage INTEGER NOT NULL, PRIMARY KEY (run_id, at_s)) WITHOUT ROWID""",
-        """CREATE TABLE spans (
-            run_id TEXT NOT NULL, kind TEXT NOT NULL, begin_s REAL NOT NULL, end_s REAL, what TEXT NOT NULL,
-            PRIMARY KEY (run_id, kind, begin_s)) WITHOUT ROWID""",
-    ),
-    (
-        # A table of its own: `replay status` reads all runs every minute, and none of this.
-        "CREATE TABLE details (run_id TEXT PRIMARY KEY, body TEXT NOT NULL)",
-        "ALTER TABLE samples ADD COLUMN ack_max_s REAL",
-    ),
-    (
-        "ALTER TABLE runs ADD COLUMN in_topic_rows INTEGER",
-        "ALTER TABLE runs ADD COLUMN not_selected_rows INTEGER",
-        "ALTER TABLE runs ADD COLUMN bad_rows INTEGER",
-        "ALTER TABLE runs ADD COLUMN of_rows INTEGER",
-        "ALTER TABLE runs ADD COLUMN delivered_rows INTEGER",
-        "ALTER TABLE runs ADD COLUMN resent_rows INTEGER",
-    ),
-    (
-        "ALTER TABLE samples ADD COLUMN delivered_rows INTEGER",
-        "ALTER TABLE samples ADD COLUMN event_s REAL",
-    ),
-)
-_WITH_DETAILS = 2  # version
-
 
 class HistoryUnreadable(StateConflict):
-    """The history cannot be read. Nothing depends on it but what tells of the past."""
+    """The history cannot be read. No replay depends on it."""
 
 
 class Damaged(Exception):
@@ -103,7 +63,7 @@ class History:
         spans: Sequence[SpanRecord],
         details: Details | None = None,
     ) -> None:
-        """All of it or nothing. What is there already is replaced, so that a write may be tried again."""
+        """All of it or nothing. It replaces what was written of this run, so that a write may be tried again."""
         with self._changing() as database:
             _put(database, "runs", run.run_id, [run])
             _put(database, "samples", run.run_id, samples)
@@ -121,14 +81,14 @@ class History:
                 )
 
     def move_aside(self) -> Path | None:
-        """Out of the way of a new one, unless another process has seen to it; where it is then."""
+        """Makes room for a new one, and returns the old one's path. None: another process has done so."""
         with self.path.with_name(self.path.name + ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes find the damage at once: only one may move
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of processes that find the damage at once, only one may move the file
             if not self._is_damaged():
                 return None
             stamp = time.strftime("%Y%m%d-%H%M%S")
             aside = self.path.with_name(f"{self.path.stem}-damaged-{stamp}-{os.getpid()}{self.path.suffix}")
-            self.path.rename(aside)  # looking at it has used up any journal, so that none meets the new database
+            self.path.rename(aside)  # the check has rolled back any journal, so that none meets the new database
             return aside
 
     def _is_damaged(self) -> bool:
@@ -141,10 +101,10 @@ class History:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _damage_told(), closing(sqlite3.connect(self.path, _BUSY_S, isolation_level=None)) as database:
-            database.execute("BEGIN IMMEDIATE")  # with a lock for reading first, two writers could wait for each other
+        with _if_damaged(), closing(sqlite3.connect(self.path, _BUSY_S, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")  # two writers that first read-lock could wait for each other
             try:
-                _migrate(database)
+                migrate(database)
                 yield database
                 database.execute("COMMIT")
             except BaseException:
@@ -171,7 +131,7 @@ class History:
         )
 
     def last_successes(self) -> dict[str, float]:
-        """When each job last came to its end, whatever date it was."""
+        """When each job last came to its end, in seconds since 1970; of all its dates."""
         found = self._ask("SELECT job, max(ended_s) AS at_s FROM runs WHERE exit_code = 0 GROUP BY job", [], tuple)
         return dict(found)
 
@@ -183,20 +143,23 @@ class History:
 
     def details(self, run_id: str) -> Details:
         """Empty where none were kept."""
-        found = self._ask("SELECT body FROM details WHERE run_id = ?", [run_id], _details, since=_WITH_DETAILS)
+        found = self._ask("SELECT body FROM details WHERE run_id = ?", [run_id], _details, since=WITH_DETAILS)
         return found[0] if found else Details()
 
     def _ask(self, question: str, given: Sequence[Any], make: Any, *, since: int = 1) -> list[Any]:
-        """`since`: the version of the database that knows what is asked for."""
+        """`since`: the first version of the database that holds what is asked for."""
         try:
             if not self.path.exists():
                 return []
-            # Not read-only: what a killed writer left half-way has to be rolled back before anything is read.
+            # Not read-only: what a killed writer left half-written has to be rolled back first.
             address = f"{self.path.absolute().as_uri()}?mode=rw"
-            with _damage_told(), closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database:
+            with (
+                _if_damaged(),
+                closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database,
+            ):
                 database.row_factory = sqlite3.Row
                 if database.execute("PRAGMA user_version").fetchone()[0] < since:
-                    return []  # made, and nothing was written yet; or by an older replay
+                    return []  # nothing was written yet, or by an older version of replay
                 return [make(row) for row in database.execute(question, given)]
         except (sqlite3.Error, OSError, Damaged, ValueError, TypeError) as error:
             raise HistoryUnreadable(
@@ -206,19 +169,9 @@ class History:
             ) from None
 
 
-def _migrate(database: sqlite3.Connection) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise sqlite3.NotSupportedError(f"written by a newer replay (version {version}, known: {len(MIGRATIONS)})")
-    for step in MIGRATIONS[version:]:
-        for statement in step:
-            database.execute(statement)
-    if version < len(MIGRATIONS):
-        database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _if_damaged() -> Iterator[None]:
+    """Raises `Damaged` for SQLite's errors that say so."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -249,7 +202,7 @@ def _stored(value: Any) -> Any:
 
 
 def _of(row: sqlite3.Row, kind: type[RunRecord | SampleRecord | SpanRecord]) -> dict[str, Any]:
-    """Columns that an older replay did not write are left to their defaults."""
+    """Columns that an older version did not write get their defaults."""
     known = set(row.keys())
     return {each.name: row[each.name] for each in fields(kind) if each.name in known}
 

@@ -1,4 +1,4 @@
-"""What a report tells of a run beyond its figures: files, symbols, partitions, the verdict. Pure, light, bounded."""
+"""What the report of a run shows beyond its figures, cut to a bounded size. Pure and light."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:  # it imports numpy, and `replay history` has to answer at onc
     from replay.delivery.snapshot import Snapshot
 
 NAMES_MAX = 200
-"""So many symbols, partitions and files of a run are kept by name, and what is left as one sum: more would be a list to
-search, not to read, and a database of gigabytes."""
+"""So many symbols, partitions and files of a run are kept by name, the others as one sum. More would not be read, and
+would make a database of gigabytes."""
 
 NAME_MAX = 200
 """Characters of such a name: a key may be a megabyte."""
 
 EXAMPLES_MAX = 20
-"""Of what a comparison found to differ."""
+"""Of differences that a comparison found."""
 
 
 def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | None) -> Details:
-    """Of a run that may not have come as far as to be `shown`."""
+    """`shown` is None where the run has not come as far as to be shown."""
     if shown is None:
         return Details(verdict=verdict, origins=info.origins)
     first_ns, last_ns = shown.events_sent_ns() or (None, None)
@@ -43,7 +43,7 @@ def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | 
 
 
 def shortened_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """Verify's, without the offsets of all partitions, and with a few examples."""
+    """The verdict without the offsets of all partitions, and with a few examples."""
     kept = {name: value for name, value in verdict.items() if name not in ("starts", "ends")}
     examples = kept.get("examples", ())[:EXAMPLES_MAX]
     texts = [{k: _short(v) if isinstance(v, str) else v for k, v in each.items()} for each in examples]
@@ -53,7 +53,7 @@ def shortened_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
 def _shortened(counts: ByName) -> ByName:
     short: Counter[str] = Counter()
     for name, rows in counts.rows.items():
-        short[_short(name)] += rows  # two that begin alike become one
+        short[_short(name)] += rows  # names that begin alike become one
     return ByName(dict(short.most_common()), counts.others, counts.others_rows)
 
 

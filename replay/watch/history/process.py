@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process, told from every other one of its host. `start` is empty where the system does not tell."""
+    """One process of a host. `start` sets it apart from others with the same id; it is empty where /proc is missing."""
 
     host: str
     pid: int
@@ -25,7 +25,7 @@ def this_process() -> Process:
 
 
 def is_there(process: Process) -> bool | None:
-    """None: it cannot be told from here (another host or container, a system without /proc)."""
+    """None: it cannot be known from here (another host or container, a system without /proc)."""
     ours = _start(os.getpid())
     if process.host != socket.gethostname() or not process.start or ours is None:
         return None
@@ -37,7 +37,7 @@ def is_there(process: Process) -> bool | None:
 
 
 def was_there(process: Process, at_s: float) -> bool | None:
-    """The same where the start is not known, but that it was there at this time: a later one has its id by now."""
+    """The same where its start is not known, but that it was there at `at_s`: a process that began later is another."""
     if process.host != socket.gethostname() or _stat(os.getpid()) is None:
         return None
     fields = _stat(process.pid)
@@ -53,7 +53,7 @@ _STATE, _START_TICKS = 0, 19
 
 
 def _stat(pid: int) -> list[str] | None:
-    """None if there is no such process, or it is dead and only not yet waited for."""
+    """None: there is no such process, or it is a zombie."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -62,7 +62,7 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _start(pid: int) -> str | None:
-    """Which start of the machine, which family of process ids, and ticks since the machine was started."""
+    """The start of the machine, the namespace of process ids, and ticks since the machine was started."""
     fields = _stat(pid)
     if fields is None:
         return None

@@ -163,7 +163,7 @@ class Recorder(Relay):
     # -- on the thread that writes -------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Everything that is new. What cannot be written now is written with a later attempt."""
+        """Writes all that is new. What cannot be written now is written with a later attempt."""
         with self._lock:
             run = replace(self._run, alive_s=self._clock.now())
             samples, closed, seen = self._samples, self._closed, self._details

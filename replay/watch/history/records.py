@@ -10,18 +10,17 @@ from replay.counts import ByName, RowCounts
 from replay.watch.history.process import Process, is_there
 
 _LIFE_S = 120.0
-"""A run on another host counts as running this long after its last sign of life. Signs come every few seconds; this
-leaves room for a history that is locked for a while, and for clocks that differ."""
+"""A run on another host counts as running this long after its last sign of life. Signs come every few seconds. The rest
+is for a history that is locked for a while, and for clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as it is known. Times are seconds since 1970; what is not known (yet) is None.
+    """One run, a row of the table `runs`. Times are seconds since 1970. What is not known (yet) is None.
 
-    `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` with which the replay was done when the run
-    ended, whoever did it; `delivered_rows` of them this run brought into the topic.
-    `alive_s` is its last sign of life, `acked_s` when the position last moved, `rows_per_s` how fast it moved in the
-    last seconds.
+    `in_topic_rows + not_selected_rows + bad_rows` of `of_rows` were done when the run ended. `delivered_rows` of them
+    this run brought into the topic. `alive_s` is its last sign of life, `acked_s` when the position last moved.
+    `rows_per_s` is how fast the position moved in the last seconds.
     """
 
     run_id: str
@@ -66,28 +65,28 @@ class RunRecord:
 
     @property
     def counts(self) -> RowCounts | None:
-        """None: nothing was known of its rows, or an older replay did not tell."""
+        """None: nothing was known of its rows, or an older version did not write it."""
         if self.in_topic_rows is None or self.not_selected_rows is None or self.of_rows is None:
             return None
         return RowCounts(self.of_rows, self.in_topic_rows, self.not_selected_rows, self.bad)
 
     def is_running(self, now_s: float) -> bool:
-        """It has not ended, and its process is still there. Where that cannot be told, a recent sign of life counts."""
+        """It has not ended, and its process is there. Where that cannot be known, a recent sign of life counts."""
         if self.ended_s is not None:
             return False
         there = is_there(Process(self.host, self.pid, self.process_start))
         return now_s - self.alive_s <= _LIFE_S if there is None else there
 
     def is_interrupted(self, now_s: float) -> bool:
-        """It is gone without a word: kill -9, power, a crash of the machine."""
+        """Its process is gone, and it has no end: kill -9, power, a crash of the machine."""
         return self.ended_s is None and not self.is_running(now_s)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """One look at a run, `at_s` after its start. Lateness and latency are of the time since the sample before.
+    """A run at one moment, `at_s` after its start. Lateness and latency are of the time since the sample before.
 
-    `delivered_rows` are in the topic by then, thanks to this run; `event_s` is the newest event time handed over.
+    `delivered_rows` this run had brought into the topic by then. `event_s` is the newest event time handed over.
     """
 
     at_s: float
@@ -117,10 +116,10 @@ class SpanRecord:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is told of a run where somebody looks closely. Its size is bounded, whatever the run was.
+    """What the report of a run shows beyond its figures. Its size is bounded, however large the run was.
 
-    `inputs` are the first of its `files`; symbols, partitions and event times are those of the records that it handed
-    over; `verdict` is verify's; `origins` says of each option where it came from.
+    `inputs` are the first of its `files`. Symbols, partitions and event times are those of the records that it handed
+    over. `verdict` is that of the comparison, `origins` says of each option where it came from.
     """
 
     inputs: Sequence[str] = ()

@@ -17,9 +17,11 @@ import pytest
 
 from replay.counts import ByName
 from replay.watch.history import database as module
-from replay.watch.history.database import MIGRATIONS, Damaged, History, HistoryUnreadable
+from replay.watch.history import schema
+from replay.watch.history.database import Damaged, History, HistoryUnreadable
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
+from replay.watch.history.schema import MIGRATIONS
 from tests.support.history_writer import SAMPLES
 
 ROOT = Path(__file__).parents[4]
@@ -143,7 +145,7 @@ def test_an_older_database_is_brought_up_to_date_and_keeps_its_runs(tmp_path, mo
     history = History(tmp_path / "h.sqlite")
     history.write(run(), [], [])
     step = ("ALTER TABLE runs ADD COLUMN colour TEXT DEFAULT 'red'",)
-    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, step))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, step))
     history.write(run("b"), [], [])
     assert {each.run_id for each in history.runs()} == {"a", "b"}
     with closing(sqlite3.connect(history.path)) as database:
@@ -177,7 +179,7 @@ def test_a_migration_that_fails_leaves_the_old_version_whole(tmp_path, monkeypat
     """Broken: half a migration would be neither version, and every later write fail."""
     history = History(tmp_path / "h.sqlite")
     history.write(run(), [], [])
-    monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE runs ADD COLUMN x TEXT", "NONSENSE")))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, ("ALTER TABLE runs ADD COLUMN x TEXT", "NONSENSE")))
     with pytest.raises(sqlite3.Error):
         history.write(run("b"), [], [])
     monkeypatch.undo()
