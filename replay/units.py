@@ -153,4 +153,7 @@ def parse_bytes(text: str, option: str, bounds: Bounds = ANY) -> int:
 NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
+FIRST_NS = 1_000_000  # since 1970: Kafka counts milliseconds, and takes 0 for "now"
+
+
 LAST_NS = 2**63 - 1  # 2262-04-11: the last moment that 64 bits of nanoseconds hold

@@ -22,8 +22,9 @@ from replay.kafka.partitioner import partitioner
 from replay.model import Batch, Fate, Ints, count_fates, reasons
 from replay.record.encoder import Encoder
 from replay.reporter import Reporter
-from replay.source.files.trust import look_at_left_out, until_true
+from replay.source.files.trust import until_true
 from replay.source.options import OnBadRow, SourceOptions, Unsorted
+from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 
 HOUR_NS = 3_600_000_000_000
@@ -129,7 +130,7 @@ def _make_plan(
 ) -> Plan:
     source = Source(tolerant)
     if scan and not options.trust_statistics:
-        look_at_left_out(source, check_stop, report)
+        look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)
     # The partition is only counted by symbol here, so any number will do for the sizes of records.
     encoder = source.encoder(partitioner(options.records.partitioner, partitions or 1))
     record_bytes = _mean_record_bytes(source, encoder)

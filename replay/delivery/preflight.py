@@ -30,10 +30,10 @@ from replay.position import InputPrint
 from replay.record.encoder import Encoder, refuse_records
 from replay.record.options import ENCODER_VERSION
 from replay.signals import Stop
-from replay.source.files.trust import look_at_left_out
 from replay.source.options import OnBadRow
 from replay.source.rows import quarantine
 from replay.source.rows.reader import BadRows
+from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 
 _UTF8_BYTES_MAX = 4  # of one character
@@ -163,7 +163,8 @@ def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None
     files added to one the rows that are read are looked at, too."""
     may_grow = saved is not None and options.when_changed is not WhenChanged.FAIL
     if not options.source.trust_statistics and (saved is None or saved.state is JobState.DONE or may_grow):
-        look_at_left_out(source, stop.check, report, _looked_at(options, source, saved))
+        not_included = source.rows_all - source.rows
+        look_at_ruled_out(source.ruled_out, not_included, stop.check, report, _looked_at(options, source, saved))
     if saved is not None and may_grow and options.check:
         known = saved.job.inputs
         added = (index for index, file in enumerate(source.files) if file.print not in known)
@@ -179,7 +180,7 @@ def _looked_at(options: RunOptions, source: Source, saved: Checkpoint | None) ->
     noted = seen.load(options.checkpoint, saved)
     before = {(each.path, each.size_bytes, each.mtime_ns) for each in noted.files} if noted is not None else set()
     found = {each.footer_sha256 for each in saved.job.inputs}
-    for file in source.ruled_out:
+    for file in source.ruled_out.files:
         now = seen.described(file.shown, file.size_bytes, is_local=not file.path.is_remote)
         if (now.path, now.size_bytes, now.mtime_ns) in before:
             found.add(file.footer_sha256)

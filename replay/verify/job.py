@@ -24,8 +24,9 @@ from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_COMMITTED
 from replay.kafka.trouble import Trouble
 from replay.model import Clock
-from replay.source.files.trust import look_at_left_out, until_true
+from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
+from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 from replay.verify.compare import Lane
 from replay.verify.sides import NoEventTimes, SourceSide, TopicSide
@@ -69,7 +70,7 @@ def _verify(options: VerifyOptions, report: Display, clock: Clock, check_stop: C
     """The same, as long as the statistics that put the files in order are right."""
     source = Source(options.source, judges=True)
     source.left_out.tell(source.files_all, report)
-    look_at_left_out(source, check_stop, report)
+    look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
         topic = cluster.topic()

@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 from replay.model import Batch, Ints
 from replay.record.encoder import Encoder
 from replay.source.options import Order, SourceOptions
-from replay.source.rows.aside import Aside
-from replay.source.rows.order import BATCH_ROWS_MAX, times_ns
-from replay.source.rows.sorting import sorted_stream
+from replay.source.order.sorting import sorted_stream
+from replay.source.order.spill import SpillFiles
+from replay.source.rows.batches import BATCH_ROWS_MAX, event_times_ns
 from replay.source.source import Source
 from tests.bench.memory import FREED_OFTEN, KEPT
 from tests.bench.setting import Setting, Used, replay_run, used
@@ -78,8 +78,8 @@ def batches(source: Source, layout: str, sort_bytes: int) -> Iterator[Batch]:
         yield from source.batches(source.start)
         return
     position = source.start
-    with Aside() as aside:
-        for table in sorted_stream(source._opener(0, 0, aside), sort_bytes, aside)(BATCH_ROWS_MAX):
+    with SpillFiles() as spill:
+        for table in sorted_stream(source._streams.rows(0, 0, spill), sort_bytes, spill)(BATCH_ROWS_MAX):
             yield Batch(position, table, 0)
 
 
@@ -91,7 +91,7 @@ def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:
     encoder = Encoder(source.symbols, (), lambda _: 0)
     rows, last_ns, start_s, start_cpu_s = 0, 0, time.monotonic(), time.process_time()
     for batch in batches(source, layout, sort_bytes):
-        ends = times_ns(batch.table)[[0, -1]]
+        ends = event_times_ns(batch.table)[[0, -1]]
         if ends[0] < last_ns:
             raise RuntimeError(f"{layout}: row {rows:,} or the one behind it is out of order")
         last_ns, rows = int(ends[1]), rows + len(batch)

@@ -163,12 +163,12 @@ def verify_is_blind(patch: pytest.MonkeyPatch) -> None:
 
 def statistics_believed(patch: pytest.MonkeyPatch) -> None:
     """a run leaves out what statistics rule out, without a look at it"""
-    patch.setattr(preflight, "look_at_left_out", lambda *_: None)
+    patch.setattr(preflight, "look_at_ruled_out", lambda *_: None)
 
 
 def verify_believes_statistics(patch: pytest.MonkeyPatch) -> None:
     """`replay verify` leaves out what statistics rule out, as a run that trusts them"""
-    patch.setattr(verify, "look_at_left_out", lambda *_: None)
+    patch.setattr(verify, "look_at_ruled_out", lambda *_: None)
 
 
 # -- what must be refused ----------------------------------------------------------------------------------------

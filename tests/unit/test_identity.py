@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from replay import identity
 from replay.record.options import Records
+from replay.source import identity as source_identity
 from replay.source.options import Columns, SourceOptions
 from replay.source.selection.select import Selection
 from replay.source.source import Source
@@ -47,9 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(folder: Path, columns: Columns, records: Records) -> dict[str, str]:
     """The identity of such options; the layout, which follows from the files, is left as it is."""
     source = of_one_file(folder)
-    source.columns = columns
-    source.options = replace(source.options, columns=columns, records=records)
-    return source.identity()
+    options = replace(source.options, columns=columns, records=records)
+    return source_identity.texts(options, columns, source.layout, source.tables)
 
 
 COLUMNS = st.builds(

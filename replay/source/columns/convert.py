@@ -19,13 +19,9 @@ from pyarrow import types
 from replay.model import Bools, Bytes, Fate, Ints
 from replay.record.kinds import with_scale
 from replay.source.columns import text_times
-from replay.source.columns.unify import plain, unify, widen
-from replay.units import LAST_NS, NS_PER_UNIT
-
-__all__ = ["infer_time_unit", "price_type", "time_type", "to_price", "to_time", "unify", "widen"]
-
-
-_FIRST_NS = 1_000_000  # Kafka counts milliseconds, and takes 0 for "now"
+from replay.source.columns.fates import mask
+from replay.source.columns.unify import plain, widen
+from replay.units import FIRST_NS, LAST_NS, NS_PER_UNIT
 
 _DECIMAL128_DIGITS = 38
 
@@ -75,11 +71,11 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
         array = widen(array, plain(array.type))
     missing: Bools | None = None
     if types.is_string(array.type):
-        missing = _mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
+        missing = mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
         units, unit, fates = text_times.parsed(array, kind.unit)
     else:
         if array.null_count:
-            missing = _mask(pc.is_null(array))
+            missing = mask(pc.is_null(array))
         fates = np.zeros(len(array), dtype=np.int8)
         if types.is_timestamp(array.type):
             unit, array = array.type.unit, array.view(pa.int64())
@@ -97,7 +93,7 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
 def _rescaled(units: Ints, unit: str, target: str, fates: Bytes) -> Ints:
     """From one unit to another; what is out of range or would be rounded is marked, where it is not already."""
     ns, target_ns = NS_PER_UNIT[unit], NS_PER_UNIT[target]
-    first, last = -(-_FIRST_NS // ns), LAST_NS // ns
+    first, last = -(-FIRST_NS // ns), LAST_NS // ns
     safe = units
     if fates.any() or (len(units) and not first <= units.min() <= units.max() <= last):
         judged = fates == Fate.SENT
@@ -134,9 +130,9 @@ def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[
     if types.is_string(array.type):
         array, fates = _number_texts(array)
     else:
-        fates = np.where(_mask(pc.is_null(array)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+        fates = np.where(mask(pc.is_null(array)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
         if types.is_floating(array.type):
-            fates[_mask(pc.invert(pc.is_finite(array)).fill_null(False))] = Fate.PRICE_NOT_FINITE
+            fates[mask(pc.invert(pc.is_finite(array)).fill_null(False))] = Fate.PRICE_NOT_FINITE
         elif types.is_integer(array.type) and scale is not None:
             array = with_scale(array.cast(pa.decimal128(_DECIMAL128_DIGITS, 0)), scale)
     array = widen(array, kind)
@@ -154,22 +150,18 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
 
 def _number_texts(texts: pa.Array) -> tuple[pa.Array, Bytes]:
     """Text as JSON numbers: as it is where it is one, else with the same digits in JSON's form."""
-    fates = np.where(_mask(pc.is_null(texts)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+    fates = np.where(mask(pc.is_null(texts)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
     fits = pc.match_substring_regex(texts, _JSON_NUMBER).fill_null(True)
     if pc.all(fits).as_py():
         return texts, fates
     odd = pc.invert(fits)
     rest = pc.replace_substring_regex(texts.filter(odd), r"^\s+|\s+$", "")
     rest_fates = np.full(len(rest), Fate.PRICE_NOT_A_NUMBER, dtype=np.int8)
-    rest_fates[_mask(pc.match_substring_regex(rest, NUMBER))] = Fate.SENT
-    rest_fates[_mask(pc.match_substring_regex(rest, _NOT_FINITE))] = Fate.PRICE_NOT_FINITE
-    rest_fates[_mask(pc.equal(pc.binary_length(rest), 0))] = Fate.PRICE_MISSING
+    rest_fates[mask(pc.match_substring_regex(rest, NUMBER))] = Fate.SENT
+    rest_fates[mask(pc.match_substring_regex(rest, _NOT_FINITE))] = Fate.PRICE_NOT_FINITE
+    rest_fates[mask(pc.equal(pc.binary_length(rest), 0))] = Fate.PRICE_MISSING
     rest = pc.if_else(pa.array(rest_fates == Fate.SENT), rest, "0")
     for pattern, replacement in _TO_JSON_NUMBER:
         rest = pc.replace_substring_regex(rest, pattern, replacement)
-    fates[_mask(odd)] = rest_fates
+    fates[mask(odd)] = rest_fates
     return pc.replace_with_mask(texts, odd, rest), fates
-
-
-def _mask(booleans: pa.Array) -> Bools:
-    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

@@ -8,9 +8,11 @@ import pyarrow.compute as pc
 
 from replay.iso8601 import CLOCK, DATES, DIGITS_MAX, LARGEST, NAMED, NS_PER_S, Problem
 from replay.model import Bools, Bytes, Fate, Ints
+from replay.source.columns.fates import mask
+from replay.units import LAST_NS
 
 _BARE_DATE_BYTES = 10
-_LAST_S, _LAST_REST_NS = divmod(2**63 - 1, NS_PER_S)  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
+_LAST_S, _LAST_REST_NS = divmod(LAST_NS, NS_PER_S)  # 2262-04-11: the last moment that 64 bits of nanoseconds hold
 _PATTERNS = {date: rf"^{pattern}{CLOCK}$" for date, pattern in DATES.items()}
 _FINER_THAN_US = r"[.,]\d{6}\d*[1-9]"
 _FATES = {
@@ -50,12 +52,12 @@ def parsed(texts: pa.Array, unit: str) -> tuple[Ints, str, Bytes]:
 def _by_parts(texts: pa.Array) -> tuple[Ints, str, Bytes]:
     ns = np.zeros(len(texts), dtype=np.int64)
     fates = np.full(len(texts), Fate.TIME_NOT_A_TIME, dtype=np.int8)
-    left = np.flatnonzero(_mask(texts.is_valid()))
+    left = np.flatnonzero(mask(texts.is_valid()))
     for pattern in _PATTERNS.values():
         if not len(left):
             break
         parts = pc.extract_regex(texts.take(pa.array(left)), pattern)
-        fits = _mask(parts.is_valid())
+        fits = mask(parts.is_valid())
         if fits.any():
             rows = left[fits]
             ns[rows], fates[rows] = _moments(parts.filter(pa.array(fits)))
@@ -69,7 +71,7 @@ def _named(texts: pa.Array, rows: Ints, fates: Bytes) -> Bytes:
     for problem, pattern in NAMED.items():
         if not len(rows):
             break
-        fits = _mask(pc.match_substring_regex(texts.take(pa.array(rows)), f"^(?:{pattern})$").fill_null(False))
+        fits = mask(pc.match_substring_regex(texts.take(pa.array(rows)), f"^(?:{pattern})$").fill_null(False))
         fates[rows[fits]] = _FATES[problem]
         rows = rows[~fits]
     return fates
@@ -79,7 +81,7 @@ def _moments(parts: pa.StructArray) -> tuple[Ints, Bytes]:
     """Nanoseconds since 1970 and fates of texts that have the form; no part is null that the form asks for."""
     text = dict(zip((field.name for field in parts.type), parts.flatten(), strict=True))
     text["fraction"] = pc.ascii_rtrim(text["fraction"], "0")
-    too_fine = _mask(pc.greater(pc.binary_length(text["fraction"]), DIGITS_MAX).fill_null(False))
+    too_fine = mask(pc.greater(pc.binary_length(text["fraction"]), DIGITS_MAX).fill_null(False))
     fraction = _integers(pc.utf8_slice_codeunits(pc.ascii_rpad(text["fraction"], DIGITS_MAX, "0"), 0, DIGITS_MAX))
     number = {name: _integers(text[name]) for name in text if name not in ("utc", "sign", "fraction")}
     days, possible = _days(number)
@@ -87,7 +89,7 @@ def _moments(parts: pa.StructArray) -> tuple[Ints, Bytes]:
     for name, last in LARGEST.items():
         possible &= (number[name] <= last) | (midnight if name == "hour" else False)
     unit = np.where(_is_there(text["second"]), 1, np.where(_is_there(text["minute"]), 60, 3_600))
-    west = _mask(pc.is_in(text["sign"], pa.array(["-", "\u2212"])))
+    west = mask(pc.is_in(text["sign"], pa.array(["-", "\u2212"])))
     zone_s = np.where(west, -1, 1) * (number["zone_hour"] * 3_600 + number["zone_minute"] * 60)
     more_s, rest_ns = np.divmod(np.where(too_fine, 0, fraction) * unit, NS_PER_S)
     seconds = days * 86_400 + number["hour"] * 3_600 + number["minute"] * 60 + number["second"] - zone_s + more_s
@@ -128,7 +130,7 @@ def _day_of(moments: np.ndarray) -> Ints:
 
 
 def _is_there(digits: pa.Array) -> Bools:
-    return _mask(pc.greater(pc.binary_length(digits), 0).fill_null(False))  # Arrow says "" of a part that is not
+    return mask(pc.greater(pc.binary_length(digits), 0).fill_null(False))  # Arrow says "" of a part that is not
 
 
 def _integers(digits: pa.Array) -> Ints:
@@ -137,7 +139,3 @@ def _integers(digits: pa.Array) -> Ints:
         pc.if_else(pc.equal(pc.binary_length(digits), 0), "0", digits).cast(pa.int64()).fill_null(0).to_numpy()
     )
     return numbers
-
-
-def _mask(booleans: pa.Array) -> Bools:
-    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

@@ -124,7 +124,7 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
     for key in keys:
         schema = schema.append(pa.field(key, pa.string()))
     if path.table is not None:
-        check_fields(path, schema, path.table)
+        check_fields(path.shown, schema, path.table)
         for field in path.table.schema:
             if field.name not in schema.names:  # added to the table after this file was written
                 keys[field.name], schema = None, schema.append(pa.field(field.name, field.type))

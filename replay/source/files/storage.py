@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from replay.errors import InputError, NoInput
-from replay.source.files import address, local, paths, remote
+from replay.source.files import address, lake, local, paths, remote
 from replay.source.files.endings import TAKEN, LeftOut
-from replay.source.tables import lake
 from replay.source.tables import states as tables
 
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"

@@ -9,17 +9,13 @@ is part of the replay's identity, and a resume takes it from the checkpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from replay.errors import InputError
 from replay.source.files.parquet_file import InputFile
 from replay.source.options import SourceOptions
-
-if TYPE_CHECKING:
-    from replay.reporter import Reporter
-    from replay.source.source import Source
 
 NOT_USED = "statistics not used of"
 """Key in a replay's identity: the footers (SHA-256) of the files whose statistics do not count, as a JSON list."""
@@ -72,22 +68,6 @@ def until_true(options: SourceOptions, use: Callable[[SourceOptions], T], warn: 
             for each in wrong.found:
                 warn(f"{each.file.shown}: {each}: the file is read as if it had none")
             options = replace(options, without_statistics=options.without_statistics | wrong.footers)
-
-
-def look_at_left_out(
-    source: Source, check_stop: Callable[[], None], report: Reporter, known: Collection[str] = ()
-) -> None:
-    """Whether what statistics rule out holds no row that is selected; raises `StatisticsWrong`. Files with `known`
-    footers are not looked at."""
-    rows = 0
-
-    def look(more: int) -> None:
-        nonlocal rows
-        check_stop()
-        report.phase("looking at what statistics rule out", rows, source.rows_all - source.rows)
-        rows += more
-
-    source.check_left_out(look, known)
 
 
 def identity(without_statistics: frozenset[str]) -> dict[str, str]:

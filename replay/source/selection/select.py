@@ -106,6 +106,16 @@ class Selection:
         }
 
     @property
+    def has_range(self) -> bool:
+        """Whether rows are picked by their event time."""
+        return self.from_ns is not None or self.to_ns is not None
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether rows are picked by their symbol."""
+        return bool(self.symbols or self.exclude or self.sample)
+
+    @property
     def told_by_date(self) -> str:
         """What a logical date picks, for people; empty without one."""
         if not self.by_date or self.from_ns is None or self.to_ns is None:
@@ -128,7 +138,7 @@ class Selection:
         policy for bad rows, unless its time is out of range.
         """
         out = np.zeros(len(symbol_ids), dtype=bool)
-        if self.symbols or self.exclude or self.sample:
+        if self.has_symbols:
             out |= ~np.append(wanted_ids, True)[symbol_ids]  # -1 takes the one appended
         if self.from_ns is not None:
             out |= times_ns < self.from_ns

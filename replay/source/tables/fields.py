@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from replay.source.files.storage import InputPath
 from replay.source.tables import states as tables
 
 _ID = b"PARQUET:field_id"
 
 
-def check_fields(path: InputPath, schema: pa.Schema, state: tables.TableState) -> None:
-    """Raises `InputError` for a column that the table calls otherwise now, or whose name is another column's now."""
+def check_fields(shown: str, schema: pa.Schema, state: tables.TableState) -> None:
+    """Raises `InputError` for a column that the table calls otherwise now, or whose name is another column's now.
+
+    `schema` is that of the file, `shown` how it is called.
+    """
     if not state.field_ids:
         return
     names = {number: name.rpartition(".")[2] for number, name in state.field_ids}
@@ -21,9 +23,9 @@ def check_fields(path: InputPath, schema: pa.Schema, state: tables.TableState) -
     for number, name, is_top in _fields(schema):
         now = names.get(number)
         if now is not None and now != name:
-            raise tables.not_honoured(state.format, path.shown, f"a renamed column ({name!r} is now {now!r})")
+            raise tables.not_honoured(state.format, shown, f"a renamed column ({name!r} is now {now!r})")
         if now is None and is_top and name in top:
-            raise tables.not_honoured(state.format, path.shown, f"a column {name!r} that replaced one of the same name")
+            raise tables.not_honoured(state.format, shown, f"a column {name!r} that replaced one of the same name")
 
 
 def _fields(schema: pa.Schema) -> Iterator[tuple[int, str, bool]]:

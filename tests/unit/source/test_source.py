@@ -17,11 +17,11 @@ from replay.errors import InputError
 from replay.model import Position
 from replay.source import source as source_module
 from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsorted
-from replay.source.rows import order as order_module
+from replay.source.order import merge, sorting, streams
+from replay.source.order.sorting import sorted_stream
+from replay.source.rows import raw
 from replay.source.rows import reader as reader_module
-from replay.source.rows import sorting
-from replay.source.rows.reader import RowReader
-from replay.source.rows.sorting import sorted_stream
+from replay.source.rows.times import TimeColumn
 from replay.source.selection.select import Selection
 from replay.source.source import Source
 from tests.support.open_files import open_files
@@ -440,13 +440,13 @@ def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypat
     write(tmp_path / "in" / "0.parquet")
     source = Source(source.options)
     scans: list[str] = []
-    goes_back = RowReader.goes_back
+    goes_back = TimeColumn.goes_back
 
-    def counted(reader: RowReader) -> bool:
-        scans.append(reader._file.shown)
-        return goes_back(reader)
+    def counted(times: TimeColumn) -> bool:
+        scans.append(times.raw.file.shown)
+        return goes_back(times)
 
-    monkeypatch.setattr(RowReader, "goes_back", counted)
+    monkeypatch.setattr(TimeColumn, "goes_back", counted)
     expected = read(source)
     assert len(scans) == 2
     assert read(source) == expected
@@ -466,11 +466,12 @@ def test_whether_a_file_goes_back_is_asked_once(tmp_path, sorted_with, monkeypat
 def few_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are let go of after every seven rows, as soon as two are to be open at the same time; few rows wait."""
     for name, rows in (("OPEN_ROWS", 24), ("BATCH_ROWS_MIN", 2), ("BATCH_ROWS_MAX", 7), ("PART_ROWS", 6)):
-        monkeypatch.setattr(order_module, name, rows)
+        monkeypatch.setattr(merge, name, rows)
     for name in ("PART_ROWS_PER_FILE", "SAMPLE_ROWS"):
-        monkeypatch.setattr(order_module, name, 1)
-    monkeypatch.setattr(source_module, "READERS_BYTES", 1 << 20)
-    monkeypatch.setattr(reader_module, "BATCH_ROWS_MAX", 7)
+        monkeypatch.setattr(merge, name, 1)
+    monkeypatch.setattr(streams, "READERS_BYTES", 1 << 20)
+    for module in (raw, reader_module):
+        monkeypatch.setattr(module, "BATCH_ROWS_MAX", 7)
 
 
 def trades_in_many_files(folder: Path, files: int = 12) -> list[tuple[str, Any, int]]:
@@ -507,12 +508,12 @@ def test_the_order_is_the_same_where_files_are_let_go_of(tmp_path, unsorted):
 def test_files_that_are_let_go_of_are_not_open(tmp_path, monkeypatch):
     """Broken: memory and open files grow with the number of files that overlap."""
     trades_in_many_files(tmp_path / "in")
-    (tmp_path / "aside").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "aside"))
+    (tmp_path / "spilled").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spilled"))
     source, seen = Source(SourceOptions((str(tmp_path / "in"),))), []
     for _ in source.batches(source.start):
         seen.append(len(open_files(tmp_path / "in")))
-        assert len(open_files(tmp_path / "aside")) == 1
+        assert len(open_files(tmp_path / "spilled")) == 1
     assert seen
     assert max(seen) == 0
 
@@ -543,7 +544,7 @@ def test_a_file_that_changes_while_it_is_let_go_of_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("few_stay_open")
-def test_no_room_for_what_is_put_aside_is_one_clear_error(tmp_path, monkeypatch):
+def test_no_room_for_what_is_spilled_is_one_clear_error(tmp_path, monkeypatch):
     """Broken: a traceback, or an error that does not say which disk and what helps."""
     trades_in_many_files(tmp_path / "in")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))

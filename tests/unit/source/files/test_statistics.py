@@ -76,7 +76,7 @@ def begun(options: SourceOptions) -> tuple[Source, list[str]]:
 
     def look(given: SourceOptions) -> Source:
         source = Source(given)
-        source.check_left_out()
+        source.ruled_out.check()
         for _ in source.checked():
             pass
         return source
@@ -323,7 +323,7 @@ def test_who_verifies_expects_what_the_rows_say(tmp_path, lie):
 
     def look(given: SourceOptions) -> list[float]:
         source = Source(given, judges=True)
-        source.check_left_out()
+        source.ruled_out.check()
         return as_sent(source)
 
     trusting = options_of(path, selection=selection, trust_statistics=True)
@@ -364,7 +364,7 @@ def test_what_is_left_out_by_statistics_changes_nothing_that_is_sent(
         return sent, bad
 
     by_statistics = Source(options)
-    by_statistics.check_left_out()
+    by_statistics.ruled_out.check()
     footers = frozenset(file.footer_sha256 for file in Source(SourceOptions((str(folder),))).files)
     all_read = Source(replace(options, without_statistics=footers))
     if unsorted is not Unsorted.KEEP:
@@ -521,7 +521,7 @@ def test_selections_of_every_writer_s_files(tmp_path, engine):
             ]
             options = options_of(path, selection=selection)
             source = Source(options)
-            source.check_left_out()
+            source.ruled_out.check()
             assert as_sent(source) == wanted
             left_out += 60 - source.rows
     assert (left_out > 0) is (engine != "duckdb"), "whose row groups have 2,048 rows at least"
@@ -531,8 +531,8 @@ def test_only_what_statistics_rule_out_is_looked_at(tmp_path):
     """Broken: a new replay reads every file twice; or a row group is left out that nobody looked at."""
     path = write(tmp_path / "a.parquet", trades(NAMES, HOURS))
     source, looked = Source(options_of(path, selection={"from_": moment(5 * HOUR_US)})), Counter[str]()
-    source.check_left_out(lambda rows: looked.update({"rows": rows}))
+    source.ruled_out.check(lambda rows: looked.update({"rows": rows}))
     assert (source.rows, looked["rows"]) == (4, 4)
     everything = Source(options_of(path))
-    everything.check_left_out(lambda rows: looked.update({"rows": rows}))
+    everything.ruled_out.check(lambda rows: looked.update({"rows": rows}))
     assert looked["rows"] == 4

@@ -1,6 +1,6 @@
 """The rows of a file that is not sorted, in order: an external merge sort in bounded memory.
 
-Rows are read until they fill the memory, sorted, and put aside: a run. The runs are merged by `order.by_event_time`, as
+Rows are read until they fill the memory, sorted, and spilled: a run. The runs are merged by `merge.by_event_time`, as
 files would be: a run is a stream, numbered in row order, so that rows of the same time stay in row order. They lie
 in a file without a name, so that nothing is left over, whatever ends the process.
 """
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from replay.model import Ints
-from replay.source.rows.aside import Aside, Piece
-from replay.source.rows.order import BATCH_ROWS_MAX, BATCH_ROWS_MIN, Stream, by_event_time, open_at_once, times_ns
+from replay.source.order.merge import Stream, by_event_time, open_at_once
+from replay.source.order.spill import Piece, SpillFiles
+from replay.source.rows.batches import BATCH_ROWS_MAX, BATCH_ROWS_MIN, order_times_ns
 
 Read = Callable[[int], Iterator[pa.RecordBatch]]
 """A file's rows, so many per batch."""
@@ -32,18 +32,18 @@ ROW_BYTES = 256
 """Of a row that nobody has seen yet: rows are read so many at a time that they would fit if they were that wide."""
 
 
-def sorted_stream(read: Read, memory_bytes: int, aside: Aside, start_row: int = 0) -> Read:
+def sorted_stream(read: Read, memory_bytes: int, spill: SpillFiles, start_row: int = 0) -> Read:
     """The rows that `read` gives in row order, sorted stably by time; from `start_row` of that order on.
 
     `memory_bytes` bounds what is held of them at any time (never less than `BATCH_ROWS_MIN` rows, though). Where
-    that is less than the file, rows are put aside.
+    that is less than the file, rows are spilled.
     """
     run_bytes = memory_bytes // COPIES
 
     def batches(batch_rows: int) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
         held_bytes = 0
-        runs = _Runs(aside, run_bytes)
+        runs = _Runs(spill, run_bytes)
         for table in read(max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, run_bytes // ROW_BYTES))):
             if table.num_rows == 0:
                 continue
@@ -63,24 +63,9 @@ def sorted_stream(read: Read, memory_bytes: int, aside: Aside, start_row: int = 
     return batches
 
 
-def unsorted_rows(times: Iterator[Ints]) -> tuple[int, int | None]:
-    """How many rows are smaller than the row before them, and the first of them; `times` are those of one file."""
-    count, first, at = 0, None, 0
-    before: Ints = np.array([], dtype=np.int64)  # the row before, where there is one
-    for some in times:
-        joined = np.concatenate([before, some])
-        back = np.flatnonzero(joined[1:] < joined[:-1]) + 1 - len(before)
-        if len(back):
-            first = at + int(back[0]) if first is None else first
-            count += len(back)
-        at += len(some)
-        before = joined[-1:]
-    return count, first
-
-
 def _in_order(tables: list[pa.RecordBatch], batch_rows: int, start_row: int = 0) -> Iterator[pa.RecordBatch]:
     """The rows of all tables, sorted. Empties the list: what has been joined is not needed twice."""
-    order = np.argsort(np.concatenate([times_ns(table) for table in tables]), kind="stable")
+    order = np.argsort(np.concatenate([order_times_ns(table) for table in tables]), kind="stable")
     joined = pa.concat_batches(tables)
     tables.clear()
     for start in range(start_row, len(order), batch_rows):
@@ -88,10 +73,10 @@ def _in_order(tables: list[pa.RecordBatch], batch_rows: int, start_row: int = 0)
 
 
 class _Runs:
-    """Sorted runs, in row order, put aside."""
+    """Sorted runs, in row order, on disk."""
 
-    def __init__(self, aside: Aside, run_bytes: int) -> None:
-        self._aside, self._run_bytes = aside, run_bytes
+    def __init__(self, spill: SpillFiles, run_bytes: int) -> None:
+        self._spill, self._run_bytes = spill, run_bytes
         # One piece of each run that is merged takes half of the memory: what `by_event_time` needs to go on.
         self._piece_bytes = run_bytes // 2 // RUNS_AT_ONCE
         self._runs: list[_Run] = []
@@ -104,7 +89,7 @@ class _Runs:
         pieces: list[Piece] = []
         for table in tables:
             rows = max(1, self._piece_bytes * table.num_rows // max(1, table.nbytes))
-            pieces += [self._aside.put(table.slice(start, rows)) for start in range(0, table.num_rows, rows)]
+            pieces += [self._spill.put(table.slice(start, rows)) for start in range(0, table.num_rows, rows)]
         self._runs.append(_Run(len(self._runs), pieces))
 
     def merged(self, start_row: int) -> Iterator[pa.RecordBatch]:
@@ -130,7 +115,7 @@ class _Runs:
 
     def _stream(self, run: _Run) -> Stream:
         first_ns, last_ns = run.pieces[0].first_ns, run.pieces[-1].last_ns
-        return Stream(run.number, "temporary file", first_ns, lambda _: map(self._aside.take, run.pieces), last_ns)
+        return Stream(run.number, "temporary file", first_ns, lambda _: map(self._spill.take, run.pieces), last_ns)
 
     def _drop_before(self, row: int) -> int:
         """Drops pieces that lie before this row of the order; how many rows before it are left."""
@@ -144,7 +129,7 @@ class _Runs:
         from_ns = int(firsts[order][np.searchsorted(before, row, "right") - 1])
         for piece in pieces:
             if piece.last_ns < from_ns:
-                self._aside.drop(piece)
+                self._spill.drop(piece)
                 row -= piece.rows
         kept = [_Run(run.number, [piece for piece in run.pieces if piece.last_ns >= from_ns]) for run in self._runs]
         self._runs = [run for run in kept if run.pieces]

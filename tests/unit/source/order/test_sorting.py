@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from replay.errors import ExitCode, InputError
 from replay.model import FATE, ORDER_NS
-from replay.source.rows import sorting
-from replay.source.rows.aside import Aside
-from replay.source.rows.order import by_event_time
-from replay.source.rows.sorting import Read, sorted_stream, unsorted_rows
+from replay.source.order import sorting
+from replay.source.order.merge import by_event_time
+from replay.source.order.sorting import Read, sorted_stream
+from replay.source.order.spill import SpillFiles
 from tests.support.open_files import open_files
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_rows_are_sorted_by_time_then_row_from_any_row_on(times, rows_max, memor
     """Broken: rows are lost, repeated or out of order; those of one time change places; a resume starts elsewhere."""
     start_row = data.draw(st.integers(0, len(times)))
     with few_runs_at_once(runs_at_once):
-        read = sorted_stream(reader(times, rows_max, order_ns=order_ns), memory_bytes, Aside(), start_row)
+        read = sorted_stream(reader(times, rows_max, order_ns=order_ns), memory_bytes, SpillFiles(), start_row)
         assert rows_of(read(7)) == sorted_rows(times)[start_row:]
 
 
@@ -106,7 +106,10 @@ def test_every_row_is_a_place_to_go_on_from():
     expected = sorted_rows(times)
     with few_runs_at_once(3):
         for start_row in range(len(times) + 1):
-            assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, Aside(), start_row)(50)) == expected[start_row:]
+            assert (
+                rows_of(sorted_stream(reader(times, 10), TINY_BYTES, SpillFiles(), start_row)(50))
+                == expected[start_row:]
+            )
 
 
 @pytest.mark.parametrize("shape", ["jitter", "shuffled", "backwards", "sorted", "one time"])
@@ -122,7 +125,7 @@ def test_larger_files_in_many_runs(shape):
     }[shape]
     expected = np.argsort(times, kind="stable")
     for start_row in (0, int(rng.integers(rows))):
-        got = rows_of(sorted_stream(reader(times), 2 << 20, Aside(), start_row)(65_536))
+        got = rows_of(sorted_stream(reader(times), 2 << 20, SpillFiles(), start_row)(65_536))
         assert np.array_equal(got, expected[start_row:])
 
 
@@ -135,7 +138,7 @@ def test_the_memory_is_kept():
     pa.set_memory_pool(pool)
     tracemalloc.start()  # numpy tells it of its arrays
     try:
-        seen = sum(table.num_rows for table in sorted_stream(reader(times), memory_bytes, Aside())(65_536))
+        seen = sum(table.num_rows for table in sorted_stream(reader(times), memory_bytes, SpillFiles())(65_536))
         _, numpy_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -155,7 +158,7 @@ def test_no_more_runs_are_merged_at_once_than_fit_into_the_memory(monkeypatch):
     monkeypatch.setattr(sorting, "by_event_time", counting)
     times = np.arange(2_000)[::-1] % 500
     with few_runs_at_once(4):
-        assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, Aside())(50)) == sorted_rows(times)
+        assert rows_of(sorted_stream(reader(times, 10), TINY_BYTES, SpillFiles())(50)) == sorted_rows(times)
     assert len(at_once) > 16
     assert max(at_once) == 4
 
@@ -163,22 +166,22 @@ def test_no_more_runs_are_merged_at_once_than_fit_into_the_memory(monkeypatch):
 def test_what_the_rows_are_ordered_by_is_handed_on():
     """Broken: the merge with other files goes by event times that are not what the rows were sorted by."""
     for memory_bytes in (TINY_BYTES, 1 << 20):
-        tables = list(sorted_stream(reader(np.arange(500)[::-1], 10, order_ns=True), memory_bytes, Aside())(50))
+        tables = list(sorted_stream(reader(np.arange(500)[::-1], 10, order_ns=True), memory_bytes, SpillFiles())(50))
         assert [ns for table in tables for ns in table.column(ORDER_NS).to_pylist()] == list(range(0, 500_000, 1_000))
 
 
-def test_a_late_start_reads_little_of_what_was_put_aside(monkeypatch):
+def test_a_late_start_reads_little_of_what_was_spilled(monkeypatch):
     """Broken: a resume merges everything before its row once more."""
     times, read_rows = np.random.default_rng(6).permutation(300_000), 0
-    plain = Aside.take
+    plain = SpillFiles.take
 
-    def counting(aside, piece):
+    def counting(spill, piece):
         nonlocal read_rows
         read_rows += piece.rows
-        return plain(aside, piece)
+        return plain(spill, piece)
 
-    monkeypatch.setattr(Aside, "take", counting)
-    read = sorted_stream(reader(times), 2 << 20, Aside(), 290_000)
+    monkeypatch.setattr(SpillFiles, "take", counting)
+    read = sorted_stream(reader(times), 2 << 20, SpillFiles(), 290_000)
     assert rows_of(read(65_536)) == np.argsort(times)[290_000:].tolist()
     assert read_rows < 30_000
 
@@ -200,8 +203,8 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
             yield table
 
     monkeypatch.setattr(sorting, "RUNS_AT_ONCE", 8)  # so that runs are merged to longer ones first
-    aside = Aside()
-    rows = sorted_stream(read, TINY_BYTES, aside)(10)
+    spill = SpillFiles()
+    rows = sorted_stream(read, TINY_BYTES, spill)(10)
     if end == "error in the reader":
         with pytest.raises(InputError, match="the file ends early"):
             next(rows)
@@ -216,7 +219,7 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
         with pytest.raises(InputError, match="Input/output error"):
             rows_of(rows)
     del rows
-    aside.close()
+    spill.close()
     gc.collect()
     assert not [each for each in recwarn if each.category is ResourceWarning]
     assert open_temporary_files() == before
@@ -226,7 +229,7 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch, recwarn, end):
 def test_a_file_that_fits_into_memory_needs_no_disk(monkeypatch):
     """Broken: a small file cannot be sorted where there is no room for temporary files."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: pytest.fail("a file was made"))
-    assert rows_of(sorted_stream(reader([3, 1, 2]), 1 << 20, Aside())(10)) == [1, 2, 0]
+    assert rows_of(sorted_stream(reader([3, 1, 2]), 1 << 20, SpillFiles())(10)) == [1, 2, 0]
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path):
@@ -235,7 +238,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(InputError) as caught:
-            rows_of(sorted_stream(reader(np.arange(50_000)[::-1]), 100_000, Aside(tmp_path))(10))
+            rows_of(sorted_stream(reader(np.arange(50_000)[::-1]), 100_000, SpillFiles(tmp_path))(10))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.exit_code is ExitCode.INPUT
@@ -246,16 +249,4 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path: Path):
     """Broken: a traceback."""
     with pytest.raises(InputError, match="No such file"):
-        rows_of(sorted_stream(reader(np.arange(50_000)), 100_000, Aside(tmp_path / "none"))(10))
-
-
-# -- what is not sorted -----------------------------------------------------------------------------------
-
-
-@given(st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=6))
-def test_rows_that_go_back_in_time_are_counted_and_the_first_is_named(parts):
-    """Broken: a step back between two batches is missed, or the wrong row is named."""
-    times = [time for part in parts for time in part]
-    back = [row for row in range(1, len(times)) if times[row] < times[row - 1]]
-    found = unsorted_rows(iter([np.array(part, dtype=np.int64) for part in parts]))
-    assert found == (len(back), back[0] if back else None)
+        rows_of(sorted_stream(reader(np.arange(50_000)), 100_000, SpillFiles(tmp_path / "none"))(10))

@@ -1,4 +1,4 @@
-"""Rows put aside on disk, to be taken up again once each: in files without a name, so that nothing is left over,
+"""Rows spilled to disk, to be read back once each: in files without a name, so that nothing is left over,
 whatever ends the process."""
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import IO
 import pyarrow as pa
 
 from replay.errors import InputError
-from replay.source.rows.order import times_ns
+from replay.source.rows.batches import order_times_ns
 
 SEGMENT_BYTES = 256 << 20
-"""A file is given back once all of it has been taken: small against what is put aside, and few files are open."""
+"""A file is given back once all of it has been taken: small against what is spilled, and few files are open."""
 
 _IPC = pa.ipc.IpcWriteOptions()
 """Once for all: without it pyarrow looks into the environment each time. Not compressed: with LZ4 a row of a merge
@@ -49,7 +49,7 @@ class Piece:
     last_ns: int
 
 
-class Aside:
+class SpillFiles:
     """The place for them: no file before the first row, none once it is closed. `folder` None: where the system keeps
     temporary files. Raises `InputError` where the disk does not take or give rows."""
 
@@ -57,7 +57,7 @@ class Aside:
         self._folder = folder
         self._segments: list[_Segment] = []  # the last is written to, until it is full
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> SpillFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,7 +68,7 @@ class Aside:
         with pa.ipc.new_stream(sink, table.schema, options=_IPC) as stream:
             stream.write_batch(table)
         view = memoryview(sink.getvalue())
-        times = times_ns(table)
+        times = order_times_ns(table)
         with self._refusing():
             segment = self._segment()
             piece = Piece(segment, segment.size_bytes, len(view), len(times), int(times[0]), int(times[-1]))

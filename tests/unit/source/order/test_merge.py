@@ -16,8 +16,8 @@ from replay.errors import InputError
 from replay.model import FATE, ORDER_NS
 from replay.source import source as source_module
 from replay.source.options import Order, SourceOptions
-from replay.source.rows import order as order_module
-from replay.source.rows.order import (
+from replay.source.order import merge
+from replay.source.order.merge import (
     OPEN_ROWS,
     Stream,
     batch_rows_for,
@@ -91,10 +91,10 @@ def sorted_rows(files: Sequence[Sequence[int]]) -> list[Row]:
 
 
 def small_parts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(order_module, "PART_ROWS", 5)
-    patch.setattr(order_module, "PART_ROWS_PER_FILE", 1)
-    patch.setattr(order_module, "SAMPLE_ROWS", 2)
-    patch.setattr(order_module, "BUCKETS_FROM", 3)
+    patch.setattr(merge, "PART_ROWS", 5)
+    patch.setattr(merge, "PART_ROWS_PER_FILE", 1)
+    patch.setattr(merge, "SAMPLE_ROWS", 2)
+    patch.setattr(merge, "BUCKETS_FROM", 3)
 
 
 @contextmanager
@@ -102,9 +102,9 @@ def small_batches(open_rows: int = 12, rows_min: int = 2, rows_max: int = 7) -> 
     """As many rounds, parts, splits and full memories with a few rows as there are with millions."""
     with pytest.MonkeyPatch.context() as patch:
         small_parts(patch)
-        patch.setattr(order_module, "OPEN_ROWS", open_rows)
-        patch.setattr(order_module, "BATCH_ROWS_MIN", rows_min)
-        patch.setattr(order_module, "BATCH_ROWS_MAX", rows_max)
+        patch.setattr(merge, "OPEN_ROWS", open_rows)
+        patch.setattr(merge, "BATCH_ROWS_MIN", rows_min)
+        patch.setattr(merge, "BATCH_ROWS_MAX", rows_max)
         yield
 
 
@@ -142,7 +142,7 @@ def test_the_order_is_that_of_a_full_sort_for_larger_files_too(seed):
 @settings(max_examples=200, deadline=None)
 @given(
     times=st.lists(st.integers(0, 3) | st.integers(0, 2**20) | st.integers(-1, 2**63 - 1), min_size=1, max_size=200),
-    pieces=st.sampled_from([1, order_module.BUCKETS_FROM]),
+    pieces=st.sampled_from([1, merge.BUCKETS_FROM]),
 )
 def test_rows_of_the_same_time_stay_as_they_come_and_no_two_times_are_too_far_apart(times, pieces):
     """Broken: buckets of many years or of one moment mix up rows, or swap those of the same time."""
@@ -153,8 +153,8 @@ def test_rows_of_the_same_time_stay_as_they_come_and_no_two_times_are_too_far_ap
 def test_a_part_is_about_a_batch(monkeypatch):
     """Broken: a round of a million rows is sorted at once, far from the cache; or parts leave small batches behind."""
     files = [np.arange(1 + n, 60_000, 4).tolist() for n in range(4)]
-    monkeypatch.setattr(order_module, "PART_ROWS", 7_000)
-    monkeypatch.setattr(order_module, "BATCH_ROWS_MAX", 8_000)
+    monkeypatch.setattr(merge, "PART_ROWS", 7_000)
+    monkeypatch.setattr(merge, "BATCH_ROWS_MAX", 8_000)
     lengths = [
         table.num_rows
         for table, _ in by_event_time([stream(n, times, "first last", 8_000) for n, times in enumerate(files)])
@@ -355,10 +355,10 @@ def test_from_any_position_exactly_the_remaining_rows_follow(tmp_path_factory, f
         pq.write_table(table, folder / f"{number}.parquet", row_group_size=group, write_statistics=statistics)
     with pytest.MonkeyPatch.context() as patch:
         small_parts(patch)
-        for module in (order_module, source_module):
+        for module in (merge, source_module):
             patch.setattr(module, "BATCH_ROWS_MAX", 7)
-        patch.setattr(order_module, "BATCH_ROWS_MIN", 2)
-        patch.setattr(order_module, "OPEN_ROWS", 12)
+        patch.setattr(merge, "BATCH_ROWS_MIN", 2)
+        patch.setattr(merge, "OPEN_ROWS", 12)
         source = Source(SourceOptions((str(folder),), order=order))
         batches = list(source.batches(source.start))
         everything = [price for batch in batches for price in batch.table.column("price").to_pylist()]

@@ -18,19 +18,14 @@ import pyarrow as pa
 
 from replay.errors import InputError
 from replay.model import ORDER_NS, Ints
-from replay.units import NS_PER_UNIT
+from replay.source.rows.batches import BATCH_ROWS_MAX, BATCH_ROWS_MIN, order_times_ns
+from replay.units import LAST_NS
 
 OPEN_ROWS = 1 << 20
 """Rows in memory over all merged files; each file that is open at the same time gets its share as batch size."""
 
 OPEN_BYTES = 256 << 20
 """The same in bytes, for wide rows: as many as `OPEN_ROWS` of 256 bytes."""
-
-BATCH_ROWS_MAX = 65_536
-"""Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
-
-BATCH_ROWS_MIN = 512
-"""Below this, the cost per call outweighs the rows: more than 1,024 overlapping files need more memory."""
 
 PART_ROWS = BATCH_ROWS_MAX * 7 // 8
 """Rows put in order at a time: they fit into the cache, and a part that is a little larger than meant is still one
@@ -44,8 +39,6 @@ SAMPLE_ROWS = 32  # one time of so many tells where to cut: a part is off by a f
 BUCKETS_FROM = 16
 """Sorted pieces from which on rows are first put into buckets by time. A merge of sorted pieces (what numpy's stable
 sort is) costs about 4 ns a row for each doubling of their number, buckets cost 10 once."""
-
-_NEVER_NS = 2**63 - 1  # the largest time there is
 
 _LAST_FILE = 2**63 - 1  # behind all files
 
@@ -92,7 +85,7 @@ def open_at_once(streams: Sequence[Stream], weights: Sequence[int] | None = None
     steps: list[tuple[int, int, int]] = []
     for stream, weight in zip(streams, weights or [1] * len(streams), strict=True):
         first_ns, file = stream.first_place
-        last_ns = _NEVER_NS if stream.last_ns is None else max(first_ns, stream.last_ns)
+        last_ns = LAST_NS if stream.last_ns is None else max(first_ns, stream.last_ns)
         steps += [(first_ns, file, weight), (last_ns, file, -weight)]
     steps.sort(key=lambda step: (step[0], step[1], -step[2]))  # a stream of one moment starts before it ends
     return int(np.cumsum([change for _, _, change in steps]).max(initial=0))
@@ -113,14 +106,6 @@ def broken_promise(path: str, writer: str = "") -> InputError:
         todo="write the file again, or keep path order with --order as-is; with --check (the default) a new replay"
         " finds out before the first row is sent, and reads this file as if it had none",
     )
-
-
-def times_ns(table: pa.RecordBatch) -> Ints:
-    """What the rows of a batch are ordered by, in ns since 1970: `ORDER_NS` where it is there, else the event time."""
-    if ORDER_NS in table.schema.names:
-        return np.asarray(table.column(ORDER_NS).to_numpy())
-    times = table.column("event_time")
-    return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +136,7 @@ class _Input:
         if self._batches is None:
             self._batches = self.stream.read(batch_rows)
         table = next((table for table in self._batches if table.num_rows), None)
-        if opens and table is not None and int(times_ns(table[:1])[0]) < self.stream.first_place[0]:
+        if opens and table is not None and int(order_times_ns(table[:1])[0]) < self.stream.first_place[0]:
             raise broken_promise(self.stream.path, self.stream.writer)
         return table
 
@@ -227,7 +212,7 @@ class _Merge:
         table = behind.read(self._batch_rows)
         if table is None:
             return
-        times = times_ns(table)
+        times = order_times_ns(table)
         if ORDER_NS in table.schema.names and not self._keep_order_ns:
             table = table.drop_columns([ORDER_NS])
         piece = _Piece(table, times, table.nbytes)

@@ -1,4 +1,4 @@
-"""Rows put aside on disk: they come back as they were, and the disk is given back."""
+"""Rows spilled to disk: they come back as they were, and the disk is given back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
-from replay.source.rows import aside as aside_module
-from replay.source.rows.aside import Aside
+from replay.source.order import spill as spill_module
+from replay.source.order.spill import SpillFiles
 from tests.support.open_files import open_files
 
 
@@ -25,29 +25,29 @@ def rows(first: int, count: int = 100) -> pa.RecordBatch:
 def test_rows_come_back_as_they_were_in_any_order(tmp_path):
     """Broken: a merge hands on rows of another place, or loses what is null or in a dictionary."""
     tables = [rows(first) for first in range(0, 1_000, 100)] + [rows(50).slice(13, 20)]
-    with Aside(tmp_path) as aside:
-        pieces = [aside.put(table) for table in tables]
+    with SpillFiles(tmp_path) as spill:
+        pieces = [spill.put(table) for table in tables]
         assert [piece.rows for piece in pieces] == [100] * 10 + [20]
         assert (pieces[1].first_ns, pieces[1].last_ns) == (100_000, 199_000)
         for at in np.random.default_rng(1).permutation(len(pieces)):
-            assert aside.take(pieces[at]).equals(tables[at])
+            assert spill.take(pieces[at]).equals(tables[at])
 
 
 @pytest.mark.parametrize("by", ["take", "drop"])
 def test_the_disk_is_given_back_as_rows_are_taken(tmp_path, monkeypatch, by):
     """Broken: a merge of 1,000 files fills the disk with all their rows, however few of them wait at a time."""
-    monkeypatch.setattr(aside_module, "SEGMENT_BYTES", 20_000)
-    with Aside(tmp_path) as aside:
-        waiting = [aside.put(rows(n)) for n in range(20)]
+    monkeypatch.setattr(spill_module, "SEGMENT_BYTES", 20_000)
+    with SpillFiles(tmp_path) as spill:
+        waiting = [spill.put(rows(n)) for n in range(20)]
         most = len(open_files(tmp_path))
         for n in range(20, 200):
-            getattr(aside, by)(waiting.pop(0))
-            waiting.append(aside.put(rows(n)))
+            getattr(spill, by)(waiting.pop(0))
+            waiting.append(spill.put(rows(n)))
             assert len(open_files(tmp_path)) <= most + 1
         assert most > 1
-        assert aside.take(waiting[-1]).equals(rows(199))
+        assert spill.take(waiting[-1]).equals(rows(199))
         while waiting[:-1]:
-            getattr(aside, by)(waiting.pop(0))
+            getattr(spill, by)(waiting.pop(0))
         assert len(open_files(tmp_path)) <= 1
         assert os.listdir(tmp_path) == [], "it has a name: a kill -9 leaves it behind"
     assert len(open_files(tmp_path)) == 0
@@ -55,9 +55,9 @@ def test_the_disk_is_given_back_as_rows_are_taken(tmp_path, monkeypatch, by):
 
 def test_rows_that_the_disk_does_not_give_back_are_one_clear_error(tmp_path, monkeypatch):
     """Broken: a traceback, or rows that are silently missing from the topic."""
-    with Aside(tmp_path) as aside:
-        piece = aside.put(rows(0))
+    with SpillFiles(tmp_path) as spill:
+        piece = spill.put(rows(0))
         monkeypatch.setattr(os, "preadv", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         with pytest.raises(InputError, match="put aside on disk: Input/output error") as caught:
-            aside.take(piece)
+            spill.take(piece)
     assert caught.value.where == str(tmp_path)

@@ -1,0 +1,23 @@
+"""Fates and masks of whole columns, as numpy arrays. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from replay.model import Bools, Bytes, Fate
+
+
+def all_sent(rows: int) -> Bytes:
+    """A fate for each of so many rows: nothing is wrong with them."""
+    return np.zeros(rows, dtype=np.int8)
+
+
+def where(mask: Bools, fate: Fate, otherwise: Bytes | Fate = Fate.SENT) -> Bytes:
+    """This fate for the rows of the mask, the other for the rest."""
+    return np.where(mask, np.int8(fate), np.int8(otherwise) if isinstance(otherwise, Fate) else otherwise)
+
+
+def mask(booleans: pa.Array) -> Bools:
+    """Arrow's booleans, which have no nulls."""
+    return np.asarray(booleans.to_numpy(zero_copy_only=False), dtype=bool)

@@ -1,0 +1,62 @@
+"""Between which event times rows lie, as far as that is known before they are read. In ns since 1970. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from replay.model import SpanNs
+from replay.source.columns.schema import FileLayout, Layout
+from replay.source.files.parquet_file import InputFile, RowGroup
+from replay.units import FIRST_NS, LAST_NS, NS_PER_UNIT
+
+
+def latest_ns(layout: Layout) -> int:
+    """What a time beyond all times is ordered by."""
+    unit_ns = NS_PER_UNIT[layout.event_time.kind.unit]
+    return LAST_NS // unit_ns * unit_ns
+
+
+def by_statistics(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
+    """Those of the rows of a row group that have one; None where its statistics do not tell."""
+    column = layout.event_time.column
+    times, unit = group.range_of(column), file.time_units.get(column) or own.time_unit
+    if times.first is None or unit is None or not isinstance(times.first, int):
+        return None
+    first, last = times.first * NS_PER_UNIT[unit], times.last * NS_PER_UNIT[unit]
+    latest = latest_ns(layout)
+    return max(0, min(first, latest)), max(0, min(last, latest))
+
+
+def of_all_rows(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
+    """The same, where every row of the row group has a time that a record can have; else None."""
+    found = by_statistics(layout, file, own, group)
+    if found is None or not group.range_of(layout.event_time.column).is_of_all_rows:
+        return None
+    return found if found[0] >= FIRST_NS and found[1] < latest_ns(layout) else None
+
+
+def over_all(spans: Iterable[SpanNs]) -> SpanNs:
+    """From the first to the last of all; None where there is none, or one is not known."""
+    known = list(spans)
+    firsts_and_lasts = [span for span in known if span is not None]
+    if not known or len(firsts_and_lasts) < len(known):
+        return None
+    return min(first for first, _ in firsts_and_lasts), max(last for _, last in firsts_and_lasts)
+
+
+@dataclass(frozen=True, slots=True)
+class FileTimes:
+    """The spans of the row groups of one file."""
+
+    groups: Sequence[RowGroup]
+    spans: Sequence[SpanNs]
+
+    def from_row(self, row: int) -> SpanNs:
+        """Of the row groups that have rows from this one on: no time there is smaller, none is larger."""
+        spans = []
+        for group, span in zip(self.groups, self.spans, strict=True):
+            if row < group.rows:
+                spans.append(span)
+            row = max(0, row - group.rows)
+        return over_all(spans)

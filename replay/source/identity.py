@@ -1,0 +1,50 @@
+"""What decides which bytes are sent in which order, as texts: a checkpoint keeps them, a resume compares them. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+
+from replay import identity
+from replay.source.columns.schema import Layout
+from replay.source.files import trust
+from replay.source.files.parquet_file import InputFile
+from replay.source.options import Columns, SourceOptions, Unsorted
+
+LABEL_DIGITS = 8
+"""Of a hash of inputs and options: few replays share a topic."""
+
+
+def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states: str) -> dict[str, str]:
+    """Beside the files themselves; "" is the default. `columns` are those of the options with what a preset says."""
+    records = options.records
+    given = {
+        "--order": str(options.order),
+        "--unsorted": "" if options.unsorted is Unsorted.FAIL else str(options.unsorted),
+        "--map": identity.mapping_text(
+            {"symbol": columns.symbol, "price": columns.price, "event_time": columns.event_time}
+        ),
+        "--fields": identity.list_text(columns.fields),
+        "--rename": identity.pairs_text(columns.rename),
+        "--symbol": identity.text_of(columns.constant_symbol),
+        "--symbol-from": identity.list_text(columns.symbol_from),
+        "--symbol-case": "" if columns.symbol_case == "keep" else str(columns.symbol_case),
+        "--price-scale": "" if columns.price_scale is None else str(columns.price_scale),
+        "no price": "" if columns.price_undefined is None else str(columns.price_undefined),
+        "--decimal-as": "" if records.decimal_as == "number" else str(records.decimal_as),
+        "--key": "" if records.key == "symbol" else identity.text_of(records.key),
+        "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
+        "--header": identity.pairs_text(records.headers),
+        "--row-header": identity.text_of(records.row_header),
+        **(options.selection.identity() if options.selection is not None else {}),
+    }
+    given |= {identity.TABLES: table_states} if table_states else {}
+    return given | layout.identity() | trust.identity(options.without_statistics)
+
+
+def label(identity_texts: Mapping[str, str], files: Sequence[InputFile]) -> str:
+    """Tells the rows of one replay from those of another."""
+    parts = [identity.without_tables(identity_texts), [astuple(file.print) for file in files]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:LABEL_DIGITS]

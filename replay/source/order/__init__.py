@@ -1,0 +1,1 @@
+"""One order over the rows of all files, in bounded memory."""

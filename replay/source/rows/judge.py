@@ -1,0 +1,142 @@
+"""What becomes of the rows of a raw batch: its columns as those of events, and a fate for each row. Column-wise. Pure.
+
+Every value that could not be replayed is found here. What is done about it is the user's choice (`OnBadRow`); a row
+keeps its place in the order and in positions, whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from replay.errors import InputError
+from replay.model import KEY, PARTITION, Bools, Bytes, Fate, Ints
+from replay.source.columns import convert, fates
+from replay.source.columns.further import DoesNotFit, to_field, to_key, to_partition
+from replay.source.columns.schema import FileLayout, Part
+from replay.source.columns.symbols import SymbolIds
+from replay.source.rows.rules import RowRules
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The columns of a raw batch, all of its length.
+
+    `symbols` are ids (int32), `times` in units of the event time (anything where they are bad), `further` is by name:
+    fields, `KEY` and `PARTITION`. `fates` are those of the rows: not selected, or the first thing that is wrong with
+    them, or sent. `by_column` says what is wrong with the values of each input column, in the order in which it counts.
+    """
+
+    symbols: pa.Array
+    price: pa.Array
+    times: Ints
+    time_fates: Bytes
+    further: Mapping[str, pa.Array]
+    by_column: Sequence[tuple[str, Bytes]]
+    fates: Bytes
+
+    @property
+    def bad_rows(self) -> Ints:
+        """Those that were asked for and cannot be records."""
+        return np.flatnonzero(self.fates > Fate.NOT_SELECTED)
+
+    def column_of(self, row: int) -> str:
+        """The input column that makes this row a bad one."""
+        return next(name for name, bad in self.by_column if bad[row] == self.fates[row])
+
+
+class Judge:
+    """Judges the batches of one file; `shown` is how it is called in messages."""
+
+    def __init__(self, rules: RowRules, own: FileLayout, shown: str) -> None:
+        self._layout, self._columns, self._selection = rules.layout, rules.columns, rules.selection
+        self._own, self._shown, self._unit_ns = own, shown, rules.unit_ns
+        self._wanted, self._symbol_ids = rules.wanted, SymbolIds(rules.wanted.symbols, rules.columns)
+
+    def judged(self, raw: pa.RecordBatch) -> Judged:
+        """Raises `InputError` for a value that has no place in the type of its column over all files."""
+        layout = self._layout
+        symbols, bad_symbols = self.symbols(raw)
+        price, bad_prices = self._prices(raw)
+        times, bad_times = self.times(raw)
+        by_column = [
+            (layout.symbol_column, bad_symbols),
+            (layout.price.column, bad_prices),
+            (layout.event_time.column, bad_times),
+        ]
+        further: dict[str, pa.Array] = {}
+        for name, part in self._further_parts():
+            further[name], bad = self._further(raw, name, part)
+            by_column.append((part.column, bad))
+        decided = self._decided(raw, by_column, symbols, times, bad_times)
+        return Judged(symbols, price, times, bad_times, further, by_column, decided)
+
+    def symbols(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
+        """Their ids, and what is wrong with them."""
+        if self._own.symbol is not None:
+            return self._symbol_ids.of_all(self._own.symbol, raw.num_rows)
+        return self._symbol_ids.of(raw.column(self._layout.symbol_column))
+
+    def times(self, raw: pa.RecordBatch) -> tuple[Ints, Bytes]:
+        """In units of the event time, and what is wrong with them; bad ones hold anything."""
+        part = self._layout.event_time
+        times, found = convert.to_time(raw.column(part.column), part.kind, self._own.time_unit)
+        return times.view(pa.int64()).to_numpy(), found
+
+    def chosen(self, symbols: Ints, times: Ints, bad_times: Bytes) -> Bools | None:
+        """Which rows are selected by their symbol and time, the condition not asked; None: all."""
+        selection = self._selection
+        if selection is None:
+            return None
+        if bad_times.any():  # cannot be told by its time: only the rest of the selection counts
+            times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self._unit_ns))
+        found = selection.fates(symbols, self._wanted.ids(), times * self._unit_ns)
+        return None if found is None else found == Fate.SENT
+
+    def _prices(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
+        part, columns = self._layout.price, self._columns
+        array = raw.column(part.column)
+        if columns.price_undefined is not None and pa.types.is_integer(array.type):
+            array = pc.if_else(pc.equal(array, columns.price_undefined), pa.scalar(None, array.type), array)
+        return convert.to_price(array, part.kind, scale=columns.price_scale)
+
+    def _further_parts(self) -> Iterator[tuple[str, Part]]:
+        yield from ((part.name, part) for part in self._layout.fields)
+        if self._layout.key is not None:
+            yield KEY, self._layout.key
+        if self._layout.partition is not None:
+            yield PARTITION, self._layout.partition
+
+    def _further(self, raw: pa.RecordBatch, name: str, part: Part) -> tuple[pa.Array, Bytes]:
+        if part.column not in raw.schema.names:
+            return pa.nulls(raw.num_rows, part.kind), fates.all_sent(raw.num_rows)
+        column = raw.column(part.column)
+        if name == PARTITION:
+            return to_partition(column)
+        try:
+            return to_key(column, part.kind) if name == KEY else to_field(column, part.kind)
+        except DoesNotFit as error:
+            raise InputError(
+                f"column {part.column!r} holds what does not fit {part.kind}, its type over all files: {error}",
+                where=self._shown,
+                todo="leave it out of --fields, or replay the files as separate jobs",
+            ) from None
+
+    def _decided(
+        self, raw: pa.RecordBatch, by_column: Sequence[tuple[str, Bytes]], symbols: pa.Array, times: Ints, bad: Bytes
+    ) -> Bytes:
+        decided = by_column[0][1]
+        for _, found in by_column[1:]:
+            if found.any():
+                decided = np.where(decided == Fate.SENT, found, decided)
+        if self._selection is not None:  # a row that nobody asked for is not bad either
+            chosen = self.chosen(symbols.to_numpy(), times, bad)
+            if chosen is not None:
+                decided = np.where(chosen, decided, np.int8(Fate.NOT_SELECTED))
+            if self._selection.where is not None:
+                decided = np.where(self._selection.where.mask(raw), decided, np.int8(Fate.NOT_SELECTED))
+        return decided

@@ -1,0 +1,123 @@
+"""The rows of one file as they lie in it, from any row on: row groups, columns, seeking. Nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from replay.errors import InputError
+from replay.source.files.parquet_file import BUFFER_BYTES_MAX, InputFile, open_parquet, unreadable
+from replay.source.rows.batches import BATCH_ROWS_MAX
+
+BUFFER_BYTES_MIN = 16 << 10  # below this, more reads cost more than the memory is worth
+
+BUFFER_BYTES_PER_ROW = 16
+"""Read ahead of a column for each row of a batch: what is decoded next, at twice the width of a number. Many open files
+have small batches, and then small buffers as well; with batches of 65,536 rows it is `BUFFER_BYTES_MAX`."""
+
+STRETCHES_MAX = 256  # of a file: each reads the footer, which grows with the number of row groups
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """The rows of the row groups of a file that are replayed, numbered from 0.
+
+    `counted_by` is a column of the file: where nothing but Hive keys is asked for, it counts the rows. `texts` is a
+    column of texts to read as a dictionary, where there is one.
+    """
+
+    file: InputFile
+    counted_by: str
+    texts: str | None = None
+
+    def batches(
+        self, row: int, batch_rows: int, columns: Sequence[str], stop: int | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Each batch of these columns, Hive keys among them, with the number of its first row: from `row` on up to the
+        row group that begins with row `stop` (None: to the end). Raises `InputError` where the file cannot be read."""
+        stop = self.file.rows if stop is None else stop
+        own = [name for name in columns if name not in self.file.keys]
+        with self._open(own, batch_rows) as parquet:
+            groups, skip = self._seek(row, stop)
+            at = row - skip
+            rest = stop - at
+            raw = parquet.iter_batches(
+                # The rest is read at once where it is little more: less to hold than a reader with pages of its own.
+                rest if rest <= min(2 * batch_rows, BATCH_ROWS_MAX) else batch_rows,
+                row_groups=groups,
+                columns=own or [self.counted_by],
+                use_threads=self.file.path.is_remote,  # columns wait for their bytes side by side; else it is dearer
+            )
+            while True:
+                try:
+                    table = next(raw, None)
+                except (OSError, pa.ArrowException) as error:
+                    raise unreadable(self.file.shown, error) from None
+                if table is None:
+                    break
+                at += table.num_rows
+                if skip >= table.num_rows:
+                    skip -= table.num_rows
+                    continue
+                rows = table.slice(skip) if skip else table
+                skip = 0
+                yield at - rows.num_rows, self._with_keys(rows, columns)
+            if at != stop:
+                raise InputError(
+                    f"the row groups read so far promise {stop:,} rows, but hold {at:,}",
+                    where=self.file.shown,
+                    todo="it is damaged: write or fetch it again",
+                )
+
+    def stops(self, row: int) -> Iterator[int]:
+        """Where to let go of the file when it is read from `row` on: behind row groups, which can be read without what
+        lies before them, but not behind each small one."""
+        rows_min, end = max(BATCH_ROWS_MAX, self.file.rows // STRETCHES_MAX), 0
+        for group in self.file.groups:
+            end += group.rows
+            if end >= row + rows_min:
+                yield end
+                row = end
+        if end > row:
+            yield end
+
+    def _with_keys(self, rows: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+        """With the Hive keys that were asked for: a constant of each."""
+        for key, value in self.file.keys.items():
+            if key in columns and key not in rows.schema.names:
+                if value is None:
+                    rows = rows.append_column(key, pa.nulls(rows.num_rows, self.file.schema.field(key).type))
+                    continue
+                indices = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
+                constant = pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
+                rows = rows.append_column(key, constant)
+        return rows
+
+    @contextmanager
+    def _open(self, columns: Sequence[str], batch_rows: int) -> Iterator[pq.ParquetFile]:
+        dictionaries = [self.texts] if self.texts is not None and self.texts in columns else []
+        buffer_bytes = max(BUFFER_BYTES_MIN, min(BUFFER_BYTES_MAX, batch_rows * BUFFER_BYTES_PER_ROW))
+        with open_parquet(self.file.path, dictionaries, buffer_bytes) as (parquet, sha256):
+            if sha256 != self.file.footer_sha256:
+                raise InputError(
+                    "the file changed while it was being replayed",
+                    where=self.file.shown,
+                    todo="put the old file back and run again, or start over with --restart",
+                )
+            yield parquet
+
+    def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
+        """The row groups to read, and how many rows of the first to skip."""
+        numbers: list[int] = []
+        skip = first_row = 0
+        for group in self.file.groups:
+            if first_row < stop and row < first_row + group.rows:
+                skip = skip if numbers else row - first_row
+                numbers.append(group.number)
+            first_row += group.rows
+        return numbers, skip
