@@ -1,211 +1,183 @@
-"""`replay backfill` and `replay schedule`: from options to what is run, and what is told of it at the end."""
+"""Every command: its words, what it does, its options. Light: what does the work is imported when it is called.
+
+A command `config show` is the function `show` of `replay.cli.config_cmd`. To add one, add it to `COMMANDS` and write
+its module; see `replay.cli.options` for how to add an option.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from datetime import date
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 
-import typer
+from replay.cli.options import looking, nights
+from replay.cli.options.declare import Declared, declared
+from replay.cli.options.naming import Naming, StateFolder
+from replay.cli.options.nights import MissingDays, Retrying
+from replay.cli.options.pacing import Pacing
+from replay.cli.options.sending import Ending, Sending
+from replay.cli.options.source import Input
+from replay.cli.options.target import Target
+from replay.cli.options.watching import Logging, Watching
 
-from replay import dates, units
-from replay.cli.options import (
-    Input,
-    JobName,
-    MissingDays,
-    Naming,
-    Retrying,
-    Sending,
-    Target,
-    Watching,
-    as_arguments,
-    safe_name,
+GROUPS = {
+    "config": "Look at the options of a replay.",
+    "checkpoint": "Look at a checkpoint, forget it, or rebuild it from the topic.",
+}
+"""Commands that only hold others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`text` begins with one sentence, which is all that the list of commands shows. `has_logs`: logging is set up at
+    once; a command without has to answer at once, and sets it up when something goes wrong."""
+
+    words: str
+    text: str
+    examples: tuple[str, ...]
+    groups: tuple[type, ...]
+    has_logs: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.words.split()[-1]
+
+    @property
+    def module(self) -> str:
+        return f"replay.cli.{self.words.split()[0]}_cmd"
+
+    @property
+    def title(self) -> str:
+        return self.text.partition("\n")[0]
+
+    @property
+    def options(self) -> tuple[Declared, ...]:
+        return tuple(option for group in (*self.groups, Logging) for option in declared(group))
+
+    @property
+    def reads_job_file(self) -> bool:
+        return Naming in self.groups
+
+
+RUN = (Input, Naming, Target, Pacing, Sending)
+
+COMMANDS = (
+    Command(
+        "run",
+        "Start or resume one replay.\nRun it again after any failure: it sends only what is missing.",
+        (
+            "replay run data --topic trades --bootstrap-servers localhost:9092 --create-topic 6 --rate 5000/s",
+            "replay run data --topic trades --embedded",
+        ),
+        (*RUN, MissingDays, Watching, Ending),
+    ),
+    Command(
+        "plan",
+        "Show what a replay would do, and send nothing.\nFiles, order, rows, times, duration, skew, problems.",
+        ("replay plan data --rate 5000/s --partitions 6 --scan",),
+        (Input, Naming, Target, Pacing, looking.Planning),
+    ),
+    Command(
+        "verify",
+        "Read the topic back and compare it with the files.\nLost, duplicated, out of order, changed: exit 0 or 1.",
+        ("replay verify data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json",),
+        (Input, Naming, Target, looking.Verifying),
+    ),
+    Command(
+        "backfill",
+        "Replay a range of days, one after the other.\nThe days are those in [--from, --to), oldest first. Days that"
+        " are"
+        " done are skipped.",
+        (
+            "replay backfill '/data/{date}/*.parquet' --topic trades --from 2026-11-01 --to 2026-11-08",
+            "replay backfill archive --config nightly.toml --from -7 --to today",
+        ),
+        (*RUN, MissingDays, Retrying, nights.Backfilling, Watching),
+    ),
+    Command(
+        "schedule",
+        "Stay, and replay each day when its time comes.\nMissed days are caught up. The day is the one before, unless"
+        " --date says otherwise (today, -2).",
+        (
+            "replay schedule '/data/{date}/*.parquet' --topic trades --cron '0 2 * * *'",
+            "replay schedule --config nightly.toml",
+        ),
+        (*RUN, MissingDays, Retrying, nights.Scheduling, Watching),
+    ),
+    Command(
+        "status",
+        "Show every job and day: done, running or failed.\nWith rows, rate and age.",
+        ("replay status --watch 5s", "replay status --fail-if-older-than 26h"),
+        (looking.Statuses, StateFolder),
+        has_logs=False,
+    ),
+    Command(
+        "history",
+        "Show past runs and how each ended.\nThe newest first, with rows and time.",
+        ("replay history --job nightly --limit 20",),
+        (looking.PastRuns, StateFolder),
+        has_logs=False,
+    ),
+    Command(
+        "report",
+        "Write a page in HTML about a replay.\nWhat was replayed, how fast, and what went wrong meanwhile.",
+        ("replay report nightly --date 2026-11-22 --out nightly.html",),
+        (looking.Page, StateFolder),
+    ),
+    Command(
+        "config show",
+        "Show every option of a run, and where it came from.\nSecrets are masked. Takes what run takes.",
+        ("replay config show --config nightly.toml --job trades --date yesterday",),
+        (*RUN, Watching, Ending),
+    ),
+    Command(
+        "checkpoint show",
+        "Show what a checkpoint says.",
+        ("replay checkpoint show trades.json",),
+        (looking.CheckpointFile,),
+    ),
+    Command(
+        "checkpoint reset",
+        "Forget a checkpoint.\nThe next run sends every row, also those that are in the topic.",
+        ("replay checkpoint reset trades.json --yes",),
+        (looking.CheckpointFile, looking.Forgetting),
+    ),
+    Command(
+        "checkpoint rebuild",
+        "Make a lost checkpoint again from the topic.\nIt reads there which rows the topic holds. Takes what run"
+        " takes.",
+        ("replay checkpoint rebuild data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json",),
+        (*RUN, looking.Rebuilding),
+    ),
+    Command("presets", "List the file layouts that --preset knows.", ("replay presets",), ()),
+    Command(
+        "sample",
+        "Write made-up trades to try things with.\nThe same command writes the same bytes.",
+        ("replay sample big --rows 10M --symbols 50 --days 3 --layout by-symbol",),
+        (looking.Sampling,),
+    ),
+    Command(
+        "demo",
+        "Show a crash and a resume on the shipped trades.\nIt replays them into an embedded broker, kills the replay"
+        " half-way, resumes it, and checks the topic.",
+        ("replay demo",),
+        (),
+    ),
 )
-from replay.cli.origins import ALL_FROM_FILE, blamed_on_file, check_nightly, is_default, job_options
-from replay.errors import ReplayError, UsageError
-from replay.model import SystemClock
-from replay.nightly import backfill, children, due, jobfile, missing
-from replay.nightly.backfill import Backfill
-from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
-from replay.nightly.waiting import Waiting
-from replay.reporter import Reporter
-from replay.signals import Stop
-
-OWN = frozenset(
-    {
-        "from_",
-        "to",
-        "date",
-        "retries",
-        "retry_wait",
-        "retry_wait_max",
-        "on_failure",
-        "missing",
-        "missing_every",
-        "missing_for",
-        "newest_first",
-        "parallel",
-        "cron",
-        "jitter",
-        "catch_up",
-    }
-)
-"""Parameters that are not those of the replays that a command starts."""
-
-PrintPairs = Callable[[list[tuple[str, str]]], None]
 
 
-def backfill_plan(
-    context: typer.Context,
-    source: Input,
-    naming: Naming,
-    topic: str | None,
-    *,
-    retries: due.Retries,
-    absent: missing.Policy,
-    go_on: bool,
-    newest_first: bool,
-    parallel: int,
-) -> tuple[Backfill, list[date]]:
-    """What to do for each day, and the days in their order."""
-    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
-    days = due.days_between(source.from_, source.to, dates.today_in(naming.timezone, time.time()))
-    inputs = tuple(source.inputs or ())
-    backfill.check_parallel(parallel, topic)
-    rest = as_arguments(context, OWN)
-
-    def args(day: date) -> list[str]:
-        selected = backfill.selection_of(day, inputs, naming.timezone)
-        return ["run", "--date", str(day), "--missing", "fail", *selected, *rest]
-
-    def checkpoint(day: date) -> Path:
-        name = naming.parsed(day)
-        given = context.params.get("checkpoint")
-        return Path(name.dated(given, "--checkpoint")) if given else _checkpoint(name, topic)
-
-    if newest_first:
-        days.reverse()
-    has_input = partial(missing.has_files, inputs)
-    plan = Backfill(args, checkpoint, has_input, retries, absent, go_on, parallel, naming.job or topic)
-    return plan, days
+def command(words: str) -> Command:
+    return next(each for each in COMMANDS if each.words == words)
 
 
-def look_before_run(source: Input, day: date, policy: missing.Policy, report: Reporter, stop: Stop) -> missing.Found:
-    """The same for `replay run`. Raises `Stopped`."""
-    there = partial(missing.has_files, source.inputs or ())
-    found = missing.look_for(day, there, policy, report, Waiting(SystemClock(), lambda: stop.signals > 0))
-    stop.check()
-    return found
+@cache
+def job_keys() -> frozenset[str]:
+    """What a job file may hold: the options of every command that reads one. A command takes those that it has."""
+    keys = {option.key for each in COMMANDS if each.reads_job_file for option in each.options}
+    return frozenset(keys - {"config"})
 
 
-def run_backfill(plan: Backfill, days: Sequence[date], report: Reporter, print_pairs: PrintPairs) -> int:
-    """All days; a line for each at the end, and the exit code."""
-    family = children.Children(SystemClock())
-    children.stop_on_signals(family)
-    ended = backfill.run_days(plan, days, family, report)
-    print_pairs([(str(day.day), str(day)) for day in ended])
-    return backfill.exit_code(ended, family)
-
-
-def scheduled_jobs(
-    context: typer.Context,
-    source: Input,
-    naming: Naming,
-    target: Target,
-    sending: Sending,
-    topic: str | None,
-    cron: str | None,
-    jitter: str,
-    catch_up: int,
-    retries: int,
-    retrying: Retrying,
-    on_failure: str,
-    absent: MissingDays,
-) -> list[ScheduledJob]:
-    """One job from the command line, or those of the job file that have a schedule."""
-    said = {
-        "cron": cron, "jitter": jitter, "catch_up": catch_up, "retries": retries, "on_failure": on_failure,
-        "retry_wait": retrying.retry_wait, "retry_wait_max": retrying.retry_wait_max,
-        "date": naming.date, "timezone": naming.timezone, "topic": topic, "state_dir": naming.state_dir,
-        "inputs": source.inputs, **vars(absent),
-    }  # fmt: skip
-    check_nightly(context.meta.get(ALL_FROM_FILE, {}))
-    rest = as_arguments(context, OWN | {"job"})
-    if naming.config is None or naming.job is not None:
-        name = naming.parsed()
-        some_day = naming.parsed(date.today())  # options are checked now, not at night
-        sending.parsed(some_day, source.parsed(some_day), target.parsed(topic, some_day))
-        return [_scheduled(said, rest, name.job)]
-    file = jobfile.read(Path(naming.config))
-    jobs = []
-    for job in file.jobs:
-        values = file.values(job or None, job_options(context.find_root().command))
-        if "cron" in values or cron is not None:
-            check_nightly(values)
-            from_file = {k: v for k, v in values.items() if k in said and is_default(context, k)}
-            try:
-                jobs.append(_scheduled({**said, **{k: v.value for k, v in from_file.items()}}, rest, job or None))
-            except ReplayError as error:
-                raise blamed_on_file(error, from_file) from None
-    if not jobs:
-        raise UsageError("no job has a schedule", where=naming.config, todo='give one a line like cron = "0 2 * * *"')
-    return jobs
-
-
-def shared_files(watching: Watching, naming: Naming) -> list[str]:
-    """What is lost where several jobs are told the same files, by an option or by what stands outside all jobs."""
-    file = jobfile.read(Path(naming.config or ""))
-    common = {key.replace("-", "_"): str(value) for key, value in file.common.items()}
-    return Watching(
-        metrics_textfile=watching.metrics_textfile or common.get("metrics_textfile"),
-        summary_json=watching.summary_json or common.get("summary_json"),
-        report=watching.report or common.get("report"),
-    ).shared_by_jobs()
-
-
-def run_schedule(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
-    family = children.Children(SystemClock())
-    scheduler = Scheduler(jobs, family, report)
-    children.stop_on_signals(family, scheduler.stop)
-    return scheduler.run()
-
-
-def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) -> ScheduledJob:
-    cron, topic = said["cron"], said["topic"]
-    if not cron:
-        raise UsageError("when?", where="--cron", todo='give a schedule such as --cron "0 2 * * *"')
-    if topic is None:
-        raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in the job file")
-    if job is None and dates.has_date(topic):
-        raise UsageError(
-            "the job needs a name", where="--job", todo="its topic has another name each day: give --job NAME"
-        )
-    timezone = str(said["timezone"])
-    dates.today_in(timezone, time.time())
-    told = str(said["date"] or "yesterday")
-    dates.parse_date(told, date.today())
-    state_dir = Naming(state_dir=str(said["state_dir"] or "")).parsed().state_dir / safe_name(job or topic)
-    chosen = ["--job", job] if job is not None else []
-    inputs = jobfile.texts(said["inputs"] or [])
-    return ScheduledJob(
-        name=job or topic,
-        trigger=cron_trigger(str(cron), timezone, units.parse_duration_s(str(said["jitter"]), "--jitter")),
-        told=told,
-        args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
-        has_input=partial(missing.has_files, inputs),
-        missing=MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)}).parsed(),
-        state_dir=state_dir,
-        catch_up=int(said["catch_up"]),
-        retries=Retrying(str(said["retry_wait"]), str(said["retry_wait_max"])).parsed(int(said["retries"])),
-        go_on=said["on_failure"] == "go-on",
-    )
-
-
-def _checkpoint(name: JobName, topic: str | None) -> Path:
-    if topic is None:
-        raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
-    return name.checkpoint(name.dated(topic, "--topic"))
+def all_options() -> Iterator[Declared]:
+    """Of all commands, some of them several times."""
+    for each in COMMANDS:
+        yield from each.options

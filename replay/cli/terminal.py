@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from replay.cli.progress_line import Field, bar_width, fit, named, progress_fields, rows_field, text_width
+from replay.delivery.options import PROGRESS_S
 from replay.delivery.snapshot import Snapshot
 from replay.model import fates_of, reasons
 from replay.units import duration
@@ -104,6 +105,11 @@ class Terminal:
             self._window.pop(0)
         (then_s, before), seconds = self._window[0], now_s - self._window[0][0]
         return (rows - before) / seconds if now_s > then_s else 0.0
+
+
+def log_lines() -> Terminal:
+    """For commands that run others, and for what is said before a replay: no bar."""
+    return Terminal(Console(stderr=True), PROGRESS_S, bar=False)
 
 
 def draws(console: Console) -> bool:

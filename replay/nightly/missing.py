@@ -12,15 +12,11 @@ from replay import dates
 from replay.errors import NoInput, ReplayError
 from replay.nightly import waiting
 from replay.nightly.calendars import Calendar
+from replay.nightly.options import Missing
+from replay.source.files.storage import find
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter
-
-
-class Missing(StrEnum):
-    FAIL = "fail"
-    SKIP = "skip"
-    WAIT = "wait"
 
 
 class Found(StrEnum):
@@ -57,8 +53,6 @@ class Policy:
 
 def has_files(inputs: Sequence[str], day: date) -> bool:
     """Whether INPUT has any file of a date. What cannot be looked at counts as there: the date's own run says why."""
-    from replay.source.files.storage import find  # noqa: PLC0415 - imports pyarrow, and options name a `Policy`
-
     try:
         return bool(find([dates.expand(text, day) if dates.has_date(text) else text for text in inputs]))
     except NoInput:

@@ -16,7 +16,6 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,20 +23,13 @@ from replay import __version__
 from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
 from replay.watch.beside import within
+from replay.watch.options import NotifyOn
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter
 
 TIMEOUT_S = 10.0
 _KILL_S = 1.0  # a killed command is gone by then, unless it hangs in the kernel
-
-
-class NotifyOn(StrEnum):
-    """FAILURE is every end but `done`: also a stop by a signal."""
-
-    FAILURE = "failure"
-    SUCCESS = "success"
-    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ import typer
 
 from replay import __version__
 from replay.cli.app import app
-from replay.cli.options import Sending
-from replay.cli.origins import job_options
+from replay.cli.commands import job_keys
+from replay.cli.options.sending import Sending
 from replay.errors import STOPPED, ExitCode
 from replay.source.sample import Layout, SampleSpec, write_sample
 from replay.units import parse_duration_s
@@ -68,9 +68,7 @@ def test_the_tool_takes_the_job_file() -> None:
     here = [each.replace("/etc/replay", str(CRON)) for each in arguments]
     done = subprocess.run([str(PROGRAMS / "replay"), *here], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert {key.replace("-", "_") for table in job_tables().values() for key in table} <= job_options(
-        typer.main.get_command(app)
-    )
+    assert {key.replace("-", "_") for table in job_tables().values() for key in table} <= job_keys()
 
 
 def test_the_job_file_of_the_container_sample_finds_the_sample() -> None:

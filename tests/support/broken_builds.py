@@ -222,9 +222,9 @@ def plain_partitioner(patch: pytest.MonkeyPatch) -> None:
 def out_of_memory_is_a_bug(patch: pytest.MonkeyPatch) -> None:
     """too little memory is told as a damaged file, or as a bug in replay"""
     patch.setattr(inputs, "_is_absurd", lambda _: True)
-    patch.setattr("replay.cli.app.as_told", lambda error: error)
+    patch.setattr("replay.cli.talk.as_told", lambda error: error)
     patch.setattr(
-        "replay.cli.app.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)
+        "replay.cli.call.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from replay.checkpoint.content import JobState, dumps
-from replay.cli import looking
+from replay.cli import status_cmd
 from replay.cli.app import app
 from tests.unit.watch.status.test_states import DONE, saved
 
@@ -33,7 +33,7 @@ class Looks:
 
 
 def status(folder: Path, looks: Looks, monkeypatch: pytest.MonkeyPatch, *args: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(looking, "time", looks)
+    monkeypatch.setattr(status_cmd, "time", looks)
     done = CliRunner().invoke(app, ["status", "--state-dir", str(folder), *args], prog_name="replay")
     return done.exit_code, done.stdout, done.stderr
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from replay.cli import commands
+from replay.cli import backfill_cmd, schedule_cmd
 from replay.cli.app import app
 from replay.nightly.due import Retries
 
@@ -43,8 +43,8 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(plan)
         return 0
 
-    monkeypatch.setattr(commands, "run_schedule", run_schedule)
-    monkeypatch.setattr(commands, "run_backfill", run_backfill)
+    monkeypatch.setattr(schedule_cmd, "run_schedule", run_schedule)
+    monkeypatch.setattr(backfill_cmd, "run_backfill", run_backfill)
     return found
 
 

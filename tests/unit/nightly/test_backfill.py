@@ -15,7 +15,8 @@ from replay.checkpoint.content import JobState, dumps
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.nightly.calendars import DaysOff
 from replay.nightly.due import Retries
-from replay.nightly.missing import Missing, Policy
+from replay.nightly.missing import Policy
+from replay.nightly.options import Missing
 from replay.position import Position
 from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.fakes import Told

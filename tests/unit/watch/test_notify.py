@@ -14,7 +14,8 @@ import pytest
 
 from replay.errors import UsageError
 from replay.watch import notify as module
-from replay.watch.notify import Notify, NotifyOn, parse_notify, send, sentence
+from replay.watch.notify import Notify, parse_notify, send, sentence
+from replay.watch.options import NotifyOn
 from replay.watch.run import Outcome
 from tests.unit.fakes import Told
 from tests.unit.watch.test_summary import document

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from replay.atomic_file import check_place, replace_file
-from replay.cli.terminal import Terminal
 from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ReplayError
 from replay.model import Clock, SystemClock
@@ -26,6 +25,12 @@ from replay.watch.metrics.export import MetricsOptions
 from replay.watch.report import collect as report_history
 from replay.watch.report import page as html_report
 from replay.watch.run import Outcome, RunInfo, outcome_of
+
+
+class Shown(Display, Protocol):
+    """A display that keeps what it showed last, for the summary."""
+
+    last: Snapshot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Watched:
 
 @contextmanager
 def watching(
-    options: WatchOptions, history: History, info: RunInfo, to: Terminal, clock: Clock | None = None
+    options: WatchOptions, history: History, info: RunInfo, to: Shown, clock: Clock | None = None
 ) -> Iterator[Watched]:
     """What is to be told of the run's end is told once this is left: that it failed, if an error passes through."""
     clock = clock or SystemClock()

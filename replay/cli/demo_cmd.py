@@ -15,14 +15,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import typer
 from loguru import logger
 from rich.table import Table
 
 from replay.checkpoint.content import loads
+from replay.cli.call import Call
 from replay.cli.terminal import Terminal, draws
 from replay.delivery import job
 from replay.delivery.options import Pace, RunOptions
-from replay.errors import BrokerUnavailable, InputError
+from replay.errors import BrokerUnavailable, ExitCode, InputError
 from replay.kafka.cluster import Cluster
 from replay.kafka.embedded import EmbeddedBroker
 from replay.kafka.options import KafkaOptions
@@ -38,6 +40,12 @@ RATE = 5_000.0  # 20,000 rows in 4 s: long enough to be interrupted, short enoug
 KILL_AFTER_ROWS = 9_000  # about half; the kill comes between this save and the next
 KILL_DELAY_S = 0.5  # half of the checkpoint interval, so that rows are in the topic of which no checkpoint knows
 CHILD_TIMEOUT_S = 20.0
+
+
+def demo(call: Call) -> None:
+    """Exit 1 unless the topic holds each row once, in order."""
+    if not run_demo(call.console):
+        raise typer.Exit(ExitCode.DIFFERENT)
 
 
 def run_demo(console: Any) -> bool:

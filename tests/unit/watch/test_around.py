@@ -12,14 +12,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from loguru import logger
 
-from replay.cli.watching import WatchOptions, watching, write_page
 from replay.delivery.snapshot import Snapshot
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Different, ExitCode
+from replay.watch.around import WatchOptions, watching, write_page
 from replay.watch.history.database import History
 from replay.watch.logs.lines import fields_of
 from replay.watch.metrics.export import MetricsOptions
-from replay.watch.notify import Notify, NotifyOn
+from replay.watch.notify import Notify
+from replay.watch.options import NotifyOn
 from replay.watch.report import page as html_report
 from replay.watch.run import RunInfo
 from tests.unit.fakes import FakeClock, Told
@@ -59,7 +60,7 @@ def told_of(
     """A run that ends so; what was told on its terminal."""
     display = Display()
     with suppress(BrokerUnavailable, Different):
-        with watching(options, History(tmp_path / "h.sqlite"), INFO, display, FakeClock()) as watched:  # type: ignore[arg-type]
+        with watching(options, History(tmp_path / "h.sqlite"), INFO, display, FakeClock()) as watched:
             watched.reporter.progress(Tally(10, done_rows=10).view())
             if verdict is not None:
                 watched.verified(verdict)

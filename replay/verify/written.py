@@ -1,15 +1,22 @@
-"""What of a topic a replay wrote, by its checkpoint: where `replay verify` looks."""
+"""What of a topic a replay wrote, by its checkpoint: where to look when it is read back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loguru import logger
 
 from replay.checkpoint.content import JobState
-from replay.cli.options import JobName
 from replay.delivery.admin import show
+from replay.delivery.job_name import JobName
+from replay.delivery.known_tables import as_known
+from replay.delivery.options import RunOptions
+from replay.delivery.snapshot import Display
+from replay.model import SystemClock
+from replay.verify.job import VerifyOptions, verify
+from replay.verify.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,31 @@ class Written:
     starts: list[int]
     ends: list[int] | None
     is_shared: bool = False
+
+
+def by_checkpoint(what: VerifyOptions, name: JobName, checkpoint: str) -> VerifyOptions:
+    """Only what the replay of that checkpoint wrote, of the tables as they were then. Offsets that are given stay.
+
+    Without a checkpoint of that name, job or date it is as it was. Raises as `find`.
+    """
+    found = find(name, what.kafka.topic, checkpoint)
+    if found is None:
+        return what
+    return replace(
+        what,
+        source=as_known(what.source, found.path, also_done=True),
+        starts=what.starts if what.starts is not None else found.starts,
+        ends=what.ends if what.ends is not None else found.ends,
+        allow_foreign=what.allow_foreign or found.is_shared,
+    )
+
+
+def read_back(options: RunOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
+    """Compare what this replay wrote, and maybe others since, with the source. `check_stop` raises when stopped."""
+    starts = list(show(options.checkpoint).first_offsets)
+    source = as_known(options.source, options.checkpoint, also_done=True)
+    what = VerifyOptions(source, options.kafka, starts=starts, allow_foreign=True)
+    return verify(what, report, SystemClock(), check_stop)
 
 
 def find(name: JobName, topic: str, checkpoint: str) -> Written | None:

@@ -1,4 +1,4 @@
-"""`replay status` and `replay history`: look, and show. Light imports only: monitors call this every minute."""
+"""`replay status`. Light imports only: monitors call it every minute."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.live import Live
-from rich.table import Table
 
+from replay.cli.call import Call
+from replay.cli.options.declare import read
+from replay.cli.options.looking import ResultFormat, Statuses
+from replay.cli.options.naming import StateFolder
 from replay.cli.output import Results
+from replay.delivery.job_name import state_folder
 from replay.errors import ExitCode
 from replay.watch.history.database import History, HistoryUnreadable
-from replay.watch.history.records import RunRecord
 from replay.watch.status.collect import collect
 from replay.watch.status.states import Stale, Status, as_json, older_than
 from replay.watch.status.table import rough, table
 
 
-def show_status(
-    state_dir: Path,
-    named: Sequence[Path],
-    job: str | None,
-    out: Results,
-    *,
-    as_json: bool,
-    interval_s: float | None,
-    age_s: float | None,
-) -> None:
-    """Once, or again and again. `as_json`: one document, or one a look, each in a line. Exit 1 where a job's last
+def status(call: Call) -> None:
+    """Once, or again and again. With JSON: one document, or one a look, each in a line. Exit 1 where a job's last
     success is too old, also in the middle of watching."""
+    given = call.of(Statuses)
+    interval_s, age_s = read(given, "watch"), read(given, "fail_if_older_than") if given.fail_if_older_than else None
+    state_dir = state_folder(call.of(StateFolder).state_dir)
+    named = [Path(each) for each in given.checkpoints or []]
     history = History.in_folder(state_dir)
+
+    def look() -> list[Status]:
+        return _look(state_dir, history, named, given.job)
+
     with ExitStack() as stack:
-        show = _show(out, state_dir, as_json=as_json, live=stack if interval_s is not None else None)
-        statuses = show(_look(state_dir, history, named, job))
+        as_json = given.table_format is ResultFormat.JSON
+        show = _show(call.results, state_dir, as_json=as_json, live=stack if interval_s is not None else None)
+        statuses = show(look())
         while interval_s is not None and not (age_s is not None and _stale(statuses, history, age_s)):
             time.sleep(interval_s)
-            statuses = show(_look(state_dir, history, named, job))
+            statuses = show(look())
     if age_s is not None:
         _fail_if_stale(statuses, history, age_s)
 
@@ -98,25 +98,3 @@ def _fail_if_stale(statuses: Sequence[Status], history: History, age_s: float) -
         )
     if stale:
         raise typer.Exit(ExitCode.STALE)
-
-
-def show_history(state_dir: Path, job: str | None, limit: int, out: Results, *, as_json: bool) -> None:
-    runs = History.in_folder(state_dir).runs(job=job, limit=limit)
-    if as_json:
-        out.write(json.dumps([asdict(run) for run in runs], indent=1, default=str))
-        return
-    made = Table("began (UTC)", "job", "date", "outcome", "rows", "delivered", "took", "run")
-    for run in runs:
-        made.add_row(*_cells(run))
-    out.show(made)
-
-
-def _cells(run: RunRecord) -> tuple[Any, ...]:
-    began = datetime.fromtimestamp(run.started_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    took = rough(run.ended_s - run.started_s) if run.ended_s is not None else ""
-    outcome = "running" if run.is_running(time.time()) else "interrupted"
-    if run.exit_code is not None:
-        outcome = f"exit {run.exit_code}: {run.reason}" if run.exit_code else "done"
-    rows = run.counts.short_text().removesuffix(" rows") if run.counts is not None else ""
-    delivered = f"{run.delivered_rows:,}" if run.delivered_rows is not None else ""
-    return began, run.job, run.date or "", outcome, rows, delivered, took, run.run_id[:8]

@@ -1,0 +1,109 @@
+"""One call of a command: its options, where it talks to, and what stands around it."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from replay import signals
+from replay.cli.commands import Command
+from replay.cli.given import Options, from_call, with_job_file
+from replay.cli.options.watching import Logging
+from replay.cli.origins import blaming, check_variables
+from replay.cli.output import DRAWN, Results
+from replay.errors import GO_ON, exit_code
+from replay.signals import Stop
+
+LOOK_ONLY = "replay.look_only"
+"""Key of a context's `meta`: the command gives back its options, and does nothing."""
+
+G = TypeVar("G")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a command works with. `console` is stderr; results go to standard output."""
+
+    options: Options
+    console: Console
+    context: typer.Context
+
+    def of(self, group: type[G]) -> G:
+        """The command's options of this group."""
+        return group(**self.options.of(group))
+
+    @cached_property
+    def results(self) -> Results:
+        """Where what a command found goes: standard output."""
+        return Results(no_color=bool(self.console.no_color))
+
+
+def call(command: Command, context: typer.Context, parsed: dict[str, Any]) -> Any:
+    """Run the command, and leave with its exit code."""
+    warnings: list[str] = []
+    first = Logging(parsed["log_format"], debug=parsed["debug"])  # until the job file is read
+    with _answering(first, warnings, has_logs=False):
+        warnings += check_variables()
+        options = with_job_file(command, from_call(command, context, parsed))
+    if context.meta.get(LOOK_ONLY):
+        return options
+    logging = Logging(**options.of(Logging))
+    with _answering(logging, warnings, has_logs=command.has_logs) as console, blaming(options):
+        module = import_module(command.module)  # heavy, mostly; the help did without
+        getattr(module, command.name)(Call(options, console, context))
+    return None
+
+
+def stop_on_signals(again: str = GO_ON) -> Stop:
+    """`again`: what there is to do after a stop."""
+    stop = Stop(again=again)
+    signals.listen(stop.request)
+    return stop
+
+
+@contextmanager
+def _answering(logging: Logging, warnings: list[str], *, has_logs: bool) -> Iterator[Console]:
+    """Logging before, one clear error and the right exit code after. No traceback, unless asked for.
+
+    Without `has_logs` logging is set up when there is something to tell.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=DRAWN)  # a path need not be text
+    console = Console(stderr=True, emoji=False, no_color=logging.no_color or None)  # :b: in a path stays what it is
+    has_logs = has_logs or logging.log_file is not None
+    try:
+        if has_logs:
+            _set_up_logging(logging, console, warnings)
+        yield console
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:  # whoever reads has read enough
+        raise typer.Exit(128 + signal.SIGPIPE) from None
+    except Exception as error:
+        if not has_logs:
+            _set_up_logging(logging, console, warnings)
+        _talk().log_error(error, debug=logging.debug)
+        raise typer.Exit(exit_code(error)) from None
+
+
+def _set_up_logging(logging: Logging, console: Console, warnings: list[str]) -> None:
+    _talk().set_up_logging(logging, console)
+    while warnings:
+        _talk().warn(warnings.pop(0))
+
+
+def _talk() -> ModuleType:
+    """Imported where there is something to say: what has to answer at once does without loguru."""
+    return import_module("replay.cli.talk")

@@ -1,0 +1,157 @@
+"""What a call of a command is given for each option: on the command line, by a variable, by a job file, by default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from replay.cli.commands import Command, job_keys
+from replay.cli.options.declare import Declared, declared
+from replay.errors import UsageError
+from replay.nightly import jobfile
+from replay.watch.masking import masked
+
+DEFAULT = "default"
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An option's value and its origin: `default`, `command line`, the name of a variable, or the file and its key.
+    `secret`: it came by reference, and is never shown."""
+
+    option: Declared
+    value: Any
+    origin: str
+    secret: bool = False
+
+    @property
+    def text(self) -> str:
+        """For people, secrets masked."""
+        return masked(self.option.key, self.value, secret=self.secret)
+
+    @property
+    def is_default(self) -> bool:
+        return self.origin == DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All that a call is given, by field. `file` is what its job file says, also of options that this command does not
+    have, by key."""
+
+    by_field: Mapping[str, Given]
+    file: Mapping[str, jobfile.Value] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.by_field[name].value
+
+    def of(self, group: type) -> dict[str, Any]:
+        """The values of a group's fields."""
+        return {name: self.by_field[name].value for name in (each.field for each in declared(group))}
+
+    def origin(self, name: str) -> str:
+        return self.by_field[name].origin
+
+    def told(self) -> list[Given]:
+        """Every option, in the order of the help."""
+        return list(self.by_field.values())
+
+    def arguments(self, without: Collection[str]) -> list[str]:
+        """What the command line said, as arguments for another command: all but the fields named. Variables and the job
+        file reach that command by themselves."""
+        options: list[str] = []
+        positional: list[str] = []
+        for name, given in self.by_field.items():
+            if name in without or given.origin != COMMAND_LINE:
+                continue
+            if given.option.is_argument:
+                positional += map(str, given.value)
+            elif given.option.is_flag:
+                options.append(given.option.name if given.value else given.option.negative)
+            else:
+                for each in given.value if given.option.many else [given.value]:
+                    options += [given.option.name, str(each)]
+        return [*options, *(["--", *positional] if positional else [])]
+
+
+def from_call(command: Command, context: typer.Context, parsed: Mapping[str, Any]) -> Options:
+    """What the command line and variables say. Typer has read all variables but those that hold many values."""
+    return Options({option.field: _given(option, context, parsed[option.field]) for option in command.options})
+
+
+def _given(option: Declared, context: typer.Context, value: Any) -> Given:
+    source = context.get_parameter_source(option.field)
+    if source is not None and source.name == "COMMANDLINE":
+        return Given(option, value, COMMAND_LINE)
+    if source is not None and source.name == "ENVIRONMENT":
+        return Given(option, value, option.variable)
+    if option.many and (text := os.environ.get(option.variable, "")):
+        return Given(option, [line.strip() for line in text.splitlines() if line.strip()], option.variable)
+    return Given(option, value, DEFAULT)
+
+
+def with_job_file(command: Command, options: Options) -> Options:
+    """With what the job file says of options that neither the command line nor a variable does."""
+    if "config" not in options.by_field or options["config"] is None:
+        return options
+    file = jobfile.read(Path(options["config"]))
+    if options["job"] is None and len(file.jobs) > 1 and command.words == "schedule":
+        return options  # it takes each of the jobs by itself
+    values = file.values(options["job"], sorted(job_keys()))
+    said = dict(options.by_field)
+    for name, given in options.by_field.items():
+        if given.is_default and (value := values.get(given.option.key)) is not None:
+            said[name] = Given(given.option, typed(given.option, value), value.where, value.secret)
+    _add_kafka_table(file, said)
+    return Options(said, values)
+
+
+def _add_kafka_table(file: jobfile.JobFile, said: dict[str, Given]) -> None:
+    settings = file.settings()
+    servers = settings.pop(jobfile.BOOTSTRAP, None)
+    given = said["bootstrap_servers"]
+    if servers is not None and given.is_default:
+        said["bootstrap_servers"] = Given(given.option, str(servers.value), servers.where, servers.secret)
+    if settings and "settings" in said:
+        given = said["settings"]
+        named = {text.partition("=")[0].strip() for text in given.value or []}
+        more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
+        table = f"{file.path}, [{jobfile.KAFKA}]"
+        said["settings"] = Given(
+            given.option,
+            [*(given.value or []), *more],
+            f"-X and {table}" if given.value else table,
+            any(each.secret for each in settings.values()),
+        )
+
+
+def _setting(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def typed(option: Declared, value: jobfile.Value) -> Any:
+    """The value as the command line would hand it over. Raises `UsageError` for one that does not fit."""
+    plain, name = value.value, option.key
+    if option.many:
+        return jobfile.texts(plain)
+    if isinstance(plain, list | dict) or option.is_flag != isinstance(plain, bool):
+        needs = "true or false" if option.is_flag else "one value"
+        raise UsageError(f"{name} takes {needs}", where=value.where, todo="see the option with --help")
+    try:
+        made = plain if option.is_flag else option.kind(str(plain))
+    except ValueError:
+        told = "its value" if value.secret else repr(plain)
+        choices = f": give {', '.join(option.choices)}" if option.choices else ""
+        raise UsageError(f"{told} does not fit {name}", where=value.where, todo=f"see --help{choices}") from None
+    least, most = option.option.min, option.option.max
+    if least is not None and made < least:
+        raise UsageError(f"{plain} is too small for {name}", where=value.where, todo=f"give at least {least}")
+    if most is not None and made > most:
+        raise UsageError(f"{plain} is too large for {name}", where=value.where, todo=f"give at most {most}")
+    return made

@@ -1,0 +1,178 @@
+"""How an option is declared, and what follows from the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from replay import units
+
+PREFIX = "REPLAY_"
+
+
+class Panel(StrEnum):
+    """The question of a user that an option answers."""
+
+    WHAT = "What to send"
+    WHERE = "Where to"
+    PACE = "How fast"
+    FAILS = "When it fails"
+    WATCH = "Watching it"
+    FILES = "Files and formats"
+    NIGHTS = "Every night"
+    RESULT = "What to look at"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the text of an option is written, and what reads it: text and option name to value, or `UsageError`."""
+
+    metavar: str
+    read: Callable[[str, str], Any]
+
+
+def duration(bounds: units.Bounds = units.ANY) -> Form:
+    """Seconds; the bounds are in seconds."""
+    return Form("DURATION", lambda text, option: units.parse_duration_s(text, option, bounds))
+
+
+def row_count(bounds: units.Bounds = units.ANY) -> Form:
+    return Form("ROWS", lambda text, option: units.parse_rows(text, option, bounds))
+
+
+def byte_size(bounds: units.Bounds = units.ANY) -> Form:
+    """Bytes."""
+    return Form("SIZE", lambda text, option: units.parse_bytes(text, option, bounds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """What is said of an option beside its type and its default, which are those of its field.
+
+    `name` is for fields that are called otherwise. `default` describes a default that is no value of its own.
+    `variable` is for a name that other commands use for something else.
+
+    `identity` says where a resume compares the option: True for its own name in `Source.identity()`, else the name of
+    what it decides. `harmless` says why it need not be compared: it changes neither the rows nor the bytes sent. An
+    option of a group that is not `Harmless` must have one of the two.
+    """
+
+    text: str
+    panel: Panel
+    name: str = ""
+    short: str = ""
+    metavar: str = ""
+    form: Form | None = None
+    min: float | None = None
+    max: float | None = None
+    default: str = ""
+    everyday: bool = False
+    variable: str = ""
+    identity: bool | str = False
+    harmless: str = ""
+
+
+class Harmless:
+    """A group none of whose options changes the rows or the bytes that are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An option of a group, with what its field says. `kind` is the type of one value."""
+
+    field: str
+    option: Option
+    kind: Any
+    annotation: Any
+    many: bool
+    default: Any
+    required: bool
+
+    @property
+    def is_argument(self) -> bool:
+        return bool(self.option.name) and not self.option.name.startswith("-")
+
+    @property
+    def is_flag(self) -> bool:
+        return self.kind is bool
+
+    @property
+    def name(self) -> str:
+        """As errors call it: `--max-gap`, `-X`, `INPUT`."""
+        return self.option.name or "--" + self.field.replace("_", "-")
+
+    @property
+    def shown(self) -> str:
+        """As lists of options call it: an argument by its key."""
+        return self.field if self.is_argument else self.name
+
+    @property
+    def negative(self) -> str:
+        """What turns off a flag that is on by default."""
+        return f"--no-{self.name[2:]}" if self.is_flag and self.default is True else ""
+
+    @property
+    def key(self) -> str:
+        """As a job file names it, with underscores."""
+        return self.field if self.is_argument else self.name.lstrip("-").replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Empty for an argument that every call gives anew."""
+        if self.is_argument and self.required:
+            return ""
+        return PREFIX + (self.option.variable or self.key.upper())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        is_choice = isinstance(self.kind, type) and issubclass(self.kind, StrEnum)
+        return tuple(map(str, self.kind)) if is_choice else ()
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in the help; empty for a flag."""
+        if self.is_flag:
+            return ""
+        if self.option.metavar or self.option.form is not None:
+            return self.option.metavar or (self.option.form.metavar if self.option.form else "")
+        return "|".join(self.choices) or ("NUMBER" if self.kind in (int, float) else "TEXT")
+
+    @property
+    def default_text(self) -> str:
+        """Empty where there is none, and for a flag that is off."""
+        if self.option.default:
+            return self.option.default
+        if self.default is None or self.default is False or self.default == "":
+            return ""
+        if self.default is True:
+            return self.name.removeprefix("--")
+        return f"{self.default:g}" if self.kind is float else str(self.default)
+
+
+@cache
+def declared(group: Any) -> tuple[Declared, ...]:
+    """The options of a group, in their order."""
+    return tuple(_declared(each) for each in fields(group))
+
+
+def _declared(field: Any) -> Declared:
+    bare, option = get_args(field.type)
+    kinds = [each for each in (get_args(bare) if isinstance(bare, UnionType) else (bare,)) if each is not type(None)]
+    many = get_origin(kinds[0]) is list
+    required = field.default is MISSING
+    default = None if required else field.default
+    return Declared(field.name, option, str if many else kinds[0], bare, many, default, required)
+
+
+def read(group: Any, field: str) -> Any:
+    """The value of a field, as its declaration reads it; None where it is not given."""
+    text = getattr(group, field)
+    (option,) = (each for each in declared(group.__class__) if each.field == field)
+    if text is None:
+        return None
+    assert option.option.form is not None, f"{option.name} has no form"
+    return option.option.form.read(text, option.name)

@@ -1,0 +1,237 @@
+"""From the texts of options to what the layers below take. Raises `UsageError` for what cannot work."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import date as calendar_date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from replay import dates
+from replay.cli import parse
+from replay.cli.options.declare import read
+from replay.cli.options.naming import Naming
+from replay.cli.options.nights import MissingDays, Retrying
+from replay.cli.options.pacing import Pacing
+from replay.cli.options.sending import Sending
+from replay.cli.options.source import Input
+from replay.cli.options.target import Target
+from replay.cli.options.watching import Watching
+from replay.delivery.job_name import JobName, is_for_each_job
+from replay.delivery.options import Pace, RunOptions, Transactions, WhenChanged, parse_pace
+from replay.errors import UsageError
+from replay.kafka import addresses
+from replay.kafka import settings as kafka_settings
+from replay.kafka.options import KafkaOptions
+from replay.nightly import due
+from replay.nightly.calendars import parse_calendar
+from replay.nightly.missing import Policy as MissingPolicy
+from replay.nightly.options import Missing
+from replay.record.options import Records
+from replay.source.options import SourceOptions
+from replay.source.selection import select
+from replay.watch import notify
+from replay.watch.around import WatchOptions, checked
+from replay.watch.metrics.export import MetricsOptions
+
+
+def job_name(given: Naming, day: calendar_date | None = None) -> JobName:
+    """`day`: another date than the one that is given."""
+    if given.job == "":
+        raise UsageError("the name is empty", where="--job", todo="give one such as nightly")
+    today = dates.today_in(given.timezone, time.time())
+    if day is None and given.date is not None:
+        day = dates.parse_date(given.date, today)
+    return JobName(given.job, day, Path(given.state_dir) if given.state_dir else None, given.timezone)
+
+
+def source_options(given: Input, name: JobName) -> SourceOptions:
+    if not given.inputs:
+        raise UsageError(
+            "which files?", where="INPUT", todo="name Parquet files, folders or globs, or a job file with --config"
+        )
+    columns = parse.parse_columns(
+        given.maps or [],
+        given.fields,
+        given.symbol,
+        rename=given.rename,
+        symbol_from=given.symbol_from,
+        symbol_case=given.symbol_case,
+        time_unit=parse.parse_time_unit(given.time_unit),
+        price_scale=given.price_scale,
+        preset=given.preset,
+    )
+    records = Records(
+        key=parse.check_named(given.key, "--key"),
+        partitioner=parse.check_partitioner(given.partitioner),
+        timestamp=given.timestamp,
+        decimal_as=given.decimal_as,
+        headers=tuple(parse.parse_assignments(given.headers or [], "--header").items()),
+        row_header=None if given.row_header is None else parse.check_named(given.row_header, "--row-header"),
+    )
+    selection = select.parse_selection(
+        given.symbols, given.exclude_symbols, given.from_, given.to, given.sample, given.where, given.limit
+    )
+    if name.day is not None and not any(map(dates.has_date, given.inputs)):
+        selection = select.on_day(selection, name.day, name.timezone)
+    bad_rows_max, bad_share_max = parse.parse_bad_rows_max(given.bad_rows_max)
+    return SourceOptions(
+        inputs=tuple(name.dated(text, "INPUT") for text in given.inputs),
+        columns=columns,
+        records=records,
+        order=given.order,
+        unsorted=given.unsorted,
+        sort_memory_bytes=read(given, "sort_memory"),
+        selection=selection if selection != select.Selection() else None,
+        on_bad_row=given.on_bad_row,
+        bad_rows_max=bad_rows_max,
+        bad_share_max=bad_share_max,
+        table_version=given.table_version,
+        snapshot=given.snapshot,
+        trust_statistics=given.trust_statistics,
+        empty=given.empty,
+        allow_empty=given.allow_empty,
+    )
+
+
+def kafka_options(given: Target, name: JobName, *, needed: bool = True) -> KafkaOptions:
+    """`needed`: the address of a broker."""
+    if given.topic is None:
+        raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
+    if needed and not given.bootstrap_servers:
+        raise UsageError(
+            "which broker? There is no default",
+            where="--bootstrap-servers",
+            todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
+        )
+    settings = kafka_settings.check_settings(parse.parse_assignments(given.settings or [], "-X"))
+    protocol = settings.get("security.protocol", "PLAINTEXT")
+    servers = given.bootstrap_servers and addresses.check_bootstrap_servers(given.bootstrap_servers, protocol)
+    return KafkaOptions(
+        servers,
+        parse.check_topic_name(name.dated(given.topic, "--topic")),
+        settings=settings,
+        broker_timeout_s=read(given, "broker_timeout"),
+    )
+
+
+def pace(given: Pacing) -> Pace:
+    return parse_pace(given.rate, given.speed, given.max_gap)
+
+
+def run_options(given: Sending, name: JobName, source: SourceOptions, kafka: KafkaOptions) -> RunOptions:
+    """At full speed: the pace is not among these options."""
+    kafka = replace(
+        kafka,
+        create_topic=parse.parse_topic_spec(given.create_topic) if given.create_topic else None,
+        # Trades are older than any default retention, so a topic made for them keeps them.
+        topic_config={"retention.ms": "-1", **parse.parse_assignments(given.topic_config or [], "--topic-config")},
+        linger_ms=read(given, "linger") * 1_000,
+        batch_bytes=read(given, "batch_size"),
+        batch_rows=read(given, "batch_rows"),
+        compression=given.compression,
+        in_flight_rows_max=read(given, "in_flight_rows"),
+        in_flight_bytes_max=read(given, "in_flight_bytes"),
+    )
+    return RunOptions(
+        source=source,
+        checkpoint=(
+            Path(name.dated(given.checkpoint, "--checkpoint")) if given.checkpoint else name.checkpoint(kafka.topic)
+        ),
+        kafka=kafka,
+        check=given.check,
+        when_changed=WhenChanged.APPEND if given.allow_appended else given.when_changed,
+        checkpoint_interval_s=read(given, "checkpoint_interval"),
+        drain_timeout_s=read(given, "drain_timeout"),
+        progress_interval_s=given.progress_seconds,
+        delivery=given.delivery,
+        transactions=Transactions(
+            job=name.of(kafka.topic),
+            progress_topic=parse.check_topic_name(given.progress_topic),
+            rows_max=read(given, "transaction_rows"),
+            open_ms_max=given.transaction_ms,
+        ),
+        settle_s=read(given, "settle"),
+    )
+
+
+def watch_options(given: Watching, name: JobName, topic: str | None = None, *, places: bool = True) -> WatchOptions:
+    """`places`: look whether files can be written where they are wanted. A job without a name has its topic's."""
+
+    def placed(option: str, path: str | None) -> str | None:
+        return name.placed(path, option, topic) if path else None
+
+    textfile = given.metrics_textfile
+    if textfile and (textfile.endswith("/") or Path(textfile).is_dir()):
+        textfile = str(Path(textfile) / "replay-{job}.prom")
+    metrics_textfile = placed("--metrics-textfile", textfile)
+    report = placed("--report", given.report)
+    return checked(
+        WatchOptions(
+            MetricsOptions(
+                given.metrics_port,
+                given.metrics_address,
+                Path(metrics_textfile) if metrics_textfile else None,
+                given.metrics_push,
+            ),
+            summary_json=placed("--summary-json", given.summary_json),
+            report=Path(report) if report else None,
+            zone=ZoneInfo(name.timezone),
+            notify=notify.parse_notify(given.notify, given.notify_on) if given.notify else None,
+        ),
+        places=places,
+    )
+
+
+def lost_between_days(given: Watching) -> list[str]:
+    """What is lost where one command replays several dates, each in a process of its own."""
+    if given.summary_json == "-":
+        return ["--summary-json -: the days' own standard output is not shown; name a file: summary-{date}.json"]
+    files = {"--summary-json": given.summary_json, "--report": given.report}
+    return [
+        f"{option} {path}: each day replaces that of the day before; put {{date}} into its name to keep all"
+        for option, path in files.items()
+        if path is not None and not dates.has_date(path)
+    ]
+
+
+def shared_by_jobs(given: Watching) -> list[str]:
+    """What is lost where several jobs write the same files."""
+    files = {
+        "--metrics-textfile": given.metrics_textfile,
+        "--summary-json": given.summary_json,
+        "--report": given.report,
+    }
+    return [
+        f"{option} {path}: each job replaces that of the others; put {{job}} into its name to keep all"
+        for option, path in files.items()
+        if path not in (None, "-") and not is_for_each_job(str(path))
+    ]
+
+
+def retries(given: Retrying, times: int) -> due.Retries:
+    """Raises `UsageError` where the first wait would be cut short by the longest."""
+    wait_s, wait_max_s = read(given, "retry_wait"), read(given, "retry_wait_max")
+    if wait_s > wait_max_s:
+        raise UsageError(
+            f"the first wait ({given.retry_wait}) is longer than the longest ({given.retry_wait_max})",
+            where="--retry-wait",
+            todo="make it shorter, or give a longer --retry-wait-max",
+        )
+    return due.Retries(times, wait_s, wait_max_s)
+
+
+def missing_days(given: MissingDays) -> MissingPolicy:
+    try:
+        how = Missing(given.missing)  # of several jobs in a file it comes as a text
+    except ValueError:
+        raise UsageError(
+            f"{given.missing!r} is none of {', '.join(Missing)}", where="--missing", todo="name one of them"
+        ) from None
+    return MissingPolicy(
+        how,
+        read(given, "missing_every"),
+        read(given, "missing_for"),
+        parse_calendar(given.calendar) if given.calendar else None,
+    )

@@ -1,0 +1,27 @@
+"""`replay sample`."""
+
+from __future__ import annotations
+
+import typer
+
+from replay.cli.call import Call
+from replay.cli.options.declare import read
+from replay.cli.options.looking import Sampling
+from replay.errors import UsageError
+from replay.source import sample as generator
+
+
+def sample(call: Call) -> None:
+    given = call.of(Sampling)
+    try:
+        layout = generator.Layout(given.layout)
+        spec = generator.SampleSpec(read(given, "rows"), given.symbols, given.days, layout, given.seed)
+        paths = generator.write_sample(given.folder, spec)
+    except (ValueError, FileExistsError) as error:
+        raise UsageError(str(error), where="sample") from None
+    except OSError as error:
+        raise UsageError(error.strerror or str(error), where=str(given.folder), todo="choose another folder") from None
+    typer.echo(
+        f"{spec.rows:,} rows in {len(paths)} file(s): {', '.join(map(str, paths[:5]))}"
+        + (" ..." if len(paths) > 5 else "")
+    )

@@ -1,0 +1,11 @@
+"""What is wanted of a date without any file. Light: no file is looked for here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Missing(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+    WAIT = "wait"
