@@ -1,4 +1,4 @@
-"""What the history knows of one replay, as the report tells it."""
+"""From the history to the data of a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +14,7 @@ from replay import __version__
 from replay.counts import NOT_SELECTED, ByName, RowCounts
 from replay.delivery.options import parse_pace
 from replay.errors import UsageError
+from replay.kafka.client import LIBRDKAFKA_VERSION
 from replay.model import Fate
 from replay.watch.figures import Quantiles
 from replay.watch.history.database import History
@@ -21,7 +23,15 @@ from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Se
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
-Recorded = tuple[RunRecord, Sequence[SampleRecord], Sequence[SpanRecord], Details]
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """All that the history holds of one run."""
+
+    run: RunRecord
+    samples: Sequence[SampleRecord]
+    spans: Sequence[SpanRecord]
+    details: Details
 
 
 def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
@@ -33,25 +43,26 @@ def collect(history: History, job: str, date: str | None, now_s: float) -> Repor
             where=str(history.path),
             todo="see which there are: replay history",
         )
-    return from_history(
-        [(run, history.samples(run.run_id), history.spans(run.run_id), history.details(run.run_id)) for run in found],
-        now_s,
-    )
+    recorded = [
+        Recorded(run, history.samples(run.run_id), history.spans(run.run_id), history.details(run.run_id))
+        for run in found
+    ]
+    return _from_history(recorded, now_s)
 
 
-def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
-    """The oldest run first, at least one. Where they were given different options, the last one's count."""
-    told: list[Run] = []
-    for run, samples, _, _ in recorded:
-        told.append(_run(run, samples, told[-1].done_rows if told else 0, now_s))
-    last = recorded[-1][0]
-    counts = _counts([run for run, *_ in recorded])
-    at_work = next((run for run, *_ in reversed(recorded) if run.sent_rows), last)  # others found nothing to do
+def _from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
+    """The oldest run first, at least one. Where their options differ, those of the last one count."""
+    runs: list[Run] = []
+    for each in recorded:
+        runs.append(_run(each.run, each.samples, runs[-1].done_rows if runs else 0, now_s))
+    last = recorded[-1].run
+    counts = _counts([each.run for each in recorded])
+    at_work = next((each.run for each in reversed(recorded) if each.run.sent_rows), last)  # others had nothing to do
     pace = {name.lstrip("-"): value for name, value in at_work.options.items()}
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
-    versions, machine = surroundings()
-    details = [each for *_, each in recorded]
-    found = next((each for each in reversed(details) if each.files), Details())  # of the last that looked
+    versions, machine = _surroundings()
+    details = [each.details for each in recorded]
+    found = next((each for each in reversed(details) if each.files), Details())  # of the last run that opened them
     first_s, last_s = _event_times(details)
     return ReportData(
         job=last.job,
@@ -66,8 +77,8 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
         made_s=now_s,
         first_event_s=first_s,
         last_event_s=last_s,
-        runs=told,
-        marks=[_span(run, span, now_s) for run, _, spans, _ in recorded for span in spans],
+        runs=runs,
+        marks=[_mark(each.run, span, now_s) for each in recorded for span in each.spans],
         symbols=_sum(each.symbols for each in details),
         partitions=_sum(each.partitions for each in details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
@@ -79,7 +90,7 @@ def from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
 
 
 def _counts(found: Sequence[RunRecord]) -> RowCounts:
-    """The whole replay's, as the last run knew them. Older versions told positions, and what each run left out."""
+    """Of the whole replay, as the last run knew them. Older versions kept positions, and what each run left out."""
     for run in reversed(found):
         if run.counts is not None:
             return run.counts
@@ -94,10 +105,10 @@ def _counts(found: Sequence[RunRecord]) -> RowCounts:
 
 
 def _verdict(recorded: Sequence[Recorded]) -> Mapping[str, Any] | None:
-    """The last one. One that is older than what was sent since says nothing of it."""
-    for run, _, _, found in reversed(recorded):
-        if found.verdict is not None or run.sent_rows:
-            return found.verdict
+    """The last verdict, unless rows were sent after it."""
+    for each in reversed(recorded):
+        if each.details.verdict is not None or each.run.sent_rows:
+            return each.details.verdict
     return None
 
 
@@ -115,7 +126,7 @@ def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None
 
 
 def _sum(counts: Iterable[ByName]) -> ByName:
-    """Of all runs. How many names are among the others is known as far as one run knew it."""
+    """Of all runs. How many names are among the others is known only as far as one run knew it."""
     rows: Counter[str] = Counter()
     names = others_rows = 0
     for each in counts:
@@ -124,20 +135,18 @@ def _sum(counts: Iterable[ByName]) -> ByName:
     return ByName(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
 
 
-def surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
+def _surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Versions, and the machine, of this process."""
-    from replay.kafka.client import LIBRDKAFKA_VERSION  # noqa: PLC0415 - a history alone does not need the client
-
     versions = {"replay": __version__, "Python": platform.python_version(), "librdkafka": LIBRDKAFKA_VERSION}
     machine = {"Host": platform.node(), "System": platform.platform(), "CPUs": str(os.cpu_count() or "")}
     return {**versions, **{name: version(name) for name in _LIBRARIES}}, machine
 
 
 def _run(run: RunRecord, samples: Sequence[SampleRecord], position: int, now_s: float) -> Run:
-    """`position`: where the replay stood before. A run that ended before it knew has changed nothing."""
+    """`position`: the next row before this run. A run that ended before it knew its own has changed nothing."""
     if run.in_topic_rows is not None:
         first_rows, done_rows = run.in_topic_rows - (run.delivered_rows or 0), run.in_topic_rows
-    else:  # an older replay, or one that ended before it knew
+    else:  # of an older version, or ended before it knew
         first_rows = position if run.start_row is None else run.start_row
         done_rows = first_rows if run.done_row is None else run.done_row
     sent, resent = run.sent_rows or 0, run.resent_rows or 0
@@ -165,10 +174,10 @@ def _run(run: RunRecord, samples: Sequence[SampleRecord], position: int, now_s: 
 
 
 def _pace(options: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """Rows a second, and speed, where the plan is a straight line."""
+    """Rows per second, and speed, where the plan is a straight line."""
     try:
         pace = parse_pace(*(options.get(name) or None for name in ("--rate", "--speed", "--max-gap")))
-    except UsageError:  # a history of other times
+    except UsageError:  # options of another version
         return None, None
     return pace.rows_per_s, pace.speed if pace.gap_max_s is None else None
 
@@ -190,7 +199,7 @@ def _sample(run: RunRecord, sample: SampleRecord, first_rows: int) -> Sample:
     )
 
 
-def _span(run: RunRecord, span: SpanRecord, now_s: float) -> Mark:
+def _mark(run: RunRecord, span: SpanRecord, now_s: float) -> Mark:
     """One without an end lasts to the end of its run."""
     end_s = _last_s(run, now_s) if span.end_s is None else run.started_s + span.end_s
     return Mark(MarkKind(span.kind), run.started_s + span.begin_s, end_s, span.what)

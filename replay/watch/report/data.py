@@ -1,4 +1,4 @@
-"""What a report tells of one replay (a job, or a job and its date): all that its page is made of. Pure."""
+"""The data of a report on one replay (a job, or a job and its date): all that its page is made of. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from replay.watch.masking import masked
 
 
 class RunState(Enum):
-    """How a run ended: a sign for the eye, a word for everybody."""
+    """How a run ended: a sign and a word."""
 
     DONE = ("✓", "Done")
     FAILED = ("✗", "Failed")
@@ -42,7 +42,7 @@ class MarkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of time with a name. A resume may be a moment: both times are the same."""
+    """A stretch of time that is marked. A resume may be a moment: both times are the same."""
 
     kind: MarkKind
     from_s: float  # seconds since 1970, as all times here
@@ -64,11 +64,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process that worked on the replay. `last_s`: when it ended, or was last heard of.
+    """One process that worked on the replay. `last_s`: when it ended, or gave its last sign of life.
 
-    `first_rows` were in the topic when its first producer began, `done_rows` when it ended; it handed over `sent_rows`.
-    Of `unconfirmed_rows` of them it is not known whether they are in the topic. At most one of `rows_per_s` and `speed`
-    is its pace.
+    `first_rows` were in the topic when its first producer began, `done_rows` when it ended. It handed over `sent_rows`.
+    Of `unconfirmed_rows` of these it is not known whether they are in the topic. At most one of `rows_per_s` and
+    `speed` is set: its pace.
     """
 
     begun_s: float
@@ -113,7 +113,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of the configuration. Its secrets are gone as soon as it exists."""
+    """One line of the configuration. Its secrets are masked when it is made."""
 
     name: str
     value: object
@@ -125,7 +125,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything; what is not known is empty, and its part of the page is left out."""
+    """What is not known is empty, and its part of the page is left out."""
 
     job: str
     date: str
@@ -156,16 +156,16 @@ class ReportData:
 
     @property
     def outages(self) -> tuple[int, float]:
-        """How many, and their length in all. A run does not count the one that it did not outlive, and what is marked
-        is dropped after some time."""
-        marked = [span for span in self.marks if span.kind is MarkKind.OUTAGE]
-        marked_s = sum(span.to_s - span.from_s for span in marked)
+        """Their number, and their length in all in seconds: the larger of both counts. A run does not count the outage
+        that it did not outlive, and marks are deleted after some time."""
+        marked = [mark for mark in self.marks if mark.kind is MarkKind.OUTAGE]
+        marked_s = sum(mark.to_s - mark.from_s for mark in marked)
         counted_s = sum(run.outages_s for run in self.runs)
         return max(len(marked), sum(run.outages for run in self.runs)), max(marked_s, counted_s)
 
     @property
     def resent_rows(self) -> int:
-        """Rows handed over more than once, since they were lost on their way: a row is in the topic once."""
+        """Rows handed over more than once, since they were lost on their way. Each is in the topic once."""
         runs = self.runs
         for number, run in enumerate(self.runs):
             if run.restarts:
@@ -176,10 +176,10 @@ class ReportData:
         return max(lost, sum(run.resent_rows for run in runs))
 
     def all_marks(self) -> list[Mark]:
-        """Everything that is marked, in order of time."""
+        """All marks, in order of time, with the pauses between runs."""
         pauses = [
             Mark(MarkKind.PAUSE, before.last_s, after.begun_s, "no process was running")
             for before, after in zip(self.runs, self.runs[1:], strict=False)
             if after.begun_s > before.last_s
         ]
-        return sorted([*self.marks, *pauses], key=lambda span: (span.from_s, span.to_s))
+        return sorted([*self.marks, *pauses], key=lambda mark: (mark.from_s, mark.to_s))

@@ -1,7 +1,8 @@
 """A replay as one page of HTML that needs nothing else: `ReportData` in, text out. No I/O.
 
-The page loads nothing and runs no script, and says so to the browser (Content-Security-Policy). Everything that comes
-from outside (symbols, paths, what brokers say) is escaped by the template engine, and plots hold no such text.
+The page loads nothing and runs no script, and says so to the browser (Content-Security-Policy). The template engine
+escapes everything that comes from outside: symbols, paths, what brokers say. The plots are not escaped: they are drawn
+here, and hold numbers only.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TOP = 20
-"""So many symbols and partitions have a line of their own: more would be a list to search, not to read."""
+"""So many symbols and partitions have a line of their own. More of them would not be read."""
 
 INPUTS_TOP = 10
 RUNS_MAX = 50
 EVENTS_MAX = 60
-"""So many runs, outages and resumes are listed and drawn, the latest: restarts every minute of a night must not make a
-page of megabytes."""
+"""So many runs, outages and resumes are listed and drawn, the latest ones. A job that restarts every minute of a night
+must not make a page of megabytes."""
 
 VERDICT_KINDS = ("found", "lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
-"""As `replay verify` lists them; its module is not imported for their names, since it brings the Kafka client."""
+"""As `replay verify` lists them. It is a neighbour, so its module is not imported."""
 
 TODO: Mapping[int, str] = {
     ExitCode.DIFFERENT: "Look at where the topic differs, below.",
@@ -66,7 +67,7 @@ _MARKS: Mapping[MarkKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One line of a table of counts. `rest` stands for so many that have no line of their own."""
+    """One line of a table of counts. One with `rest` stands for so many names that have no line of their own."""
 
     name: str
     rows: int
@@ -75,7 +76,7 @@ class Count:
 
 
 def check_installed() -> None:
-    """Raises `UsageError` where the extra is missing: better before a replay of hours than behind it."""
+    """Raises `UsageError` where the extra is missing. It is called before a replay, which may take hours."""
     for library in ("jinja2", "matplotlib"):
         if importlib.util.find_spec(library) is None:
             raise UsageError(
@@ -138,7 +139,7 @@ def _environment(zone: tzinfo) -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Texts without control characters, of which HTML allows few; what is markup already is our own."""
+    """Texts without control characters, of which HTML allows few. Markup is our own, and stays."""
     return printable(value) if type(value) is str else value
 
 
@@ -171,7 +172,7 @@ def _todo(data: ReportData) -> str:
 
 
 def _stopped(text: str) -> str:
-    """With a full stop. A reason keeps its first letter: it begins with a place, as `kafka-1:9092: no answer`."""
+    """With a full stop. A reason keeps its first letter: it may begin with a place, as in `kafka-1:9092: no answer`."""
     return f"{text}." if text and not text.endswith((".", "!", "?")) else text
 
 
@@ -182,7 +183,7 @@ def _count_of(things: Sized | int, name: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """Never 100 % of what is not complete, never 0 % of what is there."""
+    """`100 %` only of what is complete, `0 %` only of nothing."""
     if 0.0 < share < 0.001:
         return "< 0.1 %"
     if 0.999 < share < 1.0:
@@ -191,7 +192,7 @@ def _percent(share: float) -> str:
 
 
 def _counts(counts: ByName) -> list[Count]:
-    """The largest first, and what is left as one line."""
+    """The largest first, and the others as one line."""
     largest = sorted(counts.rows.items(), key=lambda item: -item[1])
     rows = sum(counts.rows.values()) + counts.others_rows or 1
     lines = [Count(name, number, number / rows) for name, number in largest[:TOP]]
@@ -205,6 +206,6 @@ def _counts(counts: ByName) -> list[Count]:
 
 
 def _marks(data: ReportData) -> list[Mark]:
-    """Those of the runs that are shown. Their numbers are their places in this list, in table and plots."""
+    """Those of the runs that are shown. A mark's number in table and plots is its place in this list."""
     first_s = data.runs[-RUNS_MAX:][0].begun_s if data.runs else 0.0
     return [mark for mark in data.all_marks() if mark.from_s >= first_s][-EVENTS_MAX:]

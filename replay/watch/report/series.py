@@ -1,4 +1,4 @@
-"""Runs as lines to draw: one time axis without the long pauses, and no more points than can be seen. Pure."""
+"""Runs as lines to draw: on one time axis without long pauses, with no more points than can be seen. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from replay.watch.figures import Quantiles
 from replay.watch.report.data import Mark, MarkKind, Run
 
 PAUSE_SHARE = 0.06
-"""A pause between runs is at most about this wide, as a share of the running time: a night must not hide minutes."""
+"""The width of a pause between runs is at most about this share of the running time: a night must not hide minutes."""
 
 PAUSES_SHARE_MAX = 0.4
-"""And all of them together about this: a job that fails at once, over and over, is not all pauses."""
+"""The same for all pauses together: of a job that fails at once, over and over, more than pauses is to be seen."""
 
 SPAN_MIN_S = 5.0
-"""The axis covers at least this: below it, marks at whole seconds say nothing."""
+"""The axis covers at least this: on a shorter one, marks at whole seconds say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Clock time to places on the axis, and back: equal, but that long pauses between runs are cut short."""
+    """From clock time to places on the axis, and back. Long pauses between runs are cut short, all else is to scale."""
 
     clock_s: Floats
     place_s: Floats
@@ -32,7 +32,7 @@ class TimeAxis:
         return np.interp(clock_s, self.clock_s, self.place_s)
 
     def clock(self, place_s: float) -> float:
-        """Places outside the axis belong to no moment; they get the nearest."""
+        """The clock time of a place. Places outside the axis get the nearest."""
         return float(np.interp(place_s, self.place_s, self.clock_s))
 
     @property
@@ -62,9 +62,9 @@ def time_axis(runs: Sequence[Run]) -> TimeAxis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run's points: place on the axis, and what is drawn there. NaN: nothing to draw.
+    """A run's points: their places on the axis, and the values there. NaN: nothing to draw.
 
-    `rows` are in the topic, `event_s` is the newest event time handed over, each with what the pace had planned.
+    `rows` are in the topic, `event_s` is the newest event time handed over, each beside what the pace had planned.
     """
 
     place_s: Floats
@@ -77,11 +77,11 @@ class Line:
 
 _NOTHING = np.empty(0)
 Gaps = Sequence[tuple[float, float]]
-"""Clock times between which nothing can be drawn, one behind the other."""
+"""Begin and end, in clock time, of stretches in which nothing can be drawn. Ascending, without overlap."""
 
 
 def outages_of(run: Run, marks: Sequence[Mark]) -> list[tuple[float, float]]:
-    """When the broker was away while this run lasted."""
+    """Begin and end of outages of the broker while this run lasted."""
     found = [
         (max(run.begun_s, each.from_s), min(run.last_s, each.to_s)) for each in marks if each.kind is MarkKind.OUTAGE
     ]
@@ -97,11 +97,11 @@ def line(
     *,
     in_steps: bool = False,
 ) -> Line:
-    """Rows a second between samples; several samples make one point where there would be too many points.
+    """Rows per second between samples. Several samples make one point where there would be more than `points_max`.
 
     A point stands at the end of its stretch, and has the stretch's highest delays. In `gaps` nothing was acknowledged:
-    no curve goes through them but the plan's, which goes to `rows_max`. `in_steps`: the rows of a transaction are there
-    at once, and are told by the time since the one before.
+    only the plan's curve goes through them; it ends at `rows_max`. `in_steps`: the rows of a transaction arrive at
+    once, and are spread over the time since the transaction before.
     """
     if not run.samples:
         return Line(_NOTHING, _NOTHING, *(np.empty((count, 0)) for count in (3, 3, 2, 2)))
@@ -139,21 +139,21 @@ def line(
 
 
 def _between_steps(at_s: Floats, rows: Floats) -> Floats:
-    """As if the rows of each step had come one after the other since the step before."""
+    """As if the rows of each step had arrived evenly since the step before."""
     steps = np.flatnonzero(np.diff(rows, prepend=-1.0) > 0)
     between: Floats = np.interp(at_s, at_s[steps], rows[steps])
     return between
 
 
 def _broken(at_s: Floats, points: Floats, part: Ints) -> tuple[Floats, Floats]:
-    """With a point of nothing where two points have a gap between them, and none in it."""
+    """With a point of NaN where two points have a gap between them, and no point in it."""
     breaks = np.flatnonzero(np.diff(part // 2) > 0) + 1
     middle_s = (at_s[breaks - 1] + at_s[breaks]) / 2
     return np.insert(at_s, breaks, middle_s), np.insert(points, breaks, np.nan, axis=1)
 
 
 def _planned_rows(run: Run, rows: Floats, at_s: Floats, where_s: Floats) -> Floats:
-    """As many rows as the rate has due by then, from when the first one moved."""
+    """The rows that are due by then at the rate, from when the first one moved."""
     moved = np.flatnonzero(rows > run.first_rows)
     if run.rows_per_s is None or not len(moved):
         return np.full(len(where_s), np.nan)
@@ -162,7 +162,7 @@ def _planned_rows(run: Run, rows: Floats, at_s: Floats, where_s: Floats) -> Floa
 
 
 def _planned_events(run: Run, at_s: Floats, event_s: Floats, where_s: Floats) -> Floats:
-    """The event time that the speed has due by then, from when the first one went out."""
+    """The event time that is due by then at the speed, from when the first row went out."""
     known = np.flatnonzero(~np.isnan(event_s))
     if run.speed is None or not len(known):
         return np.full(len(where_s), np.nan)
