@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from replay.checkpoint.content import MAGIC, Checkpoint, Damaged, dumps, loads
-from replay.errors import CheckpointUnwritable, Locked, StateConflict
+from replay.errors import CheckpointUnwritable, Locked, StateConflict, UsageError
 
 
 def this_instance() -> str:
@@ -201,3 +201,11 @@ class CheckpointFile:
             where=str(self.path),
             todo="mend the folder or name another with --checkpoint, then run again: it resumes from the last save",
         )
+
+
+def existing(path: Path) -> Checkpoint:
+    """The checkpoint at this path. Raises `UsageError` if there is none, `StateConflict` if it is damaged."""
+    found = CheckpointFile(path).load()
+    if found is None:
+        raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
+    return found

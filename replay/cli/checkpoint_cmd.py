@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from replay.checkpoint.describe import describe
+from replay.checkpoint.file import existing
 from replay.cli import parse, resolve
 from replay.cli.call import Call, stop_on_signals
 from replay.cli.options.looking import CheckpointFile, Forgetting, Rebuilding
@@ -12,19 +14,19 @@ from replay.cli.options.sending import Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.terminal import Terminal, draws
-from replay.delivery import admin
+from replay.delivery import rebuild as rebuilding
 from replay.errors import BEGIN_ANEW
 
 
 def show(call: Call) -> None:
-    call.results.pairs(admin.describe(admin.show(call.of(CheckpointFile).path)))
+    call.results.pairs(describe(existing(call.of(CheckpointFile).path)))
 
 
 def reset(call: Call) -> None:
     path = call.of(CheckpointFile).path
     if not call.of(Forgetting).yes:
         typer.confirm(f"Forget {path}? The next run sends all rows again, and the topic keeps the old ones", abort=True)
-    admin.reset(path)
+    rebuilding.reset(path)
     typer.echo(f"{path} is forgotten")
 
 
@@ -36,5 +38,5 @@ def rebuild(call: Call) -> None:
     offsets = parse.parse_offsets(first, "--first-offsets") if first else None
     console = call.console
     with Terminal(console, options.progress_interval_s, bar=draws(console)).live() as terminal:
-        rebuilt = admin.rebuild(options, offsets, stop_on_signals(BEGIN_ANEW), terminal)
-    call.results.pairs(admin.describe(rebuilt))
+        rebuilt = rebuilding.rebuild(options, offsets, stop_on_signals(BEGIN_ANEW), terminal)
+    call.results.pairs(describe(rebuilt))

@@ -25,11 +25,9 @@ from replay.cli.terminal import Terminal, draws
 from replay.delivery import job
 from replay.delivery.options import Pace, RunOptions
 from replay.errors import BrokerUnavailable, ExitCode, InputError
-from replay.kafka.cluster import Cluster
+from replay.kafka.cluster import connect
 from replay.kafka.embedded import EmbeddedBroker
 from replay.kafka.options import KafkaOptions
-from replay.kafka.patience import Patience
-from replay.kafka.trouble import Trouble
 from replay.model import SystemClock
 from replay.signals import Stop
 from replay.source.options import SourceOptions
@@ -125,12 +123,7 @@ def _saved_row(checkpoint: Path) -> int:
         return 0
 
 
-def _cluster(kafka: KafkaOptions, terminal: Terminal) -> Cluster:
-    clock = SystemClock()
-    return Cluster(kafka, Patience(clock, kafka.broker_timeout_s, lambda: None, Trouble(terminal, clock)))
-
-
 def _records_in(kafka: KafkaOptions, terminal: Terminal) -> int:
-    with closing(_cluster(kafka, terminal)) as cluster:
+    with closing(connect(kafka, terminal, SystemClock(), lambda: None)) as cluster:
         topic = cluster.topic()
         return sum(cluster.high_watermarks(topic)) if topic else 0

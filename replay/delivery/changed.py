@@ -15,8 +15,8 @@ from replay.delivery.options import Delivery, WhenChanged
 from replay.delivery.preflight import Context
 from replay.delivery.session import ENCODE_ROWS, slices
 from replay.errors import StateConflict
-from replay.kafka.cluster import Topic
 from replay.kafka.partitioner import partitioner
+from replay.kafka.topic import Topic
 from replay.model import Encoded, Fate, PartitionMark, Position, Progress
 from replay.position import InputPrint
 from replay.record.encoder import Encoder

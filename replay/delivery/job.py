@@ -36,12 +36,13 @@ from replay.delivery.preflight import (
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Stopped
-from replay.kafka.cluster import Cluster, Topic
+from replay.kafka.cluster import Cluster
 from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
 from replay.kafka.self_test import SelfTest
-from replay.kafka.topic_watch import Identity, TopicWatch
+from replay.kafka.topic import Identity, Topic
+from replay.kafka.topic_watch import TopicWatch
 from replay.kafka.trouble import Trouble
 from replay.model import Clock, SystemClock
 from replay.signals import Stop

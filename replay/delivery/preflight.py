@@ -22,7 +22,8 @@ from replay.delivery.session import SLEEP_MAX_S, lead_rows_max, refuse_bad_rows
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
 from replay.errors import StateConflict, UsageError
-from replay.kafka.cluster import Cluster, Topic
+from replay.kafka.cluster import Cluster
+from replay.kafka.topic import Topic
 from replay.kafka.topic_check import check_topic, limits_times, topic_warnings
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import PARTITION, Batch, Clock, Fate, Position, Progress, SpanNs, SymbolTable, count_fates, reasons

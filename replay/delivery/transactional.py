@@ -26,10 +26,10 @@ from replay.delivery.session import FULL_WAIT_S, Session
 from replay.delivery.snapshot import STARTING_OVER
 from replay.errors import Locked, ProducerFatal, StateConflict, UsageError
 from replay.identity import without_tables
-from replay.kafka.cluster import Topic
 from replay.kafka.options import TopicSpec
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
+from replay.kafka.topic import Topic
 from replay.model import Fenced, Position, Progress, Resync
 
 BACKOFF_S = 0.5  # before a new producer: the coordinator may be moving

@@ -1,7 +1,7 @@
 """The cluster around a replay: topic metadata, watermarks, the topic's tail.
 
-Every read retries until the broker deadline: with
-a leader failing over, a healthy cluster answers a watermark query with an error or not at all for seconds.
+Every read retries until the broker deadline: with a leader failing over, a healthy cluster answers a watermark query
+with an error or not at all for seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -24,25 +24,14 @@ from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.settings import client_settings
-from replay.kafka.topic_watch import Identity
+from replay.kafka.topic import Identity, Topic
+from replay.kafka.trouble import Trouble
+from replay.model import Clock
+from replay.reporter import Reporter
 
 T = TypeVar("T")
 
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """What a replay needs to know about its topic. `config` is empty where the broker does not tell."""
-
-    cluster_id: str
-    name: str
-    topic_id: str
-    partitions: int
-    replication: int
-    brokers: int = 1  # of the cluster
-    config: Mapping[str, str] = field(default_factory=dict)
-    replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +83,17 @@ class Cluster:
             config={} if is_mock else self._config(ResourceType.TOPIC, name),
             replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
         )
+
+    def existing_topic(self, todo: str) -> Topic:
+        """The topic of the replay as it is now. Raises `UsageError` with `todo` where there is none."""
+        topic = self.topic()
+        if topic is None:
+            raise UsageError(
+                f"there is no topic {self._options.topic} at {self._options.bootstrap_servers}",
+                where="--topic",
+                todo=todo,
+            )
+        return topic
 
     def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> Topic:
         """Create a topic, and wait until it is there: a node that is asked next may not have heard of it yet."""
@@ -263,6 +263,11 @@ class Cluster:
             return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
 
         return self._retry("read the topic's watermarks", attempt)
+
+
+def connect(options: KafkaOptions, report: Reporter, clock: Clock, check_stop: Callable[[], None]) -> Cluster:
+    """For what is not a run: no outage is counted."""
+    return Cluster(options, Patience(clock, options.broker_timeout_s, check_stop, Trouble(report, clock)))
 
 
 def _identity(described: Any, seconds: float) -> Identity:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from replay.errors import UsageError
 
 if TYPE_CHECKING:
-    from replay.kafka.cluster import Topic
+    from replay.kafka.topic import Topic
     from replay.model import SpanNs
 
 _NO_LIMIT = 2**63 - 1  # Kafka's "none" for a limit in milliseconds

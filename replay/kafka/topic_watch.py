@@ -7,10 +7,10 @@ an outage. Either way rows that were acknowledged are gone, and no more may foll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from replay.errors import StateConflict
+from replay.kafka.topic import Identity
 from replay.model import Clock
 from replay.reporter import Reporter
 
@@ -21,14 +21,6 @@ GONE_ANSWERS = 3
 """A topic counts as deleted once so many answers in a row say so: a broker that starts up may not know it yet."""
 
 GONE_GAP_S = 0.5  # between those answers
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which topic a name stands for. No id: there is no such topic."""
-
-    topic_id: str = ""
-    partitions: int = 0
 
 
 class Question(Protocol):

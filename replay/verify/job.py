@@ -73,13 +73,7 @@ def _verify(options: VerifyOptions, report: Display, clock: Clock, check_stop: C
     look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
-        topic = cluster.topic()
-        if topic is None:
-            raise UsageError(
-                f"there is no topic {options.kafka.topic} at {options.kafka.bootstrap_servers}",
-                where="--topic",
-                todo="check the name and --bootstrap-servers",
-            )
+        topic = cluster.existing_topic("check the name and --bootstrap-servers")
         ranges = _ranges(options, *cluster.watermarks(topic), report)
     comparison = _Comparison(options, ranges, source, report, patience, check_stop)
     for with_times in (True, False) if options.source.records.has_event_times else (False,):

@@ -9,7 +9,7 @@ from pathlib import Path
 from loguru import logger
 
 from replay.checkpoint.content import JobState
-from replay.delivery.admin import show
+from replay.checkpoint.file import existing
 from replay.delivery.job_name import JobName
 from replay.delivery.known_tables import as_known
 from replay.delivery.options import RunOptions
@@ -49,7 +49,7 @@ def by_checkpoint(what: VerifyOptions, name: JobName, checkpoint: str) -> Verify
 
 def read_back(options: RunOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """Compare what this replay wrote, and maybe others since, with the source. `check_stop` raises when stopped."""
-    starts = list(show(options.checkpoint).first_offsets)
+    starts = list(existing(options.checkpoint).first_offsets)
     source = as_known(options.source, options.checkpoint, also_done=True)
     what = VerifyOptions(source, options.kafka, starts=starts, allow_foreign=True)
     return verify(what, report, SystemClock(), check_stop)
@@ -70,7 +70,7 @@ def find(name: JobName, topic: str, checkpoint: str) -> Written | None:
             return None
     else:
         return None
-    saved = show(path)
+    saved = existing(path)
     if saved.state is JobState.EMPTY:
         logger.info("{} says that there was no row to send: all of topic {} is looked at", path, topic)
         return None

@@ -20,7 +20,8 @@ from replay.delivery.tally import Tally
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.statistics import BrokerStatistics
-from replay.kafka.topic_watch import Identity, TopicWatch
+from replay.kafka.topic import Identity
+from replay.kafka.topic_watch import TopicWatch
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
 from replay.record.encoder import Encoder
 from replay.signals import Stop

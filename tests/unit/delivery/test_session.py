@@ -29,7 +29,8 @@ from replay.errors import (
     UsageError,
 )
 from replay.kafka.statistics import BrokerStatistics
-from replay.kafka.topic_watch import ASK_EVERY_S, Identity
+from replay.kafka.topic import Identity
+from replay.kafka.topic_watch import ASK_EVERY_S
 from replay.model import PartitionMark, Progress, Resync
 from tests.unit.fakes import T0_US, Bench, Error, Row, run_options, trades
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from replay.errors import ExitCode, UsageError
-from replay.kafka.cluster import Topic
+from replay.kafka.topic import Topic
 from replay.kafka.topic_check import check_topic, limits_times, topic_problems, topic_warnings
 
 DAY_MS = 86_400_000

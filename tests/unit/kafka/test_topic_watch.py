@@ -7,7 +7,8 @@ from collections import deque
 import pytest
 
 from replay.errors import StateConflict
-from replay.kafka.topic_watch import ASK_EVERY_S, GONE_ANSWERS, Identity, TopicWatch
+from replay.kafka.topic import Identity
+from replay.kafka.topic_watch import ASK_EVERY_S, GONE_ANSWERS, TopicWatch
 from tests.unit.fakes import FakeClock, FakeCluster, Told
 
 KNOWN = Identity("id-1", 6)

@@ -1,4 +1,4 @@
-"""`replay checkpoint show | reset | rebuild`: what it says, forgetting it, making it again from the topic."""
+"""`replay checkpoint reset | rebuild`: forgetting a checkpoint, and making it again from the topic."""
 
 from __future__ import annotations
 
@@ -19,79 +19,12 @@ from replay.delivery.session import lead_rows_max
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
 from replay.errors import StateConflict, UsageError
-from replay.kafka.cluster import Cluster, Topic
-from replay.kafka.options import KafkaOptions
+from replay.kafka.cluster import connect
 from replay.kafka.partitioner import partitioner
-from replay.kafka.patience import Patience
-from replay.kafka.trouble import Trouble
 from replay.model import Clock, PartitionMark, Progress, SystemClock
 from replay.signals import Stop
 from replay.source.files.trust import until_true
 from replay.source.source import Source
-from replay.units import utc
-
-
-def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    """What the checkpoint says, as pairs of label and text."""
-    job, position = checkpoint.job, checkpoint.progress.position
-    state = {
-        JobState.RUNNING: "running, or stopped without a word: rows behind the position may be in the topic",
-        JobState.CLEAN: "stopped cleanly: no row behind the position is in the topic",
-        JobState.DONE: "done",
-        JobState.EMPTY: "empty: there was no row to send; the next run looks again",
-    }[checkpoint.state]
-    marks = (
-        f"{p}: {mark.next_offset:,}" + (f" (+{mark.ahead_rows:,} rows ahead)" if mark.ahead_rows else "")
-        for p, mark in enumerate(checkpoint.progress.marks)
-    )
-    return [
-        ("state", state),
-        ("next row", f"{position.row:,} of {job.rows:,}"),
-        ("rows", checkpoint.counts.text()),
-        ("saved", f"{utc(checkpoint.saved_at_s)} by {checkpoint.instance}"),
-        ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
-        ("next offsets", ", ".join(marks)),
-        ("encoder", f"{job.encoder}, partitioner {job.partitioner} over {job.partitions} partitions"),
-        *((name, value) for name, value in job.options.items() if value),
-        *(
-            (f"input {number}", f"{each.name}: next row {cursor:,} of {each.rows:,}")
-            for number, (each, cursor) in enumerate(zip(job.inputs, position.cursors, strict=True))
-        ),
-    ]
-
-
-def standing(checkpoint: Checkpoint) -> str:
-    """`at row 12,345 of 20,000 (running)`."""
-    row, rows = checkpoint.progress.position.row, checkpoint.job.rows
-    return f"at row {row:,} of {rows:,} ({checkpoint.state.value}), saved {utc(checkpoint.saved_at_s)}"
-
-
-def look_at_topic(kafka: KafkaOptions, report: Display, stop: Stop, clock: Clock | None = None) -> Topic:
-    """The topic as it is; raises `UsageError` if there is none."""
-    clock = clock or SystemClock()
-    patience = Patience(clock, kafka.broker_timeout_s, stop.check, Trouble(report, clock))
-    with closing(Cluster(kafka, patience)) as cluster:
-        topic = cluster.topic()
-    if topic is None:
-        raise UsageError(
-            f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
-            where="--topic",
-            todo="check the name; replay run creates it with --create-topic",
-        )
-    return topic
-
-
-def load(path: Path) -> Checkpoint | None:
-    """The checkpoint, if there is one; raises `StateConflict` if it is damaged."""
-    return CheckpointFile(path).load()
-
-
-def show(path: Path) -> Checkpoint:
-    """The same; raises `UsageError` if there is none."""
-    found = load(path)
-    if found is None:
-        raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
-    return found
 
 
 def reset(path: Path) -> None:
@@ -104,9 +37,7 @@ def reset(path: Path) -> None:
         seen.place_beside(path).unlink(missing_ok=True)
 
 
-def rebuild(
-    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display, clock: Clock | None = None
-) -> Checkpoint:
+def rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display) -> Checkpoint:
     """A checkpoint that says what the topic holds: its records are matched with the source's rows from row 0 on.
 
     `first_offsets`: where this replay began in each partition; None for the beginning of the topic. The result
@@ -120,7 +51,7 @@ def rebuild(
         )
     return until_true(
         options.source,
-        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report, clock or SystemClock()),
+        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report, SystemClock()),
         report.warning,
     )
 
@@ -141,8 +72,7 @@ def _rebuild(
                 where=str(file.path),
                 todo="move it away first, or forget it with: replay checkpoint reset",
             )
-        patience = Patience(clock, options.kafka.broker_timeout_s, stop.check, Trouble(report, clock))
-        with closing(Cluster(options.kafka, patience)) as cluster:
+        with closing(connect(options.kafka, report, clock, stop.check)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, Tally(source.rows))
             topic = find_topic(context, None)
             low, high = cluster.watermarks(topic)

@@ -1,0 +1,111 @@
+"""A plan as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from replay.delivery.plan import SHOWN_MAX, Plan, utc_ns
+from replay.delivery.scan import HOUR_NS, Scan
+from replay.units import duration
+
+BARS_MAX = 48
+"""Lines of the histogram: two days of hours; longer spans get wider bars."""
+
+
+def size_text(size: float) -> str:
+    """`1.5 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1_000:
+            return f"{size:.3g} {unit}"
+        size /= 1_000
+    return f"{size:,.3g} TB"
+
+
+def bars(counts: dict[int, int], lines_max: int = BARS_MAX, width: int = 40) -> list[tuple[str, int, str]]:
+    """A histogram of hours: moment, records, bar; neighbouring hours together, so that it fits."""
+    if not counts:
+        return []
+    low, high = min(counts), max(counts) + 1
+    step = next(hours for hours in _STEPS_H if (high - 1) // hours - low // hours < lines_max)
+    sums = Counter[int]()
+    for hour, rows in counts.items():
+        sums[hour // step] += rows
+    most = max(sums.values())
+    lines = []
+    for at in range(low // step, (high - 1) // step + 1):
+        moment = (utc_ns(at * step * HOUR_NS) or "")[:16].replace("T", " ")
+        lines.append((moment, sums[at], "█" * round(width * sums[at] / most) or ("▏" if sums[at] else "")))
+    return lines
+
+
+_STEPS_H = (1, 2, 3, 6, 12, 24, 48, 7 * 24, 14 * 24, 28 * 24, 91 * 24, 365 * 24, 3650 * 24, 10**9)
+
+
+def plan_text(plan: Plan) -> Group:
+    """Tables for a terminal."""
+    parts: list[Any] = [_files_table(plan), _totals(plan)]
+    if plan.scan is not None:
+        parts += [_symbols_table(plan.scan), *([_partitions_table(plan)] if plan.partitions else [])]
+        chart = Table("from (UTC)", "records", "", title="trades over time")
+        for moment, rows, bar in bars(plan.scan.hours):
+            chart.add_row(moment, f"{rows:,}", bar)
+        parts.append(chart)
+    parts += [Text(f"! {problem}") for problem in plan.problems]
+    if plan.scan is None:
+        parts.append(Text("symbols, partitions, bad rows and the histogram: add --scan, which reads every row"))
+    return Group(*parts)
+
+
+def _files_table(plan: Plan) -> Table:
+    table = Table("file", "rows", "size", "from (UTC)", "to", title="files, in order")
+    order = sorted(plan.files, key=lambda file: (file.first_ns is None, file.first_ns or 0))
+    for file in order[:SHOWN_MAX]:
+        ends = ((utc_ns(ns) or "?").removesuffix("Z") for ns in (file.first_ns, file.last_ns))
+        table.add_row(file.path, f"{file.rows:,}", size_text(file.size_bytes), *ends)
+    if len(order) > SHOWN_MAX:
+        table.add_row(f"... and {len(order) - SHOWN_MAX:,} more", "", "", "", "")
+    return table
+
+
+def _totals(plan: Plan) -> Table:
+    table = Table(show_header=False, box=None)
+    pruned = f", of {plan.rows_all:,}: row groups that cannot match are left out" if plan.rows < plan.rows_all else ""
+    table.add_row("rows", f"{plan.rows:,}{pruned}")
+    if plan.picked:
+        table.add_row("picked", plan.picked)
+    if plan.scan is not None:
+        table.add_row("records", f"{plan.scan.records:,}")
+    if plan.tables:
+        table.add_row("tables", plan.tables)
+    table.add_row("files", f"{len(plan.files):,}, {size_text(plan.size_bytes)}; at most {plan.open_max:,} at a time")
+    table.add_row("in the topic", f"{size_text(plan.topic_bytes)} without compression")
+    if plan.first_ns is not None and plan.last_ns is not None:
+        span_s = (plan.last_ns - plan.first_ns) / 1e9
+        table.add_row("event time", f"{utc_ns(plan.first_ns)} to {utc_ns(plan.last_ns)}, {duration(span_s)}")
+    for first, last in plan.gaps_ns[:SHOWN_MAX]:
+        table.add_row("gap", f"{utc_ns(first)} to {utc_ns(last)}, {duration((last - first) / 1e9)}")
+    if plan.duration_s is not None:
+        table.add_row("takes", duration(plan.duration_s))
+    if plan.checkpoint:
+        table.add_row("checkpoint", plan.checkpoint)
+    return table
+
+
+def _symbols_table(scan: Scan) -> Table:
+    table = Table("symbol", "records", title=f"{len(scan.symbols):,} symbols")
+    for symbol, rows in list(scan.symbols.items())[:SHOWN_MAX]:
+        table.add_row(symbol, f"{rows:,}")
+    return table
+
+
+def _partitions_table(plan: Plan) -> Table:
+    mean = sum(plan.partitions) / len(plan.partitions)
+    table = Table("partition", "records", "of the mean", title=f"skew {max(plan.partitions) / mean:.2f}")
+    for partition, rows in enumerate(plan.partitions):
+        table.add_row(str(partition), f"{rows:,}", f"{rows / mean:.2f}")
+    return table
