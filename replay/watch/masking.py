@@ -1,6 +1,6 @@
-"""What may be shown of a configuration: secrets are recognized by the name of what holds them, and left out. Pure.
+"""What may be shown of a configuration. A secret is recognized by the name of what holds it. Pure.
 
-Rather one value too many is hidden than one too few: a path to a key is masked as well.
+In doubt a value is hidden: a path to a key is masked as well.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)[^&\s'\"]+", re.IGNO
 
 
 def is_secret(name: str) -> bool:
-    """Whether what has this name is never shown."""
+    """Whether the value under this name is never shown."""
     return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
 
 
 def masked(name: str, value: object, *, secret: bool = False) -> str:
-    """The value as text, without secrets. `secret`: it came by reference, so that all of it is one."""
+    """The value as text, without secrets. `secret`: it came by reference, so that the whole value is a secret."""
     if value is None:
         return ""
     if secret or is_secret(name):
@@ -41,7 +41,7 @@ def masked(name: str, value: object, *, secret: bool = False) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """Assignments to a secret name (`-X sasl.password=…`), and what a URI tells of its user."""
+    """Without what is assigned to a secret name (`-X sasl.password=…`), and without user and password of a URI."""
     assignment = _ASSIGNMENT.match(text)
     if assignment is not None and is_secret(assignment["name"]):
         return assignment[0] + MASK

@@ -1,7 +1,7 @@
-"""Tell somebody how a run ended: a webhook, or a command. It takes ten seconds at most, and never fails a run.
+"""Notifies a webhook or a command of how a run ended. It takes ten seconds at most, and never fails a run.
 
-What is told is the summary (see `summary.py`) and one sentence. It holds no options, and so no secrets; a webhook's
-address is often one itself, so that messages name its host only.
+It sends the summary (see `summary.py`) and one sentence. They hold no options, and so no secrets. The address of a
+webhook is often a secret itself, so that messages name its host only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Notify:
 
 
 def parse_notify(text: str, on: NotifyOn = NotifyOn.FAILURE) -> Notify:
-    """`https://…` or a command line. Raises `UsageError` for what would fail in the end: then it would be too late."""
+    """`https://…` or a command line. Raises `UsageError` for what cannot work: at the end it would be too late."""
     if re.match(r"https?://", text, re.IGNORECASE):
         try:
             parts = urlsplit(text)
@@ -91,7 +91,7 @@ def sentence(document: Mapping[str, Any]) -> str:
 
 
 def send(notify: Notify, document: Mapping[str, Any], to: Reporter) -> None:
-    """Tell of this end, if it is one to be told of. What goes wrong is a warning."""
+    """Notifies of this end, if it is one of those that are wanted. A failure to do so is a warning."""
     done = document["exit_code"] == ExitCode.DONE
     if notify.on is not NotifyOn.ALWAYS and done != (notify.on is NotifyOn.SUCCESS):
         return
@@ -101,7 +101,7 @@ def send(notify: Notify, document: Mapping[str, Any], to: Reporter) -> None:
     def deliver() -> None:
         try:
             _post(notify.url, data) if notify.url else _run(notify.command, document, data)
-        except Exception as error:  # whatever it is, the run has ended as it has ended
+        except Exception as error:  # whatever it is, it does not change how the run ended
             failures.append(_reason(error))
 
     if not within(TIMEOUT_S + 2 * _KILL_S, deliver):
@@ -120,15 +120,15 @@ def _post(url: str, data: bytes) -> None:
 
 
 def _run(command: tuple[str, ...], document: Mapping[str, Any], data: bytes) -> None:
-    """In a session of its own, so that what it has started is ended with it."""
-    told = {f"REPLAY_RUN_{name.upper()}": _text(value) for name, value in document.items()}
-    told["REPLAY_RUN_TEXT"] = sentence(document)
+    """In a session of its own, so that processes which it has started end with it."""
+    variables = {f"REPLAY_RUN_{name.upper()}": _text(value) for name, value in document.items()}
+    variables["REPLAY_RUN_TEXT"] = sentence(document)
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,  # standard output is the run's own result
         stderr=subprocess.PIPE,
-        env={**os.environ, **told},
+        env={**os.environ, **variables},
         start_new_session=True,
     ) as process:
         try:

@@ -1,6 +1,6 @@
 """Plots over time as SVG text, drawn by matplotlib. Colours are CSS variables, so that one drawing serves both themes.
 
-Each plot is drawn twice, for a wide and for a narrow page: text that is scaled down to a phone cannot be read.
+Each plot is drawn twice, for a wide and for a narrow page: scaled down to a phone, its text could not be read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from replay.watch.report.series import Line, TimeAxis, line, outages_of
 
 _DAY_S = 86_400.0  # matplotlib counts time in days since 1970
 
-# Colours that matplotlib writes and the page replaces by its own.
+# Colours that matplotlib writes. They stand for variables of the page.
 _INK, _GRID, _OUTAGE, _PAUSE, _RESUME = "#010101", "#020202", "#030303", "#040404", "#050505"
 _LINES = ("#060606", "#070707", "#080808")
 _GOOD, _BAD, _OPEN = "#090909", "#0a0a0a", "#0b0b0b"
@@ -61,7 +61,7 @@ _STYLE: dict[str, Any] = {
     "text.color": _INK,
 }
 
-_LOWEST_S, _HIGHEST_S = 1e-5, 1e4  # what `Lateness` can tell apart
+_LOWEST_S, _HIGHEST_S = 1e-5, 1e4  # the range of `Lateness`
 
 
 class Width(Enum):
@@ -72,7 +72,7 @@ class Width(Enum):
 
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 62, 32, 20, 24
-"""Around the axes of every drawing, so that a moment is at the same place in all of them."""
+"""Margins of every drawing. They are equal, so that a moment is at the same place in all of them."""
 
 _TIMELINE_PX = 34  # height of the bars
 
@@ -81,7 +81,7 @@ Kind = Enum("Kind", ["RATE", "ROWS", "EVENTS", "DELAY"])
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`lines` picks the rows of a `Line` that are drawn, the first as many as there are `labels`."""
+    """`lines` picks the curves of a `Line`, one a row of the array. As many are drawn as there are `labels`."""
 
     name: str
     labels: tuple[str, ...]
@@ -99,7 +99,7 @@ ACK_LATENCY = Plot("ack-latency", ("median", "99 %", "highest"), lambda each: ea
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What every drawing of a page has in common."""
+    """What all drawings of a page have in common."""
 
     runs: Sequence[Run]
     axis: TimeAxis
@@ -127,7 +127,7 @@ def svg(plot: Plot, width: Width, story: Story) -> str:
 
 
 def timeline(width: Width, story: Story) -> str:
-    """The runs as bars in the colour of how they ended, with their numbers, and what is marked."""
+    """The runs as bars in the colour of how they ended, and the marks with their numbers."""
     across, _, text_px, *_ = width.value
     colours = {RunState.DONE: _GOOD, RunState.STOPPED: _OPEN, RunState.RUNNING: _OPEN}
 
@@ -153,7 +153,7 @@ def _svg(name: str, width: Width, down: int, story: Story, draw: Callable[[Any],
     across, _, text_px, ticks_max, _ = width.value
     style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": f"{name}-{width.name}", "font.size": text_px}
     with mpl.rc_context():
-        mpl.rcdefaults()  # a matplotlibrc of this machine's user has no say
+        mpl.rcdefaults()  # a matplotlibrc of this machine's user does not count
         mpl.rcParams.update(style)
         figure = Figure(figsize=(across / 72, down / 72))
         axes = figure.add_axes(
@@ -172,14 +172,14 @@ def _svg(name: str, width: Width, down: int, story: Story, draw: Callable[[Any],
 
 
 def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
-    """The runs one behind the other, with gaps between them. Returns all values drawn, to choose the axis by."""
+    """The runs one after the other, with gaps between them. Returns all values drawn: the axis is chosen by them."""
     gap = np.full((3, 1), np.nan)
     places = np.concatenate([part for each in lines for part in (each.place_s / _DAY_S, [np.nan])])
     parts = [part for each in lines for part in (plot.lines(each), gap)]
     drawn = []
     for number, (label, colour, dashes) in enumerate(zip(plot.labels, _LINES, _DASHES, strict=False)):
         values = np.concatenate([part[number] for part in parts])
-        if number and np.isnan(values).all():  # the highest was not recorded in former times
+        if number and np.isnan(values).all():  # older versions did not record the highest
             continue
         shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.kind is Kind.DELAY else values
         if plot.kind is Kind.EVENTS:
@@ -195,8 +195,8 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
 
 
 def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Mark], across: int) -> None:
-    """Spans as hatched bands, resumes as lines where rows go on, behind a band as long as it took to find out where;
-    numbers on top, as long as they do not collide."""
+    """Outages and pauses as hatched bands. A resume as a line where rows go on, after a band for the time before it.
+    Numbers on top, where they do not collide."""
     colours = {MarkKind.OUTAGE: _OUTAGE, MarkKind.PAUSE: _PAUSE, MarkKind.RESUME: _RESUME}
     free_from = -math.inf
     for number, mark in enumerate(marks, 1):
@@ -230,7 +230,7 @@ def _lay_out_time(axes: Any, axis: TimeAxis, ticks_max: int, zone: tzinfo) -> No
 
 
 def _lay_out_values(axes: Any, plot: Plot, drawn: Floats, zone: tzinfo) -> None:
-    """Rows and rates from 0 on; delays in decades, so that a good millisecond and a bad minute fit."""
+    """Rows and rates from 0 on. Delays on a logarithmic axis, so that milliseconds and minutes fit."""
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.5, alpha=0.6)
     axes.set_axisbelow(True)
     if plot.kind is Kind.EVENTS:
@@ -263,9 +263,10 @@ def _delay(seconds: float, _: int) -> str:
 
 
 def _for_page(written: str) -> str:
-    """Only the `<svg>` element, with colours as variables, the page's font, and no id that nothing refers to.
+    """Only the `<svg>` element, with colours as variables, in the page's font, without ids that nothing refers to.
 
-    Matplotlib numbers its ids from 1 in each drawing; those that are referred to are hashes, different in each.
+    matplotlib numbers its ids from 1 in each drawing, so that they would collide. Ids that are referred to are hashes,
+    different in each drawing.
     """
     root = ET.fromstring(written)
     used = set(re.findall(r"(?:url\(|href=\")#([\w.-]+)", written))
@@ -280,7 +281,7 @@ def _for_page(written: str) -> str:
                 element.set(name.rpartition("}")[2], _styled(value) if name == "style" else value)
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.set("aria-hidden", "true")  # what stands around it tells the same in words
+    root.set("aria-hidden", "true")  # the text around it says the same in words
     root.set("focusable", "false")
     return ET.tostring(root, encoding="unicode")
 

@@ -29,7 +29,7 @@ def collect(
     known = {place.key: place for place in (Place(path, path.stem, None) for path in named)}
     known |= {key: places.get(key, Place(Path(run.checkpoint), run.job, run.date)) for key, run in last.items()}
     found = {key: (place, _load(place.path)) for key, place in {**places, **known}.items()}
-    # Any JSON may lie here, such as a summary: what cannot be read counts where a replay has left its traces.
+    # The folder may hold other JSON, such as a summary. What cannot be read counts only where a replay left traces.
     statuses = [
         _with_changes(status(place, checkpoint, last.get(key), now_s), checkpoint, place.path)
         for key, (place, checkpoint) in found.items()
@@ -39,7 +39,7 @@ def collect(
 
 
 def _with_changes(made: Status, found: Checkpoint | str | None, path: Path) -> Status:
-    """What came or went since a replay was done, or was empty: by the files themselves, without reading Parquet."""
+    """With the files that came or went since a replay was done or empty. It reads no Parquet."""
     if not isinstance(found, Checkpoint) or made.state not in (ReplayState.DONE, ReplayState.EMPTY):
         return made
     changed = seen.changed_since(path, found)
@@ -49,7 +49,7 @@ def _with_changes(made: Status, found: Checkpoint | str | None, path: Path) -> S
 
 
 def _places(state_dir: Path) -> Iterator[Place]:
-    """`JOB.json`, and `JOB/DATE.json`; also where only the generation before it is left."""
+    """`JOB.json` and `JOB/DATE.json`, also where only their previous generation is left."""
     for pattern in ("*.json", "*.json.prev", "*/*.json", "*/*.json.prev"):
         for path in state_dir.glob(pattern):
             whole = path.with_suffix("") if path.suffix == ".prev" else path

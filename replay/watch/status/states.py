@@ -20,8 +20,8 @@ from replay.watch.run import DAY_OFF, utf8
 
 
 class ReplayState(StrEnum):
-    """How a replay stands. STOPPED: by a signal, after a clean drain. EMPTY: there was no row to send. GONE: it was
-    done, and its checkpoint is away. UNKNOWN: there is neither a checkpoint nor a run."""
+    """STOPPED: by a signal, after a clean drain. EMPTY: there was no row to send. GONE: it was done, and its checkpoint
+    is missing. UNKNOWN: there is neither a checkpoint nor a run."""
 
     DONE = "done"
     EMPTY = "empty"
@@ -38,9 +38,9 @@ class ReplayState(StrEnum):
 class Status:
     """One replay. What is not known is None; times are seconds since 1970.
 
-    `in_topic_rows + not_selected_rows + bad_rows` are those of `of_rows` that are done with, as the checkpoint proves;
-    `done_rows` of `rows` is the position. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date
-    last came to its end. `changed` is what of its local files is not as it was then.
+    `in_topic_rows + not_selected_rows + bad_rows` of `of_rows` are done, as the checkpoint proves. `done_rows` of
+    `rows` is the position: the next row. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date last
+    came to its end. `changed` names what has changed in its local files since then.
     """
 
     job: str
@@ -67,7 +67,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A job without a success that is young enough; None: without any."""
+    """A job whose last success is too long ago. None: it never succeeded."""
 
     job: str
     age_s: float | None
@@ -164,9 +164,9 @@ def _age(at_s: float | None, now_s: float) -> float | None:
 def older_than(
     statuses: Iterable[Status], age_s: float, now_s: float, successes: Mapping[str, float] | None = None
 ) -> list[Stale]:
-    """Jobs whose last success, of whatever date, is older than this or missing: what a monitor asks for.
+    """Jobs whose last success, of any date, is older than this or missing: what a monitor asks for.
 
-    `successes` are those that the history knows; a later failure of the same date hides them in its status.
+    `successes` are those of the history: a later failure of the same date hides them in its status.
     """
     newest: dict[str, float | None] = {}
     for each in statuses:

@@ -1,4 +1,4 @@
-"""`replay status` for people: a table of what `status.py` found out."""
+"""`replay status` for people: a table."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _ago(age_s: float | None) -> str:
 
 
 def rough(seconds: float | None) -> str:
-    """`45 s`, `12 min`, `5 h`, `3 d`: enough to tell fresh from old."""
+    """`45 s`, `12 min`, `5 h`, `3 d`: exact enough for an age."""
     if seconds is None:
         return ""
     for unit_s, limit_s, unit in ((1, 90, "s"), (60, 5_400, "min"), (3_600, 172_800, "h")):
