@@ -39,8 +39,8 @@ class Status:
     """One replay. What is not known is None; times are seconds since 1970.
 
     `in_topic_rows + not_selected_rows + bad_rows` of `of_rows` are done, as the checkpoint proves. `done_rows` of
-    `rows` is the position: the next row. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date last
-    came to its end. `changed` names what has changed in its local files since then.
+    `rows` is the position: the next row. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date
+    last came to its end. `changed` names what has changed in its local files since then.
     """
 
     job: str
