@@ -1,6 +1,6 @@
 """All that watches a run, put around it: history, metrics, log fields; at its end a summary, a page, a notification.
 
-None of them ever ends a run, or changes how it ended.
+None of them can end a run, or change how it ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from replay.watch.metrics import export as metrics
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.report import collect as report_history
 from replay.watch.report import page as html_report
-from replay.watch.run import Outcome, RunInfo, outcome_of
+from replay.watch.run import Outcome, RunInfo, ending
 
 
 class Shown(Display, Protocol):
@@ -35,7 +35,7 @@ class Shown(Display, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What is wanted beside the history."""
+    """What is wanted beside the history, which is always written."""
 
     metrics: MetricsOptions
     summary_json: str | None = None
@@ -45,7 +45,7 @@ class WatchOptions:
 
 
 def checked(options: WatchOptions, *, places: bool = True) -> WatchOptions:
-    """The same. Raises `UsageError` for what would fail in the end: then it would be too late to say so."""
+    """The same options. Raises `UsageError` for what cannot work: at the end of the run it would be too late."""
     metrics.check(options.metrics)
     if options.report is not None:
         html_report.check_installed()
@@ -61,14 +61,14 @@ def checked(options: WatchOptions, *, places: bool = True) -> WatchOptions:
 
 @dataclass(slots=True)
 class Watched:
-    """A run that is watched: hand it the reporter, and say what came of reading the topic back."""
+    """A run that is watched. It is shown to `reporter`."""
 
     reporter: Display
     _recorder: Recorder
     verdict: Mapping[str, Any] | None = None
 
     def verified(self, verdict: Mapping[str, Any]) -> None:
-        """`Verdict.as_json()`."""
+        """The topic was read back and compared: `Verdict.as_json()`."""
         self.verdict = verdict
         self._recorder.verified(verdict)
 
@@ -77,29 +77,37 @@ class Watched:
 def watching(
     options: WatchOptions, history: History, info: RunInfo, to: Shown, clock: Clock | None = None
 ) -> Iterator[Watched]:
-    """What is to be told of the run's end is told once this is left: that it failed, if an error passes through."""
+    """Watches what happens inside. Once this is left, the summary, the page and the notification are made."""
     clock = clock or SystemClock()
     started_s = clock.now()
-    error: BaseException | None = None
     watched: Watched | None = None
-    with logged_as(info.job, info.date, info.run_id):  # also what is told of the end
-        try:
-            with (
-                recording(history, info, to, clock, at_once=False) as recorder,
-                metrics.exporting(
-                    options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
-                ) as exported,
-            ):
-                watched = Watched(exported, recorder)
-                yield watched
-        except BaseException as raised:
-            error = raised
-            row = to.last.done_rows if to.last is not None else None
-            mark(error, job=info.job, date=info.date, run_id=info.run_id, row=row)
-            raise
-        finally:
-            verdict = watched.verdict if watched is not None else None
-            _tell_end(options, history, info, outcome_of(error), to, to.last, verdict, started_s, clock.now())
+
+    def report(outcome: Outcome) -> None:
+        verdict = watched.verdict if watched is not None else None
+        _report(options, history, summary.summary(info, outcome, to.last, verdict, started_s, clock.now()), to)
+
+    with (
+        logged_as(info.job, info.date, info.run_id),  # also the warnings about the end
+        ending(report),
+        _marking(info, to),
+        recording(history, info, to, clock, at_once=False) as recorder,
+        metrics.exporting(
+            options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
+        ) as exported,
+    ):
+        watched = Watched(exported, recorder)
+        yield watched
+
+
+@contextmanager
+def _marking(info: RunInfo, to: Shown) -> Iterator[None]:
+    """An error that passes through gets the fields of this run's log lines."""
+    try:
+        yield
+    except BaseException as error:
+        row = to.last.done_rows if to.last is not None else None
+        mark(error, job=info.job, date=info.date, run_id=info.run_id, row=row)
+        raise
 
 
 def write_page(history: History, job: str, date: str | None, path: Path, now_s: float, zone: tzinfo) -> None:
@@ -107,33 +115,22 @@ def write_page(history: History, job: str, date: str | None, path: Path, now_s: 
     replace_file(path, html_report.render(report_history.collect(history, job, date, now_s), zone).encode())
 
 
-def _tell_end(
-    options: WatchOptions,
-    history: History,
-    info: RunInfo,
-    outcome: Outcome,
-    to: Display,
-    last: Snapshot | None,
-    verdict: Mapping[str, Any] | None,
-    started_s: float,
-    ended_s: float,
-) -> None:
-    """Each in its turn, whatever becomes of the others."""
-    document = summary.summary(info, outcome, last, verdict, started_s, ended_s)
+def _report(options: WatchOptions, history: History, document: Mapping[str, Any], to: Display) -> None:
+    """Each of them, whatever becomes of the others. `document` is the summary."""
     if options.summary_json is not None:
-        with _told(to, "the summary is not written"):
+        with _warning_only(to, "the summary is not written"):
             summary.write(options.summary_json, document, to)
     if options.report is not None:
-        with _told(to, "the report is not written"):
-            write_page(history, info.job, info.date, options.report, ended_s, options.zone)
+        with _warning_only(to, "the report is not written"):
+            write_page(history, document["job"], document["date"], options.report, document["ended_s"], options.zone)
     if options.notify is not None:
-        with _told(to, "nobody was notified"):
+        with _warning_only(to, "nobody was notified"):
             notify.send(options.notify, document, to)
 
 
 @contextmanager
-def _told(to: Display, what: str) -> Iterator[None]:
-    """Whatever goes wrong is a warning: how the run ended stands."""
+def _warning_only(to: Display, what: str) -> Iterator[None]:
+    """An error inside is a warning: it does not change how the run ended."""
     try:
         yield
     except (OSError, ReplayError) as error:

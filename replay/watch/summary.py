@@ -57,7 +57,7 @@ _LONG = frozenset({"starts", "ends", "examples"})
 """Parts of a verdict that grow with partitions and differences."""
 
 
-def write(target: str, document: dict[str, Any], to: Reporter) -> None:
+def write(target: str, document: Mapping[str, Any], to: Reporter) -> None:
     """All of it or nothing. The replay is over and its exit code stands, so that a failure here is a warning."""
     data = (json.dumps(document, indent=1) + "\n").encode()
     try:
