@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from replay.source.columns.schema import with_preset
+from replay.source.columns.presets import with_preset
 from replay.source.files.endings import LeftOut
 from replay.source.files.parquet_file import InputFile, open_file, open_files
 from replay.source.files.storage import InputPath, find

@@ -6,27 +6,23 @@ brought to one type is refused by file and column, before a row is read.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from replay.errors import InputError, UsageError
+from replay.errors import InputError
 from replay.identity import list_text, parts_text
 from replay.record.json_text import supports
+from replay.record.kinds import is_text
 from replay.record.options import Records
-from replay.source.columns import convert, presets
+from replay.source.columns import convert
+from replay.source.columns.names import check_names, fields_of, remedy
 from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.unify import unify
 from replay.source.files.parquet_file import InputFile
-from replay.source.options import ALL_FIELDS, METADATA, Columns
-
-MADE_BY_US = ("symbol", "price", "event_time")
-"""The names of the first three fields of every record."""
+from replay.source.options import METADATA, Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +71,14 @@ def resolve(
     files: Sequence[InputFile],
     columns: Columns,
     records: Records,
-    text_units: Callable[[Sequence[InputFile], str], Mapping[str, str]] = lambda _files, _column: {},
+    text_units: Callable[[Sequence[InputFile], str], Mapping[str, str]],
 ) -> Layout:
     """Raises `InputError` for a file that lacks a column or contradicts the others in its type.
 
     `text_units` tells what the texts of a column of times need, by file.
     """
     for file in files:
-        _check_names(file, columns, records)
+        check_names(file, columns, records)
     symbols = [_constant_symbol(file, columns) for file in files]
     texts = [
         file for file in files if columns.time_unit is None and is_text(file.schema.field(columns.event_time).type)
@@ -98,7 +94,7 @@ def resolve(
         event_time=part("event_time", columns.event_time, time_types, "a timestamp, an integer or ISO 8601 text"),
         fields=tuple(
             part(name, column, lambda _, kind: kind if supports(kind) else None, "a type that has a JSON form")
-            for name, column in _fields(files, columns, records)
+            for name, column in fields_of(files, columns, records)
         ),
         key=part("key", records.key_column, _text_type, "text") if records.key_column else None,
         partition=(
@@ -108,45 +104,6 @@ def resolve(
         ),
         files=tuple(map(FileLayout, symbols, units)),
     )
-
-
-def with_preset(columns: Columns, file: InputFile | None) -> Columns:
-    """The columns of a well-known layout, in the spelling of this file, where the options do not say otherwise."""
-    if columns.preset is None or file is None:
-        return columns
-    if columns.preset not in presets.names():
-        close = difflib.get_close_matches(columns.preset, presets.names(), n=1)
-        raise UsageError(
-            f"there is no preset {columns.preset!r}" + (f" (did you mean {close[0]}?)" if close else ""),
-            where="--preset",
-            todo="see them all with: replay presets",
-        )
-    preset = presets.fitting(columns.preset, file.schema.names)
-    if preset is None:
-        raise InputError(
-            f"this is not the layout {columns.preset}; the file has: {', '.join(map(repr, file.schema.names))}",
-            where=file.shown,
-            todo="see the columns of each layout with: replay presets; or name them with --map",
-        )
-    default = Columns()
-    symbol = preset.symbol or preset.hive_symbol
-    says: dict[str, Any] = {
-        "price": preset.price,
-        "event_time": preset.event_time,
-        "time_unit": preset.time_unit or None,
-        "price_scale": None if preset.price_scale is None else -Decimal(preset.price_scale).adjusted(),
-        "price_undefined": preset.price_undefined,
-        "fields": tuple(field for field in preset.fields if field in file.schema.names),
-    }
-    if columns.has_symbol_column:  # nothing was said of symbols
-        says |= {"symbol": symbol or default.symbol, "symbol_from": () if symbol else preset.symbol_from}
-    return replace(columns, **{k: v for k, v in says.items() if getattr(columns, k) == getattr(default, k)})
-
-
-def is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 # -- one column over all files ------------------------------------------------------------------------------
@@ -165,7 +122,7 @@ def _part(files: Sequence[InputFile], name: str, column: str, target: Target, ne
         became = target(file, kind)
         if became is None:
             raise InputError(
-                f"column {column!r} has type {kind}, and {name} needs {needs}", where=file.shown, todo=_remedy(name)
+                f"column {column!r} has type {kind}, and {name} needs {needs}", where=file.shown, todo=remedy(name)
             )
         kinds.append((file, became))
     unified = kinds[0][1]
@@ -238,76 +195,3 @@ def _time_unit(file: InputFile, columns: Columns) -> str | None:
             todo="name it with --time-unit s, ms, us or ns",
         )
     return unit
-
-
-# -- names --------------------------------------------------------------------------------------------------
-
-
-def _fields(files: Sequence[InputFile], columns: Columns, records: Records) -> list[tuple[str, str]]:
-    """Output name and input column of each further field."""
-    wanted = list(columns.fields)
-    if columns.fields == ALL_FIELDS:
-        used = {columns.price, columns.event_time, records.partition_column}
-        used |= {columns.symbol} if columns.has_symbol_column else set()
-        wanted = [name for name in dict.fromkeys(name for f in files for name in f.schema.names) if name not in used]
-    names = dict(columns.rename)
-    if unknown := names.keys() - set(wanted):
-        raise UsageError(
-            f"{', '.join(sorted(unknown))} is not among the fields that are sent",
-            where="--rename",
-            todo="name it with --fields, or use --fields all",
-        )
-    fields = [(names.get(column, column), column) for column in wanted]
-    seen = set(MADE_BY_US)
-    for name, column in fields:
-        if name in seen:
-            raise UsageError(
-                f"column {column!r} would be the second field named {name!r}",
-                where="--fields",
-                todo=f"give it another name with --rename {column}=NAME",
-            )
-        seen.add(name)
-    return fields
-
-
-def _check_names(file: InputFile, columns: Columns, records: Records) -> None:
-    needed = [("price", columns.price), ("event_time", columns.event_time)]
-    if columns.has_symbol_column:
-        needed.insert(0, ("symbol", columns.symbol))
-    if columns.fields != ALL_FIELDS:
-        needed += [("field", column) for column in columns.fields]
-    needed += [("key", column) for column in (records.key_column,) if column]
-    needed += [("partition", column) for column in (records.partition_column,) if column]
-    for part, column in needed:
-        count = file.schema.names.count(column)
-        if count != 1:
-            _refuse_name(file, part, column, count)
-        if part == "symbol" and file.rows and not is_text(file.schema.field(column).type):
-            raise InputError(
-                f"column {column!r} has type {file.schema.field(column).type}, and symbol needs text",
-                where=file.shown,
-                todo=_remedy(part),
-            )
-    if columns.fields == ALL_FIELDS and len(set(file.schema.names)) != len(file.schema.names):
-        twice = next(name for name in file.schema.names if file.schema.names.count(name) > 1)
-        _refuse_name(file, "field", twice, file.schema.names.count(twice))
-
-
-def _refuse_name(file: InputFile, part: str, column: str, count: int) -> NoReturn:
-    what = f"there are {count} columns named {column!r}" if count else f"there is no column {column!r}"
-    todo = _remedy(part)
-    if count:
-        todo = f"which of them is meant cannot be said: rename one and write the file again, or {todo}"
-    if not count and part in MADE_BY_US and (preset := presets.suggest(file.schema, file.path.name)):
-        todo = f"it looks like a file of {preset.name}: try --preset {preset.name}; or {todo}"
-    raise InputError(
-        f"{what}; the file has: {', '.join(map(repr, file.schema.names)) or 'none'}", where=file.shown, todo=todo
-    )
-
-
-def _remedy(part: str) -> str:
-    if part == "symbol":
-        return "name the column with --map symbol=COLUMN, or give all rows one symbol with --symbol NAME"
-    if part in MADE_BY_US:
-        return f"name the column with --map {part}=COLUMN"
-    return {"key": "check --key", "partition": "check --partitioner"}.get(part, "check --fields, or leave it out")

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from replay.errors import CheckpointUnwritable, not_memory
 from replay.model import Fate
+from replay.record.kinds import is_text
 from replay.source.files.parquet_file import InputFile
 from replay.source.rows.reader import BadRows
 
@@ -155,13 +156,8 @@ def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return cast
     except (pa.ArrowException, UnicodeError) as error:
         not_memory(error)
-        values = array.cast(pa.binary()).to_pylist() if _is_texty(array.type) else array.to_pylist()
+        values = array.cast(pa.binary()).to_pylist() if is_text(array.type) else array.to_pylist()
         return pa.array([_told(value) for value in values], pa.string()).cast(kind)
-
-
-def _is_texty(kind: pa.DataType) -> bool:
-    kind = _plain(kind)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _told(value: object) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from replay.source.columns.presets import PRESETS, fitting, names, rows, suggest
+from replay.source.columns.preset_data import PRESETS
+from replay.source.columns.presets import fitting, names, rows, suggest
 
 LAYOUTS = [
     ("binance", "id,price,qty,quote_qty,time,is_buyer_maker", "BTCUSDT-trades-2026-11-22.parquet", "BTCUSDT"),

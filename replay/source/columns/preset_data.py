@@ -1,0 +1,255 @@
+"""Well-known layouts of trade files, by name: which columns hold symbol, price and time, and in which units. Pure data.
+
+Most providers ship CSV; these are the columns as their documentation names them, and as they stay when such files are
+converted to Parquet. `source` is where a layout is published. The headers of binance's futures, bitmex, bybit, nautilus
+and okx, which no page spells out, are as public programs that read these files have them (looked up in November 2026).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from replay.source.columns.symbol_pattern import symbol_pattern
+
+INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A layout. Where it is one of several spellings of the same, they share a name and the first that fits is taken.
+
+    Without a `symbol` column the symbol is a Hive key of the folder (`hive_symbol`) or in the file's name (any of
+    `symbol_from`, in the form of `--symbol-from`). `time_unit` is of integer times (s, ms, us, ns); "" where their
+    magnitude has to tell; times that are timestamps or texts need none. An integer price is multiplied by
+    `price_scale`; `price_undefined` stands for no price.
+    """
+
+    name: str
+    what: str
+    price: str
+    event_time: str
+    source: str
+    symbol: str | None = None
+    hive_symbol: str | None = None
+    symbol_from: tuple[str, ...] = ()
+    time_unit: str = ""
+    price_scale: str | None = None
+    price_undefined: int | None = None
+    fields: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    """Further columns without which a file is not of this layout: they tell it from others."""
+    named_too: bool = False
+    """The columns alone say too little: the file's name has to fit `symbol_from` as well."""
+
+    def needed(self) -> frozenset[str]:
+        """The columns that a file of this layout has."""
+        own = [column for column in (self.symbol, self.price, self.event_time) if column is not None]
+        return frozenset((*own, *self.marks))
+
+    def symbol_of(self, path: str) -> str | None:
+        """The symbol in the file's name, where the layout has it there."""
+        found = (symbol_pattern(pattern, f"preset {self.name}").symbol(path) for pattern in self.symbol_from)
+        return next((symbol for symbol in found if symbol is not None), None)
+
+    def columns_text(self) -> str:
+        """What is read from where, for people."""
+        symbol = self.symbol or (f"{self.hive_symbol}=… in the path" if self.hive_symbol else "in the file name")
+        unit = f" ({self.time_unit})" if self.time_unit else ""
+        scale = f" (times {self.price_scale} where it is an integer)" if self.price_scale else ""
+        return f"symbol: {symbol}; price: {self.price}{scale}; event_time: {self.event_time}{unit}"
+
+
+_BINANCE = "https://github.com/binance/binance-public-data"
+_BINANCE_TRADES = ("{symbol}-trades-*",)
+_BINANCE_AGG = ("{symbol}-aggTrades-*",)
+
+PRESETS: tuple[Preset, ...] = (
+    # Integer times are in ms, those of spot files since 2025-01-01 in us: the magnitude tells. The documentation
+    # writes the columns as "trade Id, price, qty, quoteQty, time, isBuyerMaker, isBestMatch"; the header row of the
+    # futures' files is id,price,qty,quote_qty,time,is_buyer_maker.
+    Preset(
+        name="binance",
+        what="Binance public data, trades",
+        price="price",
+        event_time="time",
+        source=_BINANCE,
+        symbol_from=_BINANCE_TRADES,
+        fields=("id", "qty", "quote_qty", "is_buyer_maker"),
+        marks=("id", "qty", "is_buyer_maker"),
+    ),
+    Preset(
+        name="binance",
+        what="Binance public data, trades",
+        price="price",
+        event_time="time",
+        source=_BINANCE,
+        symbol_from=_BINANCE_TRADES,
+        fields=("trade_id", "qty", "quote_qty", "is_buyer_maker"),
+        marks=("trade_id", "qty", "is_buyer_maker"),
+    ),
+    Preset(
+        name="binance",
+        what="Binance public data, trades",
+        price="price",
+        event_time="time",
+        source=_BINANCE,
+        symbol_from=_BINANCE_TRADES,
+        fields=("qty", "quoteQty", "isBuyerMaker"),
+        marks=("qty", "isBuyerMaker"),
+    ),
+    Preset(
+        name="binance-agg",
+        what="Binance public data, aggTrades",
+        price="price",
+        event_time="transact_time",
+        source=_BINANCE,
+        symbol_from=_BINANCE_AGG,
+        fields=("agg_trade_id", "quantity", "is_buyer_maker"),
+        marks=("agg_trade_id", "quantity", "is_buyer_maker"),
+    ),
+    # The files' times are texts such as 2024-01-01D00:00:01.000000000: no ISO form, so they have to be converted.
+    Preset(
+        name="bitmex",
+        what="BitMEX public data, trades (with times converted to timestamps)",
+        symbol="symbol",
+        price="price",
+        event_time="timestamp",
+        source="https://public.bitmex.com",
+        fields=("side", "size", "trdMatchID"),
+        marks=("side", "size", "tickDirection", "trdMatchID", "trdType"),
+    ),
+    # Its times are seconds with a fraction: as CSV readers take them, floats.
+    Preset(
+        name="bybit",
+        what="Bybit public trading history, derivatives",
+        symbol="symbol",
+        price="price",
+        event_time="timestamp",
+        time_unit="s",
+        source="https://public.bybit.com/trading/",
+        fields=("side", "size", "trdMatchID"),
+        marks=("side", "size", "tickDirection", "trdMatchID"),
+    ),
+    Preset(
+        name="bybit-spot",
+        what="Bybit public trading history, spot",
+        price="price",
+        event_time="timestamp",
+        time_unit="ms",
+        source="https://public.bybit.com/spot/",
+        symbol_from=("{symbol}_????-??-??.*",),
+        fields=("id", "volume", "side"),
+        marks=("id", "volume", "side"),
+        named_too=True,
+    ),
+    Preset(
+        name="coinapi",
+        what="CoinAPI flat files, trades",
+        price="price",
+        event_time="time_exchange",
+        source="https://docs.coinapi.io/flat-files-api/data-types/trades",
+        symbol_from=("IDDI-*+SC-{symbol}+S-*",),
+        fields=("guid", "base_amount", "taker_side"),
+        marks=("time_coinapi", "guid", "base_amount", "taker_side"),
+    ),
+    Preset(
+        name="coinmetrics",
+        what="Coin Metrics, market trades",
+        symbol="market",
+        price="price",
+        event_time="time",
+        source="https://docs.coinmetrics.io/market-data/market-trades",
+        fields=("coin_metrics_id", "amount", "side"),
+        marks=("coin_metrics_id", "amount"),
+    ),
+    Preset(
+        name="cryptolake",
+        what="Crypto Lake, trades as they lie in its bucket",
+        hive_symbol="symbol",
+        price="price",
+        event_time="timestamp",
+        time_unit="ns",
+        source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
+        fields=("trade_id", "side", "quantity"),
+        marks=("receipt_timestamp", "trade_id", "side", "quantity"),
+    ),
+    Preset(
+        name="cryptolake",
+        what="Crypto Lake, trades as its client loads them",
+        symbol="symbol",
+        price="price",
+        event_time="origin_time",
+        time_unit="ns",
+        source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
+        fields=("trade_id", "side", "quantity"),
+        marks=("received_time", "trade_id", "side", "quantity"),
+    ),
+    # DBNStore.to_parquet writes floats unless told price_type="fixed": then integers of 1e-9, 2**63 - 1 for none.
+    Preset(
+        name="databento",
+        what="Databento, schema trades",
+        symbol="symbol",
+        price="price",
+        event_time="ts_event",
+        time_unit="ns",
+        price_scale="1e-9",
+        price_undefined=INT64_MAX,
+        source="https://databento.com/docs/schemas/trades and …/api-historical/helpers/dbn-store-to-parquet",
+        fields=("size", "side", "sequence", "publisher_id"),
+        marks=("rtype", "publisher_id", "instrument_id", "size", "side"),
+    ),
+    Preset(
+        name="kaiko",
+        what="Kaiko, all trades",
+        symbol="symbol",
+        price="price",
+        event_time="date",
+        time_unit="ms",
+        source="https://docs.kaiko.com/kaiko-csv-data/data-feeds/level-1-tick-level/all-trades",
+        fields=("id", "exchange", "amount", "sell"),
+        marks=("id", "exchange", "amount", "sell"),
+    ),
+    Preset(
+        name="nautilus",
+        what="NautilusTrader's sample trades of Binance",
+        price="price",
+        event_time="timestamp",
+        source="github.com/nautechsystems/nautilus_trader, test data binance/*-trades.csv",
+        symbol_from=("binance_{symbol}-trades*", "binance/{symbol}-trades*"),
+        fields=("trade_id", "quantity", "buyer_maker"),
+        marks=("trade_id", "quantity", "buyer_maker"),
+    ),
+    Preset(
+        name="okx",
+        what="OKX historical data, trades",
+        symbol="instrument_name",
+        price="price",
+        event_time="created_time",
+        time_unit="ms",
+        source="https://www.okx.com/historical-data",
+        fields=("trade_id", "side", "size"),
+        marks=("trade_id", "side", "size"),
+    ),
+    Preset(
+        name="polygon",
+        what="Polygon (Massive) flat files, stocks and options trades",
+        symbol="ticker",
+        price="price",
+        event_time="sip_timestamp",
+        time_unit="ns",
+        source="https://polygon.io/flat-files/stocks-trades",
+        fields=("size", "exchange", "conditions"),
+        marks=("size", "exchange", "conditions"),
+    ),
+    Preset(
+        name="tardis",
+        what="Tardis.dev downloadable files, trades",
+        symbol="symbol",
+        price="price",
+        event_time="timestamp",
+        time_unit="us",
+        source="https://docs.tardis.dev/downloadable-csv-files",
+        fields=("exchange", "id", "side", "amount"),
+        marks=("exchange", "local_timestamp", "id", "side", "amount"),
+    ),
+)
