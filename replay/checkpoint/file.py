@@ -66,7 +66,7 @@ class CheckpointFile:
                 ) from None
             except OSError as error:
                 raise self._unwritable("its lock file cannot be locked", error) from None
-            with suppress(OSError):  # only a courtesy to whoever finds the lock taken
+            with suppress(OSError):  # only a courtesy to the next one, who finds the lock taken
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{this_instance()}\n".encode(), 0)
             yield

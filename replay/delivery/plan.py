@@ -36,7 +36,7 @@ SAMPLE_ROWS = 4_096
 """Rows encoded to learn how large records are: enough for a mean within a few per cent, done in milliseconds."""
 
 GAP_NS = HOUR_NS
-"""Event time without any file is told from this length on; shorter ones are how quiet markets look."""
+"""Stretches without any file are shown from this length on; shorter ones are how quiet markets look."""
 
 SHOWN_MAX = 20  # files, symbols and gaps listed in the table; JSON has them all
 
@@ -55,7 +55,7 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """Times in ns since 1970; None: the statistics do not tell. `backwards`: rows that go back in time (of a scan)."""
+    """Times in ns since 1970; None: unknown from the statistics. `backwards`: rows that go back in time (of a scan)."""
 
     path: str
     rows: int
@@ -131,7 +131,7 @@ def _record_span_ns(source: SourceOptions, plan: Plan) -> SpanNs:
 
 
 def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, check_stop: Callable[[], None]) -> Plan:
-    """What the source alone tells. `tolerant`: its options, so that no row ends the plan."""
+    """What is known from the source alone. `tolerant`: its options, so that no row ends the plan."""
     source = Source(tolerant)
     if options.scan and not options.source.trust_statistics:
         look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)

@@ -61,7 +61,7 @@ def _rebuild(
 ) -> Checkpoint:
     source = Source(options.source)
     check_left_out(options, source, None, stop, report)
-    for _ in source.checked() if options.check else ():  # what the lost one's replay looked at, and decided
+    for _ in source.checked() if options.check else ():  # what the lost checkpoint's replay looked at, and decided
         stop.check()
     check_by_footers(source)
     file = CheckpointFile(options.checkpoint)

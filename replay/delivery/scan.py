@@ -1,4 +1,4 @@
-"""What of a source only reading every row can tell."""
+"""What is known of a source only once every row is read."""
 
 from __future__ import annotations
 

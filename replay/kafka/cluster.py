@@ -54,7 +54,7 @@ class Cluster:
 
     def __init__(self, options: KafkaOptions, patience: Patience) -> None:
         self._options, self._patience = options, patience
-        # A part of the deadline: whoever waits is told in between.
+        # A part of the deadline, so that there is a chance to report and to stop in between.
         self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
         self.news = BrokerNews()
         protocol = options.settings.get("security.protocol", "PLAINTEXT")
@@ -148,15 +148,17 @@ class Cluster:
         return self._offsets(topic, OffsetSpec.latest())
 
     def is_in_sync(self, topic: Topic) -> bool | None:
-        """Whether each partition has `min.insync.replicas` in sync; None while the cluster does not tell. With fewer, a
-        leader keeps what it has appended above the high watermark, for as long as that lasts (KIP-966)."""
+        """Whether each partition has `min.insync.replicas` in sync; None while the cluster does not answer that.
+
+        With fewer, a leader keeps what it has appended above the high watermark, for as long as that lasts (KIP-966).
+        """
         config = self._config(ResourceType.TOPIC, topic.name)
         if topic.config and not config:
             return None
         found = self._admin.list_topics(topic.name, self._call_s).topics[topic.name].partitions
         if not found:
             return None
-        # Who may not read the configuration gets what is usual: all replicas but one.
+        # Without the right to read the configuration: the usual value, all replicas but one.
         needed = int(config.get("min.insync.replicas", max(1, topic.replication - 1)))
         return all(len(each.isrs) >= min(needed, len(each.replicas)) for each in found.values())
 

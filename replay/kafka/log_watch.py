@@ -1,4 +1,4 @@
-"""Which connections to brokers were lost, as librdkafka's log tells: the first witness. `statistics.py` has the second.
+"""Which connections to brokers were lost, by librdkafka's log: the first witness. `statistics.py` has the second.
 
 The promise rests on it: rows that were in flight on a lost connection must not be sent again unseen (`producer.py`).
 librdkafka reports a lost connection at once and reliably only in its log: the error callback hears of some. Its
@@ -30,7 +30,7 @@ class LogWatch(logging.Handler):
         self.lost = 0  # and not dealt with yet
         self.what = ""
         self.bump = False
-        self._lines = self._lines_compared = 0  # that told of a lost connection, in all
+        self._lines = self._lines_compared = 0  # that report a lost connection, in all
         self._distrusted = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -43,12 +43,12 @@ class LogWatch(logging.Handler):
             self.bump = True
 
     def compare(self, lost: Iterable[str]) -> None:
-        """With what the statistics say to have been lost since the last time: what the log did not tell counts, too."""
+        """Count, too, what was lost since the last time by the statistics, and is not in the log."""
         names = list(lost)
-        told, self._lines_compared = self._lines - self._lines_compared, self._lines
-        if len(names) <= told:
+        logged, self._lines_compared = self._lines - self._lines_compared, self._lines
+        if len(names) <= logged:
             return
-        self.lost += len(names) - told
+        self.lost += len(names) - logged
         self.what = f"{', '.join(names)}: not in the log, but in the statistics"
         if not self._distrusted:
             self._distrusted = True

@@ -1,4 +1,4 @@
-"""What the Kafka clients are told. Light: no client is imported."""
+"""Options of the Kafka clients. Light: no client is imported."""
 
 from __future__ import annotations
 

@@ -41,8 +41,11 @@ class Patience:
         attempt: Callable[[], T | None],
         give_up: Callable[[float], None] = lambda _: None,
     ) -> T:
-        """The first result that is not None. `what` completes "cannot …"; `give_up` is told after each failure how long
-        it has been, and raises where no waiting helps."""
+        """The first result of `attempt` that is not None. `what` completes "cannot …".
+
+        `give_up` is called after each failure with the seconds since the first attempt, and raises where no waiting
+        helps. Raises `BrokerUnavailable` past the deadline, and `UsageError` where the broker refuses this client.
+        """
         start = self._clock.monotonic()
         while True:
             reason, has_answered = "no answer", False

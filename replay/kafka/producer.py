@@ -234,5 +234,5 @@ class TransactionalSink(KafkaSink):
 
 
 def _is_fenced(code: int, text: str) -> bool:
-    """What is raised is often no more than "fatal", before the error callback has run: then only the text tells."""
+    """An error raised before the error callback has run is often no more than "fatal": then only its text says so."""
     return code in FENCED or "fenced" in text

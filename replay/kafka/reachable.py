@@ -67,7 +67,7 @@ class Prospects:
 
 
 def who_speaks(address: Address) -> Speaks | None:
-    """None where nobody answers, or in no way that proves anything."""
+    """None without an answer, or with one that proves nothing."""
     with suppress(OSError), socket.create_connection(address, _TIMEOUT_S) as connection:
         connection.sendall(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
         answer = connection.recv(8)
@@ -104,7 +104,7 @@ def refuse_other_protocol(addresses: Iterable[Address], security_protocol: str) 
         else:
             todo = "add -X security.protocol=SSL (or SASL_SSL), or name the port of a listener without TLS"
         raise UsageError(
-            f"{told(address)} speaks {found.value}, but security.protocol is {security_protocol.upper()}",
+            f"{address_text(address)} speaks {found.value}, but security.protocol is {security_protocol.upper()}",
             where="--bootstrap-servers",
             todo=todo,
         )
@@ -128,7 +128,7 @@ def refuse_advertised(bootstrap_servers: str, advertised: Iterable[Address]) -> 
         reason = why_unreachable(address)
         if not reason:
             return
-        reasons.append(f"{told(address)} ({reason})")
+        reasons.append(f"{address_text(address)} ({reason})")
     if not reasons:
         return
     raise UsageError(
@@ -155,6 +155,6 @@ def why_unreachable(address: Address) -> str:
         return (error.strerror or str(error)).lower()
 
 
-def told(address: Address) -> str:
+def address_text(address: Address) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

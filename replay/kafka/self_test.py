@@ -79,7 +79,7 @@ class SelfTest:
 def lose_a_connection() -> Reads:
     """Connects a producer to a broker of its own, and takes the broker away."""
     log, statistics, lost = LogWatch(), StatisticsWatch(), list[str]()
-    logger = logging.Logger("self-test", logging.DEBUG)  # nobody else hears of it
+    logger = logging.Logger("self-test", logging.DEBUG)  # of its own: no other log has its lines
     logger.addHandler(log)
     broker, address = _broker()
     settings: dict[str, Any] = producer_settings(KafkaOptions(address, _TOPIC))

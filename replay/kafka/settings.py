@@ -120,7 +120,7 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
         # Our own bounds come first; these only have to lie above them.
         "queue.buffering.max.messages": options.in_flight_rows_max + 1_000,
         "queue.buffering.max.kbytes": (options.in_flight_bytes_max * 2 >> 10) + 1_024,
-        # A bump of the producer epoch is told in the log when it begins (debug eos), and in the statistics afterwards.
+        # A bump of the producer epoch is in the log when it begins (debug eos), and in the statistics afterwards.
         "debug": ",".join(filter(None, [options.settings.get("debug"), "eos"])),
         "statistics.interval.ms": 1_000,
         # A lost connection is seen by the job within 0.1 s, or after whatever read or save is under way, and must be

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a replay needs to know about its topic. `config` is empty where the broker does not tell."""
+    """What a replay needs to know about its topic. `config` is empty where the broker does not describe it."""
 
     cluster_id: str
     name: str

@@ -1,4 +1,4 @@
-"""What a topic would do to a replay's rows, by its configuration: refuse them for sure, or what nobody may want. Pure.
+"""What a topic would do to a replay's rows, by its configuration: refuse them, or what needs a warning. Pure.
 
 Each check looks at one thing and answers with the rest of a sentence that begins with the topic, or not at all.
 """
@@ -30,7 +30,7 @@ class Look:
     batch_bytes: int
 
     def number(self, name: str, otherwise: int) -> int:
-        """A number of the topic's configuration; `otherwise` where the broker does not tell or does not know it."""
+        """A number of the topic's configuration; `otherwise` where the broker does not say or does not know it."""
         return int(self.topic.config.get(name, otherwise))
 
     def limit_ms(self, name: str) -> int:
@@ -60,7 +60,7 @@ def _days(ms: float) -> str:
     return f"{ms / _DAY_MS:,.1f}".removesuffix(".0") + " days"
 
 
-# -- for sure ---------------------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------
 
 
 def _too_old(look: Look) -> str | None:
@@ -93,7 +93,7 @@ def _too_few_replicas(look: Look) -> str | None:
     )
 
 
-# -- what nobody may want ---------------------------------------------------------------------------------
+# -- what needs a warning ---------------------------------------------------------------------------------
 
 
 def _retention(look: Look) -> str | None:

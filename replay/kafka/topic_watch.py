@@ -29,7 +29,7 @@ class Question(Protocol):
     def done(self) -> bool: ...
 
     def answer(self) -> Identity | None:
-        """Once it is done; None where the cluster could not tell."""
+        """Once it is done; None where the cluster could not say."""
 
 
 class Asked(Protocol):
@@ -43,7 +43,7 @@ class Asked(Protocol):
 
 
 class TopicWatch:
-    """Raises `StateConflict` once the topic is not the same any more, and tells once of added partitions."""
+    """Raises `StateConflict` once the topic is not the same any more, and warns once of added partitions."""
 
     def __init__(self, known: Identity, topic: str, cluster: Asked, report: Reporter, clock: Clock) -> None:
         self._known, self._topic = known, topic

@@ -1,4 +1,4 @@
-"""An outage as it is told: once when it is seen, then each minute, and at its end."""
+"""What is said of an outage: once when it is seen, then each minute, and at its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from replay.reporter import Reporter
 from replay.units import clock_time, duration
 
 REPEAT_S = 60.0
-"""How often what lasts is told again: a night's log can still be read then."""
+"""How often what lasts is said again: a night's log can still be read then."""
 
 PATIENT_S = 1.0
 """Nothing is said before: a leader election or a topic just created is over by then."""
@@ -54,11 +54,11 @@ class OutageListener(Protocol):
     def over(self, waited_s: float) -> None: ...
 
     def ends_the_run(self, reason: str, waited_s: float) -> None:
-        """The deadline passed: an outage like any other, but nobody sees its end."""
+        """The deadline passed: an outage like any other, but its end is not seen."""
 
 
 class Trouble:
-    """A retry loop's trouble: says what lasts, and tells the listener."""
+    """A retry loop's trouble: says what lasts, and passes it to the listener."""
 
     def __init__(self, report: Reporter, clock: Clock, listener: OutageListener | None = None) -> None:
         self._telling, self._listener = Telling(report, clock), listener

@@ -2,7 +2,7 @@
 
 A `Lane` compares one partition while both sides stream by. Equal stretches are compared as whole lists. Where the
 sides differ, rows without a record and records without a row wait for each other, each for as long as its own
-side is less than `window` further; whoever finds nobody goes to a `Spill` on disk.
+side is less than `window` further; what has waited in vain goes to a `Spill` on disk.
 
 `settle` then joins what was spilled, bucket by bucket, so that every count but one is that of a full comparison in
 memory, whatever the size of the damage. The one is `out_of_order`: a record found again only in the spill is
@@ -21,99 +21,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from operator import eq
 
-from replay.verify.spill import NONE, Example, Identity, Spill, Tally
+from replay.verify.kinds import NONE, Example, KindCounts
+from replay.verify.pending import Identity, Pending, Run, Waiting
+from replay.verify.spill import Spill
 
 Guide = Callable[[int, int, Sequence[Identity]], bool]
 """(partition, row, records): whether most of these records are rows of the source behind that row."""
 
 STRIDE_MIN = 64  # compared at once behind a difference; grows while all is equal, so that no long slice is in vain
-
-
-@dataclass(slots=True)
-class Run:
-    """Consecutive rows or records of a partition; `places` are row numbers or offsets. `at`: the next to look at."""
-
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-    times: Sequence[int | None]
-    places: Sequence[int]
-    at: int = 0
-
-    @property
-    def left(self) -> int:
-        return len(self.places) - self.at
-
-    def head(self) -> Identity:
-        return self.keys[self.at], self.values[self.at], self.times[self.at]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A row or record that waits for the other. `row`: of a record, once it is known; NONE when there is none."""
-
-    identity: Identity
-    place: int
-    number: int
-    waits: bool = True
-    row: int = NONE
-
-
-class _Pending:
-    """Who waits on one side, the oldest first, and no longer than `window` steps of this side."""
-
-    def __init__(self, window: int, give_up: Callable[[Identity, int], None]) -> None:
-        self._window, self._give_up = window, give_up
-        self._by_identity: dict[Identity, list[_Waiting]] = {}
-        self._ages: deque[_Waiting] = deque()
-        self._now = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._by_identity)
-
-    def __contains__(self, identity: Identity) -> bool:
-        return identity in self._by_identity
-
-    def add(self, identity: Identity, place: int) -> _Waiting:
-        waiting = _Waiting(identity, place, self._now)
-        self._by_identity.setdefault(identity, []).append(waiting)
-        self._ages.append(waiting)
-        return waiting
-
-    def take(self, identity: Identity) -> _Waiting:
-        same = self._by_identity[identity]
-        taken = same.pop(0)
-        taken.waits = False
-        if not same:
-            del self._by_identity[identity]
-            if not self._by_identity:
-                self._ages.clear()
-        return taken
-
-    def step(self) -> bool:
-        """This side went on by one; True where somebody's time is over."""
-        self._now += 1
-        oldest = self._now - self._window
-        if not self._ages or self._ages[0].number > oldest:
-            return False
-        while self._ages and self._ages[0].number <= oldest:
-            self._drop(self._ages.popleft())
-        return True
-
-    def drop_all(self) -> None:
-        while self._ages:
-            self._drop(self._ages.popleft())
-
-    def newest(self, number: int) -> list[Identity]:
-        return [each.identity for each, _ in zip(reversed(self._ages), range(number), strict=False) if each.waits]
-
-    def _drop(self, waiting: _Waiting) -> None:
-        if waiting.waits:
-            self.take(waiting.identity)  # the oldest of its content, which is this one
-            self._give_up(waiting.identity, waiting.place)
 
 
 class _Order:
@@ -123,12 +41,12 @@ class _Order:
     that still waits for its row holds back those behind it.
     """
 
-    def __init__(self, partition: int, window: int, tally: Tally) -> None:
-        self._partition, self._window, self._tally = partition, window, tally
+    def __init__(self, partition: int, window: int, counts: KindCounts) -> None:
+        self._partition, self._window, self._counts = partition, window, counts
         self._tails: dict[bytes | None, list[int]] = {}
-        self._log: deque[_Waiting | tuple[bytes | None, int, int]] = deque()
+        self._log: deque[Waiting | tuple[bytes | None, int, int]] = deque()
 
-    def waits(self, record: _Waiting) -> None:
+    def waits(self, record: Waiting) -> None:
         self._log.append(record)
 
     def found(self, key: bytes | None, row: int, offset: int) -> None:
@@ -138,7 +56,7 @@ class _Order:
             self._found(key, row, offset)
 
     def settled(self) -> None:
-        """Somebody no longer waits."""
+        """A record no longer waits: those that it held back can be looked at."""
         while self._log:
             record = self._log[0]
             if isinstance(record, tuple):
@@ -154,7 +72,7 @@ class _Order:
         at = bisect_left(tails, row)
         if at < len(tails):
             tails[at] = row
-            self._tally.add("out_of_order", 1, [Example(row, self._partition, offset)])
+            self._counts.add("out_of_order", 1, [Example(row, self._partition, offset)])
             return
         tails.append(row)
         if len(tails) > 4 * self._window:  # no later record belongs before the last `window` rows
@@ -168,12 +86,12 @@ class _Order:
 class Lane:
     """One partition: hand in runs of both sides in order, and `advance`."""
 
-    def __init__(self, partition: int, window: int, tally: Tally, spill: Spill, guide: Guide) -> None:
-        self._partition, self._window, self._tally, self._guide = partition, window, tally, guide
+    def __init__(self, partition: int, window: int, counts: KindCounts, spill: Spill, guide: Guide) -> None:
+        self._partition, self._window, self._counts, self._guide = partition, window, counts, guide
         self._spill = spill
-        self._rows = _Pending(window, lambda identity, row: spill.row(partition, identity, row))
-        self._records = _Pending(window, lambda identity, offset: spill.record(partition, identity, offset))
-        self._order = _Order(partition, window, tally)
+        self._rows = Pending(window, lambda identity, row: spill.row(partition, identity, row))
+        self._records = Pending(window, lambda identity, offset: spill.record(partition, identity, offset))
+        self._order = _Order(partition, window, counts)
         self._expected: deque[Run] = deque()
         self._found: deque[Run] = deque()
         self._barren = 0  # steps since the last match
@@ -230,11 +148,11 @@ class Lane:
             n = min(_common(mine, theirs) for mine, theirs in pairs)
             self._stride = STRIDE_MIN
         e.at, f.at = e.at + n, f.at + n
-        self._tally.add("found", n)
+        self._counts.add("found", n)
         return n > 0
 
     def _match_slowly(self, e: Run, f: Run) -> None:
-        """One by one, until one run is used up or nobody waits any more."""
+        """One by one, until one run is used up or nothing waits any more."""
         rows, records = self._rows, self._records
         found = 0
         while e.left and f.left:
@@ -254,7 +172,7 @@ class Lane:
             self._barren, self._go_on = 0, (True, True)
             if not (rows or records):
                 break
-        self._tally.add("found", found)
+        self._counts.add("found", found)
 
     def _place(self, record: Identity, row: int, f: Run) -> None:
         """The next record stands for this row."""
@@ -291,21 +209,21 @@ class Lane:
 
     def _only_expected(self, e: Run) -> None:
         """There are no more records: each row has one that waits, or none."""
-        for identity, row in _entries(e):
+        for identity, row in e.rest():
             if identity in self._records:
                 self._records.take(identity).row = row
                 self._order.settled()
-                self._tally.add("found", 1)
+                self._counts.add("found", 1)
             else:
                 self._spill.row(self._partition, identity, row)
 
     def _only_found(self, f: Run) -> None:
         """There are no more rows."""
         self.buffered -= f.left
-        for identity, offset in _entries(f):
+        for identity, offset in f.rest():
             if identity in self._rows:
                 self._order.found(identity[0], self._rows.take(identity).place, offset)
-                self._tally.add("found", 1)
+                self._counts.add("found", 1)
             else:
                 self._spill.record(self._partition, identity, offset)
             self._step_records()
@@ -314,12 +232,6 @@ class Lane:
         self._rows.drop_all()
         self._records.drop_all()
         self._order.settled()
-
-
-def _entries(run: Run) -> Iterator[tuple[Identity, int]]:
-    columns = (column[run.at :] for column in (run.keys, run.values, run.times, run.places))
-    for key, value, time, place in zip(*columns, strict=True):
-        yield (key, value, time), place
 
 
 def _common(mine: Sequence[object], theirs: Sequence[object]) -> int:

@@ -28,10 +28,13 @@ from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
+from replay.verify.atlas import Atlas
 from replay.verify.compare import Lane
+from replay.verify.kinds import KINDS, KindCounts
+from replay.verify.settle import settle
 from replay.verify.sides import NoEventTimes, SourceSide, TopicSide
-from replay.verify.spill import Atlas, Spill, Tally, settle
-from replay.verify.verdict import KINDS, LOG_APPEND_TIME, Verdict
+from replay.verify.spill import Spill
+from replay.verify.verdict import LOG_APPEND_TIME, Verdict
 
 LANE_MIN = 1_000  # records of a partition: with thousands of partitions, windows and buffers grow with their number
 WINDOW_MAX = 100_000  # of one partition; damage that is larger takes the way over the disk
@@ -41,7 +44,7 @@ WINDOW_MAX = 100_000  # of one partition; damage that is larger takes the way ov
 class VerifyOptions:
     """What to compare. `starts` and `ends` are offsets, one a partition; None: all that the topic has.
 
-    `allow_foreign`: records that are nobody's row are reported, but are no difference.
+    `allow_foreign`: records that are no row of the source are reported, but are no difference.
     """
 
     source: SourceOptions
@@ -118,10 +121,10 @@ class _Comparison:
     def run(self, with_times: bool) -> Verdict:
         """Raises `NoEventTimes` where the times of records cannot be compared."""
         rows = SourceSide(self.source, len(self.ranges), with_times, self.report, self.check_stop)
-        tally, spill = Tally(), Spill()
+        counts, spill = KindCounts(), Spill()
         guide = Atlas(lambda: rows.fingerprints("looking for a place to go on"), self.source.rows)
         window = min(WINDOW_MAX, self._share(self.options.window_records))
-        lanes = [Lane(p, window, tally, spill, guide) for p in range(len(self.ranges))]
+        lanes = [Lane(p, window, counts, spill, guide) for p in range(len(self.ranges))]
         with closing(self._topic_side(lanes, with_times)) as topic:
             for encoded, first_row in rows.portions("verifying"):
                 rows.hand_over(encoded, first_row, lanes)
@@ -129,8 +132,8 @@ class _Comparison:
             for lane in lanes:
                 lane.expected_ended = True
             self._advance(lanes, topic)
-        settle(spill, lambda: rows.fingerprints("looking for duplicates"), tally)
-        verdict = self._verdict(tally, rows, topic.records, with_times)
+        settle(spill, lambda: rows.fingerprints("looking for duplicates"), counts)
+        verdict = self._verdict(counts, rows, topic.records, with_times)
         if verdict.exact:  # "as the source" would be true of no row at all, too
             rows.selected.check()
         return verdict
@@ -154,16 +157,16 @@ class _Comparison:
             for lane in lanes:
                 lane.advance()
 
-    def _verdict(self, tally: Tally, rows: SourceSide, records: int, with_times: bool) -> Verdict:
-        examples = [(kind, each) for kind in KINDS for each in tally.examples.get(kind, ())]
+    def _verdict(self, counts: KindCounts, rows: SourceSide, records: int, with_times: bool) -> Verdict:
+        examples = [(kind, each) for kind in KINDS for each in counts.examples.get(kind, ())]
         return Verdict(
             topic=self.options.kafka.topic,
             isolation=self.options.isolation,
             rows=rows.rows,
             records=records,
-            found=tally["found"],
-            **{kind: tally[kind] for kind in KINDS},
-            order_exact=not tally["far"],
+            found=counts["found"],
+            **{kind: counts[kind] for kind in KINDS},
+            order_exact=not counts["far"],
             timestamps_compared=with_times,
             allow_foreign=self.options.allow_foreign,
             starts=tuple(start for start, _ in self.ranges),

@@ -22,8 +22,10 @@ from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.model import Encoded, Ints
 from replay.source.source import Source
-from replay.verify.compare import Lane, Run
-from replay.verify.spill import NONE, Example, fingerprints
+from replay.verify.compare import Lane
+from replay.verify.kinds import NONE, Example
+from replay.verify.pending import Run
+from replay.verify.spill import fingerprints
 from replay.verify.verdict import Finding
 
 T = TypeVar("T")

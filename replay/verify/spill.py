@@ -1,4 +1,4 @@
-"""What found nobody while a partition was compared: kept on disk, then joined. Pure, but for its temporary files.
+"""Rows and records that waited in vain, kept on disk until they are joined. Pure, but for its temporary files.
 
 Entries are spread over files by a fingerprint, so that one file at a time is joined in memory, and every count is
 that of a full comparison, whatever the size of the damage.
@@ -6,71 +6,23 @@ that of a full comparison, whatever the size of the damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
 from replay.model import Ints
-
-Identity = tuple[bytes | None, bytes | None, int | None]
-"""Key, value, timestamp (None: not compared)."""
-
-EXAMPLES = 5
-"""Shown of each kind: enough to see a pattern, few enough to read."""
+from replay.verify.kinds import NONE, place_of
+from replay.verify.pending import Identity
 
 BUCKETS = 64
 """Files of a spill; one at a time is in memory. 100 M spilled entries make 1.6 M a bucket: 60 MB."""
 
 BUCKET_BYTES_IN_MEMORY = 1 << 18  # what a bucket holds before it becomes a file: small damage never touches the disk
 BUFFERED = 8_192  # entries gathered before they are fingerprinted and spread over the buckets
-FILTER_BITS = 24  # 16 MB of flags, so that few source rows reach the disk when duplicates are looked for
-OFFSET_BITS = 46  # of a record's place; 7e13 records a partition, 131,072 partitions
 
 FULL, ANYWHERE, KEY_TIME, KEY_VALUE, PLACE = range(5)  # the columns of a spill: four fingerprints, and whose they are
-
-ATLAS_ROWS = 1_000_000  # 16 MB; of 10 G rows every 10,000th is known, and half a window holds several of those
-
-NONE = -1
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Example:
-    """Where it is; NONE where there is no row, or no record."""
-
-    row: int = NONE
-    partition: int = NONE
-    offset: int = NONE
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of each kind, and the first few of each: by row, or by partition and offset where there is none."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[Example]] = field(default_factory=dict)
-
-    def add(self, kind: str, number: int, examples: Iterable[Example] = ()) -> None:
-        self.counts[kind] = self[kind] + number
-        self.examples[kind] = sorted([*self.examples.get(kind, ()), *examples])[:EXAMPLES]
-
-    def add_places(self, kind: str, rows: Ints, records: Ints) -> None:
-        """Row numbers and record places, one of each a case; NONE where a case has no row, or no record."""
-        first = np.lexsort((records, rows))[:EXAMPLES]
-        pairs = zip(rows[first].tolist(), records[first].tolist(), strict=True)
-        self.add(kind, len(rows), (Example(row, *_record_at(place)) for row, place in pairs))
-
-    def __getitem__(self, kind: str) -> int:
-        return self.counts.get(kind, 0)
-
-
-def _record_at(place: int) -> tuple[int, int]:
-    if place == NONE:
-        return NONE, NONE
-    return place >> OFFSET_BITS, place & ((1 << OFFSET_BITS) - 1)
 
 
 def fingerprints(partitions: Iterable[int], columns: Iterable[Iterable[bytes | int | None]]) -> Ints:
@@ -109,7 +61,7 @@ class Buckets:
 
 
 class Spill:
-    """Rows and records that found nobody: four fingerprints and a place each."""
+    """Of each row or record four fingerprints, and its place: a row number, or below zero that of a record."""
 
     def __init__(self) -> None:
         self.buckets = Buckets(FULL, 5)
@@ -119,7 +71,7 @@ class Spill:
         self._add((partition, *identity, row))
 
     def record(self, partition: int, identity: Identity, offset: int) -> None:
-        self._add((partition, *identity, ~(partition << OFFSET_BITS | offset)))
+        self._add((partition, *identity, ~place_of(partition, offset)))
 
     def _add(self, entry: tuple[int, bytes | None, bytes | None, int | None, int]) -> None:
         self._buffer.append(entry)
@@ -139,112 +91,3 @@ class Spill:
             np.array(places, dtype=np.int64),
         ]
         self.buckets.add(np.stack(columns, axis=1))
-
-
-class Atlas:
-    """Where in the source a stretch of records belongs: every so many-th content, chosen by its fingerprint.
-
-    The `Guide` of lanes. `source` is read once, and only if a lane ever asks.
-    """
-
-    def __init__(self, source: Callable[[], Iterator[tuple[Ints, Ints]]], rows: int) -> None:
-        self._source, self._every = source, rows // ATLAS_ROWS + 1
-        self._known: tuple[Ints, Ints] | None = None
-
-    def __call__(self, partition: int, row: int, records: Sequence[Identity]) -> bool:
-        if self._known is None:
-            self._known = self._sample()
-        known, rows = self._known
-        full = fingerprints([partition] * len(records), zip(*records, strict=True))
-        full = full[self._chosen(full)]
-        at = np.searchsorted(known, full)
-        at, full = at[at < len(known)], full[at < len(known)]
-        ahead = (known[at] == full) & (rows[at] > row)
-        return 2 * int(ahead.sum()) > len(ahead)
-
-    def _sample(self) -> tuple[Ints, Ints]:
-        parts = [(full[hits], rows[hits]) for full, rows in self._source() for hits in [self._chosen(full)]]
-        known, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(known, kind="stable")
-        return known[order], rows[order]
-
-    def _chosen(self, full: Ints) -> Ints:
-        return np.flatnonzero(full % self._every == 0)
-
-
-def settle(spill: Spill, source: Callable[[], Iterator[tuple[Ints, Ints]]], tally: Tally) -> None:
-    """Say what every spilled row and record is.
-
-    `source` gives the full fingerprints of all rows, in portions, each with its row numbers; it is
-    read once, and only where a record could be a duplicate.
-    """
-    spill.flush()
-    after, maybe = Buckets(FULL, 5), np.zeros(1 << FILTER_BITS, dtype=bool)
-    for rows, records, found_rows, found_records in _paired(spill.buckets, FULL):
-        tally.add("found", len(found_rows))
-        tally.add_places("far", found_rows, found_records)
-        tally.add_places("out_of_order", found_rows, found_records)
-        after.add(np.concatenate([rows, records]))
-        maybe[_flag(records[:, FULL])] = True
-    anywhere = _without_duplicates(after, source() if maybe.any() else iter(()), maybe, tally)
-    by_time = _matched(anywhere, ANYWHERE, "misplaced", KEY_TIME, tally)
-    by_value = _matched(by_time, KEY_TIME, "changed", KEY_VALUE, tally)
-    for _, table in _matched(by_value, KEY_VALUE, "changed", FULL, tally).each():
-        rows, records = _sides(table)
-        tally.add_places("lost", rows[:, PLACE], np.full(len(rows), NONE))
-        tally.add_places("foreign", np.full(len(records), NONE), ~records[:, PLACE])
-
-
-def _flag(full: Ints) -> Ints:
-    return full >> 6 & ((1 << FILTER_BITS) - 1)
-
-
-def _without_duplicates(
-    spilled: Buckets, source: Iterator[tuple[Ints, Ints]], maybe: npt.NDArray[np.bool_], tally: Tally
-) -> Buckets:
-    candidates, left = Buckets(0, 2), Buckets(ANYWHERE, 5)
-    for full, rows_of in source:
-        hits = np.flatnonzero(maybe[_flag(full)])
-        candidates.add(np.stack([full[hits], rows_of[hits]], axis=1))
-    for bucket, table in spilled.each():
-        rows, records = _sides(table)
-        known = candidates.take(bucket)
-        known = known[np.lexsort((known[:, 1], known[:, 0]))]
-        at = np.searchsorted(known[:, 0], records[:, FULL])
-        is_copy = np.zeros(len(records), dtype=bool)
-        inside = at < len(known)
-        is_copy[inside] = known[at[inside], 0] == records[inside, FULL]
-        tally.add_places("duplicated", known[at[is_copy], 1], ~records[is_copy, PLACE])
-        left.add(np.concatenate([rows, records[~is_copy]]))
-    return left
-
-
-def _matched(buckets: Buckets, column: int, kind: str, next_column: int, tally: Tally) -> Buckets:
-    """Pair rows and records that agree in `column`; what is left, ready for the next column."""
-    left = Buckets(next_column, 5)
-    for rows, records, paired_rows, paired_records in _paired(buckets, column):
-        tally.add_places(kind, paired_rows, paired_records)
-        left.add(np.concatenate([rows, records]))
-    return left
-
-
-def _sides(table: Ints) -> tuple[Ints, Ints]:
-    """Rows in order, and records in order of partition and offset."""
-    rows, records = table[table[:, PLACE] >= 0], table[table[:, PLACE] < 0]
-    return rows[np.argsort(rows[:, PLACE])], records[np.argsort(~records[:, PLACE])]
-
-
-def _paired(buckets: Buckets, column: int) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    """Per bucket: rows and records left over, and the places of those that agree: the n-th with the n-th."""
-    for _, table in buckets.each():
-        rows, records = _sides(table)
-        rows = rows[np.argsort(rows[:, column], kind="stable")]
-        records = records[np.argsort(records[:, column], kind="stable")]
-        wanted, there = rows[:, column], records[:, column]
-        nth = np.arange(len(there)) - np.searchsorted(there, there, "left")
-        first = np.searchsorted(wanted, there, "left")
-        hit = nth < np.searchsorted(wanted, there, "right") - first
-        of_row = (first + nth)[hit]
-        free = np.ones(len(rows), dtype=bool)
-        free[of_row] = False
-        yield rows[free], records[~hit], rows[of_row, PLACE], ~records[hit, PLACE]

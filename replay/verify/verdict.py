@@ -8,8 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from replay.errors import ExitCode
-
-KINDS = ("lost", "duplicated", "out_of_order", "changed", "misplaced", "foreign")
+from replay.verify.kinds import KINDS
 
 LOG_APPEND_TIME = "the broker's own time (LogAppendTime)"
 

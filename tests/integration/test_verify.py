@@ -20,7 +20,8 @@ from replay.source.options import Order, SourceOptions
 from replay.source.sample import Layout, SampleSpec, write_sample
 from replay.source.source import Source
 from replay.verify.job import VerifyOptions, verify
-from replay.verify.verdict import KINDS, Verdict
+from replay.verify.kinds import KINDS
+from replay.verify.verdict import Verdict
 from tests.support.readback import Row
 from tests.support.topics import create_topic
 

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.errors import ExitCode
 from replay.model import Ints
-from replay.verify.compare import Lane, Run
-from replay.verify.spill import NONE, Atlas, Example, Spill, Tally, fingerprints, settle
-from replay.verify.verdict import KINDS, Finding, Verdict, verdict_table
+from replay.verify.atlas import Atlas
+from replay.verify.compare import Lane
+from replay.verify.kinds import KINDS, NONE, Example, KindCounts
+from replay.verify.pending import Run
+from replay.verify.settle import settle
+from replay.verify.spill import Spill, fingerprints
 
 Item = tuple[bytes, bytes, int]
 """Key, value, timestamp of a row or record."""
@@ -42,9 +44,9 @@ def undamaged(rows: Sequence[tuple[int, Item]], partitions: int = 1) -> list[lis
 # -- both ways to compare ---------------------------------------------------------------------------------
 
 
-def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Tally:
+def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> KindCounts:
     """As `replay verify` does it: portions of the source, records on demand."""
-    tally, spill = Tally(), Spill()
+    found, spill = KindCounts(), Spill()
 
     def source() -> Iterator[tuple[Ints, Ints]]:
         for start in range(0, len(sides.rows), portion):
@@ -52,7 +54,7 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Tal
             yield fingerprints(homes, zip(*items, strict=True)), np.arange(start, start + len(homes))
 
     guide = Atlas(source, len(sides.rows))
-    lanes = [Lane(p, window, tally, spill, guide) for p in range(len(sides.records))]
+    lanes = [Lane(p, window, found, spill, guide) for p in range(len(sides.records))]
     at = [0] * len(lanes)
     for lane, records in zip(lanes, sides.records, strict=True):
         lane.found_ended = not records
@@ -80,8 +82,8 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Tal
         lane.expected_ended = True
     read_on()
     assert all(lane.buffered == 0 for lane in lanes)
-    settle(spill, source, tally)
-    return tally
+    settle(spill, source, found)
+    return found
 
 
 def run_of(items: Sequence[Item], places: Sequence[int]) -> Run:
@@ -165,18 +167,18 @@ def longest_common(rows: Sequence[Item], records: Sequence[Item]) -> int:
     return total
 
 
-def assert_same(sides: Sides, window: int, *, wide: bool = False, **how: int) -> Tally:
-    tally, wanted = streamed(sides, window, **how), reference(sides)
-    assert {kind: tally[kind] for kind in KINDS if kind != "out_of_order"} == {
+def assert_same(sides: Sides, window: int, *, wide: bool = False, **how: int) -> KindCounts:
+    found, wanted = streamed(sides, window, **how), reference(sides)
+    assert {kind: found[kind] for kind in KINDS if kind != "out_of_order"} == {
         kind: wanted.get(kind, 0) for kind in KINDS if kind != "out_of_order"
     }
-    assert tally["found"] == wanted.get("found", 0)
-    assert tally["out_of_order"] >= wanted["fewest_moves"]
+    assert found["found"] == wanted.get("found", 0)
+    assert found["out_of_order"] >= wanted["fewest_moves"]
     # Which of several identical rows or records belong together is open where they are further apart than the window.
-    distinct = not tally["duplicated"] and len(set(sides.rows)) == len(sides.rows)
-    if not tally["far"] and (wide or distinct):
-        assert tally["out_of_order"] == wanted["out_of_order"]
-    return tally
+    distinct = not found["duplicated"] and len(set(sides.rows)) == len(sides.rows)
+    if not found["far"] and (wide or distinct):
+        assert found["out_of_order"] == wanted["out_of_order"]
+    return found
 
 
 # -- properties -------------------------------------------------------------------------------------------
@@ -223,8 +225,8 @@ def damaged(rows: Sequence[tuple[int, Item]], partitions: int, damage: list[tupl
 def test_a_wide_window_says_what_a_full_comparison_says(rows, partitions, damage, portion, fetch) -> None:
     """Broken: small damage is miscounted."""
     sides = damaged(rows_of(range(rows), partitions), partitions, damage)
-    tally = assert_same(sides, 1_000, wide=True, portion=portion, fetch=fetch)
-    assert tally["far"] == 0
+    found = assert_same(sides, 1_000, wide=True, portion=portion, fetch=fetch)
+    assert found["far"] == 0
 
 
 @given(st.integers(0, 60), st.integers(1, 3), DAMAGE, st.integers(1, 6), st.integers(1, 9))
@@ -275,8 +277,8 @@ FOREIGN = [(b"S1", b"foreign %d" % n, 1_000) for n in range(150)]
     ],
 )  # fmt: skip
 def test_damage_larger_than_the_window_keeps_its_name(records, counts) -> None:
-    tally = assert_same(Sides(ROWS, [records]), window=16)
-    assert {kind: tally[kind] for kind in KINDS if tally[kind]} == counts
+    found = assert_same(Sides(ROWS, [records]), window=16)
+    assert {kind: found[kind] for kind in KINDS if found[kind]} == counts
 
 
 def test_a_swap_of_partitions_is_misplaced() -> None:
@@ -290,41 +292,7 @@ def test_examples_are_the_first_of_their_kind() -> None:
     records[300] = FOREIGN[0]
     del records[50]
     records.insert(200, records[10])
-    tally = streamed(Sides(ROWS, [records]), window=1_000)
-    assert tally.examples["lost"] == [Example(50), Example(300)]
-    assert tally.examples["duplicated"] == [Example(10, 0, 200)]
-    assert tally.examples["foreign"] == [Example(NONE, 0, 300)]
-
-
-# -- the verdict ------------------------------------------------------------------------------------------
-
-
-def verdict(**changes) -> Verdict:
-    counts = {"lost": 0, "duplicated": 0, "out_of_order": 0, "changed": 0, "misplaced": 0, "foreign": 0}
-    return Verdict(**{
-        "topic": "t", "isolation": "read_committed", "rows": 9, "records": 9, "found": 9, **counts, "order_exact": True,
-        "timestamps_compared": True, "allow_foreign": False, "starts": (0,), "ends": (9,), "examples": (), **changes,
-    })  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_a_difference(kind) -> None:
-    assert verdict().exit_code is ExitCode.DONE
-    assert verdict(**{kind: 1}).exit_code is ExitCode.DIFFERENT
-
-
-def test_foreign_records_can_be_allowed() -> None:
-    assert verdict(foreign=1, allow_foreign=True).exact
-    assert not verdict(foreign=1, lost=1, allow_foreign=True).exact
-
-
-def test_a_verdict_is_json_and_a_table() -> None:
-    finding = Finding("changed", 7, "a.parquet", 3, "BTC", 2, 41)
-    shown = verdict(changed=1, out_of_order=2, order_exact=False, examples=(finding,))
-    assert shown.as_json()["examples"] == [
-        {"kind": "changed", "row": 7, "file": "a.parquet", "file_row": 3, "symbol": "BTC", "partition": 2, "offset": 41}
-    ]
-    assert shown.as_json()["exact"] is False
-    cells = [list(column.cells) for column in verdict_table(shown).columns]
-    assert "row 7 (BTC; a.parquet, row 3): partition 2, offset 41" in cells[2]
-    assert "at most 2" in cells[1]
+    found = streamed(Sides(ROWS, [records]), window=1_000)
+    assert found.examples["lost"] == [Example(50), Example(300)]
+    assert found.examples["duplicated"] == [Example(10, 0, 200)]
+    assert found.examples["foreign"] == [Example(NONE, 0, 300)]

@@ -1,0 +1,101 @@
+"""Rows and records on their way into a comparison, and those of one side that wait for the other. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from replay.verify.kinds import NONE
+
+Identity = tuple[bytes | None, bytes | None, int | None]
+"""Key, value, timestamp in ms since 1970 (None: not compared)."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Consecutive rows or records of a partition; `places` are row numbers or offsets. `at`: the next to look at."""
+
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    times: Sequence[int | None]
+    places: Sequence[int]
+    at: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.places) - self.at
+
+    def head(self) -> Identity:
+        return self.keys[self.at], self.values[self.at], self.times[self.at]
+
+    def rest(self) -> Iterator[tuple[Identity, int]]:
+        """What is left, with its places."""
+        columns = (column[self.at :] for column in (self.keys, self.values, self.times, self.places))
+        for key, value, time, place in zip(*columns, strict=True):
+            yield (key, value, time), place
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A row or record that waits for the other. `row`: of a record, once it is known; NONE when there is none."""
+
+    identity: Identity
+    place: int
+    number: int
+    waits: bool = True
+    row: int = NONE
+
+
+class Pending:
+    """Who waits on one side, the oldest first, and no longer than `window` steps of this side."""
+
+    def __init__(self, window: int, give_up: Callable[[Identity, int], None]) -> None:
+        self._window, self._give_up = window, give_up
+        self._by_identity: dict[Identity, list[Waiting]] = {}
+        self._ages: deque[Waiting] = deque()
+        self._now = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._by_identity)
+
+    def __contains__(self, identity: Identity) -> bool:
+        return identity in self._by_identity
+
+    def add(self, identity: Identity, place: int) -> Waiting:
+        waiting = Waiting(identity, place, self._now)
+        self._by_identity.setdefault(identity, []).append(waiting)
+        self._ages.append(waiting)
+        return waiting
+
+    def take(self, identity: Identity) -> Waiting:
+        same = self._by_identity[identity]
+        taken = same.pop(0)
+        taken.waits = False
+        if not same:
+            del self._by_identity[identity]
+            if not self._by_identity:
+                self._ages.clear()
+        return taken
+
+    def step(self) -> bool:
+        """This side went on by one; True where somebody's time is over."""
+        self._now += 1
+        oldest = self._now - self._window
+        if not self._ages or self._ages[0].number > oldest:
+            return False
+        while self._ages and self._ages[0].number <= oldest:
+            self._drop(self._ages.popleft())
+        return True
+
+    def drop_all(self) -> None:
+        while self._ages:
+            self._drop(self._ages.popleft())
+
+    def newest(self, number: int) -> list[Identity]:
+        return [each.identity for each, _ in zip(reversed(self._ages), range(number), strict=False) if each.waits]
+
+    def _drop(self, waiting: Waiting) -> None:
+        if waiting.waits:
+            self.take(waiting.identity)  # the oldest of its content, which is this one
+            self._give_up(waiting.identity, waiting.place)
