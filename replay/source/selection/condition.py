@@ -1,130 +1,253 @@
-"""The language of `--where`: text to a tree, and the tree back to its one canonical text. Pure; nothing is evaluated.
+"""`--where`: a condition on the columns of a file, evaluated column-wise. Pure. (The language: `condition_parser.py`.)
 
-condition   size > 100 and side in ('buy', 'sell') and not is_null(note)
-comparison  == (or =), != (or <>), <, <=, >, >=, also chained: 1 < size <= 5; in, not in; is null, is not null
-text        in single quotes, a quote in it doubled: 'it''s'; also dates and times: time >= '2026-11-22T10:00Z'
-column      as it is, or in double quotes where it is no plain name: "trade id"; a field of a struct: fees.maker
-number      100, 1.5, 1e6; arithmetic with + - * / is in double precision
+As in SQL, whatever is compared with null is neither true nor false, `not` of it too, and such a row is not selected.
+Numbers are compared exactly, except with or among floats; a number as written is rounded to a float column's type.
+Times without a zone are UTC. Types are checked by evaluating the condition on no rows: there is one set of rules.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
+from typing import Any
 
-FUNCTIONS = ("is_null", "is_valid")
-KEYWORDS = ("and", "or", "not", "in", "is", "true", "false", "null")
-PLAIN_NAME = r"[^\W\d]\w*"
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from replay.errors import InputError, UsageError
+from replay.source.selection.condition_columns import check_path
+from replay.source.selection.condition_parser import parse_condition
+from replay.source.selection.condition_tree import (
+    Arithmetic,
+    Both,
+    Call,
+    Chain,
+    Column,
+    In,
+    Literal,
+    Node,
+    Not,
+    paths_of,
+    text_of,
+)
+from replay.source.selection.moment import parse_moment
+from replay.source.selection.numbers import comparable
+from replay.units import NS_PER_UNIT
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "==": pc.equal,
+    "!=": pc.not_equal,
+    "<": pc.less,
+    "<=": pc.less_equal,
+    ">": pc.greater,
+    ">=": pc.greater_equal,
+}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": pc.add,
+    "-": pc.subtract,
+    "*": pc.multiply,
+    "/": pc.divide,  # of floats: by zero it is infinite or not a number, no error
+}
+
+_KLEENE: dict[str, Callable[[Any, Any], Any]] = {"and": pc.and_kleene, "or": pc.or_kleene}
+
+_DAY_NS = 86_400_000_000_000
+
+
+class _Unfit(Exception):
+    """Types that cannot be compared: what and what to do; the place is added where it is known."""
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(what)
+        self.what, self.todo = what, todo
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column, or a field in a struct column: ("fees", "maker")."""
+class Condition:
+    """A condition. `text` is the same for the same condition written with other blanks; `columns` are what it needs."""
 
-    path: tuple[str, ...]
+    text: str
+    columns: frozenset[str]
+    _tree: Node
 
+    def mask(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Which rows of the batch it selects; null counts as no."""
+        try:
+            selected = _condition(self._tree, batch)
+        except pa.ArrowInvalid as error:  # such as times that do not fit the finer unit of another column
+            raise InputError(f"{self.text} cannot be computed: {error}", where="--where", todo="simplify it") from None
+        return np.asarray(selected.fill_null(False).to_numpy(zero_copy_only=False))
 
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A number as written (exact), a text, or a truth value."""
-
-    value: Decimal | str | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    op: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """`a < b <= c`: every neighbouring pair holds."""
-
-    operands: tuple[Node, ...]
-    ops: tuple[str, ...]
+    def check(self, schema: pa.Schema, where: str) -> None:
+        """Raise for a column that the file (`where`) does not have, or types that cannot be compared."""
+        for path in paths_of(self._tree):
+            check_path(path, schema, where)
+        try:
+            _condition(self._tree, pa.RecordBatch.from_pylist([], schema=schema))
+        except _Unfit as unfit:
+            raise UsageError(unfit.what, where=f"--where, {where}", todo=unfit.todo) from None
 
 
-@dataclass(frozen=True, slots=True)
-class In:
-    value: Node
-    items: tuple[Literal, ...]
+def parse(text: str, option: str = "--where") -> Condition:
+    """A condition from its text; `UsageError` says what is wrong, where in the text, and what to write instead."""
+    tree = parse_condition(text, option)
+    try:
+        canonical = text_of(tree)
+    except RecursionError:  # a sum of a thousand numbers
+        raise UsageError("the condition is too long", where=option, todo="write it with fewer operators") from None
+    columns = frozenset(path[0] for path in paths_of(tree))
+    if not columns:
+        raise UsageError("the condition names no column", where=option, todo="write it like size > 100")
+    return Condition(canonical, columns, tree)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`is_null(x)` or `is_valid(x)`."""
-
-    function: str
-    argument: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    inner: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """`and` or `or` of two or more."""
-
-    op: str
-    parts: tuple[Node, ...]
+def _column(path: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:
+    """The column, in the type it is compared in: text as string, times without zone (they are UTC already)."""
+    array = batch.column(path[0])
+    if len(path) > 1:
+        array = pc.struct_field(array, list(path[1:]))  # null where a parent is
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if _kind(kind) == "text":
+        kind = pa.string()
+    elif pa.types.is_timestamp(kind):
+        kind = pa.timestamp(kind.unit)
+    elif pa.types.is_float16(kind):
+        kind = pa.float32()
+    elif pa.types.is_date64(kind):
+        kind = pa.date32()
+    return array.cast(kind) if kind != array.type else array
 
 
-Node = Column | Literal | Arithmetic | Chain | In | Call | Not | Both
+def _kind(kind: pa.DataType) -> str:
+    types = pa.types
+    if types.is_boolean(kind):
+        return "a truth value"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "a number"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_timestamp(kind):
+        return "a time"
+    if types.is_date(kind):
+        return "a date"
+    return str(kind)
 
 
-# -- the canonical text -----------------------------------------------------------------------------------
+# -- evaluation -------------------------------------------------------------------------------------------
 
-_ATOM, _SUM, _COMPARISON, _NOT = 7, 5, 4, 3
-_BINDING = {"or": 1, "and": 2, "+": _SUM, "-": _SUM, "*": 6, "/": 6}
-"""What binds tighter has the larger number, as in Python and SQL."""
-
-
-def text_of(node: Node) -> str:
-    """The same condition, however it was spaced and bracketed, is the same text; parsing it gives the same tree."""
-    return _rendered(node)[0]
+Value = Any
+"""An array, a computed number (a scalar), or a literal's value, which takes its type from what it meets."""
 
 
-def _rendered(node: Node) -> tuple[str, int]:  # noqa: PLR0911
+def _condition(node: Node, batch: pa.RecordBatch) -> pa.Array:
+    """A truth value, or null, for every row."""
+    found = _evaluate(node, batch)
+    if isinstance(found, bool):
+        return pa.array(np.full(batch.num_rows, found))
+    if not isinstance(found, pa.Array) or not pa.types.is_boolean(found.type):
+        raise _Unfit(f"{text_of(node)} is {_kind_of(found)}, no condition", "compare it: size > 100")
+    return found
+
+
+def _evaluate(node: Node, batch: pa.RecordBatch) -> Value:  # noqa: PLR0911
     match node:
         case Column(path):
-            return ".".join(map(_name, path)), _ATOM
+            return _column(path, batch)
         case Literal(value):
-            return _literal(value), _ATOM
-        case Call(function, argument):
-            return f"{function}({text_of(argument)})", _ATOM
+            return value
         case Arithmetic(op, left, right):
-            binding = _BINDING[op]
-            return f"{_within(left, binding)} {op} {_within(right, binding + 1)}", binding
-        case Chain(operands, ops):
-            parts = [_within(operand, _SUM) for operand in operands]
-            return parts[0] + "".join(f" {op} {part}" for op, part in zip(ops, parts[1:], strict=True)), _COMPARISON
-        case In(value, items):
-            return f"{_within(value, _SUM)} in ({', '.join(text_of(item) for item in items)})", _COMPARISON
+            return _ARITHMETIC[op](_float(left, batch), _float(right, batch))
+        case Call(function, argument):
+            found = _evaluate(argument, batch)
+            if not isinstance(found, pa.Array):
+                raise _Unfit(f"{text_of(argument)} is never null", f"name a column: {function}(size)")
+            return pc.is_null(found) if function == "is_null" else pc.is_valid(found)
         case Not(inner):
-            return f"not {_within(inner, _NOT)}", _NOT
+            return pc.invert(_condition(inner, batch))
         case Both(op, parts):
-            return f" {op} ".join(_within(part, _BINDING[op] + 1) for part in parts), _BINDING[op]
+            return reduce(_KLEENE[op], (_condition(part, batch) for part in parts))
+        case In(value, items):
+            return _in(node, _evaluate(value, batch), [item.value for item in items])
+        case Chain(operands, ops):
+            values = [_evaluate(operand, batch) for operand in operands]
+            pairs = zip(ops, values, values[1:], strict=False)
+            return reduce(pc.and_kleene, (_compared(node, *pair) for pair in pairs))
 
 
-def _within(node: Node, binding: int) -> str:
-    text, own = _rendered(node)
-    return text if own >= binding else f"({text})"
+def _float(node: Node, batch: pa.RecordBatch) -> Value:
+    value = _evaluate(node, batch)
+    if _kind_of(value) != "a number":
+        raise _Unfit(f"{text_of(node)} is {_kind_of(value)}, and arithmetic needs numbers", "compare it as it is")
+    if isinstance(value, Decimal):
+        return pa.scalar(float(value))
+    return value.cast(pa.float64(), safe=False)  # safe would refuse whole numbers beyond 2**53
 
 
-def _name(name: str) -> str:
-    plain = re.fullmatch(PLAIN_NAME, name) and name.lower() not in (*KEYWORDS, *FUNCTIONS)
-    return name if plain else '"' + name.replace('"', '""') + '"'
+def _in(node: In, value: Value, items: list[Decimal | str | bool]) -> pa.Array:
+    if _kind_of(value) == "text" and isinstance(value, pa.Array) and all(isinstance(item, str) for item in items):
+        found = pc.is_in(value, value_set=pa.array(items, pa.string()))
+        return pc.if_else(pc.is_null(value), pa.scalar(None, pa.bool_()), found)  # is_in alone takes null for "not in"
+    return reduce(pc.or_kleene, (_compared(node, "==", value, item) for item in items))
 
 
-def _literal(value: Decimal | str | bool) -> str:
+def _compared(node: Node, op: str, left: Value, right: Value) -> pa.Array:
+    if not isinstance(left, pa.Array) and not isinstance(right, pa.Array):
+        raise _Unfit(f"{text_of(node)} compares values without a column", "compare a column: size > 100")
+    left, right = _literal_time(left, right), _literal_time(right, left)
+    kinds = _kind_of(left), _kind_of(right)
+    if kinds[0] != kinds[1]:
+        raise _Unfit(f"{text_of(node)} compares {kinds[0]} with {kinds[1]}", _HINTS.get(frozenset(kinds), _ALIKE))
+    if kinds[0] not in _COMPARABLE:
+        raise _Unfit(f"{text_of(node)}: {kinds[0]} cannot be compared", "only is_null and is_valid can be asked")
+    if kinds[0] == "a truth value" and op not in ("==", "!="):
+        raise _Unfit(f"{text_of(node)}: a truth value is neither less nor more", "write == or !=, or the column alone")
+    if kinds[0] == "a number":
+        pair = comparable(left, right)
+        if pair is None:
+            raise _Unfit(f"{text_of(node)}: these numbers have too many digits together", "make one a float: x * 1")
+        left, right = pair
+    return _COMPARE[op](left, right)
+
+
+_COMPARABLE = ("a number", "text", "a time", "a date", "a truth value")
+_ALIKE = "compare what is alike"
+_HINTS = {
+    frozenset(("a number", "text")): "a number goes without quotes, a text in single quotes",
+    frozenset(("a number", "a time")): "write the time as text: '2026-11-22T10:00:00Z'",
+    frozenset(("text", "a truth value")): "write true and false without quotes, or a text in single quotes: 'True'",
+    frozenset(("a time", "a date")): "compare each with a text: '2026-11-22'",
+}
+
+
+def _kind_of(value: Value) -> str:
     if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    digits = f"{value:f}"  # not normalize(): that rounds to 28 digits
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) if value else "0"
+        return "a truth value"
+    if isinstance(value, Decimal):
+        return "a number"
+    return "text" if isinstance(value, str) else _kind(value.type)
+
+
+def _literal_time(value: Value, other: Value) -> Value:
+    """A text that meets a time or a date is one."""
+    if not isinstance(value, str) or not isinstance(other, pa.Array):
+        return value
+    if not pa.types.is_timestamp(other.type) and not pa.types.is_date(other.type):
+        return value
+    try:
+        moment = parse_moment(value, "")
+    except UsageError as error:
+        raise _Unfit(error.what, error.todo) from None
+    if pa.types.is_date(other.type):
+        if not moment.is_date:
+            raise _Unfit(f"the column holds dates, and {value!r} is a time", "give a date: '2026-11-22'")
+        return pa.scalar(moment.ns // _DAY_NS, pa.int32()).cast(pa.date32())
+    units, rest = divmod(moment.ns, NS_PER_UNIT[other.type.unit])
+    if rest:
+        raise _Unfit(f"{value!r} is finer than the column's unit ({other.type.unit})", "give fewer decimals")
+    if abs(units) >= 2**63:
+        raise _Unfit(f"{value!r} is beyond what the column can hold", "give a year from 1678 to 2261")
+    return pa.scalar(units, pa.int64()).cast(other.type)

@@ -1,18 +1,27 @@
-"""The parser of `--where`: text to the tree of `condition.py`, or an error that says where in the text. Pure."""
+"""The language of `--where`: a text to the tree of `condition_tree.py`, or an error that says where in the text. Pure.
+
+condition   size > 100 and side in ('buy', 'sell') and not is_null(note)
+comparison  == (or =), != (or <>), <, <=, >, >=, also chained: 1 < size <= 5; in, not in; is null, is not null
+text        in single quotes, a quote in it doubled: 'it''s'; also dates and times: time >= '2026-11-22T10:00Z'
+column      as it is, or in double quotes where it is no plain name: "trade id"; a field of a struct: fees.maker
+number      100, 1.5, 1e6; arithmetic with + - * / is in double precision
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache, reduce
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
+from lark.exceptions import VisitError
+from lark.tree import Meta
 
 from replay.errors import UsageError
-from replay.source.selection.condition import (
+from replay.source.selection.condition_tree import (
     FUNCTIONS,
-    KEYWORDS,
-    PLAIN_NAME,
     Arithmetic,
     Both,
     Call,
@@ -28,7 +37,7 @@ TEXT_MAX = 10_000
 """Characters of a condition: far beyond what anyone writes, and a few kilobytes in a checkpoint."""
 
 DEPTH_MAX = 50
-"""Parentheses and the like within each other: Python's stack holds several times as many."""
+"""Parentheses within each other: Python's stack holds several times as many."""
 
 DIGITS_MAX = 38
 """Digits of a number, without the zeros before and after them: what a decimal column holds."""
@@ -36,18 +45,47 @@ DIGITS_MAX = 38
 EXPONENT_MAX = 308
 """Of a number: what a double holds; it also bounds what 1e999999999 would take to write down."""
 
-# -- tokens -----------------------------------------------------------------------------------------------
+_GRAMMAR = r"""
+?condition: all (_OR all)*
+?all: negated (_AND negated)*
+?negated: NOT* comparison
+?comparison: sum
+    | sum (COMPARE sum)+                        -> chain
+    | sum NOT? _IN "(" item ("," item)* ")"     -> within
+    | sum _IS _NULL                             -> is_null
+    | sum _IS NOT _NULL                         -> is_valid
+?sum: product (SIGN product)*
+?product: signed (SCALE signed)*
+?signed: SIGN* atom
+?atom: NUMBER                                   -> number
+    | TEXT                                      -> text
+    | _TRUE                                     -> true
+    | _FALSE                                    -> false
+    | "(" condition ")"
+    | NAME "(" condition ")"                    -> call
+    | (NAME | QUOTED) ("." (FIELD | QUOTED))*   -> column
+item: signed
 
-_TOKEN = re.compile(
-    rf"""\s*(?:
-    (?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?!\w))
-  | (?P<word>{PLAIN_NAME})
-  | (?P<quoted>"(?:[^"]|"")*")
-  | (?P<text>'(?:[^']|'')*')
-  | (?P<sign>==|!=|<>|<=|>=|[-=<>+*/(),.])
-  | (?P<end>\Z))""",
-    re.VERBOSE,
-)
+_OR: /or(?!\w)/i
+_AND: /and(?!\w)/i
+NOT: /not(?!\w)/i
+_IN: /in(?!\w)/i
+_IS: /is(?!\w)/i
+_NULL: /null(?!\w)/i
+_TRUE: /true(?!\w)/i
+_FALSE: /false(?!\w)/i
+COMPARE: /==|!=|<>|<=|>=|[=<>]/
+SIGN: /[-+]/
+SCALE: /[*\/]/
+NUMBER: /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?!\w)/
+TEXT: /'(?:[^']|'')*'/
+QUOTED: /"(?:[^"]|"")*"/
+NAME: /(?!(?:and|or|not|in|is|true|false|null)(?!\w))[^\W\d]\w*/i
+FIELD: /[^\W\d]\w*/
+%ignore /\s+/
+"""
+"""What is looked for depends on what may stand there (a contextual lexer): a field may have a keyword for its name."""
+
 _HINTS = {
     "'": "a quote is missing: write 'buy', and double a quote in the text: 'it''s'",
     '"': 'a double quote is missing: write "trade id", and double one in the name',
@@ -59,44 +97,23 @@ _HINTS = {
     "[": "write in ('buy', 'sell')",
 }
 
+_EXPECTED = {
+    "NUMBER": "a column, a number or a text is expected",
+    "RPAR": ") is expected",
+    "_NULL": "null is expected",
+    "_OR": "and or or is expected between two conditions",
+    "_IN": "in is expected",
+    "LPAR": "( is expected",
+}
+"""What is missing where one of these could stand; the first counts. With none, a parenthesis is too many."""
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
-
-    def is_(self, *texts: str) -> bool:
-        """A sign or a keyword; whatever is quoted is neither."""
-        return self.kind in ("sign", "word") and self.text.lower() in texts
+EXAMPLE = "write it like size > 100 and side in ('buy', 'sell') and not is_null(note)"
 
 
 class _Problem(Exception):
-    def __init__(self, what: str, at: int, todo: str) -> None:
+    def __init__(self, what: str, at: int, todo: str = EXAMPLE) -> None:
         super().__init__(what)
         self.what, self.at, self.todo = what, at, todo
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    while True:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            at += len(text[at:]) - len(text[at:].lstrip())
-            hint = (
-                "put a column's name that starts with a digit in double quotes" if text[at].isdigit() else "remove it"
-            )
-            raise _Problem("this is no part of a condition", at, _HINTS.get(text[at], hint))
-        kind = str(match.lastgroup)
-        yield _Token(kind, match[kind], match.start(kind))
-        if kind == "end":
-            return
-        at = match.end()
-
-
-# -- the parser -------------------------------------------------------------------------------------------
-
-EXAMPLE = "write it like size > 100 and side in ('buy', 'sell') and not is_null(note)"
 
 
 def parse_condition(text: str, option: str) -> Node:
@@ -108,174 +125,134 @@ def parse_condition(text: str, option: str) -> Node:
     except UnicodeEncodeError:
         raise UsageError("the condition is not UTF-8", where=option, todo="write it again") from None
     try:
-        return _Parser(list(_tokens(text))).condition()
+        return _parsed(text)
     except _Problem as problem:
         rest = text[problem.at :].strip()
         place = f"at character {problem.at + 1} ({rest[:20]!r})" if rest else "at the end"
         raise UsageError(f"{problem.what}, {place}", where=option, todo=problem.todo) from None
 
 
-class _Parser:
-    """Recursive descent: a method a level of binding, the loosest first."""
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, start="condition", parser="lalr", propagate_positions=True)
 
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens, self._next, self._depth = tokens, 0, 0
 
-    @property
-    def _token(self) -> _Token:
-        return self._tokens[self._next]
+def _parsed(text: str) -> Node:
+    _check_depth(text)
+    try:
+        return _Builder().transform(_parser().parse(text))
+    except VisitError as error:
+        raise error.orig_exc from None
+    except UnexpectedCharacters as error:
+        raise _no_part(text, error.pos_in_stream or 0) from None
+    except UnexpectedToken as error:
+        at = len(text) if error.token.type == "$END" else _place(error.token)
+        raise _missing(error.token, error.accepts or error.expected, at) from None
 
-    def _take(self) -> _Token:
-        token = self._token
-        self._next += 1
-        return token
 
-    def _accept(self, *texts: str) -> bool:
-        found = self._token.is_(*texts)
-        self._next += found
-        return found
+def _place(token: Token | Meta) -> int:
+    return token.start_pos or 0
 
-    def _expect(self, text: str) -> None:
-        if not self._accept(text):
-            raise _Problem(f"{text} is expected", self._token.at, EXAMPLE)
 
-    def condition(self) -> Node:
-        tree = self._either()
-        if self._token.kind != "end":
-            raise _Problem("and or or is expected between two conditions", self._token.at, EXAMPLE)
-        return tree
+def _no_part(text: str, at: int) -> _Problem:
+    hint = "put a column's name that starts with a digit in double quotes" if text[at].isdigit() else "remove it"
+    return _Problem("this is no part of a condition", at, _HINTS.get(text[at], hint))
 
-    def _either(self) -> Node:
-        self._depth += 1
-        if self._depth > DEPTH_MAX:
-            raise _Problem("too many parentheses within each other", self._token.at, f"use at most {DEPTH_MAX}")
-        parts = [self._all()]
-        while self._accept("or"):
-            parts.append(self._all())
-        self._depth -= 1
+
+def _missing(token: Token, expected: set[str], at: int) -> _Problem:
+    if token.lower() == "null" and "NUMBER" in expected:
+        return _Problem("nothing is equal to null, or larger or smaller", at, "write is_null(x) or is_valid(x)")
+    if "FIELD" in expected:
+        return _Problem("the name of a field is expected after the dot", at, "write fees.maker")
+    return _Problem(next((what for one, what in _EXPECTED.items() if one in expected), _EXPECTED["_OR"]), at)
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for found in re.finditer(r"""'[^']*'|"[^"]*"|(?P<open>\()|(?P<close>\))""", text):
+        depth += bool(found["open"]) - bool(found["close"])
+        if depth > DEPTH_MAX:
+            raise _Problem("too many parentheses within each other", found.start(), f"use at most {DEPTH_MAX}")
+
+
+@v_args(inline=True)
+class _Builder(Transformer[Token, Node]):
+    """A method a rule or terminal of the grammar."""
+
+    def number(self, token: Token) -> Node:
+        return Literal(_number(token))
+
+    def text(self, token: Token) -> Node:
+        return Literal(token[1:-1].replace("''", "'"))
+
+    def true(self) -> Node:
+        return Literal(True)
+
+    def false(self) -> Node:
+        return Literal(False)
+
+    def condition(self, *parts: Node) -> Node:
         return _joined("or", parts)
 
-    def _all(self) -> Node:
-        parts = [self._negated()]
-        while self._accept("and"):
-            parts.append(self._negated())
+    def all(self, *parts: Node) -> Node:
         return _joined("and", parts)
 
-    def _negated(self) -> Node:
-        negations = 0
-        while self._accept("not"):
-            negations += 1
-        tree = self._comparison()
-        return Not(tree) if negations % 2 else tree
+    def negated(self, *nots_and_tree: Node) -> Node:
+        *nots, tree = nots_and_tree
+        return Not(tree) if len(nots) % 2 else tree
 
-    def _comparison(self) -> Node:
-        left = self._sum()
-        if self._token.is_("is"):
-            return self._null_test(left)
-        at = self._next
-        negated = self._accept("not")
-        if self._accept("in"):
-            found = In(left, self._items())
-            return Not(found) if negated else found
-        self._next = at
-        operands, ops = [left], []
-        while self._token.is_("==", "=", "!=", "<>", "<", "<=", ">", ">="):
-            op = self._take().text
-            ops.append({"=": "==", "<>": "!="}.get(op, op))
-            operands.append(self._sum())
-        return Chain(tuple(operands), tuple(ops)) if ops else left
+    def chain(self, first: Node, *rest: Any) -> Node:
+        ops = tuple({"=": "==", "<>": "!="}.get(op, str(op)) for op in rest[::2])
+        return Chain((first, *rest[1::2]), ops)
 
-    def _null_test(self, left: Node) -> Node:
-        self._expect("is")
-        function = "is_valid" if self._accept("not") else "is_null"
-        self._expect("null")
-        return Call(function, left)
+    def within(self, value: Node, *rest: Node) -> Node:
+        items = tuple(item for item in rest if isinstance(item, Literal))
+        return In(value, items) if len(items) == len(rest) else Not(In(value, items))
 
-    def _items(self) -> tuple[Literal, ...]:
-        self._expect("(")
-        items = [self._item()]
-        while self._accept(","):
-            items.append(self._item())
-        self._expect(")")
-        return tuple(items)
+    @v_args(inline=True, meta=True)
+    def item(self, meta: Meta, node: Node) -> Node:
+        if not isinstance(node, Literal):
+            todo = "write in ('buy', 'sell') or in (1, 2)"
+            raise _Problem("a list holds texts and numbers only", _place(meta), todo)
+        return node
 
-    def _item(self) -> Literal:
-        at = self._token.at
-        item = self._signed()
-        if not isinstance(item, Literal):
-            raise _Problem("a list holds texts and numbers only", at, "write in ('buy', 'sell') or in (1, 2)")
-        return item
+    def is_null(self, value: Node) -> Node:
+        return Call("is_null", value)
 
-    def _sum(self) -> Node:
-        tree = self._product()
-        while self._token.is_("+", "-"):
-            tree = Arithmetic(self._take().text, tree, self._product())
-        return tree
+    def is_valid(self, value: Node, _not: Token) -> Node:
+        return Call("is_valid", value)
 
-    def _product(self) -> Node:
-        tree = self._signed()
-        while self._token.is_("*", "/"):
-            tree = Arithmetic(self._take().text, tree, self._signed())
-        return tree
+    def sum(self, first: Node, *rest: Node) -> Node:
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        return reduce(lambda left, pair: Arithmetic(str(pair[0]), left, pair[1]), pairs, first)
 
-    def _signed(self) -> Node:
-        negative = False
-        while self._token.is_("+", "-"):
-            negative ^= self._take().text == "-"
-        tree = self._atom()
-        if not negative:
+    product = sum
+
+    def signed(self, *signs_and_tree: Any) -> Node:
+        signs = signs_and_tree[:-1]
+        tree: Node = signs_and_tree[-1]
+        if signs.count("-") % 2 == 0:
             return tree
         if isinstance(tree, Literal) and isinstance(tree.value, Decimal):
             return Literal(tree.value.copy_negate())  # a minus sign would round to 28 digits
         return Arithmetic("*", Literal(Decimal(-1)), tree)
 
-    def _atom(self) -> Node:
-        token = self._take()
-        match token.kind:
-            case "number":
-                return Literal(_number(token))
-            case "text":
-                return Literal(token.text[1:-1].replace("''", "'"))
-            case "quoted":
-                return self._column(token)
-        if token.is_("("):
-            tree = self._either()
-            self._expect(")")
-            return tree
-        if token.is_("true", "false"):
-            return Literal(token.is_("true"))
-        if token.is_("null"):
-            raise _Problem(
-                "nothing is equal to null, or larger or smaller", token.at, "write is_null(x) or is_valid(x)"
-            )
-        if token.kind != "word" or token.is_(*KEYWORDS):
-            self._next -= 1
-            raise _Problem("a column, a number or a text is expected", token.at, EXAMPLE)
-        return self._call(token) if self._token.is_("(") else self._column(token)
-
-    def _call(self, name: _Token) -> Node:
-        if name.text.lower() not in FUNCTIONS:
-            like = difflib.get_close_matches(name.text.lower(), FUNCTIONS, n=1)
+    def call(self, name: Token, argument: Node) -> Node:
+        function = name.lower()
+        if function not in FUNCTIONS:
+            like = difflib.get_close_matches(function, FUNCTIONS, n=1)
             todo = f"write {like[0]}(...)" if like else f"the functions are {' and '.join(FUNCTIONS)}"
-            raise _Problem(f"there is no function {name.text!r}", name.at, todo)
-        self._expect("(")
-        argument = self._either()
-        self._expect(")")
-        return Call(name.text.lower(), argument)
+            raise _Problem(f"there is no function {str(name)!r}", _place(name), todo)
+        return Call(function, argument)
 
-    def _column(self, first: _Token) -> Column:
-        path = [_unquoted(first)]
-        while self._accept("."):
-            token = self._take()
-            if token.kind not in ("word", "quoted"):
-                raise _Problem("the name of a field is expected after the dot", token.at, "write fees.maker")
-            path.append(_unquoted(token))
+    def column(self, *names: Token) -> Node:
+        path = tuple(name[1:-1].replace('""', '"') if name.type == "QUOTED" else str(name) for name in names)
         if "" in path:
-            raise _Problem("a column's name is empty", first.at, 'write "trade id"')
-        return Column(tuple(path))
+            raise _Problem("a column's name is empty", _place(names[0]), 'write "trade id"')
+        return Column(path)
 
 
-def _joined(op: str, parts: list[Node]) -> Node:
+def _joined(op: str, parts: tuple[Node, ...]) -> Node:
     """`(a and b) and c` is `a and b and c`: one tree, one text."""
     flat: list[Node] = []
     for part in parts:
@@ -283,16 +260,12 @@ def _joined(op: str, parts: list[Node]) -> Node:
     return flat[0] if len(flat) == 1 else Both(op, tuple(flat))
 
 
-def _number(token: _Token) -> Decimal:
+def _number(token: Token) -> Decimal:
     try:
-        value = Decimal(token.text)
+        value = Decimal(token)
     except InvalidOperation:  # an exponent beyond what Decimal takes
         value = Decimal("Infinity")
     digits = "".join(map(str, value.as_tuple().digits)).strip("0")
     if not value.is_finite() or len(digits) > DIGITS_MAX or (value and abs(value.adjusted()) > EXPONENT_MAX):
-        raise _Problem("this number is too long or too large", token.at, f"give at most {DIGITS_MAX} digits")
+        raise _Problem("this number is too long or too large", _place(token), f"give at most {DIGITS_MAX} digits")
     return value
-
-
-def _unquoted(token: _Token) -> str:
-    return token.text[1:-1].replace('""', '"') if token.kind == "quoted" else token.text

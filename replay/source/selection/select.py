@@ -6,17 +6,11 @@ Ranges are half-open, `[from, to)`. Names are compared after `--symbol-case`, wi
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
-import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import partial
-from math import gcd
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -26,46 +20,20 @@ from replay.errors import UsageError
 from replay.model import Fate, Ints
 from replay.source.selection import moment
 from replay.source.selection.moment import Moment, parse_moment
-from replay.source.selection.where import Where
-from replay.source.selection.where import parse as parse_where
+from replay.source.selection.symbols import (
+    Names,
+    in_sample,
+    names_of,
+    parse_sample,
+    parse_symbols,
+    read_text,
+    sample_text,
+    symbols_text,
+)
 from replay.units import LAST_NS
 
-_GLOB = re.compile(r"[*?[]")
-
-_IDENTITY_MAX = 500
-"""Characters of a list of symbols in a checkpoint; of a longer one its hash: it is saved every second."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Plain names in a set, so that thousands of them cost nothing per symbol; patterns one by one."""
-
-    plain: frozenset[str]
-    ordered: tuple[str, ...]
-    patterns: tuple[str, ...]
-
-    def __contains__(self, symbol: str) -> bool:
-        return symbol in self.plain or any(fnmatchcase(symbol, pattern) for pattern in self.patterns)
-
-    def meet(self, smallest: str, largest: str) -> bool:
-        """Could a name among these lie between two symbols? The largest may have been cut off by its writer.
-
-        Python and Parquet agree on the order of texts: by code point is by byte of UTF-8.
-        """
-        at = bisect_left(self.ordered, smallest)
-        if at < len(self.ordered) and self.ordered[at][: len(largest)] <= largest:
-            return True
-        for pattern in self.patterns:
-            prefix = _GLOB.split(pattern, maxsplit=1)[0]
-            if (smallest <= prefix or smallest.startswith(prefix)) and prefix[: len(largest)] <= largest:
-                return True
-        return False
-
-
-def _names(texts: Iterable[str]) -> _Names:
-    patterns = tuple(text for text in texts if _GLOB.search(text))
-    plain = frozenset(texts) - set(patterns)
-    return _Names(plain, tuple(sorted(plain)), patterns)
+if TYPE_CHECKING:
+    from replay.source.selection.condition import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +50,25 @@ class Selection:
     from_ns: int | None = None
     to_ns: int | None = None
     sample: tuple[int, int] | None = None
-    where: Where | None = None
+    where: Condition | None = None
     limit: int | None = None
     utc_assumed: tuple[str, ...] = field(default=(), compare=False)
     by_date: str = field(default="", compare=False)
-    _symbols: _Names = field(init=False, repr=False, compare=False)
-    _exclude: _Names = field(init=False, repr=False, compare=False)
+    _symbols: Names = field(init=False, repr=False, compare=False)
+    _exclude: Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_symbols", _names(self.symbols))
-        object.__setattr__(self, "_exclude", _names(self.exclude))
+        object.__setattr__(self, "_symbols", names_of(self.symbols))
+        object.__setattr__(self, "_exclude", names_of(self.exclude))
 
     def identity(self) -> dict[str, str]:
         """Option to canonical text, "" where it is not given: the same selection, however written, is the same."""
         return {
-            "--symbols": _list_text(self.symbols),
-            "--exclude-symbols": _list_text(self.exclude),
+            "--symbols": symbols_text(self.symbols),
+            "--exclude-symbols": symbols_text(self.exclude),
             "--from": "" if self.from_ns is None else moment.text_of(self.from_ns),
             "--to": "" if self.to_ns is None else moment.text_of(self.to_ns),
-            "--sample": _sample_text(self.sample),
+            "--sample": sample_text(self.sample),
             "--where": "" if self.where is None else self.where.text,
             "--limit": "" if self.limit is None else str(self.limit),
         }
@@ -127,7 +95,7 @@ class Selection:
         """By its name alone: `--symbols`, `--exclude-symbols`, `--sample`."""
         if self.symbols and symbol not in self._symbols:
             return False
-        return symbol not in self._exclude and (self.sample is None or _in_sample(symbol, self.sample))
+        return symbol not in self._exclude and (self.sample is None or in_sample(symbol, self.sample))
 
     def fates(
         self, symbol_ids: npt.NDArray[np.integer], wanted_ids: npt.NDArray[np.bool_], times_ns: Ints
@@ -155,19 +123,17 @@ class Selection:
         # Of those that another option leaves out, nothing is expected.
         missing = [name for name in self._symbols.ordered if name not in symbols and self.wants(name)]
         may_fit = known if self.exclude or self.sample else symbols
-        missing += [pattern for pattern in self._symbols.patterns if not any(map(partial(_fits, pattern), may_fit))]
+        missing += [
+            pattern for pattern in self._symbols.patterns if not any(fnmatchcase(symbol, pattern) for symbol in may_fit)
+        ]
         if not missing:
             return []
         folded = {name.casefold(): name for name in sorted(known - set(missing))}
-        told: list[str] = []
+        named: list[str] = []
         for name in missing:
-            close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7) if len(told) < 20 else []
-            told.append(f"{name} (did you mean {folded[close[0]]}?)" if close else name)
-        return told
-
-
-def _fits(pattern: str, symbol: str) -> bool:
-    return fnmatchcase(symbol, pattern)
+            close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7) if len(named) < 20 else []
+            named.append(f"{name} (did you mean {folded[close[0]]}?)" if close else name)
+        return named
 
 
 def can_match(
@@ -194,36 +160,7 @@ def can_match(
     return selection._symbols.meet(symbol_min, symbol_max)
 
 
-# -- the sample -------------------------------------------------------------------------------------------
-
-
-def symbol_hash(symbol: str) -> int:
-    """The first 8 bytes of the SHA-256 of the symbol's UTF-8, as a big-endian number: the same everywhere, for good."""
-    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big")
-
-
-def _in_sample(symbol: str, sample: tuple[int, int]) -> bool:
-    """Whether its hash is among the smallest: so 1/100 is a part of 1/10."""
-    return symbol_hash(symbol) * sample[1] < sample[0] << 64
-
-
-def _sample_text(sample: tuple[int, int] | None) -> str:
-    if sample is None:
-        return ""
-    common = gcd(*sample)
-    return f"{sample[0] // common}/{sample[1] // common}"
-
-
 # -- from texts -------------------------------------------------------------------------------------------
-
-
-def read_text(path: str) -> str:
-    """The text of a file that an option names."""
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "this is not a UTF-8 text file"
-        raise UsageError(reason, where=f"@{path}", todo="name a file with one symbol a line") from None
 
 
 def parse_selection(
@@ -252,12 +189,18 @@ def parse_selection(
         from_ns=None if first is None else first.ns,
         to_ns=None if last is None else last.ns,
         sample=None if sample is None else parse_sample(sample),
-        where=None if where is None else parse_where(where),
+        where=None if where is None else _condition(where),
         limit=limit,
         utc_assumed=tuple(
             option for option, end in (("--from", first), ("--to", last)) if end is not None and end.utc_assumed
         ),
     )
+
+
+def _condition(text: str) -> Condition:
+    from replay.source.selection.condition import parse  # noqa: PLC0415  # the parser's parser takes a tenth of a second
+
+    return parse(text)
 
 
 def on_day(selection: Selection, day: date, zone: str) -> Selection:
@@ -280,32 +223,3 @@ def parse_range_end(text: str, option: str) -> Moment:
     if not 0 <= end.ns <= LAST_NS:
         raise UsageError(f"{text!r} is out of range", where=option, todo="give a time from 1970 to 2262")
     return end
-
-
-def parse_symbols(text: str, option: str, read: Callable[[str], str] = read_text) -> tuple[str, ...]:
-    """`BTCUSDT,ETH*`, or `@file` with one a line; sorted, each once."""
-    parts = read(text[1:]).splitlines() if text.startswith("@") else text.split(",")
-    names = {part.strip() for part in parts} - {""}
-    if not names:
-        raise UsageError("no symbol is named", where=option, todo=f"write {option} BTCUSDT,ETH* or {option} @file")
-    try:
-        "".join(names).encode()
-    except UnicodeEncodeError:
-        raise UsageError("a symbol is not UTF-8", where=option, todo="give names such as BTCUSDT") from None
-    return tuple(sorted(names))
-
-
-def parse_sample(text: str, option: str = "--sample") -> tuple[int, int]:
-    """`1/100`: one symbol in a hundred."""
-    match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text, re.ASCII)
-    if match is None or not 0 < int(match[1]) <= int(match[2]):
-        raise UsageError(f"{text[:40]!r} is no part of the symbols", where=option, todo="write it like 1/100")
-    return int(match[1]), int(match[2])
-
-
-def _list_text(names: tuple[str, ...]) -> str:
-    """Comma-separated; a name that a comma could be mistaken in goes in quotes."""
-    text = ",".join(json.dumps(name) if re.search(r'[,"]', name) else name for name in sorted(set(names)))
-    if len(text) <= _IDENTITY_MAX:
-        return text
-    return f"{len(set(names)):,} symbols, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"

@@ -13,8 +13,9 @@ import pytest
 
 from replay.errors import UsageError
 from replay.model import Fate
-from replay.source.selection.select import Selection, can_match, parse_selection, parse_symbols, symbol_hash
-from replay.source.selection.where import parse as parse_where
+from replay.source.selection.condition import parse as parse_where
+from replay.source.selection.select import Selection, can_match, parse_selection
+from replay.source.selection.symbols import parse_symbols, symbol_hash
 
 DAY_NS = 86_400_000_000_000
 NOON_NS = 1_795_305_600_000_000_000  # 2026-11-22T00:00:00Z
