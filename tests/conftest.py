@@ -12,10 +12,11 @@ from confluent_kafka import Producer
 from hypothesis import settings
 
 from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, cache_folder, jars
-from tests.support.process import BREAK
+from tests.support.process import BREAK, Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 # What lands is judged by the same examples each time; whoever develops gets new ones with each run.
@@ -112,6 +113,13 @@ def _own_cluster(tmp_path_factory: pytest.TempPathFactory, nodes: int) -> Iterat
         _without_kafka(f"no Kafka to kill: {reason}")
     with KafkaCluster(tmp_path_factory.mktemp("kafka"), nodes) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """Processes of the tool. Those that still run end with the test."""
+    with Jobs(tmp_path / "jobs") as jobs:
+        yield jobs
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +89,6 @@ def _stages(setting: Setting, folder: Path, rows: int, bootstrap_servers: str) -
     )
     columns = "stage", "CPU ns/row, own thread", "librdkafka's threads"
     return Table("Where the time of a row goes", columns, tuple(lines), notes)
-
-
-def _median_ns(runs: Sequence[Mapping[str, float]], name: str, rows: int) -> float:
-    return statistics.median(run[name] for run in runs) / rows * 1e9
 
 
 def _save_ms(path: Path) -> float:

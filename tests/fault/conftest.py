@@ -90,12 +90,6 @@ def many_trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
-
-
-@pytest.fixture
 def scenario(topic: str, tmp_path: Path, jobs: Jobs) -> MakeScenario:
     """Makes the topic and gives the replay into it; the rate is 16,000/s unless `options` say otherwise."""
 

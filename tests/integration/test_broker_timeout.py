@@ -11,7 +11,7 @@ from tests.support.process import Jobs
 from tests.support.scenario import make_trades
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.process import Job
@@ -27,12 +27,6 @@ LOOKING = {
 }
 SENDING = {"run": ("run",), "backfill": ("backfill",)}
 MORE = {"rebuild": ("--checkpoint", "{folder}/c.json"), "backfill": ("--from", "2026-11-02", "--to", "2026-11-03")}
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 @pytest.fixture

@@ -11,14 +11,7 @@ from tests.support.process import Jobs
 from tests.support.scenario import make_trades
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 @pytest.fixture

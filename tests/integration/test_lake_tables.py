@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 ROWS = 4_000
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
-
-
 class Lake(Protocol):
     """A table of one format: made, moved on, and the options for the state it is in."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,6 @@ def nights(tmp_path: Path, kafka: KafkaCluster | Broker, topic: str) -> NightFol
     for day in (1, 2, 4):
         made.write(f"2026-11-0{day}.parquet", f"2026-11-0{day}T10:00:00+00:00")
     return made
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 RANGE = ("--from", "2026-11-01", "--to", "2026-11-06")

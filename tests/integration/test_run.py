@@ -20,20 +20,12 @@ from tests.support.scenario import Trades, make_trades
 from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conftest import Broker
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job
 
 BINANCE = Path(__file__).parents[1] / "data" / "binance_btcusdt-trades.parquet"
 KEEP = {"retention.ms": "-1"}
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 @pytest.fixture(scope="module")

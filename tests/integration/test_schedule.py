@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from replay.model import SystemClock
 from replay.nightly.children import Children
@@ -22,7 +21,6 @@ from tests.support.topics import create_topic
 from tests.unit.fakes import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Broker
@@ -30,12 +28,6 @@ if TYPE_CHECKING:
 
 ROWS = 6_000
 TODAY = datetime.now(UTC).date()
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 def write_day(folder: Path, day: date) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +28,6 @@ FORMS = {
     "2026-326T10:00:04.1234567890000Z": f"{DAY}10:00:04.123456789Z",
     "2026-11-22T24:00:00Z": "2026-11-23T00:00:00.000000000Z",
 }
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
 
 
 def write(path: Path, times: list[str]) -> Path:

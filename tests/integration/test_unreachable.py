@@ -49,12 +49,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
         yield made
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
-    with Jobs(tmp_path / "jobs") as jobs:
-        yield jobs
-
-
 @pytest.fixture(scope="module")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     return make_trades(tmp_path_factory.mktemp("trades"), 1_000)

@@ -77,10 +77,6 @@ class RunRecord:
         there = is_there(Process(self.host, self.pid, self.process_start))
         return now_s - self.alive_s <= _LIFE_S if there is None else there
 
-    def is_interrupted(self, now_s: float) -> bool:
-        """Its process is gone, and it has no end: kill -9, power, a crash of the machine."""
-        return self.ended_s is None and not self.is_running(now_s)
-
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:

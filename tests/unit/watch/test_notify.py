@@ -7,8 +7,6 @@ import os
 import stat
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
@@ -17,40 +15,16 @@ from replay.watch import notify as module
 from replay.watch.notify import Notify, parse_notify, send, sentence
 from replay.watch.options import NotifyOn
 from replay.watch.run import Outcome
+from tests.support.http_server import RememberingServer
 from tests.unit.fakes import Told
 from tests.unit.watch.test_summary import document
 
 FAILED = Outcome(5, "a:9092: no acknowledgement for 300 s")
 
 
-class Webhook:
-    """A server that remembers what it got."""
-
-    def __init__(self, status: int = 200, hang: threading.Event | None = None) -> None:
-        self.got: list[tuple[str, str | None, dict[str, Any]]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.got.append((self.path, self.headers["Content-Type"], json.loads(body)))
-                if hang is not None:
-                    hang.wait(10)
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook/s3cret?key=s3cret"
-
-    def __enter__(self) -> Webhook:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+def address_of(server: RememberingServer) -> str:
+    """As services give it: the path and the query are secrets."""
+    return f"http://{server.address}/hook/s3cret?key=s3cret"
 
 
 def told_of(notify: Notify, outcome: Outcome = FAILED) -> list[str]:
@@ -82,17 +56,18 @@ def test_the_sentence():
 )
 def test_the_right_ends_are_told(on, told):
     """Broken: a failed night is not told, or every good one is."""
-    with Webhook() as hook:
+    with RememberingServer() as hook:
         for code in (0, 5, 143):
-            assert told_of(parse_notify(hook.url, on), Outcome(code, "")) == []
-    assert [body["exit_code"] for _, _, body in hook.got] == told
+            assert told_of(parse_notify(address_of(hook), on), Outcome(code, "")) == []
+    assert [json.loads(each.body)["exit_code"] for each in hook.got] == told
 
 
 def test_a_webhook_gets_the_summary_and_a_text():
     """Broken: chat services show nothing without `text`, scripts find no figures."""
-    with Webhook() as hook:
-        assert told_of(parse_notify(hook.url)) == []
-    ((path, kind, body),) = hook.got
+    with RememberingServer() as hook:
+        assert told_of(parse_notify(address_of(hook))) == []
+    (request,) = hook.got
+    path, kind, body = request.path, request.headers["Content-Type"], json.loads(request.body)
     assert (path, kind) == ("/hook/s3cret?key=s3cret", "application/json")
     assert body == {"text": sentence(document(FAILED)), **document(FAILED)}
 
@@ -141,8 +116,8 @@ def test_a_command_that_vanished_is_a_warning(tmp_path):
 @pytest.mark.parametrize("trouble", ["refused", "500"])
 def test_a_webhook_that_fails_is_a_warning_without_its_address(trouble):
     """Broken: the key in a webhook's address would stand in every log collector."""
-    with Webhook(500) as hook:
-        url = hook.url if trouble == "500" else "http://127.0.0.1:1/hook/s3cret"
+    with RememberingServer(500) as hook:
+        url = address_of(hook) if trouble == "500" else "http://127.0.0.1:1/hook/s3cret"
         (warning,) = told_of(parse_notify(url))
     assert "nobody was notified (http://127.0.0.1/…)" in warning
     assert "s3cret" not in warning
@@ -154,8 +129,8 @@ def test_a_webhook_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     over = threading.Event()
     begun = time.monotonic()
-    with Webhook(hang=over) as hook:
-        (warning,) = told_of(parse_notify(hook.url))
+    with RememberingServer(hang=over) as hook:
+        (warning,) = told_of(parse_notify(address_of(hook)))
         over.set()
     assert "no answer within 0.2 s" in warning
     assert time.monotonic() - begun < 5

@@ -286,7 +286,8 @@ def test_a_killed_run_shows_as_interrupted(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait(10)
     (run,) = History(path).runs()
-    assert run.is_interrupted(run.alive_s)
+    assert not run.is_running(run.alive_s)
+    assert run.ended_s is None
 
 
 # -- a history that cannot be written -----------------------------------------------------------------------

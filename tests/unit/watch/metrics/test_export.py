@@ -8,7 +8,6 @@ import socket
 import sys
 import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from replay.watch.metrics.export import MetricsOptions, check, exporting
 from replay.watch.metrics.prometheus import Exporter
 from replay.watch.metrics.reading import Metrics
 from replay.watch.run import Outcome, RunInfo
+from tests.support.http_server import RememberingServer
 from tests.unit.fakes import FakeClock, Told
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/x.json")
@@ -281,49 +281,21 @@ def test_a_folder_that_is_missing_is_one_warning(tmp_path, monkeypatch):
     assert "goes on" in warning
 
 
-class GatewayServer:
-    """A push gateway that remembers."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.got: list[tuple[str, str, str | None, str]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                outer.got.append((self.command, self.path, self.headers.get("Authorization"), body))
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self) -> GatewayServer:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def test_the_gateway_gets_the_end_in_one_group_for_each_job():
     """Broken: values of every past date would be alerted on for ever, or the last push be missing."""
-    with GatewayServer() as gateway:
+    with RememberingServer() as gateway:
         told = run(MetricsOptions(push=f"http://me:s%40cret@{gateway.address}"))
     assert told.warnings == []
-    method, path, login, body = gateway.got[-1]
-    assert (method, path) == ("PUT", "/metrics/job/nightly"), "PUT replaces the whole group"
-    assert login == "Basic " + base64.b64encode(b"me:s@cret").decode()
-    assert 'replay_exit_code{date="2026-11-22",replay_job="nightly"} 0.0' in body
+    pushed = gateway.got[-1]
+    assert (pushed.method, pushed.path) == ("PUT", "/metrics/job/nightly"), "PUT replaces the whole group"
+    assert pushed.headers["Authorization"] == "Basic " + base64.b64encode(b"me:s@cret").decode()
+    assert 'replay_exit_code{date="2026-11-22",replay_job="nightly"} 0.0' in pushed.body
 
 
 @pytest.mark.parametrize("trouble", ["refused", "500"])
 def test_a_gateway_that_fails_is_one_warning_without_the_password(trouble):
     """Broken: a gateway that is down would end the replay, or the password stand in the log."""
-    with GatewayServer(500) as gateway:
+    with RememberingServer(500) as gateway:
         address = gateway.address if trouble == "500" else "127.0.0.1:1"
         (warning,) = run(MetricsOptions(push=f"me:s3cret@{address}")).warnings
     assert address in warning
