@@ -77,12 +77,10 @@ class Recorder(Relay):
         self._shown: Snapshot | None = None
         self._has_producer = False
         self._verdict: Mapping[str, Any] | None = None
-        self._looked_s = float("-inf")  # when the details were gathered
         self._sampler = Sampler()
         self._is_warned = self._is_tidied = False
         self._lock = threading.Lock()  # around what both threads use:
         self._run = _first_record(info, clock.now())
-        self._details: Details | None = None  # as long as they are not written
         self._samples: list[SampleRecord] = []
         self._open: dict[str, SpanRecord] = {}  # by kind
         self._closed: list[SpanRecord] = []
@@ -122,7 +120,6 @@ class Recorder(Relay):
         self._finish(RESUME)
         if self._shown is not None:
             self._sample("ended", at_once=True)
-        self._look_closely()
         with self._lock:
             self._run = replace(
                 self._run, ended_s=self._clock.now(), exit_code=outcome.exit_code, reason=outcome.reason
@@ -140,18 +137,10 @@ class Recorder(Relay):
                 what = ", ".join(filter(None, (outcome, span.what)))
                 self._closed.append(SpanRecord(kind, span.begin_s, self._clock.monotonic() - self._begun_s, what))
 
-    def _look_closely(self) -> None:
-        found = details(self._shown, self._info, self._verdict)
-        self._looked_s = self._clock.monotonic() - self._begun_s
-        with self._lock:
-            self._details = found
-
     def _sample(self, phase: str, *, at_once: bool = False) -> None:
         now_s, shown = self._clock.monotonic() - self._begun_s, self._shown
         if not at_once and not self._sampler.is_due(now_s):
             return
-        if shown is not None and now_s - self._looked_s >= WRITE_S:
-            self._look_closely()
         sample = self._sampler.sample(now_s, phase, shown, is_outage=OUTAGE in self._open)
         with self._lock:
             if shown is not None:
@@ -166,30 +155,27 @@ class Recorder(Relay):
         """Writes all that is new. What cannot be written now is written with a later attempt."""
         with self._lock:
             run = replace(self._run, alive_s=self._clock.now())
-            samples, closed, seen = self._samples, self._closed, self._details
+            samples, closed, shown = self._samples, self._closed, self._shown
             spans = [*closed, *self._open.values()]
-            self._samples, self._closed, self._details = [], [], None
+            self._samples, self._closed = [], []
         try:
-            self._write(run, samples, spans, seen)
+            self._write(run, samples, spans, details(shown, self._info, self._verdict))
         except (sqlite3.Error, Damaged, OSError) as error:
             with self._lock:
                 self._samples, self._closed = samples + self._samples, closed + self._closed
-                self._details = self._details or seen
             if not self._is_warned:
                 self._is_warned = True
                 why = f"{self._history.path}: {error}"
                 self._to.warning(f"the history cannot be written ({why}); the replay goes on without")
 
-    def _write(
-        self, run: RunRecord, samples: list[SampleRecord], spans: list[SpanRecord], seen: Details | None
-    ) -> None:
+    def _write(self, run: RunRecord, samples: list[SampleRecord], spans: list[SpanRecord], found: Details) -> None:
         try:
-            self._history.write(run, samples, spans, seen)
+            self._history.write(run, samples, spans, found)
         except Damaged as error:
             aside = self._history.move_aside()
             if aside is not None:
                 self._to.warning(f"the history was damaged ({error}): it is begun anew, the old one is {aside}")
-            self._history.write(run, samples, spans, seen)
+            self._history.write(run, samples, spans, found)
         if not self._is_tidied:
             self._is_tidied = True
             self._history.forget_old_samples(run.alive_s)
