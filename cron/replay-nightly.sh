@@ -1,10 +1,10 @@
 #!/bin/sh
-# One night of one job, for cron: replay-nightly.sh JOB. It prints only what somebody has to act on, for cron to mail.
+# One night of one job, for cron: replay-nightly.sh JOB. It prints only if somebody has to act; cron mails that.
 #
 # Install: install -m 755 replay-nightly.sh /etc/replay/   (the crontab beside it calls it, and sets what is below)
-# Zone:    cron knows one zone, the machine's. "Yesterday" is reckoned in the same one, or 02:30 in Tokyo would take the day
-#          before for it. ZONE names another, where cron runs in that (CRON_TZ of cronie). The job file's `timezone` is for
-#          commands by hand: let it say the same.
+# Zone:    cron uses one time zone, the machine's. "Yesterday" has to mean the same zone: at 02:30 in Tokyo, yesterday in UTC
+#          is still one day earlier. ZONE names another zone, if cron runs in that (CRON_TZ of cronie). The job file's
+#          `timezone` is for commands by hand; set it to the same zone.
 set -u
 job=$1
 : "${REPLAY:=/opt/replay/bin/replay}" "${CONFIG:=/etc/replay/nightly.toml}"
