@@ -10,60 +10,43 @@ from replay.kafka.options import KafkaOptions
 
 _ORDER = "records could be lost or change places"
 _OURS = "the job sets it itself"
+_LOG = "lost connections are learned from librdkafka's log"
+
+_RULES = (
+    # settings (the second name of one is librdkafka's or Java's), values that are allowed, why others are refused
+    ("acks request.required.acks", "all -1", "a leader that dies could take its rows with it"),
+    ("enable.idempotence", "true", "a retried request could be appended twice"),
+    ("enable.gapless.guarantee", "true", "later rows could be appended after a failed one"),
+    (
+        "message.timeout.ms delivery.timeout.ms",
+        "0",
+        f"a row that times out locally is passed by later ones: {_ORDER}",
+    ),
+    (
+        "max.in.flight max.in.flight.requests.per.connection",
+        "1 2 3 4 5",
+        "idempotence keeps order only up to 5 requests in flight",
+    ),
+    ("retries message.send.max.retries", "2147483647", "fewer retries turn a short outage into a failed row"),
+    ("queuing.strategy", "fifo", _ORDER),
+    ("allow.auto.create.topics", "false", "a mistyped name would become a topic; use --create-topic"),
+    ("delivery.report.only.error", "false", "every record's delivery report is looked at"),
+    ("transactional.id", "", "it is made from topic and job; choose --delivery transactional and --job"),
+    ("partitioner partitioner_cb", "", "the partition is murmur2 of the symbol, as Java computes it"),
+    ("bootstrap.servers metadata.broker.list", "", "use --bootstrap-servers"),
+    ("queue.buffering.max.messages", "", "use --in-flight-rows"),
+    ("queue.buffering.max.kbytes", "", "use --in-flight-bytes"),
+    ("test.mock.num.brokers", "", "use --embedded"),
+    ("log_level", "6 7", _LOG),
+    ("log.connection.close", "true", _LOG),
+    ("statistics.interval.ms log.queue retry.backoff.ms retry.backoff.max.ms", "", _OURS),
+    ("enable.auto.commit isolation.level group.id", "", _OURS),
+)
 
 GUARDED: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
-    {
-        # setting: (values that are allowed, why others are refused)
-        "acks": (frozenset({"all", "-1"}), "a leader that dies could take its rows with it"),
-        "request.required.acks": (
-            frozenset({"all", "-1"}),
-            "a leader that dies could take its rows with it",
-        ),
-        "enable.idempotence": (frozenset({"true"}), "a retried request could be appended twice"),
-        "enable.gapless.guarantee": (frozenset({"true"}), "later rows could be appended after a failed one"),
-        "message.timeout.ms": (
-            frozenset({"0"}),
-            f"a row that times out locally is passed by later ones: {_ORDER}",
-        ),
-        "delivery.timeout.ms": (
-            frozenset({"0"}),
-            f"a row that times out locally is passed by later ones: {_ORDER}",
-        ),
-        "max.in.flight": (frozenset("12345"), "idempotence keeps order only up to 5 requests in flight"),
-        "max.in.flight.requests.per.connection": (
-            frozenset("12345"),
-            "idempotence keeps order only up to 5 requests in flight",
-        ),
-        "retries": (frozenset({"2147483647"}), "fewer retries turn a short outage into a failed row"),
-        "message.send.max.retries": (
-            frozenset({"2147483647"}),
-            "fewer retries turn a short outage into a failed row",
-        ),
-        "queuing.strategy": (frozenset({"fifo"}), _ORDER),
-        "allow.auto.create.topics": (
-            frozenset({"false"}),
-            "a mistyped name would become a topic; use --create-topic",
-        ),
-        "delivery.report.only.error": (frozenset({"false"}), "every record's delivery report is looked at"),
-        "transactional.id": (frozenset(), "it is made from topic and job; choose --delivery transactional and --job"),
-        "partitioner": (frozenset(), "the partition is murmur2 of the symbol, as Java computes it"),
-        "partitioner_cb": (frozenset(), "the partition is murmur2 of the symbol, as Java computes it"),
-        "bootstrap.servers": (frozenset(), "use --bootstrap-servers"),
-        "metadata.broker.list": (frozenset(), "use --bootstrap-servers"),
-        "queue.buffering.max.messages": (frozenset(), "use --in-flight-rows"),
-        "queue.buffering.max.kbytes": (frozenset(), "use --in-flight-bytes"),
-        "test.mock.num.brokers": (frozenset(), "use --embedded"),
-        "statistics.interval.ms": (frozenset(), _OURS),
-        "log_level": (frozenset("67"), "lost connections are learned from librdkafka's log"),
-        "log.connection.close": (frozenset({"true"}), "lost connections are learned from librdkafka's log"),
-        "log.queue": (frozenset(), _OURS),
-        "retry.backoff.ms": (frozenset(), _OURS),
-        "retry.backoff.max.ms": (frozenset(), _OURS),
-        "enable.auto.commit": (frozenset(), _OURS),
-        "isolation.level": (frozenset(), _OURS),
-        "group.id": (frozenset(), _OURS),
-    }
+    {name: (frozenset(allowed.split()), why) for names, allowed, why in _RULES for name in names.split()}
 )
+"""Of each setting that could break the promise: the values that are allowed, and why others are refused."""
 
 # What a consumer or an admin client of the same cluster needs of the user's settings; the rest is the producer's.
 _SHARED_PREFIXES = (

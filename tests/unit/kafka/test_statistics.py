@@ -1,4 +1,4 @@
-"""librdkafka's statistics, as far as an operator is told of them."""
+"""librdkafka's statistics: figures for an operator, and the second witness of a lost connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from replay.kafka.statistics import BrokerStatistics, parse
+from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, parse
 
 
 def broker(
@@ -40,3 +40,61 @@ def test_bootstrap_connections_do_not_count():
 def test_anything_else_is_nothing_and_raises_nothing(text):
     """Broken: an exception inside librdkafka's callback surfaces in the next poll and ends the replay."""
     assert parse(text) is None
+
+
+# -- lost connections -------------------------------------------------------------------------------------
+
+
+def looked_at(at_s: float, state: str | None = "UP", age_s: float = 0.9, connects: int = 1, tx: int = 3) -> str:
+    """As librdkafka writes them, as far as they matter; without a state, the broker is not there."""
+    broker = {
+        "name": "a:9092/1", "nodeid": 1, "state": state, "stateage": int(age_s * 1e6),
+        "connects": connects, "disconnects": connects - 1, "tx": tx,
+    }  # fmt: skip
+    bootstrap = {**broker, "name": "a:9092/bootstrap", "nodeid": -1, "state": "UP", "stateage": 0}
+    return json.dumps({"ts": int(at_s * 1e6), "brokers": {"b": bootstrap} | ({"a": broker} if state else {})})
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        looked_at(11, "DOWN", 0.5),
+        looked_at(11, "CONNECT", 0.1),
+        looked_at(11, None),
+        looked_at(11, age_s=0.4, connects=2, tx=400),
+        # As seen: it begins anew, counters and all, once there is no other broker to ask
+        looked_at(11, age_s=0.9, connects=1, tx=5),
+    ],
+    ids=["down", "again", "gone", "reconnected", "anew"],
+)
+def test_a_connection_that_was_lost_shows_in_the_statistics(later):
+    """Missed, rows in flight would be sent again unseen as soon as a log line is not understood."""
+    watch = StatisticsWatch()
+    assert watch.lost(looked_at(10, tx=200 if "400" in later else 4)) == []
+    assert watch.lost(later) == ["a:9092/1"]
+    assert watch.lost(later) == [], "told once"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        looked_at(11, age_s=1.9, tx=400),
+        looked_at(11, age_s=1.0, tx=400),  # it went up in that very moment
+        looked_at(11, "UPDATE", age_s=0.1, tx=400),
+        looked_at(11, age_s=0.2, tx=400),  # credentials were renewed
+        "not JSON",
+        "{}",
+        '{"ts": 1, "brokers": []}',
+    ],
+)
+def test_a_connection_that_goes_on_is_not_lost(later):
+    """Taken for lost, each renewal of credentials costs the wait of a crash (45 s by Kafka's defaults)."""
+    watch = StatisticsWatch()
+    watch.lost(looked_at(10, tx=300))
+    assert watch.lost(later if "UPDATE" not in later else looked_at(11, "UPDATE", 1.5, tx=400)) == []
+
+
+def test_what_was_not_up_cannot_be_lost():
+    watch = StatisticsWatch()
+    watch.lost(looked_at(10, "CONNECT"))
+    assert watch.lost(looked_at(11, None)) == []
