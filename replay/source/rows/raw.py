@@ -39,7 +39,8 @@ class RawRows:
         self, row: int, batch_rows: int, columns: Sequence[str], stop: int | None = None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Each batch of these columns, Hive keys among them, with the number of its first row: from `row` on up to the
-        row group that begins with row `stop` (None: to the end). Raises `InputError` where the file cannot be read."""
+        row group that begins with row `stop` (None: to the end), which lies behind it. Raises `InputError` where the
+        file cannot be read."""
         stop = self.file.rows if stop is None else stop
         own = [name for name in columns if name not in self.file.keys]
         with self._open(own, batch_rows) as parquet:
