@@ -6,27 +6,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from replay.errors import UsageError
-
-
-def check_place(option: str, target: str, or_else: str = "") -> None:
-    """Raises `UsageError` where `replace_file` could not put a file, as far as can be seen without trying."""
-    path = Path(target)
-    if path.exists() and not path.is_file() and not path.is_dir():
-        return  # a device, a pipe
-    folder = Path(os.path.realpath(path)).parent
-    if not path.name or path.is_dir():
-        why = "no file can be written there: it is a folder"
-    elif not folder.is_dir():
-        why = f"there is no folder {folder}"
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        why = f"the folder {folder} cannot be written to"
-    else:
-        return
-    raise UsageError(
-        why, where=f"{option} {target}", todo=f"name a file in a folder that exists and can be written to{or_else}"
-    )
-
 
 def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
     """Put these bytes under the name, all or nothing. Raises `OSError`. `mode`: whatever the umask says.

@@ -21,7 +21,7 @@ from replay.errors import ExitCode
 from replay.watch.history.database import History, HistoryUnreadable
 from replay.watch.status.collect import collect
 from replay.watch.status.states import Stale, Status, as_json, older_than
-from replay.watch.status.table import rough, table
+from replay.watch.tables import rough, status_table
 
 
 def status(call: Call) -> None:
@@ -60,9 +60,9 @@ def _show(
             if not out.write(_json(statuses, in_a_line=live is not None)) and live is not None:
                 raise BrokenPipeError  # whoever read has gone
         elif table_in is not None:
-            table_in.update(table(statuses, time.time()), refresh=True)
+            table_in.update(status_table(statuses, time.time()), refresh=True)
         elif statuses:
-            out.show(table(statuses, time.time()))
+            out.show(status_table(statuses, time.time()))
         else:
             typer.echo(f"no replay is known in {state_dir}", err=True)
         return statuses

@@ -5,6 +5,7 @@ None of them can end a run, or change how it ended.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
-from replay.atomic_file import check_place, replace_file
+from replay.atomic_file import replace_file
 from replay.delivery.snapshot import Display, Snapshot
-from replay.errors import ReplayError
+from replay.errors import ReplayError, UsageError
 from replay.model import Clock, SystemClock
 from replay.watch import notify, summary
 from replay.watch.history.database import History, HistoryUnreadable
@@ -57,6 +58,25 @@ def checked(options: WatchOptions, *, places: bool = True) -> WatchOptions:
         if options.metrics.textfile is not None:
             check_place("--metrics-textfile", str(options.metrics.textfile))
     return options
+
+
+def check_place(option: str, target: str, or_else: str = "") -> None:
+    """Raises `UsageError` where `replace_file` could not put a file, as far as that is known without trying."""
+    path = Path(target)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a device, a pipe
+    folder = Path(os.path.realpath(path)).parent
+    if not path.name or path.is_dir():
+        why = "no file can be written there: it is a folder"
+    elif not folder.is_dir():
+        why = f"there is no folder {folder}"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        why = f"the folder {folder} cannot be written to"
+    else:
+        return
+    raise UsageError(
+        why, where=f"{option} {target}", todo=f"name a file in a folder that exists and can be written to{or_else}"
+    )
 
 
 @dataclass(slots=True)

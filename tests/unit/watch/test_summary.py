@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from replay.atomic_file import check_place
 from replay.errors import BrokerUnavailable, UsageError
+from replay.watch.around import check_place
 from replay.watch.figures import figures
 from replay.watch.run import Outcome, RunInfo, outcome_of
 from replay.watch.summary import summary, write

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from replay.checkpoint.content import JobState, dumps
 from replay.position import Position, Progress
 from replay.watch.history.database import History
 from replay.watch.status.collect import collect
 from replay.watch.status.states import Place, ReplayState, Stale, as_json, older_than, status
-from replay.watch.status.table import rough, table
 from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.watch.history.test_database import T0, run
 
@@ -146,31 +144,6 @@ def test_json_has_stable_names():
     assert one["state"] == "interrupted"
 
 
-def shown(statuses) -> str:
-    console = Console(width=200, file=open(os.devnull, "w"), record=True)  # noqa: SIM115
-    with console.file:
-        console.print(table(statuses, NOW))
-    return console.export_text()
-
-
-def test_the_table_shows_it_and_names_cannot_break_it():
-    """Broken: a job called [red] would vanish, a control character reach the terminal."""
-    told = status(PLACE, saved(), run(done_row=400, rows=1_000, rows_per_s=101.8, acked_s=NOW - 3), NOW)
-    text = shown(
-        [replace(told, job="[red]x\x1b"), replace(told, of_rows=None, state=ReplayState.FAILED, detail="exit 5: [a]")]
-    )
-    for part in ("[red]x\\x1b", "2026-11-22", "running", "504 of 1,010", "102/s", "5 s", "3 s ago", "50 s ago", "[a]"):
-        assert part in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0, "0 s"), (89, "89 s"), (120, "2 min"), (5_399, "90 min"), (7_200, "2 h"), (2e5, "2 d")],
-)
-def test_rough(seconds, text):
-    assert rough(seconds) == text
-
-
 # -- the state folder ---------------------------------------------------------------------------------------
 
 
@@ -242,7 +215,7 @@ def test_without_a_readable_history_the_checkpoints_are_shown_and_the_trouble_to
 def test_it_answers_without_arrays_and_kafka():
     """Broken: status would take a second, which a prompt or a watch loop pays each time."""
     code = (
-        "import sys, replay.watch.status.states, replay.watch.status.table, replay.watch.history.database;"
+        "import sys, replay.watch.status.states, replay.watch.tables, replay.watch.history.database;"
         "print([m for m in sys.modules if '.' not in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
