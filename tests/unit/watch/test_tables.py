@@ -31,6 +31,13 @@ def test_the_table_shows_it_and_names_cannot_break_it():
         assert part in text
 
 
+def test_rows_that_were_never_sent_are_shown_as_that():
+    """Broken: a selection looks like rows that are still to come."""
+    told = status(PLACE, saved(), run(), NOW)
+    told = replace(told, in_topic_rows=408, not_selected_rows=260, bad_rows=36, of_rows=1_210)
+    assert "408 in topic, 260 not selected, 36 bad, of 1,210" in shown(status_table([told], NOW))
+
+
 def test_names_cannot_break_the_table_of_the_past():
     """Broken: a job or a reason with brackets in it vanishes, or ends `replay history` with a traceback."""
     ended = run(job="[red]x", ended_s=T0 + 60, exit_code=5, reason="[/x]: no broker")
