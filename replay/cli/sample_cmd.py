@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from replay.cli import sample_trades as generator
 from replay.cli.call import Call
 from replay.cli.options.declare import read
 from replay.cli.options.looking import Sampling
 from replay.errors import UsageError
-from replay.source import sample as generator
 
 
 def sample(call: Call) -> None:
     given = call.of(Sampling)
     try:
-        layout = generator.Layout(given.layout)
+        layout = generator.Split(given.layout)
         spec = generator.SampleSpec(read(given, "rows"), given.symbols, given.days, layout, given.seed)
         paths = generator.write_sample(given.folder, spec)
     except (ValueError, FileExistsError) as error:

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.model import Floats, Ints
-from replay.source.sample import SampleSpec, write_sample
 from tests.bench.figures import Figure, at_most, table
 from tests.bench.setting import Setting, replay_run
 from tests.bench.table import Table

@@ -18,6 +18,7 @@ from typing import Any
 
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.progress import fresh_start
+from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.session import CHUNK_ROWS, ENCODE_ROWS, slices
 from replay.kafka.options import KafkaOptions
@@ -25,7 +26,6 @@ from replay.kafka.partitioner import partitioner
 from replay.kafka.producer import KafkaSink
 from replay.model import Encoded
 from replay.source.options import SourceOptions
-from replay.source.sample import SampleSpec, write_sample
 from replay.source.source import Source
 from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Table, ratio

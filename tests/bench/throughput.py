@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from confluent_kafka.admin import AdminClient
 
-from replay.source.sample import SampleSpec, write_sample
+from replay.cli.sample_trades import SampleSpec, write_sample
 from tests.bench.contenders import (
     ARROW_SINK,
     IDEMPOTENT,

@@ -1,6 +1,6 @@
 """Many made-up trades, quickly: one block of columns, written again and again with later times.
 
-`replay.source.sample` makes trades that look like a market's; these only have to be many.
+`replay.cli.sample_trades` makes trades that look like a market's; these only have to be many.
 100 M rows take about 20 s and 2 GB.
 """
 
@@ -17,7 +17,7 @@ from replay.model import Ints
 
 START_US = 1_760_000_000_000_000
 BLOCK_ROWS = 1_000_000  # 30 MB: made once, and enough that neither prices nor symbols look regular
-GROUP_ROWS = 131_072  # what `replay.source.sample` writes, too
+GROUP_ROWS = 131_072  # what `replay.cli.sample_trades` writes, too
 
 
 def write_trades(

@@ -26,8 +26,8 @@ from replay import __version__
 from replay.cli.app import app
 from replay.cli.commands import job_keys
 from replay.cli.options.sending import Sending
+from replay.cli.sample_trades import SampleSpec, Split, write_sample
 from replay.errors import STOPPED, ExitCode
-from replay.source.sample import Layout, SampleSpec, write_sample
 from replay.units import parse_duration_s
 from tests.conftest import Broker
 from tests.support import clock
@@ -106,7 +106,7 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
     need("faketime", "unshare")
     need_file(DAEMON, "cron")
     need_root("a mount namespace")
-    (trades,) = write_sample(tmp_path / "made", SampleSpec(ROWS, 5, 1, Layout.BY_DAY))
+    (trades,) = write_sample(tmp_path / "made", SampleSpec(ROWS, 5, 1, Split.BY_DAY))
     for days in (0, 1):  # one of them is yesterday, also if midnight passes now
         day = (datetime.now(UTC) - timedelta(days=days)).date()
         shutil.copy(trades, tmp_path / f"trades-{day}.parquet")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer, murmur2
 
+from replay.cli.sample_trades import SampleSpec, Split, write_sample
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
 from replay.kafka.options import KafkaOptions
 from replay.model import SystemClock
 from replay.record.encoder import Encoder
 from replay.signals import Stop
 from replay.source.options import Order, SourceOptions
-from replay.source.sample import Layout, SampleSpec, write_sample
 from replay.source.source import Source
 from replay.verify.job import VerifyOptions, verify
 from replay.verify.kinds import KINDS
@@ -47,7 +47,7 @@ class Trades:
 
 def make(folder: Path, order: Order = Order.EVENT_TIME, rows: int = ROWS) -> Trades:
     """The bytes are the encoder's own, whose tests are elsewhere."""
-    write_sample(folder, SampleSpec(rows, 8, 2, Layout.BY_SYMBOL, row_group_rows=min(131_072, rows // 7)))
+    write_sample(folder, SampleSpec(rows, 8, 2, Split.BY_SYMBOL, row_group_rows=min(131_072, rows // 7)))
     source = Source(SourceOptions((str(folder),), order=order))
     return Trades(folder, encoded_rows(source))
 

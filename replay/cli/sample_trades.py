@@ -53,7 +53,7 @@ MASS_UNIT = 1e6  # clocks are rounded to whole units: the last bit of `cos` or `
 DAYS_STREAM, CLOCK_STREAM, FILE_STREAM = range(3)  # keeps the independent random streams apart
 
 
-class Layout(StrEnum):
+class Split(StrEnum):
     BY_DAY = "by-day"
     BY_SYMBOL = "by-symbol"
 
@@ -65,7 +65,7 @@ class SampleSpec:
     rows: int
     symbols: int
     days: int
-    layout: Layout = Layout.BY_DAY
+    layout: Split = Split.BY_DAY
     seed: int = 7  # any fixed number does; a default that varied would make runs impossible to compare
     first_day: date = date(2026, 11, 2)  # fixed, never "today", so that the same command gives the same bytes
     row_group_rows: int = 131_072  # ~6 MB decoded: cheap to hold one per file, big enough to compress well
@@ -147,7 +147,7 @@ def _apportion(total: int, weight: Floats, least: int) -> Ints:
 def _files(spec: SampleSpec, market: _Market) -> list[_File]:
     day_weight = np.random.default_rng([spec.seed, DAYS_STREAM]).lognormal(sigma=0.2, size=spec.days)
     everyone = np.arange(spec.symbols)
-    if spec.layout is Layout.BY_DAY:
+    if spec.layout is Split.BY_DAY:
         days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
         rows = _apportion(spec.rows, day_weight, least=1)
         return [_File(f"trades-{day}.parquet", everyone, day, rows[i : i + 1]) for i, day in enumerate(days)]
