@@ -83,11 +83,23 @@ def test_a_newcomer_gets_through_the_first_replay(shell: Shell) -> None:
     assert "2,001 in topic" in shell.run(own)
 
 
+def test_one_date_then_many(shell: Shell) -> None:
+    """Broken: the first night fails, or the backfill sends its date a second time."""
+    (block,) = fenced(section("Every night"), "sh")
+    one, many, status = block.splitlines()
+    assert "9,703 in topic" in shell.run(one)
+    told = shell.run(many)
+    assert "10,297 in topic" in told
+    assert "2026-11-02" in shell.run(status)
+
+
 def test_the_connection_file_holds_what_a_replay_reads(shell: Shell, tmp_path: Path) -> None:
     """Broken: the settings for TLS and SASL are not taken, or the password is shown."""
     (text,) = fenced(section("Your first replay"), "toml")
     (tmp_path / "kafka.toml").write_text(text)
+    assert "export REPLAY_CONFIG=kafka.toml" in section("Your first replay")
     del shell.env["REPLAY_BOOTSTRAP_SERVERS"]
-    shown = shell.run(f"KAFKA_PASSWORD=hunter2 replay config show --config {tmp_path}/kafka.toml")
+    shell.env |= {"REPLAY_CONFIG": str(tmp_path / "kafka.toml"), "KAFKA_PASSWORD": "hunter2"}
+    shown = shell.run("replay config show")
     assert "broker.example.com:9093" in shown
     assert "hunter2" not in shown
