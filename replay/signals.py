@@ -58,15 +58,19 @@ class Stop:
         self.signal_number = signal_number
         self.signals += 1
 
+    @property
+    def is_asked(self) -> bool:
+        return self.signals > 0
+
     def check(self) -> None:
-        if self.signals:
+        if self.is_asked:
             raise Stopped(self.signal_number, f"stopped by {signal.Signals(self.signal_number).name}", self.again)
 
     @property
-    def how(self) -> str:
-        """What whoever stops it did: `Ctrl-C`, `SIGTERM`."""
+    def sooner(self) -> str:
+        """What ends the drain at once: `; Ctrl-C again to stop now`."""
         is_key = self.signal_number == signal.SIGINT
-        return "Ctrl-C" if is_key else signal.Signals(self.signal_number).name
+        return f"; {'Ctrl-C' if is_key else signal.Signals(self.signal_number).name} again to stop now"
 
     def impatient(self) -> bool:
         return self.signals > 1

@@ -41,7 +41,7 @@ class Call:
 
     def of(self, group: type[G]) -> G:
         """The command's options of this group."""
-        return group(**self.options.of(group))
+        return self.options.of(group)
 
     @cached_property
     def results(self) -> Results:
@@ -58,7 +58,7 @@ def call(command: Command, context: typer.Context, parsed: dict[str, Any]) -> An
         options = with_job_file(command, from_call(command, context, parsed))
     if context.meta.get(LOOK_ONLY):
         return options
-    logging = Logging(**options.of(Logging))
+    logging = options.of(Logging)
     with _answering(logging, warnings, has_logs=command.has_logs) as console, blaming(options):
         module = import_module(command.module)  # heavy, mostly; the help did without
         getattr(module, command.name)(Call(options, console, context))

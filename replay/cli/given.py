@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
-
-import typer
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from replay.cli.commands import Command, job_keys
-from replay.cli.options.declare import Declared, declared
+from replay.cli.options.declare import Declared
 from replay.errors import UsageError
 from replay.nightly import jobfile
 from replay.watch.masking import masked
+
+if TYPE_CHECKING:
+    import typer
+
+G = TypeVar("G")
 
 DEFAULT = "default"
 COMMAND_LINE = "command line"
@@ -51,12 +54,18 @@ class Options:
     def __getitem__(self, name: str) -> Any:
         return self.by_field[name].value
 
-    def of(self, group: type) -> dict[str, Any]:
-        """The values of a group's fields."""
-        return {name: self.by_field[name].value for name in (each.field for each in declared(group))}
+    def of(self, group: type[G]) -> G:
+        """The options of a group."""
+        assert is_dataclass(group)
+        return group(**{each.name: self.by_field[each.name].value for each in fields(group)})
 
-    def origin(self, name: str) -> str:
-        return self.by_field[name].origin
+    def texts(self) -> dict[str, str]:
+        """Those that are not as they are by default, for people, secrets masked."""
+        return {each.option.shown: each.text for each in self.told() if not each.is_default}
+
+    def origins(self) -> dict[str, str]:
+        """Where each of `texts` came from."""
+        return {each.option.shown: each.origin for each in self.told() if not each.is_default}
 
     def told(self) -> list[Given]:
         """Every option, in the order of the help."""

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from replay import dates
 from replay.cli import parse
+from replay.cli.given import Options
 from replay.cli.options.declare import read
 from replay.cli.options.naming import Naming
 from replay.cli.options.nights import MissingDays, Retrying
 from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Sending
+from replay.cli.options.sending import Ending, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Watching
@@ -29,7 +30,7 @@ from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Policy as MissingPolicy
 from replay.nightly.options import Missing
 from replay.record.options import Records
-from replay.source.options import SourceOptions
+from replay.source.options import Empty, SourceOptions
 from replay.source.selection import select
 from replay.watch import notify
 from replay.watch.around import WatchOptions, checked
@@ -154,6 +155,18 @@ def run_options(given: Sending, name: JobName, source: SourceOptions, kafka: Kaf
         ),
         settle_s=read(given, "settle"),
     )
+
+
+def whole_run(given: Options, name: JobName) -> tuple[RunOptions, MissingPolicy]:
+    """All that `replay run` takes, and what becomes of a date without a file."""
+    ending = given.of(Ending)
+    source = source_options(given.of(Input), name)
+    kafka = kafka_options(given.of(Target), name, needed=not ending.embedded)
+    absent = missing_days(given.of(MissingDays))
+    if name.day is not None and absent.is_off(name.day):  # a file of many days has no row of this one
+        source = replace(source, empty=Empty.OK)
+    options = run_options(given.of(Sending), name, source, kafka)
+    return replace(options, pace=pace(given.of(Pacing)), restart=ending.restart), absent
 
 
 def watch_options(given: Watching, name: JobName, topic: str | None = None, *, places: bool = True) -> WatchOptions:

@@ -176,8 +176,8 @@ class Session:
         """At once: the wait that follows may be long."""
         if rows := self._frontier.in_flight_rows:
             self._report.info(
-                f"Stopping: waiting up to {duration(self._options.drain_timeout_s)} for {rows:,} acknowledgements;"
-                f" {self._stop.how} again to stop now."
+                f"Stopping: waiting up to {duration(self._options.drain_timeout_s)} for {rows:,} acknowledgements"
+                f"{self._stop.sooner}."
             )
 
     def _tell_unconfirmed(self) -> None:

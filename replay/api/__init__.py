@@ -1,0 +1,1 @@
+"""The Python API: `from replay import replay, ReplayOptions, ReplayResult`. It does what `replay run` does."""
