@@ -49,7 +49,7 @@ replay("data")
 
 def mypy(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "user.py").write_text(program)
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", tmp_path / "cache"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path / "cache")]
     # As an installed package is looked at: its own errors are nobody's business.
     return subprocess.run(
         [*command, "--follow-imports", "silent", "user.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240,
