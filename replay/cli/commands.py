@@ -29,13 +29,17 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`text` begins with one sentence, which is all that the list of commands shows. `has_logs`: logging is set up at
-    once; a command without has to answer at once, and sets it up when something goes wrong."""
+    """`text` begins with one sentence, which is all that the list of commands shows.
+
+    `everyday` names options that are everyday ones of this command, beside those that always are. `has_logs`: logging
+    is set up at once; a command without it has to answer at once, and sets it up when something goes wrong.
+    """
 
     words: str
     text: str
     examples: tuple[str, ...]
     groups: tuple[type, ...]
+    everyday: tuple[str, ...] = ()
     has_logs: bool = True
 
     @property
@@ -93,6 +97,7 @@ COMMANDS = (
             "replay backfill archive --config nightly.toml --from -7 --to today",
         ),
         (*RUN, MissingDays, Retrying, nights.Backfilling, Watching),
+        everyday=("--from", "--to", "--missing", "--newest-first", "--parallel"),
     ),
     Command(
         "schedule",
@@ -103,6 +108,7 @@ COMMANDS = (
             "replay schedule --config nightly.toml",
         ),
         (*RUN, MissingDays, Retrying, nights.Scheduling, Watching),
+        everyday=("--missing", "--catch-up", "--timezone"),
     ),
     Command(
         "status",

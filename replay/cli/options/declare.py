@@ -15,16 +15,16 @@ PREFIX = "REPLAY_"
 
 
 class Panel(StrEnum):
-    """The question of a user that an option answers."""
+    """The question of a user that an option answers, in the order of the help."""
 
+    RESULT = "What to look at"
     WHAT = "What to send"
     WHERE = "Where to"
     PACE = "How fast"
     FAILS = "When it fails"
+    NIGHTS = "Every night"
     WATCH = "Watching it"
     FILES = "Files and formats"
-    NIGHTS = "Every night"
-    RESULT = "What to look at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,14 @@ class Declared:
         if self.option.metavar or self.option.form is not None:
             return self.option.metavar or (self.option.form.metavar if self.option.form else "")
         return "|".join(self.choices) or ("NUMBER" if self.kind in (int, float) else "TEXT")
+
+    @property
+    def bounds_text(self) -> str:
+        """Of a number, and of a text with a unit that has bounds."""
+        least, most = self.option.min, self.option.max
+        if least is None and most is None:
+            return ""
+        return f"at least {least:g}" if most is None else f"{least or 0:g} to {most:g}"
 
     @property
     def default_text(self) -> str:

@@ -66,9 +66,9 @@ class Sending:
     create_topic: Annotated[
         str | None,
         Option(
-            text="Create the topic if it is missing, with this many partitions and replicas: 6 or 6:3.",
+            text="Create the topic if it is missing, with this many partitions: 6, or 6:3 for three replicas.",
             panel=Panel.WHERE,
-            metavar="PARTITIONS[:REPLICAS]",
+            metavar="PARTITIONS",
             everyday=True,
             harmless="the partitions of the topic are compared, whoever made it",
         ),
