@@ -13,6 +13,8 @@ import shlex
 import shutil
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -111,8 +113,6 @@ def send(notify: Notify, document: Mapping[str, Any], to: Reporter) -> None:
 
 
 def _post(url: str, data: bytes) -> None:
-    import urllib.request  # noqa: PLC0415 - brings TLS and mail: `replay status` has to answer at once
-
     headers = {"Content-Type": "application/json", "User-Agent": f"replay/{__version__}"}
     request = urllib.request.Request(url, data, headers, method="POST")
     with urllib.request.urlopen(request, timeout=TIMEOUT_S):
@@ -152,8 +152,6 @@ def _text(value: Any) -> str:
 
 def _reason(error: Exception) -> str:
     """Never the address: it may hold a key."""
-    import urllib.error  # noqa: PLC0415
-
     if isinstance(error, subprocess.TimeoutExpired | TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
     if isinstance(error, urllib.error.HTTPError):
