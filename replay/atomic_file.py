@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Put these bytes under the name, all or nothing. Raises `OSError`. `mode`: whatever the umask says.
+    """Puts these bytes under the name, all or nothing. `mode` overrides the umask. Raises `OSError`.
 
-    The temporary name is hidden and always the same: a scraper of the folder does not take it for a file of its own,
-    and a kill leaves one scrap, which the next time overwrites. A link stays one. What is no file (/dev/null, a pipe of
-    the shell) is written to and never replaced: as root, a rename would put a file into the place of the device.
+    The temporary name is hidden and always the same. So a scraper of the folder does not read it, and a kill leaves at
+    most one such file, which the next call overwrites. A link stays a link. What is no regular file (/dev/null, a pipe
+    of the shell) is written to and never replaced: as root, a rename would put a file in the place of the device.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(data)

@@ -1,8 +1,8 @@
-"""The log file: a new one by size or age, old ones deleted by count or age. loguru does all of that.
+"""The log file: a new one by size or age, old ones deleted by count or age.
 
-A log file that cannot be written (a full disk) must not end the replay, and is reported once. loguru would either raise
-to whoever logs, or print a traceback for every line. So the file has a logger of its own, which raises, and this sink
-of the common logger catches what it raises.
+loguru does all of that. A log file that cannot be written (a full disk) must not end the replay, and is reported once.
+loguru would either raise where a line is logged, or print a traceback for every line. So the file has a logger of its
+own, which raises, and this sink of the common logger catches what it raises.
 """
 
 from __future__ import annotations
