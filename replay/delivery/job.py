@@ -107,7 +107,7 @@ def _run(options: RunOptions, stop: Stop, report: Display, clock: Clock) -> Snap
 
 def _tell(source: Source, options: RunOptions, report: Display) -> None:
     report.info(f"{source.rows:,} rows in {_files(source)}, order {options.source.order}, pace {options.pace}")
-    source.left_out.tell(source.files_all, report)
+    source.other_endings.report(source.files_all, report)
     if options.source.selection is not None and (picked := options.source.selection.told_by_date):
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     if source.tables:

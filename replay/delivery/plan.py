@@ -225,8 +225,8 @@ def _duration_s(pace: Pace, records: int, first_ns: int | None, last_ns: int | N
 
 
 def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | None, source: Source) -> Iterator[str]:
-    if source.left_out.looks_like_input:
-        yield source.left_out.told(source.files_all)
+    if source.other_endings.looks_like_input:
+        yield source.other_endings.line(source.files_all)
     backwards = [file for file in files if file.backwards]
     for file in backwards[:SHOWN_MAX]:
         yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replay.source.columns.presets import with_preset
-from replay.source.files.endings import LeftOut
+from replay.source.files.endings import OtherEndings
 from replay.source.files.parquet_file import InputFile, open_file, open_files
 from replay.source.files.storage import InputPath, find
 from replay.source.options import Columns, SourceOptions
@@ -14,11 +14,11 @@ from replay.source.tables import states as tables
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`left_out` are files of the folders that are not taken because of their endings, `tables` the text of the states
-    of tables that are read, `columns` those of the options with what a preset says of them."""
+    """`other_endings` are files of the folders that are not taken because of how they end, `tables` is the text of the
+    states of tables that are read, `columns` those of the options with what a preset says of them."""
 
     paths: list[InputPath]
-    left_out: LeftOut
+    other_endings: OtherEndings
     tables: str
     columns: Columns
     files: tuple[InputFile, ...]
@@ -26,8 +26,8 @@ class Inputs:
 
 def open_inputs(options: SourceOptions) -> Inputs:
     """Raises `InputError` for an input that is not there or is no whole Parquet file."""
-    left_out = LeftOut()
-    paths = find(options.inputs, left_out, tables.Asked(options.table_version, options.snapshot, options.known_tables))
+    others = OtherEndings()
+    paths = find(options.inputs, others, tables.Asked(options.table_version, options.snapshot, options.known_tables))
     states = {path.table for path in paths if path.table is not None}
     tables.check_asked(options.table_version, options.snapshot, {state.format for state in states})
     tables.check_one_state(states)
@@ -37,4 +37,4 @@ def open_inputs(options: SourceOptions) -> Inputs:
         file.without_statistics() if file.footer_sha256 in options.without_statistics else file
         for file in open_files(paths, with_statistics)
     )
-    return Inputs(paths, left_out, tables.text_of(states), columns, files)
+    return Inputs(paths, others, tables.text_of(states), columns, files)

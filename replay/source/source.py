@@ -36,7 +36,7 @@ class Source:
     def __init__(self, options: SourceOptions, *, judges: bool = False) -> None:
         self.options, self._judges, self.symbols = options, judges, SymbolTable()
         inputs = open_inputs(options)
-        self.paths, self.left_out, self.tables = inputs.paths, inputs.left_out, inputs.tables
+        self.paths, self.other_endings, self.tables = inputs.paths, inputs.other_endings, inputs.tables
         self.rows_all, self.files_all = sum(file.rows for file in inputs.files), len(inputs.files)
         selection = options.selection
         wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)

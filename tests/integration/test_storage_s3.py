@@ -14,7 +14,7 @@ import pytest
 
 from replay.errors import ExitCode, InputError, exit_code
 from replay.source.files import remote
-from replay.source.files.endings import LeftOut
+from replay.source.files.endings import OtherEndings
 from replay.source.files.storage import InputPath, find, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
 
@@ -123,11 +123,11 @@ def test_files_folders_and_patterns_of_a_bucket(given, found):
 @pytest.mark.usefixtures("server")
 def test_what_is_left_out_because_of_its_ending_is_counted():
     """Broken: half of a bucket's folder passes for the whole; or what lies there unfinished is an alarm."""
-    left_out = LeftOut()
-    assert len(find(["s3://trades"], left_out)) == 5
-    assert str(left_out) == "1 file does not end in .parquet, .parq or .pq (1 in .txt)"
+    others = OtherEndings()
+    assert len(find(["s3://trades"], others)) == 5
+    assert str(others) == "1 file does not end in .parquet, .parq or .pq (1 in .txt)"
     with pytest.raises(InputError, match="no Parquet file here"):
-        find(["s3://trades/other"], left_out)
+        find(["s3://trades/other"], others)
 
 
 @pytest.mark.usefixtures("server")

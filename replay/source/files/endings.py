@@ -23,7 +23,7 @@ _SHOWN_MAX = 5  # different endings in one line
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class OtherEndings:
     """Files that were left out: the folder searched and the ending of each, by what identifies it."""
 
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class LeftOut:
         verb = "file does" if len(self.files) == 1 else "files do"
         return f"{len(self.files):,} {verb} not end in {TAKEN} ({', '.join([*shown, *more])})"
 
-    def told(self, taken: int) -> str:
+    def line(self, taken: int) -> str:
         """The line for the log, beside so many files that are read; "" where nothing was left out."""
         if not self.files:
             return ""
@@ -64,12 +64,12 @@ class LeftOut:
         todo = f"; to read all whatever their ending, name {folders[0].rstrip('/')}/*" if self.looks_like_input else ""
         return f"{folders[0]}{more}: {self}: left out, {taken:,} read{todo}"
 
-    def tell(self, taken: int, report: Reporter) -> None:
+    def report(self, taken: int, reporter: Reporter) -> None:
         """Nothing is said where a folder holds a README beside its trades, and no more."""
         if _NOTES.issuperset(ending.lower() for _, ending in self.files.values()):
             return
-        if line := self.told(taken):
-            (report.warning if self.looks_like_input else report.info)(line)
+        if line := self.line(taken):
+            (reporter.warning if self.looks_like_input else reporter.info)(line)
 
 
 def ending_of(name: str) -> str:

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from replay.errors import InputError, ReplayError
 from replay.source.files import remote
 from replay.source.files.address import SCHEMES, Address, refusal, without_secrets
-from replay.source.tables import delta, iceberg
+from replay.source.tables import delta, iceberg, marks
 from replay.source.tables import states as tables
-from replay.source.tables.states import DELTA, HUDI, ICEBERG, Asked, Content, Table
+from replay.source.tables.marks import DELTA, HUDI, ICEBERG, Table
+from replay.source.tables.states import Asked, Content
 
 
 def metadata_file(path: str) -> str | None:
     """The folder of the Iceberg table that a path to one of its metadata files names."""
     folder, _, name = path.rpartition("/")
     root, _, inner = folder.rpartition("/")
-    return root if inner == tables.METADATA and tables.is_metadata_file(name) else None
+    return root if inner == marks.METADATA and marks.is_metadata_file(name) else None
 
 
 def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
@@ -30,11 +31,11 @@ def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
     if table.format == DELTA:
         return delta.content(table.root, {}, asked, failed)
     if table.format == HUDI:
-        tables.refuse(table, table.root)
+        marks.refuse(table, table.root)
     if metadata is None:
-        folder = os.path.join(table.root, tables.METADATA)
+        folder = os.path.join(table.root, marks.METADATA)
         metadata = os.path.join(
-            folder, iceberg.newest(sorted(filter(tables.is_metadata_file, os.listdir(folder))), table.root)
+            folder, iceberg.newest(sorted(filter(marks.is_metadata_file, os.listdir(folder))), table.root)
         )
     return iceberg.content(table.root, metadata, None, asked, failed)
 
@@ -52,10 +53,10 @@ def far(place: Address, format: str, store: remote.Store, asked: Asked, metadata
         root = f"{'s3' if SCHEMES[place.scheme] == 's3' else place.scheme}://{_bucket(place)}/{place.path}"
         return delta.content(root, _storage_options(place), asked, failed)
     if format == HUDI:
-        tables.refuse(table, place.shown)
+        marks.refuse(table, place.shown)
     if metadata is None:
-        names = sorted(filter(tables.is_metadata_file, remote.names_in(place, tables.METADATA, store)))
-        metadata = f"{place.path}/{tables.METADATA}/{iceberg.newest(names, place.shown)}".lstrip("/")
+        names = sorted(filter(marks.is_metadata_file, remote.names_in(place, marks.METADATA, store)))
+        metadata = f"{place.path}/{marks.METADATA}/{iceberg.newest(names, place.shown)}".lstrip("/")
     return iceberg.content(place.shown, f"{place.scheme}://{_bucket(place)}/{metadata}", store.files, asked, failed)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from replay.errors import InputError, NoInput, not_memory
 from replay.source.files import paths
-from replay.source.files.endings import LeftOut
+from replay.source.files.endings import OtherEndings
 
 FILE = "file://"
 
@@ -60,7 +60,7 @@ class _Folder:
     linked: bool
 
 
-def search(start: str, steps: paths.Steps, left_out: LeftOut) -> Iterator[LocalFile]:
+def search(start: str, steps: paths.Steps, others: OtherEndings) -> Iterator[LocalFile]:
     """Links to folders are followed, after all real folders, and no folder is searched twice: a loop ends."""
     near = deque([_Folder(start, os.path.realpath(start), steps, False)])
     linked: deque[_Folder] = deque()
@@ -82,7 +82,7 @@ def search(start: str, steps: paths.Steps, left_out: LeftOut) -> Iterator[LocalF
             if not below and paths.takes(folder.steps, entry.name):
                 yield from _file(folder, entry)
             elif folder.steps == paths.FOLDER and not below and not paths.is_ignored(entry.name) and _is_file(entry):
-                left_out.note(_place(folder, entry)[1], folder.path, entry.name)
+                others.note(_place(folder, entry)[1], folder.path, entry.name)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

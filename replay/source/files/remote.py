@@ -15,8 +15,8 @@ import pyarrow as pa
 from replay.errors import InputError, ReplayError, UsageError
 from replay.source.files import paths
 from replay.source.files.address import SCHEMES, Address, is_denied, refusal, without_secrets
-from replay.source.files.endings import LeftOut
-from replay.source.tables import states as tables
+from replay.source.files.endings import OtherEndings
+from replay.source.tables import marks
 
 S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
@@ -176,16 +176,16 @@ class RemoteFile:
             raise refusal(self.address, error) from None
 
 
-def find(address: Address, store: Store, left_out: LeftOut | None = None) -> list[RemoteFile]:
-    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches. `left_out`
-    is told of files in folders that are not taken because of their endings."""
+def find(address: Address, store: Store, others: OtherEndings) -> list[RemoteFile]:
+    """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches. `others`
+    takes note of files in folders that are not taken because of their endings."""
     try:
-        return list(_find(address, store, left_out if left_out is not None else LeftOut()))
+        return list(_find(address, store, others))
     except (OSError, pa.ArrowException) as error:
         raise refusal(address, error) from None
 
 
-def _find(address: Address, store: Store, left_out: LeftOut) -> Iterator[RemoteFile]:
+def _find(address: Address, store: Store, others: OtherEndings) -> Iterator[RemoteFile]:
     from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
     info = store.files.get_file_info(store.full(address.path))
@@ -194,11 +194,11 @@ def _find(address: Address, store: Store, left_out: LeftOut) -> Iterator[RemoteF
     if info.type == FileType.File:
         yield RemoteFile(address, info.size, store)
     elif info.type == FileType.Directory:
-        yield from _below(address, store, paths.FOLDER, left_out)
+        yield from _below(address, store, paths.FOLDER, others)
     elif paths.is_pattern(address.path):
         fixed, steps = paths.split_pattern(address.path)
         _no_table_above(replace(address, path=fixed), store)
-        yield from _below(replace(address, path=fixed), store, steps, left_out)
+        yield from _below(replace(address, path=fixed), store, steps, others)
     elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
         store.files.get_file_info(FileSelector(store.full(address.path)))
         raise FileNotFoundError
@@ -208,7 +208,7 @@ def _find(address: Address, store: Store, left_out: LeftOut) -> Iterator[RemoteF
         raise FileNotFoundError
 
 
-def _below(folder: Address, store: Store, steps: paths.Steps, left_out: LeftOut) -> Iterator[RemoteFile]:
+def _below(folder: Address, store: Store, steps: paths.Steps, others: OtherEndings) -> Iterator[RemoteFile]:
     """Lists everything below, a page of 1,000 a request; where only names in this one folder count, only those."""
     from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
 
@@ -219,22 +219,22 @@ def _below(folder: Address, store: Store, steps: paths.Steps, left_out: LeftOut)
         (info.path[info.path.index(root) + len(root) :].removeprefix("/"), info)
         for info in store.files.get_file_info(FileSelector(root, recursive=deep))
     ]
-    roots = tables.roots_of(below for below, _ in listed)
+    roots = marks.roots_of(below for below, _ in listed)
     for below, info in listed:
         if info.type == FileType.File and selects(below):
             if "//" in f"/{below}":  # a bucket may hold a//b beside a/b, and pyarrow finds but cannot open it
                 todo = "copy the file to a key without //"
                 raise InputError("a folder of this key has no name", where=f"{folder.shown}/{below}", todo=todo)
-            for above in tables.above(below):
+            for above in marks.above(below):
                 if above in roots:
-                    table = tables.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
-                    tables.refuse(table, _inside(folder, below).shown)
+                    table = marks.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
+                    marks.refuse(table, _inside(folder, below).shown)
             yield RemoteFile(_inside(folder, below), info.size, store)
         elif info.type == FileType.File and steps == paths.FOLDER:
-            left_out.note(RemoteFile(_inside(folder, below), info.size, store).identity, folder.shown, below)
+            others.note(RemoteFile(_inside(folder, below), info.size, store).identity, folder.shown, below)
         elif info.type == FileType.Directory and not deep and paths.into(steps, below):
             _no_table_above(_inside(folder, below), store)
-            yield from _below(_inside(folder, below), store, paths.FOLDER, left_out)
+            yield from _below(_inside(folder, below), store, paths.FOLDER, others)
 
 
 def _inside(folder: Address, below: str) -> Address:
@@ -268,12 +268,12 @@ def names_in(place: Address, folder: str, store: Store) -> list[str]:
 
 def _no_table_above(place: Address, store: Store) -> None:
     """Refuses what is, or lies in, a table's folder. Folders above that may not be looked at are taken for none."""
-    folders = [folder for folder in [place.path, *tables.above(place.path)] if folder not in store.no_tables]
+    folders = [folder for folder in [place.path, *marks.above(place.path)] if folder not in store.no_tables]
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
         formats = list(pool.map(partial(_format_of, store), folders))
     for folder, format in zip(folders, formats, strict=True):
         if format is not None:
-            tables.refuse(tables.Table(format, replace(place, path=folder).shown), place.shown)
+            marks.refuse(marks.Table(format, replace(place, path=folder).shown), place.shown)
     store.no_tables.update(folders)
 
 
@@ -284,10 +284,10 @@ def _format_of(store: Store, folder: str) -> str | None:
         return store.full(f"{folder}/{name}" if folder else name)
 
     try:
-        names = [name for name in tables.MARKERS if store.files.get_file_info(inner(name)).type != FileType.NotFound]
-        listed = store.files.get_file_info(FileSelector(inner(tables.METADATA), allow_not_found=True))
+        names = [name for name in marks.MARKERS if store.files.get_file_info(inner(name)).type != FileType.NotFound]
+        listed = store.files.get_file_info(FileSelector(inner(marks.METADATA), allow_not_found=True))
     except (OSError, pa.ArrowException) as error:
         if is_denied(error):
             return None
         raise
-    return tables.format_by(names, [info.base_name for info in listed])
+    return marks.format_by(names, [info.base_name for info in listed])

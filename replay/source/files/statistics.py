@@ -1,7 +1,7 @@
 """Statistics of a column chunk: of which column they are, and whether they can be believed. Pure.
 
 Row groups are left out, and files put in order, by the smallest and the largest value that a writer noted. So only what
-is surely those of the column is used, and everything else counts as "not told": it is read.
+is surely those of the column is used, and everything else counts as unknown: it is read.
 
 | column | believed of |
 |---|---|
@@ -47,7 +47,7 @@ _COMPARES_UNSIGNED = {
 class ValueRange:
     """Smallest and largest value of a column chunk that can be believed; None where the statistics do not tell.
 
-    Both are of the rows that have a value. `nulls` is how many have none; None where that is not told.
+    Both are of the rows that have a value. `nulls` is how many have none; None where that is unknown.
     """
 
     first: Any = None
@@ -81,7 +81,7 @@ def may_be_named(paths: Sequence[Sequence[str]], column: str) -> bool:
 
 
 def sort_of(physical: str, logical: Mapping[str, Any]) -> Sort | None:
-    """How a column of these Parquet types is compared; None: its statistics are not believed, whoever wrote them."""
+    """How a column of these Parquet types is compared; None: its statistics are believed of no writer."""
     kind = logical.get("Type")
     if physical == "BYTE_ARRAY":
         return Sort.TEXT if kind in _TEXTS else None
@@ -104,15 +104,15 @@ def believed(created_by: str | None, physical: str, logical: Mapping[str, Any]) 
 
 
 def writer(created_by: str | None) -> tuple[str, tuple[int, ...]]:
-    """Application (in lower case) and version of `parquet-mr version 1.8.1 (build …)`; empty where it is not told."""
+    """Application (in lower case) and version of `parquet-mr version 1.8.1 (build …)`; empty where it is unknown."""
     match = re.match(r"\s*([^\s(]+) version v?(\d+(?:\.\d+)*)", created_by or "", re.IGNORECASE | re.ASCII)
     return (match[1].lower(), tuple(map(int, match[2].split(".")))) if match is not None else ("", ())
 
 
 def logical_of(column: Any) -> Mapping[str, Any]:
     """The logical type of a `ParquetColumnSchema`: its name as `Type`, and its parameters."""
-    told: Mapping[str, Any] = json.loads(column.logical_type.to_json())
-    return told
+    logical: Mapping[str, Any] = json.loads(column.logical_type.to_json())
+    return logical
 
 
 def time_unit(column: Any) -> str | None:

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from replay.errors import InputError, NoInput
 from replay.source.files import address, lake, local, paths, remote
-from replay.source.files.endings import TAKEN, LeftOut
+from replay.source.files.endings import TAKEN, OtherEndings
+from replay.source.tables import marks
 from replay.source.tables import states as tables
 
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
@@ -115,24 +116,24 @@ _Stores = dict[tuple[object, ...], remote.Store]
 
 def find(
     inputs: Sequence[str],
-    left_out: LeftOut | None = None,
+    others: OtherEndings | None = None,
     asked: tables.Asked = tables.Asked(),  # noqa: B008 - frozen
 ) -> list[InputPath]:
     """The files that files, folders, patterns and URIs name, in natural order, each once however it is named; of a
     table's folder those of one state of it.
 
-    `left_out` is told of the files in folders that are not taken because of their endings.
+    `others` takes note of the files in folders that are not taken because of their endings.
     """
-    left_out = left_out if left_out is not None else LeftOut()
+    others = others if others is not None else OtherEndings()
     found: dict[str, InputPath] = {}
     stores: _Stores = {}
-    noticed = tables.Noticed()
+    noticed = marks.Noticed()
     for given in inputs:
         is_remote = address.is_uri(given) and not given.startswith(local.FILE)
-        found_here = _remote(given, stores, left_out, asked) if is_remote else _local(given, noticed, left_out, asked)
+        found_here = _remote(given, stores, others, asked) if is_remote else _local(given, noticed, others, asked)
         for path in found_here:
             found.setdefault(path.place.identity, path)
-    left_out.forget(found)
+    others.forget(found)
     return sorted(found.values(), key=lambda path: (paths.natural_key(path.shown), path.shown))
 
 
@@ -166,15 +167,15 @@ def _input_path(file: local.LocalFile | remote.RemoteFile) -> InputPath:
     return InputPath(shown, name, keys, file.size_bytes, file)
 
 
-def _nothing(where: str, left_out: LeftOut) -> InputError:
-    if left_out.looks_like_input:
+def _nothing(where: str, others: OtherEndings) -> InputError:
+    if others.looks_like_input:
         todo = f"name the files whatever their ending: {where.rstrip('/')}/*; or give them an ending {TAKEN}"
-        return NoInput(f"no Parquet file here: {left_out}", where=where, todo=todo)
+        return NoInput(f"no Parquet file here: {others}", where=where, todo=todo)
     todo = "name a .parquet file, a folder that holds some, or a glob"
     return NoInput("no Parquet file here", where=where, todo=todo)
 
 
-def _remote(given: str, stores: _Stores, left_out: LeftOut, asked: tables.Asked) -> list[InputPath]:
+def _remote(given: str, stores: _Stores, others: OtherEndings, asked: tables.Asked) -> list[InputPath]:
     place = address.parse(given)
     key = (place.scheme, place.authority, place.parameters)
     if key not in stores:  # many URIs of one bucket share a connection
@@ -182,27 +183,27 @@ def _remote(given: str, stores: _Stores, left_out: LeftOut, asked: tables.Asked)
     store = stores[key]
     if root := lake.metadata_file(place.path):
         near = replace(place, path=root)
-        return _of_table(lake.far(near, tables.ICEBERG, store, asked, place.path), near, store)
+        return _of_table(lake.far(near, marks.ICEBERG, store, asked, place.path), near, store)
     format = None if paths.is_pattern(place.path) else remote.table_at(place, store)
     if format is not None:
         return _of_table(lake.far(place, format, store, asked), place, store)
-    passed = LeftOut()
+    passed = OtherEndings()
     found = remote.find(place, store, passed)
     if not found:
         raise _nothing(place.shown, passed)
-    left_out.files.update(passed.files)
+    others.files.update(passed.files)
     return list(map(_input_path, found))
 
 
 # -- finding local files ----------------------------------------------------------------------------------
 
 
-def _local(given: str, noticed: tables.Noticed, left_out: LeftOut, asked: tables.Asked) -> list[InputPath]:
+def _local(given: str, noticed: marks.Noticed, others: OtherEndings, asked: tables.Asked) -> list[InputPath]:
     if not given:
         raise InputError("the path is empty", where="INPUT", todo="is a variable of your shell not set?")
     path = local.path_of_url(given) if given.startswith(local.FILE) else given
     path = path.rstrip("/") or "/"
-    passed = LeftOut()
+    passed = OtherEndings()
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null byte
@@ -226,22 +227,22 @@ def _local(given: str, noticed: tables.Noticed, left_out: LeftOut, asked: tables
         _no_table(file.path, os.path.dirname(file.real), noticed)
     if not files:
         raise _nothing(path, passed)
-    left_out.files.update(passed.files)
+    others.files.update(passed.files)
     return list(map(_input_path, files))
 
 
 def _table_here(
-    whole: str, status: os.stat_result, noticed: tables.Noticed, asked: tables.Asked
+    whole: str, status: os.stat_result, noticed: marks.Noticed, asked: tables.Asked
 ) -> tables.Content | None:
     """Of the table that this very folder is, or that this file describes."""
     if stat.S_ISREG(status.st_mode):
         root = lake.metadata_file(whole)
-        return lake.local(tables.Table(tables.ICEBERG, root), asked, whole) if root else None
+        return lake.local(marks.Table(marks.ICEBERG, root), asked, whole) if root else None
     table = noticed.at(whole) if stat.S_ISDIR(status.st_mode) else None
     return lake.local(table, asked) if table is not None and table.root == whole else None
 
 
-def _no_table(where: str, folder: str, noticed: tables.Noticed) -> None:
+def _no_table(where: str, folder: str, noticed: marks.Noticed) -> None:
     table = noticed.at(os.path.abspath(folder))
     if table is not None:
-        tables.refuse(table, where)
+        marks.refuse(table, where)

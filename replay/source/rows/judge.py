@@ -92,7 +92,7 @@ class Judge:
         selection = self._selection
         if selection is None:
             return None
-        if bad_times.any():  # cannot be told by its time: only the rest of the selection counts
+        if bad_times.any():  # such a time says nothing: only the rest of the selection counts
             times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self._unit_ns))
         found = selection.fates(symbols, self._wanted.ids(), times * self._unit_ns)
         return None if found is None else found == Fate.SENT

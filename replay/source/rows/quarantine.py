@@ -1,7 +1,7 @@
-"""Bad rows put aside: one Parquet file beside the checkpoint, with place, reason and all their columns.
+"""Bad rows in quarantine: one Parquet file beside the checkpoint, with place, reason and all their columns.
 
 It is written while every row is looked at, before the first one is sent, and appears as a whole: temporary file, fsync,
-rename. So a resume finds it complete, and nothing is ever put aside twice.
+rename. So a resume finds it complete, and no row is in it twice.
 """
 
 from __future__ import annotations
@@ -157,10 +157,10 @@ def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
     except (pa.ArrowException, UnicodeError) as error:
         not_memory(error)
         values = array.cast(pa.binary()).to_pylist() if is_text(array.type) else array.to_pylist()
-        return pa.array([_told(value) for value in values], pa.string()).cast(kind)
+        return pa.array([_text(value) for value in values], pa.string()).cast(kind)
 
 
-def _told(value: object) -> str | None:
+def _text(value: object) -> str | None:
     if value is None:
         return None
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

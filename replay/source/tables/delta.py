@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from replay.errors import ReplayError, not_memory
 from replay.source.tables import states as tables
-from replay.source.tables.states import DELTA, Asked, Content, DataFile, TableState
+from replay.source.tables.marks import DELTA
+from replay.source.tables.states import Asked, Content, DataFile, TableState
 
 _HONOURED = frozenset(
     {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "variantType",

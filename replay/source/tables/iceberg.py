@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from replay.errors import InputError, ReplayError, not_memory
+from replay.source.tables import marks
 from replay.source.tables import states as tables
-from replay.source.tables.states import ICEBERG, Asked, Content, DataFile, TableState
+from replay.source.tables.marks import ICEBERG
+from replay.source.tables.states import Asked, Content, DataFile, TableState
 
 _VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
 
@@ -23,7 +25,7 @@ def newest(names: Sequence[str], root: str) -> str:
     if not numbers:
         raise InputError(
             "which of the table's metadata files is the newest cannot be told by their names",
-            where=f"{root}/{tables.METADATA}",
+            where=f"{root}/{marks.METADATA}",
             todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
         )
     last = max(numbers.values())
@@ -31,7 +33,7 @@ def newest(names: Sequence[str], root: str) -> str:
     if len(found_last) > 1:
         raise InputError(
             f"two metadata files are the newest, {' and '.join(found_last[:2])}: only the catalog knows which counts",
-            where=f"{root}/{tables.METADATA}",
+            where=f"{root}/{marks.METADATA}",
             todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
         )
     return found_last[0]
@@ -90,7 +92,7 @@ def _files(root: str, table: Any, scan: Any) -> Iterator[DataFile]:
         if kind != "PARQUET":
             raise tables.not_honoured(ICEBERG, root, f"{kind} files")
         if task.delete_files:
-            kinds = sorted({_told(each) for each in task.delete_files})
+            kinds = sorted({_kind_of(each) for each in task.delete_files})
             raise tables.not_honoured(ICEBERG, root, " and ".join(kinds))
         if file.key_metadata:
             raise tables.not_honoured(ICEBERG, root, "encrypted files")
@@ -102,7 +104,7 @@ def _files(root: str, table: Any, scan: Any) -> Iterator[DataFile]:
         yield DataFile(file.file_path, file.file_size_in_bytes, tuple(keys))
 
 
-def _told(file: Any) -> str:
+def _kind_of(file: Any) -> str:
     if str(getattr(file.file_format, "value", "")).upper() == "PUFFIN":
         return "deletion vectors"
     kind = getattr(file.content, "name", str(file.content)).lower()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replay.errors import NoInput
-from replay.source.files.endings import LeftOut, ending_of
+from replay.source.files.endings import OtherEndings, ending_of
 from replay.source.files.storage import find
 from tests.unit.fakes import Told
 
@@ -39,10 +39,10 @@ def test_what_a_name_ends_in(name, ending):
 def test_half_of_a_folder_is_told_in_one_line(tmp_path):
     """Broken: a folder of which half the files are named otherwise passes for the whole."""
     make(tmp_path, "a.parquet", "b.parquet.gzip", "c.parquet.gzip", "sub/d", "_SUCCESS", ".e.parquet.crc", "f.tmp")
-    left_out = LeftOut()
-    assert [path.shown for path in find([str(tmp_path)], left_out)] == [str(tmp_path / "a.parquet")]
-    assert left_out.looks_like_input
-    assert left_out.told(1) == (
+    others = OtherEndings()
+    assert [path.shown for path in find([str(tmp_path)], others)] == [str(tmp_path / "a.parquet")]
+    assert others.looks_like_input
+    assert others.line(1) == (
         f"{tmp_path} and 1 more: 3 files do not end in .parquet, .parq or .pq (2 in .parquet.gzip, 1 in nothing):"
         f" left out, 1 read; to read all whatever their ending, name {tmp_path}/*"
     )
@@ -52,18 +52,18 @@ def test_what_is_named_is_not_left_out(tmp_path):
     """Broken: files that are read are said to be left out."""
     make(tmp_path, "a.parquet", "b.gzip")
     for inputs in (["", "/b.gzip"], ["/*"], ["/*.parquet"], ["/a.parquet"]):
-        left_out = LeftOut()
-        find([f"{tmp_path}{each}" for each in inputs], left_out)
-        assert left_out.told(1) == ""
+        others = OtherEndings()
+        find([f"{tmp_path}{each}" for each in inputs], others)
+        assert others.line(1) == ""
 
 
 def test_what_is_surely_something_else_is_no_alarm(tmp_path):
     """Broken: a README beside the data is a warning every night."""
     make(tmp_path, "a.parquet", "README.md", "sums.csv")
-    left_out = LeftOut()
-    find([str(tmp_path)], left_out)
-    assert not left_out.looks_like_input
-    assert left_out.told(1).endswith(
+    others = OtherEndings()
+    find([str(tmp_path)], others)
+    assert not others.looks_like_input
+    assert others.line(1).endswith(
         "2 files do not end in .parquet, .parq or .pq (1 in .md, 1 in .csv): left out, 1 read"
     )
 
@@ -72,13 +72,13 @@ def test_a_readme_beside_the_trades_is_not_worth_a_line(tmp_path):
     """Broken: the demo, and every night of a folder with a README, would tell of it."""
     told = Told()
     make(tmp_path, "a.parquet", "README.md")
-    left_out = LeftOut()
-    find([str(tmp_path)], left_out)
-    left_out.tell(1, told)
+    others = OtherEndings()
+    find([str(tmp_path)], others)
+    others.report(1, told)
     assert not told.infos
     make(tmp_path, "sums.csv")
-    find([str(tmp_path)], left_out)
-    left_out.tell(1, told)
+    find([str(tmp_path)], others)
+    others.report(1, told)
     assert len(told.infos) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from replay.errors import ExitCode, InputError, exit_code
 from replay.source.files.storage import find
-from replay.source.tables.states import roots_of
+from replay.source.tables.marks import roots_of
 
 MARKS = {
     "Delta": "_delta_log/00000000000000000000.json",
