@@ -90,3 +90,10 @@ def test_nothing_tells_users_to_install_a_strangers_project() -> None:
     """Broken: `pip install parquet-replay[…]` before it is published, or the old name, installs what others wrote."""
     for path in READMES:
         assert not re.search(r"pip install (?!-)\S*replay", path.read_text()), path
+
+
+@pytest.mark.parametrize("path", READMES, ids=name)
+def test_every_file_that_a_page_names_is_there(path: Path) -> None:
+    """Broken: a module was moved, and the page sends its readers to where it was."""
+    for named in re.findall(r"`((?:replay|tests|cron|data|\.github|\.ci)/[\w./@-]*)", prose(path)):
+        assert (ROOT / named).exists(), named
