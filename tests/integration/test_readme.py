@@ -103,3 +103,11 @@ def test_the_connection_file_holds_what_a_replay_reads(shell: Shell, tmp_path: P
     shown = shell.run("replay config show")
     assert "broker.example.com:9093" in shown
     assert "hunter2" not in shown
+
+
+def test_the_lines_of_python_run(shell: Shell, tmp_path: Path) -> None:
+    """Broken: a notebook's author copies them, and they raise, or print another number."""
+    (code,) = fenced(section("From Python"), "python")
+    script = tmp_path / "notebook.py"
+    script.write_text(code.replace(ADDRESS, shell.address))
+    assert shell.run(f"python {script}").split()[-1] == "20000"

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "replay"
 README = PACKAGE / "README.md"
-FOLDERS = ("cli", "api", "nightly", "watch", "verify", "delivery", "source", "record", "kafka", "checkpoint")
+FOLDERS = ("api", "cli", "nightly", "watch", "verify", "delivery", "source", "record", "kafka", "checkpoint")
 """From the top layer to the bottom: each imports from those below it only."""
 BEGIN, END = "<!-- map: made by tests/support/module_map.py -->\n", "<!-- end of the map -->\n"
 
