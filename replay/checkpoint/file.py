@@ -74,7 +74,10 @@ class CheckpointFile:
             os.close(descriptor)
 
     def load(self) -> Checkpoint | None:
-        """The newest generation; None if there is none. An unreadable one is never "start at row 0"."""
+        """The newest generation; None if there is none.
+
+        Raises `StateConflict` for an unreadable one: that is never "start at row 0".
+        """
         try:
             self._check_regular()
             data = self.path.read_bytes()
@@ -92,7 +95,7 @@ class CheckpointFile:
             raise self._damaged(str(error)) from None
 
     def check_replaceable(self) -> None:
-        """`--restart` may forget a checkpoint, also a damaged one; never replace somebody's other file by one."""
+        """Raises `StateConflict` for a file that is no checkpoint. `--restart` forgets damaged checkpoints, too."""
         self._check_regular()
         for path in (self._target, self.previous):
             try:
@@ -127,7 +130,10 @@ class CheckpointFile:
             raise self._damaged("a folder, not a file" if self.path.is_dir() else "not a regular file")
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Replace the file; after a crash at any point there is one whole generation under its name."""
+        """Replace the file; after a crash at any point there is one whole generation under its name.
+
+        Raises `CheckpointUnwritable`.
+        """
         try:
             descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             try:
@@ -151,7 +157,7 @@ class CheckpointFile:
             raise self._unwritable("progress cannot be saved", error) from None
 
     def check_writable(self) -> None:
-        """Fail before the first row is sent rather than a second after it."""
+        """Raises `CheckpointUnwritable` before the first row is sent rather than a second after it."""
         self._check_regular()
         if self.path.exists() and not os.access(self.path, os.W_OK):
             raise CheckpointUnwritable(

@@ -1,8 +1,4 @@
-"""The cluster around a replay: topic metadata, watermarks, the topic's tail.
-
-Every read retries until the broker deadline: with a leader failing over, a healthy cluster answers a watermark query
-with an error or not at all for seconds.
-"""
+"""The cluster around a replay: topic metadata, watermarks, the topic's tail."""
 
 from __future__ import annotations
 
@@ -50,7 +46,12 @@ class Description:
 
 
 class Cluster:
-    """A connection for everything but producing."""
+    """A connection for everything but producing.
+
+    What asks the cluster tries again until the broker deadline, and raises `BrokerUnavailable` then: with a leader
+    failing over, a healthy cluster answers with an error or not at all for seconds. It raises `UsageError` as soon as
+    waiting cannot help: wrong credentials, another protocol, addresses that lead nowhere.
+    """
 
     def __init__(self, options: KafkaOptions, patience: Patience) -> None:
         self._options, self._patience = options, patience
@@ -96,7 +97,10 @@ class Cluster:
         return topic
 
     def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> Topic:
-        """Create a topic, and wait until it is there: a node that is asked next may not have heard of it yet."""
+        """Create a topic, and wait until it is there: a node that is asked next may not have heard of it yet.
+
+        Raises `UsageError` where the cluster does not allow such a topic.
+        """
         new = NewTopic(
             name,
             num_partitions=spec.partitions,
@@ -145,6 +149,7 @@ class Cluster:
         return self._offsets(topic, OffsetSpec.earliest()), self._offsets(topic, OffsetSpec.latest())
 
     def high_watermarks(self, topic: Topic) -> list[int]:
+        """The offset behind the last record of each partition."""
         return self._offsets(topic, OffsetSpec.latest())
 
     def is_in_sync(self, topic: Topic) -> bool | None:
@@ -177,7 +182,10 @@ class Cluster:
     def read(
         self, topic: Topic, starts: Sequence[int], ends: Sequence[int], isolation: str = READ_UNCOMMITTED
     ) -> Iterator[list[Fetched]]:
-        """Every record from `starts` up to (not including) `ends`, each partition in order."""
+        """Every record from `starts` up to (not including) `ends`, offsets of each partition; each partition in order.
+
+        Raises `StateConflict` where records were deleted before they were read.
+        """
         ranges = {p: (starts[p], ends[p]) for p in range(topic.partitions) if starts[p] < ends[p]}
         if not ranges:
             return

@@ -96,6 +96,10 @@ class KafkaSink:
             raise bad_setting(error) from None
 
     def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
+        """Hand over these records, a callback for each; how many of them fitted into librdkafka's queue.
+
+        Raises `ProducerFatal`, or `Resync` in a transaction.
+        """
         produce, topic = self._producer.produce, self._topic
         accepted = 0
         columns = zip(
@@ -125,7 +129,10 @@ class KafkaSink:
         return accepted
 
     def poll(self, seconds: float = 0.0) -> None:
-        """Serve reports; waits up to `seconds` (below 0.2: a longer poll is not interrupted by reports)."""
+        """Serve reports; waits up to `seconds` (below 0.2: a longer poll is not interrupted by reports).
+
+        Raises `ProducerFatal`, and `Resync` where the topic has to be looked at before anything is sent again.
+        """
         try:
             self._producer.poll(seconds)
         except KafkaException as error:
@@ -139,6 +146,7 @@ class KafkaSink:
             raise Resync("the producer's epoch changed inside the run")
 
     def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
+        """Wait for reports; whether all have come. Never raises: the reports say what failed."""
         deadline = time.monotonic() + seconds
         while len(self._producer) and time.monotonic() < deadline and not give_up():
             if (self._retries_unsafe and self._log.lost) or self._epoch_changes():
