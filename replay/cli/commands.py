@@ -156,6 +156,7 @@ COMMANDS = (
         (*RUN, looking.Rebuilding),
     ),
     Command("presets", "List the file layouts that --preset knows.", ("replay presets",), ()),
+    Command("options", "List all options of all commands.", ("replay options --markdown",), (looking.Listing,)),
     Command(
         "sample",
         "Write made-up trades to try things with.\nThe same command writes the same bytes.",

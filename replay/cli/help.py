@@ -65,7 +65,7 @@ def of_command(command: Command, path: str, *, everything: bool) -> Help:
         first = [each for each in here if is_everyday(command, each)]
         rest = [each for each in here if each not in first] if everything else []
         if first or rest:
-            sections.append((str(panel), [_row(each) for each in (*first, *rest)]))
+            sections.append((str(panel), [option_row(each) for each in (*first, *rest)]))
     last = [Row("-h, --help", "Show this help.")]
     if has_more(command):
         last.insert(0, Row("--help-all", f"Show all {len(options)} options."))
@@ -78,10 +78,10 @@ def has_more(command: Command) -> bool:
 
 
 def is_everyday(command: Command, option: Declared) -> bool:
-    return option.option.everyday or option.option.panel is Panel.RESULT or option.name in command.everyday
+    return option.option.everyday or option.option.panel is Panel.OWN or option.name in command.everyday
 
 
-def _row(option: Declared) -> Row:
+def option_row(option: Declared) -> Row:
     names = ", ".join(filter(None, (option.option.short, option.name, option.negative)))
     if option.is_argument:
         return Row(names + ("..." if option.many else ""), option.option.text)

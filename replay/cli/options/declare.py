@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -17,7 +16,7 @@ PREFIX = "REPLAY_"
 class Panel(StrEnum):
     """The question of a user that an option answers, in the order of the help."""
 
-    RESULT = "What to look at"
+    OWN = "This command"
     WHAT = "What to send"
     WHERE = "Where to"
     PACE = "How fast"
@@ -161,10 +160,14 @@ class Declared:
         return f"{self.default:g}" if self.kind is float else str(self.default)
 
 
-@cache
-def declared(group: Any) -> tuple[Declared, ...]:
+_KNOWN: dict[type, tuple[Declared, ...]] = {}
+
+
+def declared(group: type) -> tuple[Declared, ...]:
     """The options of a group, in their order."""
-    return tuple(_declared(each) for each in fields(group))
+    if group not in _KNOWN:
+        _KNOWN[group] = tuple(_declared(each) for each in fields(group))
+    return _KNOWN[group]
 
 
 def _declared(field: Any) -> Declared:
@@ -179,7 +182,7 @@ def _declared(field: Any) -> Declared:
 def read(group: Any, field: str) -> Any:
     """The value of a field, as its declaration reads it; None where it is not given."""
     text = getattr(group, field)
-    (option,) = (each for each in declared(group.__class__) if each.field == field)
+    (option,) = (each for each in declared(type(group)) if each.field == field)
     if text is None:
         return None
     assert option.option.form is not None, f"{option.name} has no form"

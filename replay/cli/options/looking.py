@@ -24,9 +24,9 @@ class SampleLayout(StrEnum):
     BY_SYMBOL = "by-symbol"
 
 
-FORMAT = Option(name="--format", text="Show the result as a table, or as JSON.", panel=Panel.RESULT)
-FIRST_OFFSETS = Option(text="Where this replay began in each partition: 0,0,12.", panel=Panel.RESULT, metavar="OFFSETS")
-ONLY_JOB = Option(text="Show only this job.", panel=Panel.RESULT, metavar="NAME")
+FORMAT = Option(name="--format", text="Show the result as a table, or as JSON.", panel=Panel.OWN)
+FIRST_OFFSETS = Option(text="Where this replay began in each partition: 0,0,12.", panel=Panel.OWN, metavar="OFFSETS")
+ONLY_JOB = Option(text="Show only this job.", panel=Panel.OWN, metavar="NAME")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Verifying(Harmless):
         str,
         Option(
             text="Compare only what the replay of this checkpoint wrote.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="FILE",
             default="that of --job and --date",
         ),
@@ -47,18 +47,18 @@ class Verifying(Harmless):
         str | None,
         Option(
             text="Read up to these offsets, one for each partition, without the record at them.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="OFFSETS",
             default="the end",
         ),
     ] = None
     isolation: Annotated[
         Isolation,
-        Option(text="Read as a consumer with this isolation.level would.", panel=Panel.RESULT),
+        Option(text="Read as a consumer with this isolation.level would.", panel=Panel.OWN),
     ] = Isolation.READ_COMMITTED
     allow_foreign: Annotated[
         bool,
-        Option(text="Records of other producers are counted, but are no difference.", panel=Panel.RESULT),
+        Option(text="Records of other producers are counted, but are no difference.", panel=Panel.OWN),
     ] = False
     table_format: Annotated[ResultFormat, FORMAT] = ResultFormat.TABLE
 
@@ -71,7 +71,7 @@ class Planning(Harmless):
         str,
         Option(
             text="Checkpoint of the replay, if it has begun.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="FILE",
             default="that of --job or --topic",
         ),
@@ -80,14 +80,14 @@ class Planning(Harmless):
         int | None,
         Option(
             text="Show how the rows would spread over this many partitions.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             min=1,
             default="those of the topic",
         ),
     ] = None
     scan: Annotated[
         bool,
-        Option(text="Read every row: symbols, bad rows, rows over time and over partitions.", panel=Panel.RESULT),
+        Option(text="Read every row: symbols, bad rows, rows over time and over partitions.", panel=Panel.OWN),
     ] = False
     table_format: Annotated[ResultFormat, FORMAT] = ResultFormat.TABLE
 
@@ -101,7 +101,7 @@ class Statuses(Harmless):
         Option(
             name="--checkpoint",
             text="Show a checkpoint outside the state folder, too. Repeatable.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="FILE",
             variable="STATUS_CHECKPOINT",
         ),
@@ -111,7 +111,7 @@ class Statuses(Harmless):
         str | None,
         Option(
             text="Look again this often until Ctrl-C: 5s.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             form=duration(units.WATCH_S),
         ),
     ] = None
@@ -119,7 +119,7 @@ class Statuses(Harmless):
         str | None,
         Option(
             text="Exit 1 if the last success of a job is longer ago than this, or there is none: 26h.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             form=duration(),
         ),
     ] = None
@@ -135,7 +135,7 @@ class PastRuns(Harmless):
         int,
         Option(
             text="Show at most this many runs, the newest ones.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="RUNS",
             min=1,
             variable="HISTORY_LIMIT",
@@ -149,24 +149,24 @@ class Page(Harmless):
     """Which replay `report` draws."""
 
     job: Annotated[
-        str, Option(name="JOB", text="Name of the job, as replay history shows it.", panel=Panel.RESULT, metavar="JOB")
+        str, Option(name="JOB", text="Name of the job, as replay history shows it.", panel=Panel.OWN, metavar="JOB")
     ]
     day: Annotated[
         str | None,
         Option(
             name="--date",
             text="The day of the replay: 2026-11-22, yesterday, or -2.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             metavar="DATE",
             default="a replay without a date",
         ),
     ] = None
     out: Annotated[
         str,
-        Option(text="File to write the page to.", panel=Panel.RESULT, metavar="FILE", default="JOB-DATE.html"),
+        Option(text="File to write the page to.", panel=Panel.OWN, metavar="FILE", default="JOB-DATE.html"),
     ] = ""
     timezone: Annotated[
-        str, Option(text="Time zone of yesterday, and of the times on the page.", panel=Panel.RESULT, metavar="ZONE")
+        str, Option(text="Time zone of yesterday, and of the times on the page.", panel=Panel.OWN, metavar="ZONE")
     ] = "UTC"
 
 
@@ -175,31 +175,31 @@ class Sampling(Harmless):
     """Which trades `sample` makes up."""
 
     folder: Annotated[
-        Path, Option(name="FOLDER", text="Folder to write the files to.", panel=Panel.RESULT, metavar="FOLDER")
+        Path, Option(name="FOLDER", text="Folder to write the files to.", panel=Panel.OWN, metavar="FOLDER")
     ]
     rows: Annotated[
         str,
-        Option(text="How many rows: 20k, 10M.", panel=Panel.RESULT, form=row_count(), variable="SAMPLE_ROWS"),
+        Option(text="How many rows: 20k, 10M.", panel=Panel.OWN, form=row_count(), variable="SAMPLE_ROWS"),
     ] = "20k"
     symbols: Annotated[
         int,
-        Option(text="How many symbols.", panel=Panel.RESULT, min=1, variable="SAMPLE_SYMBOLS"),
+        Option(text="How many symbols.", panel=Panel.OWN, min=1, variable="SAMPLE_SYMBOLS"),
     ] = 5
     days: Annotated[
         int,
-        Option(text="How many days, from 2026-11-02 on.", panel=Panel.RESULT, min=1, variable="SAMPLE_DAYS"),
+        Option(text="How many days, from 2026-11-02 on.", panel=Panel.OWN, min=1, variable="SAMPLE_DAYS"),
     ] = 2
     layout: Annotated[
         SampleLayout,
         Option(
             text="One file for each day, or one for each symbol, whose times overlap.",
-            panel=Panel.RESULT,
+            panel=Panel.OWN,
             variable="SAMPLE_LAYOUT",
         ),
     ] = SampleLayout.BY_DAY
     seed: Annotated[
         int,
-        Option(text="Another seed makes other trades.", panel=Panel.RESULT, min=0, variable="SAMPLE_SEED"),
+        Option(text="Another seed makes other trades.", panel=Panel.OWN, min=0, variable="SAMPLE_SEED"),
     ] = 7
 
 
@@ -207,7 +207,7 @@ class Sampling(Harmless):
 class CheckpointFile(Harmless):
     """The checkpoint to look at."""
 
-    path: Annotated[Path, Option(name="FILE", text="The checkpoint.", panel=Panel.RESULT, metavar="FILE")]
+    path: Annotated[Path, Option(name="FILE", text="The checkpoint.", panel=Panel.OWN, metavar="FILE")]
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Forgetting(Harmless):
 
     yes: Annotated[
         bool,
-        Option(text="Do not ask before it is forgotten.", panel=Panel.RESULT, variable="CHECKPOINT_RESET_YES"),
+        Option(text="Do not ask before it is forgotten.", panel=Panel.OWN, variable="CHECKPOINT_RESET_YES"),
     ] = False
 
 
@@ -231,6 +231,6 @@ class Rebuilding(Harmless):
 class Listing(Harmless):
     """How `options` lists all options."""
 
-    markdown: Annotated[
-        bool, Option(text="As a page in Markdown: the reference of all options.", panel=Panel.RESULT)
-    ] = False
+    markdown: Annotated[bool, Option(text="As a page in Markdown: the reference of all options.", panel=Panel.OWN)] = (
+        False
+    )

@@ -1,0 +1,12 @@
+"""`replay options`."""
+
+from __future__ import annotations
+
+from replay.cli.call import Call
+from replay.cli.help import text_of
+from replay.cli.options.looking import Listing
+from replay.cli.reference import listed, markdown
+
+
+def options(call: Call) -> None:
+    call.results.write(markdown() if call.of(Listing).markdown else text_of(listed(), call.console.width))
