@@ -11,9 +11,9 @@ import numpy as np
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.differences import differences, places_of
 from replay.checkpoint.tail import TailMatch
+from replay.delivery.context import Context
 from replay.delivery.options import Delivery, WhenChanged
-from replay.delivery.preflight import Context
-from replay.delivery.session import ENCODE_ROWS, slices
+from replay.delivery.slices import ENCODE_ROWS, slices
 from replay.errors import StateConflict
 from replay.kafka.partitioner import partitioner
 from replay.kafka.topic import Topic

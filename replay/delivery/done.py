@@ -11,8 +11,8 @@ from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.differences import differences
 from replay.checkpoint.file import CheckpointFile
 from replay.delivery import seen
+from replay.delivery.job_print import as_now
 from replay.delivery.options import RunOptions
-from replay.delivery.preflight import as_now
 from replay.errors import NoInput, ReplayError
 from replay.reporter import Reporter
 from replay.source.files.storage import InputPath, find

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.progress import behind, fresh_start
 from replay.checkpoint.resume import SETTLE_GAP_S, check_watermarks, settle_max_s, settle_s
 from replay.checkpoint.tail import TailMatch
+from replay.delivery.by_checkpoint import ByCheckpoint
+from replay.delivery.context import Ready
+from replay.delivery.flight import Flight
 from replay.delivery.garbage import rarely_collected
-from replay.delivery.preflight import Ready
-from replay.delivery.session import ENCODE_ROWS, Session, slices
+from replay.delivery.session import Session
+from replay.delivery.slices import encoded_from
 from replay.delivery.snapshot import SETTLING, TAIL
 from replay.errors import ProducerFatal, StateConflict
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import KafkaSink
-from replay.model import Encoded, Position, Progress, Resync
-from replay.record.encoder import Encoder
-from replay.source.source import Source
+from replay.model import Progress, Resync
 from replay.units import utc
 
 SETTLE_ROUNDS_MAX = 10
@@ -30,10 +29,9 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     ready.tally.begins(progress)
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     while True:
-        session = Session(
-            ready.options, ready.source, ready.encoder, KafkaSink(ready.options.kafka), progress, ready.save,
-            ready.stop, ready.report, ready.tally, ready.clock, ready.watch,
-        )  # fmt: skip
+        sink = KafkaSink(ready.options.kafka)
+        flight = Flight(progress, ready.options.kafka.in_flight_rows_max, ready.options.kafka.in_flight_bytes_max)
+        session = Session(ready, sink, flight, ByCheckpoint(ready, sink, flight))
         try:
             session.run()
             return
@@ -51,7 +49,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
 
 def _begin(ready: Ready) -> Progress:
     """A new job: row 0, and the watermarks as they are, on disk before the first row is sent."""
-    progress = fresh_start(ready.source.start, ready.first_offsets)
+    progress = fresh_start(ready.source.start, ready.saving.first_offsets)
     _save_start(ready, progress)
     return progress
 
@@ -131,14 +129,8 @@ def _looked_at_twice(ready: Ready, wait_s: float) -> list[int]:
     return before
 
 
-def encoded_from(source: Source, encoder: Encoder, position: Position) -> Iterator[Encoded]:
-    """The rows from the position on, as records."""
-    for batch in source.batches(position):
-        yield from (encoder.encode(batch, a, b) for a, b in slices(len(batch), ENCODE_ROWS))
-
-
 def _save_start(ready: Ready, progress: Progress) -> None:
     # Twice: the generation kept behind this one must not be a clean one, from which a resume would not look at
     # the tail that this run is going to write.
     for _ in range(2):
-        ready.save(progress, JobState.RUNNING)
+        ready.saving.save(progress, JobState.RUNNING)

@@ -1,14 +1,20 @@
-"""Outages as a run counts and displays them: those of calls to the cluster, before and between its producers."""
+"""Outages as a run counts and displays them: of calls to the cluster, and of a producer that waits for answers."""
 
 from __future__ import annotations
 
+from replay.delivery.flight import Flight
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
+from replay.errors import BrokerUnavailable
+from replay.kafka.broker_news import BrokerNews, in_words
+from replay.kafka.options import KafkaOptions
+from replay.kafka.outage import RUN_AGAIN, Outage
+from replay.kafka.trouble import UNREACHABLE, Telling
 from replay.model import Clock
 
 
 class ClusterOutages:
-    """Listens to the `Trouble` of calls to the cluster."""
+    """Listens to the `Trouble` of calls to the cluster, before and between the producers of a run."""
 
     def __init__(self, tally: Tally, report: Display, clock: Clock) -> None:
         self._tally, self._report, self._clock = tally, report, clock
@@ -35,3 +41,62 @@ class ClusterOutages:
     def _count(self, waited_s: float) -> None:
         self._tally.outages += 1
         self._tally.outages_s += waited_s
+
+
+class ProducerOutages:
+    """Watches how long the rows of one producer wait for their acknowledgements."""
+
+    def __init__(
+        self, options: KafkaOptions, flight: Flight, news: BrokerNews, tally: Tally, report: Display, clock: Clock
+    ) -> None:
+        self._options, self._flight, self._news = options, flight, news
+        self._tally, self._clock = tally, clock
+        self._outage = Outage(options.linger_ms / 1_000, options.broker_timeout_s)
+        self._telling = Telling(report, clock)
+        self._before = (tally.outages, tally.outages_s)
+        self._errors_seen = 0
+
+    @property
+    def is_down(self) -> bool:
+        return self._outage.since_s is not None
+
+    def acknowledged(self) -> None:
+        """Rows were: errors up to now meant nothing."""
+        self._errors_seen = self._news.errors
+
+    def look(self, now_s: float) -> None:
+        """Raises `BrokerUnavailable` past the deadline, or `UsageError` where no waiting helps."""
+        outage, frontier = self._outage, self._flight.frontier
+        began_s = outage.since_s
+        outage.observe(now_s, frontier.oldest.sent_at_s if frontier.oldest else None, self._has_new_errors)
+        if outage.since_s is not None:
+            self._news.raise_denied()
+            waited_s, left_s = now_s - outage.since_s, outage.left_s(now_s)
+            if left_s <= 0:
+                raise BrokerUnavailable(
+                    f"no acknowledgement for {waited_s:.0f} s ({self._reason})",
+                    where=self._options.bootstrap_servers,
+                    todo=RUN_AGAIN,
+                )
+            waiting = f"{self._reason}; {frontier.in_flight_rows:,} rows wait"
+            self._telling.lasts(UNREACHABLE, waiting, waited_s, left_s)
+        elif began_s is not None:
+            self._telling.over(now_s - began_s, frontier.row)
+
+    def count(self, now_s: float) -> None:
+        """Into the tally."""
+        tally, outage = self._tally, self._outage
+        tally.outage_since_s = self._clock.now() - (now_s - outage.since_s) if outage.since_s is not None else None
+        tally.outage_left_s = outage.left_s(now_s)
+        tally.outage_reason = self._reason if outage.since_s is not None else ""
+        tally.outages = self._before[0] + outage.count
+        tally.outages_s = self._before[1] + outage.all_s(now_s)
+
+    @property
+    def _has_new_errors(self) -> bool:
+        return self._news.errors > self._errors_seen
+
+    @property
+    def _reason(self) -> str:
+        news = self._news
+        return in_words(news.last_error) if self._has_new_errors and news.last_error else "it does not answer"

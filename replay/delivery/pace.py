@@ -7,14 +7,16 @@ the previous row really went out, so nothing drifts.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from replay.delivery.options import Pace
 from replay.model import Floats, Ints
+
+F = TypeVar("F", float, Floats)
 
 BURST_S = 0.003
 """Rows due within this long go out together: waking up costs more than 0.1 ms, and so little lateness hurts nobody (the
@@ -88,73 +90,43 @@ def shift_s(late_s: float) -> float:
     return late_s if late_s > SHIFT_S else 0.0
 
 
-# Lateness is kept as counts in logarithmic buckets, so that hours of it need no memory: each bucket is 10 %
-# wider than the one before, from 10 microseconds up to about two hours.
-_BUCKET_FIRST_S = 1e-5
-_BUCKET_GROWTH = 1.1
-_BUCKETS = 215
-_COUNTED_ROWS = 10_000  # at once: 80 KB, and array operations cost little more for so many than for one
+class Schedule:
+    """When rows are due, from one anchor on. Nothing here sleeps: the session asks, and waits.
 
+    The first row goes alone, and its acknowledgement sets the anchor: a fresh producer is held up for about a second
+    (coordinator load, metadata), which the schedule would then make up for with a burst.
+    """
 
-def bucket_edges_s() -> Floats:
-    """The upper edge of each bucket; the last one takes whatever is above as well."""
-    return _BUCKET_FIRST_S * np.power(_BUCKET_GROWTH, np.arange(_BUCKETS, dtype=np.float64))
-
-
-class Lateness:
-    """How late rows were handed over, in seconds after their deadline (of the schedule as shifted)."""
-
-    __slots__ = ("_counts", "_max_s", "_new", "_new_rows")
-
-    def __init__(self, counts: Ints | None = None, max_s: float = 0.0) -> None:
-        self._counts: Ints = np.zeros(_BUCKETS, dtype=np.int64) if counts is None else counts
-        self._max_s = max_s
-        self._new: list[Floats] = []
-        self._new_rows = 0
+    def __init__(self, pace: Pace) -> None:
+        self._pace, self._timeline = pace, Timeline()
+        self._anchor_s: float | None = None
+        self.is_warmed_up = False  # the first row went out
 
     @property
-    def counts(self) -> Ints:
-        """Rows by bucket."""
-        self._count_new()
-        return self._counts
+    def has_begun(self) -> bool:
+        return self._anchor_s is not None
 
-    @property
-    def max_s(self) -> float:
-        self._count_new()
-        return self._max_s
+    def deadlines(self, event_times_ns: Ints) -> Floats | None:
+        """Of the rows that come next, in seconds since the anchor; None where nothing is ever waited for."""
+        due_s, self._timeline = self._timeline.deadlines(self._pace, event_times_ns)
+        return due_s
 
-    def copy(self) -> Lateness:
-        return Lateness(self.counts.copy(), self._max_s)
+    def begin(self, now_s: float, due_s: float) -> None:
+        """What is due then is due now."""
+        self._anchor_s = now_s - due_s
 
-    def add(self, late_s: Floats) -> None:
-        """Kept as they are until somebody asks, or there are many: ten rows cost as much to count as a thousand."""
-        self._new.append(late_s)
-        self._new_rows += len(late_s)
-        if self._new_rows >= _COUNTED_ROWS:
-            self._count_new()
+    def late_s(self, now_s: float, due_s: F) -> F:
+        """How late what is due then is now: of one row or of many."""
+        assert self._anchor_s is not None
+        return now_s - self._anchor_s - due_s
 
-    def add_one(self, seconds: float) -> None:
-        """The same for one value, without the cost of arrays."""
-        self._max_s = max(self._max_s, seconds)
-        bucket = math.ceil(math.log(max(seconds, _BUCKET_FIRST_S) / _BUCKET_FIRST_S) / math.log(_BUCKET_GROWTH))
-        self._counts[min(bucket, _BUCKETS - 1)] += 1
+    def shift(self, late_s: float) -> float:
+        """Move the anchor, where the next row is that late; by how much."""
+        assert self._anchor_s is not None
+        by_s = shift_s(late_s)
+        self._anchor_s += by_s
+        return by_s
 
-    def quantile_s(self, q: float) -> float:
-        """The upper edge of the bucket that holds the quantile: at most 10 % above the true value."""
-        counts = self.counts
-        total = int(counts.sum())
-        if total == 0:
-            return 0.0
-        bucket = int(np.searchsorted(np.cumsum(counts), math.ceil(q * total), side="left"))
-        return min(self.max_s, _BUCKET_FIRST_S * _BUCKET_GROWTH**bucket)
-
-    def _count_new(self) -> None:
-        if not self._new_rows:
-            return
-        late_s = np.concatenate(self._new)
-        self._new.clear()
-        self._new_rows = 0
-        self._max_s = max(self._max_s, float(late_s.max()))
-        scaled = np.maximum(late_s, _BUCKET_FIRST_S) / _BUCKET_FIRST_S
-        buckets = np.ceil(np.log(scaled) / math.log(_BUCKET_GROWTH)).astype(np.int64)
-        self._counts += np.bincount(np.clip(buckets, 0, _BUCKETS - 1), minlength=_BUCKETS)
+    def decide(self, due_s: Floats, row: int, now_s: float) -> Send | Wait:
+        assert self._anchor_s is not None
+        return decide(due_s, row, now_s - self._anchor_s)

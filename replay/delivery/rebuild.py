@@ -11,13 +11,16 @@ from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile, this_instance
 from replay.checkpoint.tail import TailMatch
 from replay.delivery import seen
+from replay.delivery.context import Context
 from replay.delivery.emptiness import check_by_footers
-from replay.delivery.idempotent import encoded_from
+from replay.delivery.flight import lead_rows_max
+from replay.delivery.job_print import job_print
 from replay.delivery.options import Delivery, RunOptions
-from replay.delivery.preflight import Context, check_left_out, find_topic, job_print
-from replay.delivery.session import lead_rows_max
+from replay.delivery.preflight import check_left_out
+from replay.delivery.slices import encoded_from
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
+from replay.delivery.topic import find_topic
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import connect
 from replay.kafka.partitioner import partitioner
@@ -91,7 +94,7 @@ def _rebuild(
                     match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
                 report.phase("reading the topic", match.matched + match.foreign, sum(high) - sum(starts))
             rebuilt = Checkpoint(
-                job=job_print(context, topic),
+                job=job_print(options, source, topic),
                 progress=match.progress(high),
                 first_offsets=tuple(starts),
                 state=JobState.RUNNING,

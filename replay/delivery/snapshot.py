@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from replay.counts import ByName, RowCounts
-from replay.delivery.pace import Lateness
+from replay.delivery.lateness import Lateness
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints
 from replay.reporter import Reporter

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from replay.counts import RowCounts, row_counts
-from replay.delivery.pace import Lateness
+from replay.delivery.lateness import Lateness
 from replay.delivery.snapshot import Sent, Snapshot
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints, Progress

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
-    from replay.delivery.pace import Lateness
+    from replay.delivery.lateness import Lateness
     from replay.delivery.snapshot import Snapshot
 
 

@@ -20,7 +20,8 @@ from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.progress import fresh_start
 from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.delivery.acks import Chunk, Frontier
-from replay.delivery.session import CHUNK_ROWS, ENCODE_ROWS, slices
+from replay.delivery.session import CHUNK_ROWS
+from replay.delivery.slices import ENCODE_ROWS, slices
 from replay.kafka.options import KafkaOptions
 from replay.kafka.partitioner import partitioner
 from replay.kafka.producer import KafkaSink

@@ -50,7 +50,7 @@ def test_a_retry_after_the_broker_died_is_no_copy(tmp_path: Path, trades: Trades
 
 OTHER_WORDS = """
 import re, runpy, sys
-from replay.connections import LogWatch
+from replay.kafka.log_watch import LogWatch
 LogWatch._LOST = re.compile("as another librdkafka would write it")
 sys.argv[1:1] = ["", "--"]
 runpy.run_module("tests.support.crashing", run_name="__main__", alter_sys=True)

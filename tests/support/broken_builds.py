@@ -28,12 +28,17 @@ from replay.checkpoint.content import Checkpoint, JobState, dumps
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.progress import behind
 from replay.counts import RowCounts
-from replay.delivery import idempotent, job, preflight, tally, transactional
+from replay.delivery import by_transaction, idempotent, job, preflight, progress_record, tally, transactional
 from replay.delivery.acks import Chunk, Frontier
-from replay.delivery.preflight import Ready
+from replay.delivery.by_checkpoint import ByCheckpoint
+from replay.delivery.by_transaction import ByTransaction
+from replay.delivery.context import Ready
+from replay.delivery.job_print import job_print
+from replay.delivery.outages import ProducerOutages
+from replay.delivery.saving import Saving
 from replay.delivery.session import Session
 from replay.delivery.tally import Tally
-from replay.delivery.transactional import TransactionalSession
+from replay.delivery.topic import find_topic
 from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
 from replay.kafka import partitioner
 from replay.kafka import producer as deliver
@@ -115,12 +120,12 @@ def no_start_save(patch: pytest.MonkeyPatch) -> None:
 
 def one_start_save(patch: pytest.MonkeyPatch) -> None:
     """the start is saved once: the generation kept behind it may say "clean" """
-    patch.setattr(idempotent, "_save_start", lambda ready, progress: ready.save(progress, JobState.RUNNING))
+    patch.setattr(idempotent, "_save_start", lambda ready, progress: ready.saving.save(progress, JobState.RUNNING))
 
 
 def lead_unbounded(patch: pytest.MonkeyPatch) -> None:
     """rows go further beyond the checkpoint than a resume would look"""
-    patch.setattr(Session, "_before_chunk", lambda *_: None)
+    patch.setattr(ByCheckpoint, "before_chunk", lambda *_: None)
 
 
 def no_patience(patch: pytest.MonkeyPatch) -> None:
@@ -145,7 +150,7 @@ def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
     real = idempotent._reconcile
 
     def reconcile(ready: Ready, saved: Checkpoint) -> Progress:
-        ready.save(behind(saved.progress, ready.cluster.high_watermarks(ready.topic)), JobState.RUNNING)
+        ready.saving.save(behind(saved.progress, ready.cluster.high_watermarks(ready.topic)), JobState.RUNNING)
         return real(ready, saved)
 
     patch.setattr(idempotent, "_reconcile", reconcile)
@@ -153,7 +158,7 @@ def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
 
 def done_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """a replay that is done begins again when it is run again"""
-    patch.setattr(job, "_nothing_to_do", lambda ready, _: idempotent.deliver(ready, None))
+    patch.setattr(job, "nothing_to_do", lambda ready, _: idempotent.deliver(ready, None))
 
 
 def verify_is_blind(patch: pytest.MonkeyPatch) -> None:
@@ -182,13 +187,13 @@ def watermark_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 def topic_id_not_checked(patch: pytest.MonkeyPatch) -> None:
     """a topic is known by its name alone"""
-    real = preflight.job_print
+    real = job_print
     patch.setattr(job, "job_print", lambda *args: replace(real(*args), topic_id=""))
 
 
 def deleted_is_a_typing_error(patch: pytest.MonkeyPatch) -> None:
     """a topic that is not there any more is taken for one that never was"""
-    real = preflight.find_topic
+    real = find_topic
     patch.setattr(job, "find_topic", lambda context, _: real(context, None))
 
 
@@ -305,14 +310,14 @@ def outage_is_a_crash(patch: pytest.MonkeyPatch) -> None:
     """rows that a broker has not acknowledged for seconds are taken for lost, and sent again unseen"""
     no_tail_read(patch)
     stop_without_drain(patch)
-    real = Session._watch_broker
+    real = ProducerOutages.look
 
-    def watch_broker(self: Session, now_s: float) -> None:
+    def look(self: ProducerOutages, now_s: float) -> None:
         real(self, now_s)
-        if self._outage.since_s is not None:
+        if self.is_down:
             raise Resync("no acknowledgement for seconds")
 
-    patch.setattr(Session, "_watch_broker", watch_broker)
+    patch.setattr(ProducerOutages, "look", look)
 
 
 def stall_is_a_crash(patch: pytest.MonkeyPatch) -> None:
@@ -466,12 +471,12 @@ def moved_away_first(patch: pytest.MonkeyPatch) -> None:
 
 def always_clean(patch: pytest.MonkeyPatch) -> None:
     """a running replay's checkpoint says "clean": nothing of ours is behind it"""
-    real = Ready.save
+    real = Saving.save
 
-    def save(self: Ready, progress: Progress, state: JobState) -> None:
+    def save(self: Saving, progress: Progress, state: JobState) -> None:
         real(self, progress, JobState.CLEAN if state is JobState.RUNNING else state)
 
-    patch.setattr(Ready, "save", save)
+    patch.setattr(Saving, "save", save)
 
 
 def save_errors_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -527,7 +532,7 @@ def progress_unread(patch: pytest.MonkeyPatch) -> None:
 
 def file_over_kafka(patch: pytest.MonkeyPatch) -> None:
     """the local file says where to go on, not Kafka"""
-    real = transactional.decide
+    real = progress_record.decide
 
     def decide(saved: Any, *args: Any, **options: Any) -> Position:
         position = real(saved, *args, **options)
@@ -554,27 +559,25 @@ def commit_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 def save_before_commit(patch: pytest.MonkeyPatch) -> None:
     """the local file is written before the commit"""
-    real = TransactionalSession._end_transaction
+    real = ByTransaction._end_transaction
 
-    def end_transaction(self: TransactionalSession) -> None:
-        self._save(Progress(self._frontier.position, self._frontier.marks), JobState.RUNNING)
+    def end_transaction(self: ByTransaction) -> None:
+        self._ready.saving.save(self._flight.progress, JobState.RUNNING)
         real(self)
 
-    patch.setattr(TransactionalSession, "_end_transaction", end_transaction)
+    patch.setattr(ByTransaction, "_end_transaction", end_transaction)
 
 
 def progress_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
     """rows and progress record are committed one after the other, not together"""
+    real = ByTransaction._end_transaction
 
-    def end_transaction(self: TransactionalSession) -> None:
-        progress = Progress(self._frontier.position, self._frontier.marks)
-        self._transactions.commit()
-        self._transactions.begin()
-        self._send_progress(progress.position)
-        self._transactions.commit()
-        self._committed, self._opened_s = progress, None
+    def end_transaction(self: ByTransaction) -> None:
+        self._sink.commit()
+        self._sink.begin()
+        real(self)
 
-    patch.setattr(TransactionalSession, "_end_transaction", end_transaction)
+    patch.setattr(ByTransaction, "_end_transaction", end_transaction)
 
 
 def own_transactional_id(patch: pytest.MonkeyPatch) -> None:
@@ -585,18 +588,18 @@ def own_transactional_id(patch: pytest.MonkeyPatch) -> None:
 
 def save_before_claim(patch: pytest.MonkeyPatch) -> None:
     """the first local file is written before Kafka knows of the replay"""
-    real = TransactionalSession.claim
+    real = ByTransaction.claim
 
-    def claim(self: TransactionalSession) -> None:
-        self._save(self._committed, JobState.RUNNING)
+    def claim(self: ByTransaction) -> None:
+        self._save(JobState.RUNNING)
         real(self)
 
-    patch.setattr(TransactionalSession, "claim", claim)
+    patch.setattr(ByTransaction, "claim", claim)
 
 
 def file_needed(patch: pytest.MonkeyPatch) -> None:
     """Kafka's progress counts only beside a local file"""
-    real = transactional.decide
+    real = progress_record.decide
 
     def decide(saved: Any, record: Any, *args: Any, **options: Any) -> Position:
         if saved is None and record is not None:
@@ -608,7 +611,7 @@ def file_needed(patch: pytest.MonkeyPatch) -> None:
 
 def file_not_compared(patch: pytest.MonkeyPatch) -> None:
     """nobody looks whether the local file knows more than Kafka"""
-    real = transactional.decide
+    real = progress_record.decide
     patch.setattr(transactional, "decide", lambda _, *args, **options: real(None, *args, **options))
 
 
@@ -623,18 +626,28 @@ def fenced_is_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def resync_is_the_end(patch: pytest.MonkeyPatch) -> None:
     """a transaction that failed ends the job instead of a producer"""
-    _end_with_resync(patch, TransactionalSession, "run")
+    real = Session.run
+
+    def run(self: Session) -> None:
+        try:
+            real(self)
+        except Resync as reason:
+            if isinstance(self._guarantee, ByTransaction):
+                raise ProducerFatal(str(reason)) from None
+            raise
+
+    patch.setattr(Session, "run", run)
 
 
 def transaction_rows_ignored(patch: pytest.MonkeyPatch) -> None:
     """--transaction-rows is ignored"""
-    real = TransactionalSession._before_chunk
-    patch.setattr(TransactionalSession, "_before_chunk", lambda self, rows, _: real(self, rows, -1_000_000_000))
+    real = ByTransaction.before_chunk
+    patch.setattr(ByTransaction, "before_chunk", lambda self, rows, _, wait: real(self, rows, -1_000_000_000, wait))
 
 
 def transaction_ms_ignored(patch: pytest.MonkeyPatch) -> None:
     """--transaction-ms is ignored"""
-    patch.setattr(TransactionalSession, "_keep", lambda *_: None)
+    patch.setattr(ByTransaction, "tick", lambda *_: None)
 
 
 def appended_not_compared(patch: pytest.MonkeyPatch) -> None:
@@ -644,7 +657,8 @@ def appended_not_compared(patch: pytest.MonkeyPatch) -> None:
 
 def fingerprint_not_compared(patch: pytest.MonkeyPatch) -> None:
     """a progress record is taken for this job's, whatever it was made with"""
-    patch.setattr(transactional, "fingerprint", lambda _: "")
+    for module in (progress_record, by_transaction):
+        patch.setattr(module, "fingerprint", lambda _: "")
 
 
 def first_offsets_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -678,7 +692,7 @@ def positions_told_as_rows(patch: pytest.MonkeyPatch) -> None:
 
 def reasons_forgotten(patch: pytest.MonkeyPatch) -> None:
     """a resume does not know why rows before it were left out"""
-    for module in (checkpoint, transactional):
+    for module in (checkpoint, progress_record):
         patch.setattr(module, "counts", lambda _: {})
 
 

@@ -13,6 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from replay.checkpoint.content import JobState
+from replay.checkpoint.progress import fresh_start
+from replay.delivery.by_checkpoint import ByCheckpoint
+from replay.delivery.context import Ready
+from replay.delivery.flight import Flight
 from replay.delivery.options import Pace, RunOptions
 from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
@@ -394,26 +398,31 @@ class Bench:
         self.on_save(progress)
         self.saves.append(Generation(progress, state, self.clock.time_s))
 
-    def session(self) -> Session:
-        from replay.checkpoint.progress import fresh_start
+    def save_end(self, progress: Progress) -> None:
+        self.save(progress, JobState.DONE)
 
+    def session(self) -> Session:
         start = self.start or fresh_start(self.source.start, [len(records) for records in self.sink.topic])
-        encoder = Encoder(self.source.symbols, (), partition_of(self.partitions))
+        nothing: Any = None
         source: Any = self.source
         sink: Any = self.sink
-        return Session(
-            self.options,
-            source,
-            encoder,
-            sink,
-            start,
-            self.save,
-            self.stop,
-            self.told,
-            self.tally,
-            self.clock,
-            self.watch,
+        saving: Any = self
+        ready = Ready(
+            options=self.options,
+            source=source,
+            file=nothing,
+            cluster=nothing,
+            stop=self.stop,
+            report=self.told,
+            clock=self.clock,
+            tally=self.tally,
+            topic=nothing,
+            encoder=Encoder(self.source.symbols, (), partition_of(self.partitions)),
+            saving=saving,
+            watch=self.watch,
         )
+        flight = Flight(start, self.options.kafka.in_flight_rows_max, self.options.kafka.in_flight_bytes_max)
+        return Session(ready, sink, flight, ByCheckpoint(ready, sink, flight))
 
     def run(self) -> Bench:
         self.session().run()

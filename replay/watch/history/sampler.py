@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from replay.delivery.pace import Lateness
+from replay.delivery.lateness import Lateness
 from replay.delivery.snapshot import Snapshot
 from replay.watch.figures import NOT_MEASURED, Quantiles, done_row
 from replay.watch.history.records import SampleRecord

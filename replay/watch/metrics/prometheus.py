@@ -19,7 +19,7 @@ from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.registry import Collector
 
 from replay import __version__
-from replay.delivery.pace import Lateness, bucket_edges_s
+from replay.delivery.lateness import Lateness, bucket_edges_s
 from replay.delivery.snapshot import Snapshot
 from replay.errors import UsageError
 from replay.kafka.statistics import BrokerStatistics

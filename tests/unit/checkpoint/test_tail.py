@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from replay.checkpoint.content import JobState
 from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
+from replay.delivery import flight, slices
 from replay.delivery import session as session_module
 from replay.delivery.acks import Chunk, Frontier
 from replay.model import DeliveryCallback, PartitionMark, Progress, Resync
@@ -255,8 +256,10 @@ def test_exactly_once_when_a_session_is_killed_at_any_poll(
     topic: list[list[Record]] = [[FOREIGN] * random.randrange(3) for _ in range(partitions)]
     options = run_options(in_flight_rows_max=10, checkpoint_interval_s=0.01)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"CHUNK_ROWS": 4, "ENCODE_ROWS": 8, "LEAD_ROWS_MIN": 30, "TICK_S": 0.005}.items():
-            patch.setattr(session_module, name, value)
+        patch.setattr(session_module, "CHUNK_ROWS", 4)
+        patch.setattr(session_module, "TICK_S", 0.005)
+        patch.setattr(slices, "ENCODE_ROWS", 8)
+        patch.setattr(flight, "LEAD_ROWS_MIN", 30)
         skipped = [row for row in range(len(rows)) if random.random() < left_out]
         source = FakeSource(rows, left_out=skipped)
         start = fresh_start(source.start, [len(records) for records in topic])
@@ -313,7 +316,7 @@ def one_life(
 
 
 def reconciled(saved: Progress, source: FakeSource, topic: list[list[Record]]) -> Progress:
-    lead = session_module.lead_rows_max(10)
+    lead = flight.lead_rows_max(10)
     match = TailMatch(saved, source.encoded(len(topic), saved.position), lead)
     for p, mark in enumerate(saved.marks):
         for offset in range(mark.next_offset, len(topic[p])):

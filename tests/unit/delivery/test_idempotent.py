@@ -12,7 +12,7 @@ from replay.checkpoint.resume import SETTLE_GAP_S
 from replay.delivery import idempotent
 from replay.errors import BrokerUnavailable
 from replay.model import Resync
-from tests.unit.fakes import FakeClock
+from tests.unit.fakes import FakeClock, run_options
 
 
 @dataclass
@@ -111,12 +111,11 @@ def test_producers_that_get_no_further_end_at_the_broker_deadline(monkeypatch):
         tally=SimpleNamespace(first_row=0, done_rows=0, begins=lambda _: None),
         report=SimpleNamespace(warning=warnings.append),
         watch=SimpleNamespace(confirm=lambda: None),
-        options=SimpleNamespace(kafka=SimpleNamespace(broker_timeout_s=50.0, bootstrap_servers="fake:9092")),
-        **dict.fromkeys(("source", "encoder", "save", "stop")),
+        options=run_options(broker_timeout_s=50.0),
     )
     for name, instead in (
-        ("Session", Failing), ("KafkaSink", lambda _: None), ("_reload", lambda _: None),
-        ("_resume", lambda *_: progress),
+        ("Session", Failing), ("KafkaSink", lambda _: None), ("Flight", lambda *_: None),
+        ("ByCheckpoint", lambda *_: None), ("_reload", lambda _: None), ("_resume", lambda *_: progress),
     ):  # fmt: skip
         monkeypatch.setattr(idempotent, name, instead)
     begun_s = clock.time_s

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.delivery.lateness import Lateness
 from replay.delivery.options import Pace
-from replay.delivery.pace import BURST_S, SHIFT_S, Lateness, Send, Timeline, Wait, decide, shift_s
+from replay.delivery.pace import BURST_S, SHIFT_S, Send, Timeline, Wait, decide, shift_s
 
 SECOND = 1_000_000_000
 RATES = st.one_of(st.integers(1, 1_000_000).map(float), st.floats(0.01, 1e6))

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from replay.checkpoint.content import JobState
 from replay.counts import RowCounts
+from replay.delivery import by_checkpoint, flight, slices
 from replay.delivery import session as session_module
+from replay.delivery.flight import lead_rows_max
+from replay.delivery.guarantee import ACK_WAIT_S
 from replay.delivery.options import Pace
 from replay.delivery.pace import BURST_S
-from replay.delivery.session import FULL_WAIT_S, lead_rows_max
 from replay.errors import (
     BrokerUnavailable,
     CheckpointUnwritable,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from tests.unit.fakes import Sent
 
-SLACK_S = BURST_S + FULL_WAIT_S + 1e-6
+SLACK_S = BURST_S + ACK_WAIT_S + 1e-6
 """What a row may be late on a machine that does nothing else: its burst, and one wait for a report."""
 
 
@@ -47,8 +49,8 @@ SLACK_S = BURST_S + FULL_WAIT_S + 1e-6
 def small(monkeypatch):
     """Chunks and slices of a few rows, so that a small replay has many of them."""
     monkeypatch.setattr(session_module, "CHUNK_ROWS", 8)
-    monkeypatch.setattr(session_module, "ENCODE_ROWS", 32)
-    monkeypatch.setattr(session_module, "LEAD_ROWS_MIN", 100)
+    monkeypatch.setattr(slices, "ENCODE_ROWS", 32)
+    monkeypatch.setattr(flight, "LEAD_ROWS_MIN", 100)
     monkeypatch.setattr(session_module, "TICK_S", 0.001)
 
 
@@ -79,7 +81,7 @@ def test_a_rate_is_kept_to_the_row_no_row_early_and_no_drift(rate):
     at = [one.at_s for one in bench.sink.sent]
     for row in range(2, len(at)):
         due = at[1] + (row - 1) / rate
-        assert due - FULL_WAIT_S - 1e-6 <= at[row] <= due + SLACK_S, row
+        assert due - ACK_WAIT_S - 1e-6 <= at[row] <= due + SLACK_S, row
 
 
 def test_a_speed_divides_the_gaps_of_event_time():
@@ -87,7 +89,7 @@ def test_a_speed_divides_the_gaps_of_event_time():
     bench = Bench(rows, run_options(Pace(speed=10))).run()
     at = [one.at_s for one in bench.sink.sent]
     for row, after_s in enumerate((1, 1, 4, 10, 10.1), start=2):
-        assert at[1] + after_s - FULL_WAIT_S <= at[row] <= at[1] + after_s + SLACK_S
+        assert at[1] + after_s - ACK_WAIT_S <= at[row] <= at[1] + after_s + SLACK_S
 
 
 def test_the_schedule_starts_at_the_first_acknowledgement_not_before():
@@ -97,7 +99,7 @@ def test_the_schedule_starts_at_the_first_acknowledgement_not_before():
     bench.run()
     at = [one.at_s for one in bench.sink.sent]
     assert at[1] - at[0] >= 0.9
-    assert at[100] - at[1] >= 0.99 - FULL_WAIT_S
+    assert at[100] - at[1] >= 0.99 - ACK_WAIT_S
 
 
 def test_after_a_long_stall_the_schedule_is_shifted_and_nothing_is_rushed():
@@ -112,7 +114,7 @@ def test_after_a_long_stall_the_schedule_is_shifted_and_nothing_is_rushed():
     bench.sink.hook = stall
     bench.run()
     at = [one.at_s for one in bench.sink.sent]
-    assert at[399] - at[201] >= 1.98 - FULL_WAIT_S
+    assert at[399] - at[201] >= 1.98 - ACK_WAIT_S
     assert bench.tally.shifted_s == pytest.approx(60, abs=0.1)
     assert sum("shifted" in warning for warning in bench.told.warnings) == 1
 
@@ -294,13 +296,13 @@ def test_no_row_goes_further_beyond_the_older_generation_than_a_resume_would_loo
 
 
 def test_a_paced_burst_keeps_the_lead_too(monkeypatch, small):  # noqa: ARG001
-    monkeypatch.setattr(session_module, "ENCODE_ROWS", 64)
+    monkeypatch.setattr(slices, "ENCODE_ROWS", 64)
     bench = Bench(
         trades(6_000),
         run_options(Pace(rows_per_s=1e6), in_flight_rows_max=1_000, checkpoint_interval_s=1e9),
         batch_rows=2_000,
     )
-    monkeypatch.setattr(session_module, "lead_rows_max", lambda _: 2_490)
+    monkeypatch.setattr(by_checkpoint, "lead_rows_max", lambda _: 2_490)
     assert lead_of(bench) <= 2_490
 
 

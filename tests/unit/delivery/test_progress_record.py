@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
-from replay.delivery.transactional import ProgressRecord, decide, dumps, fingerprint, loads
+from replay.delivery.progress_record import ProgressRecord, decide, dumps, fingerprint, loads
 from replay.errors import StateConflict
 from replay.model import PartitionMark, Position, Progress
 from replay.position import InputPrint
