@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pyarrow as pa
+from pyarrow import fs
 
 from replay.errors import InputError, ReplayError, UsageError
 from replay.source.files import paths
@@ -78,14 +79,12 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
 
 
 def _s3(address: Address, environment: Mapping[str, str]) -> Store:
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region  # noqa: PLC0415  # 80 ms
-
     given = s3_settings(address, environment)
     endpoint = given["endpoint"] or ""
     region = given["region"]
     if not region and not endpoint:
-        region = resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
-    files = S3FileSystem(
+        region = fs.resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
+    files = fs.S3FileSystem(
         access_key=given["access_key"],
         secret_key=given["secret_key"],
         anonymous=bool(given["anonymous"]),
@@ -95,7 +94,7 @@ def _s3(address: Address, environment: Mapping[str, str]) -> Store:
         connect_timeout=S3_CONNECT_S,
         request_timeout=S3_SILENCE_S,
         # Without it a URI's file system retries connections only, not a 503 "slow down".
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
     )
     return Store(files, address.host, endpoint.rpartition("://")[2])
 
@@ -129,8 +128,6 @@ def endpoint_of(environment: Mapping[str, str]) -> str | None:
 
 
 def _other(address: Address) -> Store:
-    from pyarrow.fs import FileSystem  # noqa: PLC0415  # as above
-
     parameters, authority = dict(address.parameters), address.authority
     if SCHEMES[address.scheme] == "gs":
         parameters.setdefault("retry_limit_seconds", GS_RETRY_S)
@@ -141,7 +138,7 @@ def _other(address: Address) -> Store:
         authority = address.host or "default"  # which is pyarrow's word for that of core-site.xml
         _leave_signals()
     query = f"?{urlencode(parameters)}" if parameters else ""
-    files, base = FileSystem.from_uri(f"{address.scheme}://{authority}/{query}")
+    files, base = fs.FileSystem.from_uri(f"{address.scheme}://{authority}/{query}")
     endpoint = parameters.get("endpoint_override", "") if SCHEMES[address.scheme] == "gs" else address.host
     return Store(files, "/" if SCHEMES[address.scheme] == "hdfs" else base.strip("/"), endpoint)
 
@@ -186,23 +183,21 @@ def find(address: Address, store: Store, others: OtherEndings) -> list[RemoteFil
 
 
 def _find(address: Address, store: Store, others: OtherEndings) -> Iterator[RemoteFile]:
-    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
-
     info = store.files.get_file_info(store.full(address.path))
-    if info.type != FileType.NotFound:
+    if info.type != fs.FileType.NotFound:
         _no_table_above(address, store)
-    if info.type == FileType.File:
+    if info.type == fs.FileType.File:
         yield RemoteFile(address, info.size, store)
-    elif info.type == FileType.Directory:
+    elif info.type == fs.FileType.Directory:
         yield from _below(address, store, paths.FOLDER, others)
     elif paths.is_pattern(address.path):
         fixed, steps = paths.split_pattern(address.path)
         _no_table_above(replace(address, path=fixed), store)
         yield from _below(replace(address, path=fixed), store, steps, others)
     elif SCHEMES[address.scheme] == "hdfs":  # NotFound is pyarrow's word for every failure there; a listing names it
-        store.files.get_file_info(FileSelector(store.full(address.path)))
+        store.files.get_file_info(fs.FileSelector(store.full(address.path)))
         raise FileNotFoundError
-    elif store.files.get_file_info(store.full("")).type == FileType.NotFound:
+    elif store.files.get_file_info(store.full("")).type == fs.FileType.NotFound:
         raise InputError("there is no such bucket", where=address.shown, todo="check its name")
     else:
         raise FileNotFoundError
@@ -210,18 +205,16 @@ def _find(address: Address, store: Store, others: OtherEndings) -> Iterator[Remo
 
 def _below(folder: Address, store: Store, steps: paths.Steps, others: OtherEndings) -> Iterator[RemoteFile]:
     """Lists everything below, a page of 1,000 a request; where only names in this one folder count, only those."""
-    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
-
     deep = len(steps) > 1
     root = store.full(folder.path)
     selects = paths.selector(steps)
     listed = [
         (info.path[info.path.index(root) + len(root) :].removeprefix("/"), info)
-        for info in store.files.get_file_info(FileSelector(root, recursive=deep))
+        for info in store.files.get_file_info(fs.FileSelector(root, recursive=deep))
     ]
     roots = marks.roots_of(below for below, _ in listed)
     for below, info in listed:
-        if info.type == FileType.File and selects(below):
+        if info.type == fs.FileType.File and selects(below):
             if "//" in f"/{below}":  # a bucket may hold a//b beside a/b, and pyarrow finds but cannot open it
                 todo = "copy the file to a key without //"
                 raise InputError("a folder of this key has no name", where=f"{folder.shown}/{below}", todo=todo)
@@ -230,9 +223,9 @@ def _below(folder: Address, store: Store, steps: paths.Steps, others: OtherEndin
                     table = marks.Table(roots[above], _inside(folder, above).shown if above else folder.shown)
                     marks.refuse(table, _inside(folder, below).shown)
             yield RemoteFile(_inside(folder, below), info.size, store)
-        elif info.type == FileType.File and steps == paths.FOLDER:
+        elif info.type == fs.FileType.File and steps == paths.FOLDER:
             others.note(RemoteFile(_inside(folder, below), info.size, store).identity, folder.shown, below)
-        elif info.type == FileType.Directory and not deep and paths.into(steps, below):
+        elif info.type == fs.FileType.Directory and not deep and paths.into(steps, below):
             _no_table_above(_inside(folder, below), store)
             yield from _below(_inside(folder, below), store, paths.FOLDER, others)
 
@@ -256,11 +249,9 @@ def table_at(place: Address, store: Store) -> str | None:
 
 def names_in(place: Address, folder: str, store: Store) -> list[str]:
     """What lies in a folder of the place."""
-    from pyarrow.fs import FileSelector  # noqa: PLC0415  # as above
-
     path = store.full(f"{place.path}/{folder}".lstrip("/"))
     try:
-        found = store.files.get_file_info(FileSelector(path, allow_not_found=True))
+        found = store.files.get_file_info(fs.FileSelector(path, allow_not_found=True))
     except (OSError, pa.ArrowException) as error:
         raise refusal(place, error) from None
     return [info.base_name for info in found]
@@ -278,14 +269,12 @@ def _no_table_above(place: Address, store: Store) -> None:
 
 
 def _format_of(store: Store, folder: str) -> str | None:
-    from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415  # as above
-
     def inner(name: str) -> str:
         return store.full(f"{folder}/{name}" if folder else name)
 
     try:
-        names = [name for name in marks.MARKERS if store.files.get_file_info(inner(name)).type != FileType.NotFound]
-        listed = store.files.get_file_info(FileSelector(inner(marks.METADATA), allow_not_found=True))
+        names = [name for name in marks.MARKERS if store.files.get_file_info(inner(name)).type != fs.FileType.NotFound]
+        listed = store.files.get_file_info(fs.FileSelector(inner(marks.METADATA), allow_not_found=True))
     except (OSError, pa.ArrowException) as error:
         if is_denied(error):
             return None
