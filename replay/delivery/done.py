@@ -15,7 +15,8 @@ from replay.delivery.job_print import as_now
 from replay.delivery.options import RunOptions
 from replay.errors import NoInput, ReplayError
 from replay.reporter import Reporter
-from replay.source.files.storage import InputPath, find
+from replay.source.files.find import find
+from replay.source.files.input_path import InputPath
 from replay.source.source import Source
 
 WAIT_S = 10.0

@@ -13,7 +13,7 @@ from replay.errors import NoInput, ReplayError
 from replay.nightly import waiting
 from replay.nightly.calendars import Calendar
 from replay.nightly.options import Missing
-from replay.source.files.storage import find
+from replay.source.files.find import find
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter

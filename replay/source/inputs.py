@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from replay.source.columns.presets import with_preset
 from replay.source.files.endings import OtherEndings
+from replay.source.files.find import find
+from replay.source.files.input_path import InputPath
 from replay.source.files.parquet_file import InputFile, open_file, open_files
-from replay.source.files.storage import InputPath, find
 from replay.source.options import Columns, SourceOptions
 from replay.source.tables import states as tables
 

@@ -15,7 +15,8 @@ import pytest
 from replay.errors import ExitCode, InputError, exit_code
 from replay.source.files import remote
 from replay.source.files.endings import OtherEndings
-from replay.source.files.storage import InputPath, find, read_footer
+from replay.source.files.find import find
+from replay.source.files.input_path import InputPath, read_footer
 from tests.support.s3_server import REGION, Request, S3Server
 
 GROUP_ROWS, GROUPS = 20_000, 10

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from replay.errors import InputError
 from replay.position import InputPrint
 from replay.source.files import statistics
+from replay.source.files.input_path import InputPath, read_footer
 from replay.source.files.statistics import Sort, ValueRange
-from replay.source.files.storage import InputPath, read_footer
 from replay.source.tables.fields import check_fields
 
 FOOTERS_AT_ONCE = 16

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from replay.model import SymbolTable
 from replay.record.options import Records
 from replay.source.columns.schema import resolve
+from replay.source.files.find import find
 from replay.source.files.parquet_file import InputFile, open_file
-from replay.source.files.storage import find
 from replay.source.options import Columns, SourceOptions
 from replay.source.rows.judge import Judge
 from replay.source.rows.raw import RawRows

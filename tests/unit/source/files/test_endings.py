@@ -8,7 +8,7 @@ import pytest
 
 from replay.errors import NoInput
 from replay.source.files.endings import OtherEndings, ending_of
-from replay.source.files.storage import find
+from replay.source.files.find import find
 from tests.unit.fakes import Told
 
 

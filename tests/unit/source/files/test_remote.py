@@ -12,9 +12,9 @@ import pytest
 
 from replay.errors import InputError, UsageError
 from replay.source.files.address import is_uri, parse, refusal
+from replay.source.files.find import find
 from replay.source.files.parquet_file import unreadable
 from replay.source.files.remote import connect, endpoint_of
-from replay.source.files.storage import find
 
 
 @pytest.mark.parametrize(

@@ -206,8 +206,8 @@ def test_two_columns_of_one_name_have_no_statistics(tmp_path):
     """Broken: the second one's would be taken for those of the first."""
     table = trades(["A"] * 4, [0, 1, 2, 3])
     table = table.append_column("twice", pa.array([1] * 4)).append_column("twice", pa.array([9] * 4))
+    from replay.source.files.find import find
     from replay.source.files.parquet_file import open_file
-    from replay.source.files.storage import find
 
     (path,) = find([str(write(tmp_path / "a.parquet", table))])
     file = open_file(path, ["twice", "symbol"])

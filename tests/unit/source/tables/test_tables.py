@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import ExitCode, InputError, exit_code
-from replay.source.files.storage import find
+from replay.source.files.find import find
 from replay.source.tables.marks import roots_of
 
 MARKS = {

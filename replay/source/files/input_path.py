@@ -1,0 +1,99 @@
+"""An input file that was found, wherever it is: identified and opened, and the bytes of its footer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from replay.errors import InputError, NoInput
+from replay.source.files import address, local, paths, remote
+from replay.source.tables import states as tables
+
+_MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
+_END_BYTES = 8  # a Parquet file ends with its footer's length (4 bytes) and the magic (4)
+_TAIL_BYTES = 64 << 10  # what pyarrow itself reads first: one request for nearly every footer
+
+
+@dataclass(frozen=True, slots=True)
+class InputPath:
+    """An input file, not opened yet. `size_bytes` is as found."""
+
+    shown: str
+    """As the user would name it, for messages; without credentials."""
+    name: str
+    """What identifies it on any machine: its Hive folders and its file name."""
+    keys: paths.Keys
+    """Its Hive partition keys, outermost first, decoded; null is None."""
+    size_bytes: int
+    place: local.LocalFile | remote.RemoteFile = field(repr=False, compare=False)
+    table: tables.TableState | None = field(default=None, repr=False, compare=False)
+    """The state of the table whose file it is; `keys` are those that the table tells then."""
+
+    @property
+    def is_remote(self) -> bool:
+        return isinstance(self.place, remote.RemoteFile)
+
+    def open(self) -> pa.NativeFile:
+        """For random access. A file that is no longer the one that was found is an InputError."""
+        try:
+            file = self.place.open()
+        except NoInput:
+            if self.table is None:
+                raise
+            raise tables.gone(self.table, self.shown) from None
+        try:
+            size = file.size()
+        except (OSError, pa.ArrowException) as error:
+            raise self.refusal(error) from None
+        if size != self.size_bytes:
+            file.close()
+            raise InputError(
+                f"the file changed since it was found: it had {self.size_bytes:,} bytes and now has {size:,}",
+                where=self.shown,
+                todo="if it is still being written, wait until it is whole; if it was replaced, put the old file back",
+            )
+        return file
+
+    def refusal(self, error: Exception) -> InputError:
+        """What a read of this file failed with, as an error for the operator."""
+        if isinstance(self.place, remote.RemoteFile):
+            return address.refusal(self.place.address, error)
+        return local.refusal(self.shown, error)
+
+
+def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
+    """The last bytes of a whole Parquet file, from its metadata to the magic; any other file is an InputError.
+
+    Remotely it costs one request, and a second one for a footer of more than 64 KiB.
+    """
+    size = path.size_bytes
+    if size == 0:
+        todo = "if it is still being written, wait until it is whole; else remove it, or write it again"
+        raise InputError("the file is empty", where=path.shown, todo=todo)
+    try:
+        tail = file.read_at(min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
+        if tail.endswith(_ENCRYPTED):
+            raise InputError("this Parquet file is encrypted", where=path.shown, todo="name a decrypted copy")
+        if size <= _END_BYTES + len(_MAGIC) or not tail.endswith(_MAGIC):
+            raise _not_whole(path, file.read_at(len(_MAGIC), 0))
+        footer_bytes = int.from_bytes(tail[-_END_BYTES : -len(_MAGIC)], "little") + _END_BYTES
+        if not _END_BYTES < footer_bytes <= size - len(_MAGIC):
+            raise _not_whole(path, b"")
+        return bytes(
+            tail[-footer_bytes:] if footer_bytes <= len(tail) else file.read_at(footer_bytes, size - footer_bytes)
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise path.refusal(error) from None
+
+
+def _not_whole(path: InputPath, head: bytes) -> InputError:
+    if head == _MAGIC:
+        reason = "it begins like one, but its end is missing"
+    else:
+        reason = "its end contradicts itself" if not head else "it neither begins nor ends like one"
+    return InputError(
+        f"this is not a whole Parquet file: {reason}",
+        where=path.shown,
+        todo="it may be still being written, truncated or damaged: wait until it is whole, or write or fetch it again",
+    )
