@@ -1,38 +1,38 @@
-"""Arrow columns to Kafka records: keys, values, timestamps, partitions. Column-wise; no Python per row.
+"""Arrow columns to Kafka records: keys, values, timestamps, partitions, headers. Column-wise; no Python per row.
 
 The bytes of a record are part of the promise: a resume compares them with what the topic holds. So they depend
 on nothing but the row and the options in the checkpoint; any change to them needs a new `ENCODER_VERSION`.
 
-    {"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z", FIELDS...}
-
-Numbers are written with the fewest digits that read back as the same value, decimals with all of theirs; times have six
-digits after the second (nine for nanosecond columns). Further fields follow in the order they were asked for; null is
-null. `json_text.py` says how each type looks.
+What the value of a record looks like is a `ValueFormat` of its own: see `json_format.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Headers, Ints, SymbolTable
-from replay.partitioning import Partitioner
-from replay.record.json_text import json_text, number_text
-from replay.record.options import KEY_NONE, DecimalAs, Records
+from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable
+from replay.record.json_format import JsonFormat
+from replay.record.keys import Keys, Partitioner
+from replay.record.options import DecimalAs, Records
 from replay.units import NS_PER_UNIT
 
-_UNITS_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
-
-
+_NS_PER_MS = NS_PER_UNIT["ms"]
 _HEADER_BYTES = 10  # the lengths of a header's name and value, as varints of up to 5 bytes
 _ROW_DIGITS = 20  # of the largest row number, and the colon before it
 _DEFAULT = Records()
+
+
+class ValueFormat(Protocol):
+    """Writes the values of records; made for the symbols and the further columns of one replay."""
+
+    def values(self, rows: pa.RecordBatch) -> pa.Array:
+        """The value of each row: binary, without nulls. `rows` has the columns of `Batch.table`."""
 
 
 class Encoder:
@@ -49,65 +49,42 @@ class Encoder:
         records: Records = _DEFAULT,
         row_label: str = "",
     ) -> None:
-        self._symbols, self._fields, self._partitioner = symbols, tuple(fields), partitioner
         self._records, self._row_label = records, row_label
-        self._quoted = records.decimal_as is DecimalAs.STRING
+        self._keys = Keys(symbols, partitioner, records)
+        self._format: ValueFormat = JsonFormat(symbols, fields, records.decimal_as is DecimalAs.STRING)
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
         self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
         if records.row_header is not None:
             self._header_bytes += len(records.row_header) + len(row_label) + _ROW_DIGITS + _HEADER_BYTES
-        self._keys = np.array([], dtype=object)
-        self._key_bytes: Ints = np.array([], dtype=np.int64)
-        self._heads: pa.Array = pa.array([], pa.binary())
-        self._partitions: Ints = np.array([], dtype=np.int64)
 
     def encode(self, batch: Batch, start: int = 0, stop: int | None = None) -> Encoded:
         """Rows `start` to `stop` of the batch as records, in order; those that are left out have none."""
-        self._learn_symbols()
         stop = len(batch) if stop is None else stop
         rows, sent = batch.table.slice(start, stop - start), None
         if batch.fates is not None and batch.fates[start:stop].any():
             sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
             rows = rows.take(pa.array(sent))
-        ids, times = rows.column("symbol"), rows.column("event_time")
-        values = self._values(rows, ids)
-        units = times.view(pa.int64()).to_numpy()
-        ids_np = ids.to_numpy()
-        keys, key_bytes, partitions = self._keyed(rows, ids_np)
+        times = rows.column("event_time")
+        values = self._format.values(rows)
+        keys = self._keys.of(rows)
+        times_ns = times.view(pa.int64()).to_numpy() * NS_PER_UNIT[times.type.unit]
         return Encoded(
-            keys=keys,
+            keys=keys.keys,
             values=values.to_pylist(),
-            timestamps_ms=self._timestamps_ms(units, times.type.unit),
-            partitions=partitions,
-            event_times_ns=units * NS_PER_UNIT[times.type.unit],
-            record_bytes=pc.binary_length(values).to_numpy() + key_bytes + self._header_bytes,
-            symbols=ids_np,
+            timestamps_ms=self._timestamps_ms(times_ns),
+            partitions=keys.partitions,
+            event_times_ns=times_ns,
+            record_bytes=pc.binary_length(values).to_numpy() + keys.sizes + self._header_bytes,
+            symbols=rows.column("symbol").to_numpy(),
             slice_rows=stop - start,
             rows=sent,
             headers=self._headers_of(batch.start.row + start, rows.num_rows, sent),
         )
 
-    def _keyed(self, rows: pa.RecordBatch, ids: Ints) -> tuple[list[bytes | None], Ints, Ints]:
-        """Keys, their sizes and the partitions that follow from them; without keys, from the symbols."""
-        keys = self._keys[ids].tolist()  # the same bytes object for each row of a symbol
-        key_bytes, partitions = self._key_bytes[ids], self._partitions[ids]
-        if self._records.key_column is not None:
-            distinct = rows.column(KEY).cast(pa.binary()).dictionary_encode()
-            at = distinct.indices.to_numpy()
-            names = distinct.dictionary.to_pylist()
-            keys = distinct.to_pylist()
-            key_bytes = np.array([len(name) for name in names], dtype=np.int64)[at]
-            partitions = np.array([self._partitioner(name) for name in names], dtype=np.int64)[at]
-        elif self._records.key == KEY_NONE:
-            keys, key_bytes = [None] * len(ids), np.zeros(len(ids), dtype=np.int64)
-        if self._records.partition_column is not None:
-            partitions = rows.column(PARTITION).to_numpy()
-        return keys, key_bytes, partitions
-
-    def _timestamps_ms(self, units: Ints, unit: str) -> list[int]:
+    def _timestamps_ms(self, times_ns: Ints) -> list[int]:
         if not self._records.has_event_times:
-            return [NOW_MS] * len(units)
-        milliseconds: list[int] = _to_ms(units, unit).tolist()
+            return [NOW_MS] * len(times_ns)
+        milliseconds: list[int] = (times_ns // _NS_PER_MS).tolist()
         return milliseconds
 
     def _headers_of(self, first_row: int, records: int, sent: Ints | None) -> list[Headers] | None:
@@ -117,36 +94,6 @@ class Encoder:
             return [self._headers] * records if self._headers else None
         rows = (np.arange(records) if sent is None else sent) + first_row
         return [[*self._headers, (name, f"{self._row_label}:{row}".encode())] for row in rows.tolist()]
-
-    def _values(self, rows: pa.RecordBatch, ids: pa.Array) -> pa.Array:
-        """One join of columns and the constant text between them; fewer pieces are fewer passes over all rows."""
-        pieces: list[Any] = [self._heads.take(ids)]
-        between = ""
-        for name in ("price", "event_time", *self._fields):
-            # a price that is text is a number all the same: convert.to_price sees to it
-            before, text, after = (number_text if name == "price" else json_text)(rows.column(name), self._quoted)
-            label = "" if name == "price" else f", {json.dumps(name, ensure_ascii=False)}: "  # heads end in the first
-            if constant := between + label + before:
-                pieces.append(constant.encode())
-            pieces.append(text)
-            between = after
-        return pc.binary_join_element_wise(*pieces, (between + "}").encode(), b"")
-
-    def _learn_symbols(self) -> None:
-        new = self._symbols.names[len(self._keys) :]
-        if not new:
-            return
-        keys = [name.encode() for name in new]
-        self._keys = np.concatenate([self._keys, np.array(keys, dtype=object)])
-        self._key_bytes = np.concatenate([self._key_bytes, np.array([len(key) for key in keys], dtype=np.int64)])
-        heads = [f'{{"symbol": {json.dumps(name, ensure_ascii=False)}, "price": '.encode() for name in new]
-        self._heads = pa.concat_arrays([self._heads, pa.array(heads, pa.binary())])
-        partitions = np.array([self._partitioner(key) for key in keys], dtype=np.int64)
-        self._partitions = np.concatenate([self._partitions, partitions])
-
-
-def _to_ms(units: Ints, unit: str) -> Ints:
-    return units * 1_000 if unit == "s" else units // _UNITS_PER_MS[unit]
 
 
 def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:

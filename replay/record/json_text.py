@@ -7,8 +7,8 @@ What a value looks like depends on nothing but the value and its type (a resume 
 | float, double | the fewest digits that read back as the same value; NaN and infinities are null |
 | half float | its exact value as the double that it is |
 | decimal of any width | all digits of its scale, never an exponent; as a string where that is asked for |
-| string (also large, view), JSON extension | string |
-| binary (also large, view, fixed) | string: Base64 (RFC 4648 section 4) |
+| string | string |
+| binary | string: Base64 (RFC 4648 section 4) |
 | UUID extension | string: 8-4-4-4-12 hexadecimal digits |
 | timestamp | "2026-11-22T00:00:00.032185Z": UTC with and without a zone; six digits after the second, of ns nine |
 | date | "2026-11-22" |
@@ -16,11 +16,11 @@ What a value looks like depends on nothing but the value and its type (a resume 
 | duration | "PT1.500S": ISO 8601 in seconds, digits as for a time; negative "-PT1.500S" |
 | struct | object |
 | map | object where the keys are text, else a list of [key, value] |
-| list (also large, view, fixed size) | list |
-| dictionary, run-end encoded, other extensions | as the values they stand for |
+| list | list |
 
 Years are 1 to 9999 and times of day within a day, as RFC 3339 has them; what is beyond has no form and is null. Unions,
-intervals and structs with two fields of one name are not supported.
+intervals and structs with two fields of one name are not supported. What else a file may have (large and view types,
+dictionaries, other extensions) has become one of these before: see `source/columns/unify.py`.
 """
 
 from __future__ import annotations
@@ -37,19 +37,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import (
-    Predicate,
-    entries,
-    is_binary,
-    is_extension,
-    is_list,
-    is_one_of,
-    is_string,
-    is_text,
-    is_uuid,
-    run_of_each_row,
-    with_scale,
-)
+from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, with_scale
+from replay.units import NS_PER_UNIT
 
 Texts = tuple[str, pa.Array, str]
 """A column as JSON: what stands before each value, the texts (binary, no nulls), what stands after each."""
@@ -59,7 +48,7 @@ Write = Callable[[pa.Array], Texts]
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 """What RFC 8259 section 7 does not allow bare in a string."""
 
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_PER_SECOND = {unit: NS_PER_UNIT["s"] // ns for unit, ns in NS_PER_UNIT.items()}
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _DAY_S = 86_400
 _YEAR_1_DAY, _YEAR_10000_DAY = -719_162, 2_932_897
@@ -101,19 +90,8 @@ def supports(kind: pa.DataType) -> bool:
     if types.is_struct(kind) and len({field.name for field in kind}) < kind.num_fields:
         return False
     if any(matches(kind) for matches, _ in _NESTED):
-        return all(supports(part) for part in _parts(kind))
+        return all(supports(kind.field(at).type) for at in range(kind.num_fields))
     return bool(types.is_decimal(kind) or any(matches(kind) for matches, _ in _FLAT))
-
-
-def _parts(kind: pa.DataType) -> list[pa.DataType]:
-    """The types that a nested type is made of."""
-    if is_extension(kind):
-        return [kind.storage_type]
-    if types.is_struct(kind):
-        return [field.type for field in kind]
-    if types.is_map(kind):
-        return [kind.key_type, kind.item_type]
-    return [kind.value_type]
 
 
 def _bare(before: str, texts: pa.Array, after: str) -> Texts:
@@ -147,14 +125,17 @@ def _floats(column: pa.Array) -> Texts:
 
 
 def _strings(column: pa.Array) -> Texts:
-    column = column.cast(pa.string())
     if not pc.any(pc.match_substring_regex(column, _NEEDS_ESCAPE)).as_py():
         return _bare('"', column.cast(pa.binary()), '"')
     return _bare("", _per_distinct(column, partial(json.dumps, ensure_ascii=False)), "")
 
 
 def _base64(column: pa.Array) -> Texts:
-    return _bare('"', _per_distinct(column.cast(pa.binary()), lambda raw: b64encode(raw).decode()), '"')
+    return _bare('"', _per_distinct(column, lambda raw: b64encode(raw).decode()), '"')
+
+
+def _uuids(column: pa.Array) -> Texts:
+    return _bare('"', _per_distinct(column.storage, lambda raw: str(UUID(bytes=raw))), '"')
 
 
 def _per_distinct(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
@@ -252,7 +233,7 @@ def _lists(column: pa.Array, write: Write) -> Texts:
 def _maps(column: pa.Array, write: Write) -> Texts:
     lists = entries(column)
     keys, values = (_whole(*write(child)) for child in pc.list_flatten(lists).flatten())
-    if is_text(column.type.key_type):
+    if types.is_string(column.type.key_type):
         texts = pc.binary_join_element_wise(keys, values, b": ")
         return _nulls_of(column, "{", _gathered(texts, lists), "}")
     texts = pc.binary_join_element_wise(b"[", pc.binary_join_element_wise(keys, values, b", "), b"]", b"")
@@ -272,22 +253,6 @@ def _nulls_of(column: pa.Array, before: str, texts: pa.Array, after: str) -> Tex
     return _bare(before, texts, after)
 
 
-def _dictionaries(column: pa.Array, write: Write) -> Texts:
-    before, texts, after = write(column.dictionary)
-    return _bare(before, texts.take(column.indices), after)
-
-
-def _run_ends(column: pa.Array, write: Write) -> Texts:
-    before, texts, after = write(column.values)
-    return before, texts.take(run_of_each_row(column)), after
-
-
-def _extensions(column: pa.Array, write: Write) -> Texts:
-    if is_uuid(column.type):
-        return _bare('"', _per_distinct(column.storage, lambda raw: str(UUID(bytes=raw))), '"')
-    return write(column.storage)
-
-
 # -- which is which ---------------------------------------------------------------------------------------
 
 
@@ -295,18 +260,16 @@ _FLAT: Sequence[tuple[Predicate, Write]] = (
     (types.is_floating, _floats),
     (types.is_timestamp, _timestamps),
     (is_one_of(types.is_integer, types.is_boolean, types.is_null), _as_arrow_writes_it),
-    (is_string, _strings),
+    (types.is_string, _strings),
     (types.is_date, _dates),
     (types.is_time, _times),
     (types.is_duration, _durations),
-    (is_binary, _base64),
+    (types.is_binary, _base64),
+    (is_uuid, _uuids),
 )
 
 _NESTED: Sequence[tuple[Predicate, Callable[[pa.Array, Write], Texts]]] = (
-    (types.is_dictionary, _dictionaries),
     (types.is_struct, _structs),
-    (is_list, _lists),
+    (types.is_list, _lists),
     (types.is_map, _maps),
-    (types.is_run_end_encoded, _run_ends),
-    (is_extension, _extensions),
 )

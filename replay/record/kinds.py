@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
@@ -42,12 +41,6 @@ def with_scale(column: pa.Array, scale: int) -> pa.Array:
     width = getattr(pa, f"decimal{column.type.bit_width}")
     kind = width(column.type.precision, scale)
     return pa.Array.from_buffers(kind, len(column), column.buffers(), offset=column.offset)
-
-
-def run_of_each_row(column: pa.Array) -> pa.Array:
-    """Which of its values each row of a run-end encoded column has. (Arrow's run_end_decode knows few types.)"""
-    rows = np.arange(column.offset, column.offset + len(column))
-    return pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"))
 
 
 def entries(maps: pa.Array) -> pa.Array:

@@ -20,7 +20,7 @@ from replay.record.options import Records
 from replay.source.columns import convert
 from replay.source.columns.names import check_names, fields_of, remedy
 from replay.source.columns.symbol_pattern import symbol_pattern
-from replay.source.columns.unify import unify
+from replay.source.columns.unify import plain, unify
 from replay.source.files.parquet_file import InputFile
 from replay.source.options import METADATA, Columns
 
@@ -93,7 +93,7 @@ def resolve(
         price=part("price", columns.price, lambda _, kind: price_type(kind), "a number, or text that is one"),
         event_time=part("event_time", columns.event_time, time_types, "a timestamp, an integer or ISO 8601 text"),
         fields=tuple(
-            part(name, column, lambda _, kind: kind if supports(kind) else None, "a type that has a JSON form")
+            part(name, column, lambda _, kind: kind if supports(plain(kind)) else None, "a type that has a JSON form")
             for name, column in fields_of(files, columns, records)
         ),
         key=part("key", records.key_column, _text_type, "text") if records.key_column else None,

@@ -14,8 +14,8 @@
 | lists, maps | by element |
 | null (a column in which a file has no value) | the other type |
 
-Larger integers do not go with floats: a double has 53 bits. Dictionaries and run-end encoded columns are what they
-stand for, and so are extension types, but for UUIDs.
+Larger integers do not go with floats: a double has 53 bits. Dictionaries are what they stand for, and so are extension
+types, but for UUIDs. (No Parquet file is read as run-end encoded.)
 """
 
 from __future__ import annotations
@@ -27,16 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import (
-    Predicate,
-    entries,
-    is_binary,
-    is_extension,
-    is_list,
-    is_string,
-    is_uuid,
-    run_of_each_row,
-)
+from replay.record.kinds import Predicate, entries, is_binary, is_extension, is_list, is_string, is_uuid
 
 _FINEST = ("s", "ms", "us", "ns")
 
@@ -90,7 +81,7 @@ def widen(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def plain(kind: pa.DataType) -> pa.DataType:
     """What the type is for us: how a value is stored does not matter, nor in which zone a time would be shown."""
-    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+    if types.is_dictionary(kind):
         return plain(kind.value_type)
     if is_extension(kind) and not is_uuid(kind):
         return plain(kind.storage_type)
@@ -101,12 +92,10 @@ def plain(kind: pa.DataType) -> pa.DataType:
 
 
 def decoded(array: pa.Array) -> pa.Array:
-    """The values that a dictionary, run-end encoded or extension column stands for."""
+    """The values that a dictionary or extension column stands for."""
     kind = array.type
     if types.is_dictionary(kind):
         return widen(array.dictionary, plain(kind)).take(array.indices)
-    if types.is_run_end_encoded(kind):
-        return widen(array.values, plain(kind)).take(run_of_each_row(array))
     if is_extension(kind) and not is_uuid(kind):
         return decoded(array.storage)
     return array

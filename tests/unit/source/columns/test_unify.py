@@ -22,7 +22,6 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 SAME = [
     ([pa.string(), pa.large_string(), pa.string_view(), TEXT], pa.string()),
     ([pa.dictionary(pa.int8(), pa.large_string())], pa.string()),
-    ([pa.run_end_encoded(pa.int32(), pa.int8())], pa.int8()),
     ([pa.binary(), pa.binary(4), pa.large_binary(), pa.binary_view()], pa.binary()),
     ([pa.int32(), pa.int64()], pa.int64()),
     ([pa.uint8(), pa.uint16()], pa.uint16()),
@@ -130,7 +129,6 @@ EXACT = [
     (pa.array(["a", None], pa.string_view()), pa.string(), ["a", None]),
     (pa.DictionaryArray.from_arrays(pa.array([1, None]), pa.array(["a", "b"], pa.string_view())), pa.string(),
      ["b", None]),
-    (pa.RunEndEncodedArray.from_arrays([2, 3], pa.array(["a", None], pa.string_view())), pa.string(), ["a", "a", None]),
     (pa.array([2**64 - 1, None], pa.uint64()), pa.decimal128(20, 0), [D(2**64 - 1), None]),
     (pa.array([-(2**63)], pa.int64()), pa.decimal128(21, 2), [D(-(2**63))]),
     (pa.array([0.1, 3e38, None], pa.float32()), pa.float64(), [0.1, 3e38, None]),
