@@ -34,7 +34,7 @@ from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
 from replay.kafka.self_test import SelfTest
-from replay.kafka.topic import Identity, Topic
+from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
 from replay.kafka.trouble import Trouble
 from replay.model import Clock, SystemClock
@@ -152,7 +152,7 @@ def _ready(context: Context, topic: Topic, job: JobPrint, saved: Checkpoint | No
         saving = replace(saving, first_offsets=saved.first_offsets, appended=saved.appended, checked=saved.checked)
     elif not is_planned(topic):
         saving = replace(saving, first_offsets=tuple(cluster.high_watermarks(topic)))
-    identity = Identity(topic.topic_id, topic.partitions)
+    identity = TopicIdentity(topic.topic_id, topic.partitions)
     watch = TopicWatch(identity, topic.name, cluster, context.report, context.clock)
     parts = {field.name: getattr(context, field.name) for field in fields(Context)}
     return Ready(**parts, topic=topic, encoder=encoder, saving=saving, watch=watch)

@@ -20,7 +20,7 @@ from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.settings import client_settings
-from replay.kafka.topic import Identity, Topic
+from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.trouble import Trouble
 from replay.model import Clock
 from replay.reporter import Reporter
@@ -39,7 +39,7 @@ class Description:
     def done(self) -> bool:
         return bool(self.future.done())
 
-    def answer(self) -> Identity | None:
+    def answer(self) -> TopicIdentity | None:
         with suppress(KafkaException):
             return _identity(self.future, 0)
         return None
@@ -140,7 +140,7 @@ class Cluster:
         asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._call_s)
         return Description(asked[topic])
 
-    def identity(self, topic: str) -> Identity:
+    def identity(self, topic: str) -> TopicIdentity:
         """Which topic the name stands for now."""
         return self._retry(f"describe topic {topic}", lambda: _identity(self.ask(topic).future, self._call_s))
 
@@ -280,14 +280,14 @@ def connect(options: KafkaOptions, report: Reporter, clock: Clock, check_stop: C
     return Cluster(options, Patience(clock, options.broker_timeout_s, check_stop, Trouble(report, clock)))
 
 
-def _identity(described: Any, seconds: float) -> Identity:
+def _identity(described: Any, seconds: float) -> TopicIdentity:
     try:
         found = described.result(seconds)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return Identity()
+            return TopicIdentity()
         raise
-    return Identity(str(found.topic_id), len(found.partitions))
+    return TopicIdentity(str(found.topic_id), len(found.partitions))
 
 
 def _gone(error: str, _: int) -> StateConflict:

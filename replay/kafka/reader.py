@@ -155,8 +155,9 @@ class TopicReader:
         for message in messages:
             partition, error = message.partition(), message.error()
             if error.code() == KafkaError._AUTO_OFFSET_RESET:  # librdkafka says so only once
-                raise self._purpose.gone(error.str(), partition)
-            if error.code() != KafkaError._PARTITION_EOF:
+                if partition in self.left - through:
+                    raise self._purpose.gone(error.str(), partition)
+            elif error.code() != KafkaError._PARTITION_EOF:
                 trouble = error
             elif partition in self._assigned and message.offset() >= self._ends[partition]:
                 through.add(partition)

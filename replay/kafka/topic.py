@@ -21,7 +21,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class TopicIdentity:
     """Which topic a name stands for. No id: there is no such topic."""
 
     topic_id: str = ""

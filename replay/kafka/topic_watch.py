@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from replay.errors import StateConflict
-from replay.kafka.topic import Identity
+from replay.kafka.topic import TopicIdentity
 from replay.model import Clock
 from replay.reporter import Reporter
 
@@ -28,7 +28,7 @@ class Question(Protocol):
 
     def done(self) -> bool: ...
 
-    def answer(self) -> Identity | None:
+    def answer(self) -> TopicIdentity | None:
         """Once it is done; None where the cluster could not say."""
 
 
@@ -38,14 +38,14 @@ class Asked(Protocol):
     def ask(self, topic: str) -> Question:
         """Returns at once."""
 
-    def identity(self, topic: str) -> Identity:
+    def identity(self, topic: str) -> TopicIdentity:
         """Waits for the answer, up to the broker deadline."""
 
 
 class TopicWatch:
     """Raises `StateConflict` once the topic is not the same any more, and warns once of added partitions."""
 
-    def __init__(self, known: Identity, topic: str, cluster: Asked, report: Reporter, clock: Clock) -> None:
+    def __init__(self, known: TopicIdentity, topic: str, cluster: Asked, report: Reporter, clock: Clock) -> None:
         self._known, self._topic = known, topic
         self._cluster, self._report, self._clock = cluster, report, clock
         self._question: Question | None = None
@@ -73,7 +73,7 @@ class TopicWatch:
             found = self._cluster.identity(self._topic)
         self._judge(found)
 
-    def _judge(self, found: Identity) -> None:
+    def _judge(self, found: TopicIdentity) -> None:
         if found.topic_id != self._known.topic_id:
             raise StateConflict(
                 f"topic {self._topic} was deleted while the replay ran"

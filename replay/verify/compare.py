@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from operator import eq
 
 from replay.verify.kinds import NONE, Example, KindCounts
-from replay.verify.pending import Identity, Pending, Run, Waiting
+from replay.verify.pending import Identity, Pending, Stretch, Waiting
 from replay.verify.spill import Spill
 
 Guide = Callable[[int, int, Sequence[Identity]], bool]
@@ -84,7 +84,7 @@ class _Order:
 
 
 class Lane:
-    """One partition: hand in runs of both sides in order, and `advance`."""
+    """One partition: hand in stretches of both sides in order, and `advance`."""
 
     def __init__(self, partition: int, window: int, counts: KindCounts, spill: Spill, guide: Guide) -> None:
         self._partition, self._window, self._counts, self._guide = partition, window, counts, guide
@@ -92,8 +92,8 @@ class Lane:
         self._rows = Pending(window, lambda identity, row: spill.row(partition, identity, row))
         self._records = Pending(window, lambda identity, offset: spill.record(partition, identity, offset))
         self._order = _Order(partition, window, counts)
-        self._expected: deque[Run] = deque()
-        self._found: deque[Run] = deque()
+        self._expected: deque[Stretch] = deque()
+        self._found: deque[Stretch] = deque()
         self._barren = 0  # steps since the last match
         self._go_on = (True, True)  # who goes on where nothing matches: rows, records
         self._stride = STRIDE_MIN
@@ -105,19 +105,19 @@ class Lane:
         """Whether it can go on only with more records."""
         return not self.found_ended and not self._found and (bool(self._expected) or self.expected_ended)
 
-    def expect(self, run: Run) -> None:
-        self._expected.append(run)
+    def expect(self, stretch: Stretch) -> None:
+        self._expected.append(stretch)
 
-    def find(self, run: Run) -> None:
-        self._found.append(run)
-        self.buffered += run.left
+    def find(self, stretch: Stretch) -> None:
+        self._found.append(stretch)
+        self.buffered += stretch.left
 
     def advance(self) -> None:
         """Compare until one side has no more for now."""
         while self._expected and self._found:
             e, f = self._expected[0], self._found[0]
             before = f.at
-            if self._rows or self._records or not self._match_run(e, f):
+            if self._rows or self._records or not self._match_stretch(e, f):
                 self._match_slowly(e, f)
             self.buffered -= f.at - before
             self._drop_used_up()
@@ -131,11 +131,11 @@ class Lane:
                 self._end()
 
     def _drop_used_up(self) -> None:
-        for runs in (self._expected, self._found):
-            if not runs[0].left:
-                runs.popleft()
+        for waiting in (self._expected, self._found):
+            if not waiting[0].left:
+                waiting.popleft()
 
-    def _match_run(self, e: Run, f: Run) -> bool:
+    def _match_stretch(self, e: Stretch, f: Stretch) -> bool:
         """The equal stretch at the head of both; False where there is none."""
         self._order.forget()
         n = min(e.left, f.left, self._stride)
@@ -151,8 +151,8 @@ class Lane:
         self._counts.add("found", n)
         return n > 0
 
-    def _match_slowly(self, e: Run, f: Run) -> None:
-        """One by one, until one run is used up or nothing waits any more."""
+    def _match_slowly(self, e: Stretch, f: Stretch) -> None:
+        """One by one, until one stretch is used up or nothing waits any more."""
         rows, records = self._rows, self._records
         found = 0
         while e.left and f.left:
@@ -174,20 +174,20 @@ class Lane:
                 break
         self._counts.add("found", found)
 
-    def _place(self, record: Identity, row: int, f: Run) -> None:
+    def _place(self, record: Identity, row: int, f: Stretch) -> None:
         """The next record stands for this row."""
         self._order.found(record[0], row, f.places[f.at])
         f.at += 1
         self._step_records()
 
-    def _claim(self, expected: Identity, e: Run) -> None:
+    def _claim(self, expected: Identity, e: Stretch) -> None:
         """The next row has its record already: one that waits."""
         self._records.take(expected).row = e.places[e.at]
         self._order.settled()
         e.at += 1
         self._rows.step()
 
-    def _pass(self, expected: Identity, e: Run, record: Identity, f: Run) -> None:
+    def _pass(self, expected: Identity, e: Stretch, record: Identity, f: Stretch) -> None:
         """No match: both sides go on, or the one that is behind, once nothing has matched for half a window."""
         self._barren += 1
         if self._barren % max(1, self._window // 2) == 0:
@@ -207,7 +207,7 @@ class Lane:
         if self._records.step():
             self._order.settled()
 
-    def _only_expected(self, e: Run) -> None:
+    def _only_expected(self, e: Stretch) -> None:
         """There are no more records: each row has one that waits, or none."""
         for identity, row in e.rest():
             if identity in self._records:
@@ -217,7 +217,7 @@ class Lane:
             else:
                 self._spill.row(self._partition, identity, row)
 
-    def _only_found(self, f: Run) -> None:
+    def _only_found(self, f: Stretch) -> None:
         """There are no more rows."""
         self.buffered -= f.left
         for identity, offset in f.rest():

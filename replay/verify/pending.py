@@ -13,7 +13,7 @@ Identity = tuple[bytes | None, bytes | None, int | None]
 
 
 @dataclass(slots=True)
-class Run:
+class Stretch:
     """Consecutive rows or records of a partition; `places` are row numbers or offsets. `at`: the next to look at."""
 
     keys: Sequence[bytes | None]

@@ -24,13 +24,13 @@ from replay.model import Encoded, Ints
 from replay.source.source import Source
 from replay.verify.compare import Lane
 from replay.verify.kinds import NONE, Example
-from replay.verify.pending import Run
+from replay.verify.pending import Stretch
 from replay.verify.spill import fingerprints
 from replay.verify.verdict import Finding
 
 T = TypeVar("T")
 
-PORTION_ROWS = 65_536  # of the source at a time: the runs of a hundred partitions are still worth comparing as lists
+PORTION_ROWS = 65_536  # of the source at a time: divided among a hundred partitions, still worth comparing as lists
 
 
 class NoEventTimes(Exception):
@@ -70,7 +70,7 @@ class SourceSide:
         for partition, number in enumerate(np.bincount(encoded.partitions).tolist()):
             start, end = end, end + number
             if number:
-                lanes[partition].expect(Run(keys[start:end], values[start:end], times[start:end], rows[start:end]))
+                lanes[partition].expect(Stretch(keys[start:end], values[start:end], times[start:end], rows[start:end]))
 
     def fingerprints(self, phase: str) -> Iterator[tuple[Ints, Ints]]:
         """Of all rows, in portions, each with its row numbers."""
@@ -149,7 +149,7 @@ class TopicSide:
         first = next(p for p in reader.left if lanes[p].hungry)
         what = f"read partition {first} from offset {reader.next[first]:,} to {self._ranges[first][1]:,}"
         for fetched in reader.read(what + self._held_back):
-            lanes[fetched.partition].find(self._run(fetched))
+            lanes[fetched.partition].find(self._stretch_of(fetched))
             self.records += len(fetched.offsets)
         self._note_ends()
         reader.let_go(p for p in reader.left if lanes[p].buffered >= most)
@@ -158,13 +158,13 @@ class TopicSide:
         for partition, lane in enumerate(self._lanes):
             lane.found_ended = partition not in self._reader.left
 
-    def _run(self, fetched: Fetched) -> Run:
+    def _stretch_of(self, fetched: Fetched) -> Stretch:
         times = fetched.times_ms
         if not self._with_times:
             times = [None] * len(times)
         elif None in times:
             raise NoEventTimes
-        return Run(fetched.keys, fetched.values, times, fetched.offsets)
+        return Stretch(fetched.keys, fetched.values, times, fetched.offsets)
 
     def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
         return self._patience(what, self._news, attempt)

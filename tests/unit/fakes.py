@@ -24,7 +24,7 @@ from replay.delivery.tally import Tally
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.statistics import BrokerStatistics
-from replay.kafka.topic import Identity
+from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
 from replay.record.encoder import Encoder
@@ -312,7 +312,7 @@ class FakeQuestion:
 
     clock: FakeClock
     late_s: float
-    found: Identity | None
+    found: TopicIdentity | None
 
     def __post_init__(self) -> None:
         self._at_s = self.clock.time_s + self.late_s
@@ -320,7 +320,7 @@ class FakeQuestion:
     def done(self) -> bool:
         return self.clock.time_s >= self._at_s
 
-    def answer(self) -> Identity | None:
+    def answer(self) -> TopicIdentity | None:
         assert self.done()
         return self.found
 
@@ -330,8 +330,8 @@ class FakeCluster:
     """Which topic a name stands for; a test changes `now` or plans `next_answers`."""
 
     clock: FakeClock
-    now: Identity
-    next_answers: deque[Identity | None] = field(default_factory=deque)
+    now: TopicIdentity
+    next_answers: deque[TopicIdentity | None] = field(default_factory=deque)
     late_s: float = 0.0
     asked_s: list[float] = field(default_factory=list)
     waited_for: int = 0
@@ -341,14 +341,14 @@ class FakeCluster:
         self.asked_s.append(self.clock.time_s)
         return FakeQuestion(self.clock, self.late_s, self._next())
 
-    def identity(self, topic: str) -> Identity:
+    def identity(self, topic: str) -> TopicIdentity:
         assert topic == "trades"
         self.waited_for += 1
         found = self._next()
         assert found is not None
         return found
 
-    def _next(self) -> Identity | None:
+    def _next(self) -> TopicIdentity | None:
         return self.next_answers.popleft() if self.next_answers else self.now
 
 
@@ -391,7 +391,7 @@ class Bench:
         self.saves: list[Generation] = []
         self.on_save: Callable[[Progress], None] = lambda _: None
         self.tally = Tally(len(rows))
-        self.cluster = FakeCluster(self.clock, Identity("id-1", partitions))
+        self.cluster = FakeCluster(self.clock, TopicIdentity("id-1", partitions))
         self.watch = TopicWatch(self.cluster.now, "trades", self.cluster, self.told, self.clock)
 
     def save(self, progress: Progress, state: JobState) -> None:

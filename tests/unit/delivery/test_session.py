@@ -31,7 +31,7 @@ from replay.errors import (
     UsageError,
 )
 from replay.kafka.statistics import BrokerStatistics
-from replay.kafka.topic import Identity
+from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import ASK_EVERY_S
 from replay.model import PartitionMark, Progress, Resync
 from tests.unit.fakes import T0_US, Bench, Error, Row, run_options, trades
@@ -561,7 +561,7 @@ def test_another_topic_under_the_same_name_ends_the_run_unclean_and_without_a_dr
 
     def recreate():
         if len(bench.sink.sent) >= 500:
-            bench.cluster.now = Identity("id-2", 2)
+            bench.cluster.now = TopicIdentity("id-2", 2)
             bench.sink.down = True
 
     bench.sink.hook = recreate
@@ -575,7 +575,7 @@ def test_another_topic_under_the_same_name_ends_the_run_unclean_and_without_a_dr
 def test_a_replay_is_done_only_if_its_topic_is_still_there():
     """Broken: a replay shorter than the time between two looks would not notice at all."""
     bench = Bench(trades(100))
-    bench.cluster.now = Identity("id-2", 2)
+    bench.cluster.now = TopicIdentity("id-2", 2)
     with pytest.raises(StateConflict):
         bench.run()
     assert bench.last.state is JobState.RUNNING

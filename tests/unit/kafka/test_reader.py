@@ -168,6 +168,13 @@ def test_records_that_were_deleted_are_said_at_once(consumer):
         reader.read("read")
 
 
+def test_what_is_deleted_behind_the_end_does_not_matter(consumer):
+    """Broken: a read that has all it wanted fails for what retention did to the rest."""
+    deleted = FakeMessage(0, 2, KafkaError._AUTO_OFFSET_RESET)
+    reader = reading(consumer, {0: (0, 2), 1: (0, 1)}, [*records(0, 0, 1), deleted])
+    assert offsets(reader.read("read")) == [(0, [0, 1])]
+
+
 def test_a_partition_that_was_let_go_goes_on_where_it_was_left(consumer):
     """Broken: records that librdkafka had read ahead are skipped, or come twice."""
     reader = reading(

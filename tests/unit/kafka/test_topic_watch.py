@@ -7,18 +7,18 @@ from collections import deque
 import pytest
 
 from replay.errors import StateConflict
-from replay.kafka.topic import Identity
+from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import ASK_EVERY_S, GONE_ANSWERS, TopicWatch
 from tests.unit.fakes import FakeClock, FakeCluster, Told
 
-KNOWN = Identity("id-1", 6)
-GONE = Identity()
+KNOWN = TopicIdentity("id-1", 6)
+GONE = TopicIdentity()
 
 
 class Watched:
     """A watch over a topic, and time that passes."""
 
-    def __init__(self, known: Identity = KNOWN) -> None:
+    def __init__(self, known: TopicIdentity = KNOWN) -> None:
         self.clock, self.told = FakeClock(), Told()
         self.cluster = FakeCluster(self.clock, known)
         self.watch = TopicWatch(known, "trades", self.cluster, self.told, self.clock)
@@ -59,7 +59,7 @@ def test_another_topic_is_noticed_and_told_with_both_ids():
     """Broken: the rest of the rows would go into the new topic."""
     watched = Watched()
     watched.look(5)
-    watched.cluster.now = Identity("id-2", 6)
+    watched.cluster.now = TopicIdentity("id-2", 6)
     with pytest.raises(StateConflict, match=r"created again.*id-1, now id-2"):
         watched.look(2 * ASK_EVERY_S)
 
@@ -86,18 +86,18 @@ def test_a_broker_that_does_not_know_the_topic_yet_is_asked_again():
 def test_added_partitions_are_told_once_and_end_nothing():
     """Broken: a run that can keep to its partitions would be ended, or nobody would learn why the next one refuses."""
     watched = Watched()
-    watched.cluster.now = Identity("id-1", 9)
+    watched.cluster.now = TopicIdentity("id-1", 9)
     watched.look(10 * ASK_EVERY_S)
     (told,) = watched.told.warnings
     assert "9 partitions now, not 6" in told
-    watched.cluster.now = Identity("id-1", 12)
+    watched.cluster.now = TopicIdentity("id-1", 12)
     watched.look(10 * ASK_EVERY_S)
     assert len(watched.told.warnings) == 2
 
 
 def test_the_embedded_broker_is_not_asked():
     """Broken: it does not know the question, and the replay would end after the broker deadline."""
-    watched = Watched(Identity("", 4))
+    watched = Watched(TopicIdentity("", 4))
     watched.look(10 * ASK_EVERY_S)
     watched.watch.confirm()
     assert (watched.cluster.asked_s, watched.cluster.waited_for) == ([], 0)

@@ -16,7 +16,7 @@ from replay.model import Ints
 from replay.verify.atlas import Atlas
 from replay.verify.compare import Lane
 from replay.verify.kinds import KINDS, NONE, Example, KindCounts
-from replay.verify.pending import Run
+from replay.verify.pending import Stretch
 from replay.verify.settle import settle
 from replay.verify.spill import Spill, fingerprints
 
@@ -65,7 +65,7 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Kin
         while hungry := [p for p, lane in enumerate(lanes) if lane.hungry]:
             for p in hungry:
                 items = sides.records[p][at[p] : at[p] + fetch]
-                lanes[p].find(run_of(items, range(at[p], at[p] + len(items))))
+                lanes[p].find(stretch_of(items, range(at[p], at[p] + len(items))))
                 at[p] += len(items)
                 lanes[p].found_ended = at[p] == len(sides.records[p])
                 lanes[p].advance()
@@ -76,7 +76,7 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Kin
                 (n, item) for n, (home, item) in enumerate(sides.rows) if home == p and start <= n < start + portion
             ]
             if mine:
-                lane.expect(run_of([item for _, item in mine], [n for n, _ in mine]))
+                lane.expect(stretch_of([item for _, item in mine], [n for n, _ in mine]))
         read_on()
     for lane in lanes:
         lane.expected_ended = True
@@ -86,9 +86,9 @@ def streamed(sides: Sides, window: int, portion: int = 7, fetch: int = 5) -> Kin
     return found
 
 
-def run_of(items: Sequence[Item], places: Sequence[int]) -> Run:
+def stretch_of(items: Sequence[Item], places: Sequence[int]) -> Stretch:
     keys, values, times = zip(*items, strict=True)
-    return Run(list(keys), list(values), list(times), list(places))
+    return Stretch(list(keys), list(values), list(times), list(places))
 
 
 def reference(sides: Sides) -> dict[str, int]:
