@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 G = TypeVar("G")
 
+if TYPE_CHECKING:
+    import typer  # the Python API does without
+
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 

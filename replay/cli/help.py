@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import StringIO
+from importlib import import_module
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,9 @@ def is_drawn() -> bool:
 
 def text_of(shown: Help, width: int) -> str:
     """In colours where they can be shown. `width`: columns of a plain one."""
-    return _drawn(shown) if is_drawn() else _plain(shown, width)
+    if not is_drawn():
+        return _plain(shown, width)
+    return str(import_module("replay.cli.help_drawn").drawn(shown))  # it imports rich, which a pipe does without
 
 
 def _plain(shown: Help, width: int) -> str:
@@ -118,7 +120,7 @@ def _plain(shown: Help, width: int) -> str:
             head = name.ljust(column) + text.pop(0) if len(name) + 2 <= column else name
             lines += [head, *(" " * column + each for each in text)]
     lines += ["", *wrap(shown.note, width)] if shown.note else []
-    lines += ["", *_examples(shown)] if shown.examples else []
+    lines += ["", *examples(shown)] if shown.examples else []
     return "\n".join(lines) + "\n"
 
 
@@ -126,37 +128,6 @@ def _text(row: Row) -> str:
     return f"{row.text} [{row.more}]" if row.more else row.text
 
 
-def _examples(shown: Help) -> list[str]:
+def examples(shown: Help) -> list[str]:
     """Not broken into lines: they are copied."""
     return ["Example:" if len(shown.examples) == 1 else "Examples:", *(f"  {line}" for line in shown.examples)]
-
-
-def _drawn(shown: Help) -> str:
-    """As users of Typer know it."""
-    from rich.console import Console, Group  # noqa: PLC0415 - a pipe does without
-    from rich.padding import Padding  # noqa: PLC0415
-    from rich.panel import Panel as Box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    out = StringIO()
-    console = Console(file=out, force_terminal=True, highlight=False, emoji=False, markup=False)
-    head = Text.assemble(("Usage: ", "yellow"), (shown.usage, "bold"))
-    first, _, others = shown.text.partition("\n")
-    console.print(Padding(Group(head, "", first, *([Text(others, "dim")] if others else [])), 1))
-    for title, rows in shown.sections:
-        table = Table(show_header=False, box=None, padding=(0, 1), pad_edge=False, expand=True)
-        table.add_column(style="bold cyan", max_width=26)
-        if any(row.metavar for row in rows):
-            table.add_column(style="bold yellow", max_width=18, overflow="fold")
-        table.add_column(ratio=1)
-        for row in rows:
-            text = Text.assemble(row.text, (f" [{row.more}]" if row.more else "", "dim"))
-            metavar = [row.metavar] if len(table.columns) == 3 else []
-            table.add_row(row.names, *metavar, text)
-        console.print(Box(table, title=title, title_align="left", border_style="dim"))
-    if shown.note:
-        console.print(Padding(Text(shown.note, "dim"), (0, 1)))
-    if shown.examples:
-        console.print("", *(f" {line}" for line in _examples(shown)), sep="\n", soft_wrap=True)
-    return out.getvalue()

@@ -86,7 +86,7 @@ def _line(option: Declared, *, has_key: bool) -> str:
     names = ", ".join(filter(None, (option.option.short, option.name, option.negative)))
     name = f"`{names} {option.metavar}`" if option.metavar and not option.is_argument else f"`{names}`"
     bounds = f" ({option.bounds_text})" if option.bounds_text else ""
-    default = f"`{option.default_text}`" if option.default_text and not option.option.default else option.default_text
+    default = f"`{option.default_text}`" if option.default_text and not option.option.otherwise else option.default_text
     variable = f"`{option.variable}`" if option.variable else ""
     key = f"`{option.key.replace('_', '-')}`" if has_key and option.key != "config" else ""
     cells = (name, option.option.text + bounds, default, variable, key)

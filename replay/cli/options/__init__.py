@@ -1,8 +1,9 @@
 """The options of the command line, in groups. To add one:
 
-1. Add a field to the group it belongs to. Its `Annotated[type, Option(...)]` holds all there is to say: the text,
-   the panel of the help, the bounds or the form of its text, whether it is an everyday option, and whether it is part
-   of the replay's identity. The name is that of the field (`max_gap` is `--max-gap`), and so is the default.
+1. Add a field to the group it belongs to: `max_gap: str | None = option(None, "What it does.", Panel.PACE, ...)`. That
+   holds all there is to say: type and default, the text, the panel of the help, the bounds or the form of its text,
+   whether it is an everyday option, and whether it is part of the replay's identity. The name is that of the field:
+   `--max-gap`.
 2. Use it in `replay.cli.resolve`, where texts become what the layers below take.
 3. Write the table of all options anew: `replay options --markdown > replay/cli/README.md`.
 

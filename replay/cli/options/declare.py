@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -11,6 +11,10 @@ from typing import Any, get_args, get_origin
 from replay import units
 
 PREFIX = "REPLAY_"
+REQUIRED: Any = MISSING
+"""As the default of what every call has to give."""
+
+_SAID = "option"
 
 
 class Panel(StrEnum):
@@ -48,11 +52,12 @@ def byte_size(bounds: units.Bounds = units.ANY) -> Form:
     return Form("SIZE", lambda text, option: units.parse_bytes(text, option, bounds))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Option:
     """What is said of an option beside its type and its default, which are those of its field.
 
-    `name` is for fields that are called otherwise. `default` describes a default that is no value of its own.
+    `name` is for fields that are called otherwise. `otherwise` says what counts where nothing is given, if the default
+    is no value that says so.
     `variable` is for a name that other commands use for something else.
 
     `identity` says where a resume compares the option: True for its own name in `Source.identity()`, else the name of
@@ -62,17 +67,28 @@ class Option:
 
     text: str
     panel: Panel
+    _: KW_ONLY
     name: str = ""
     short: str = ""
     metavar: str = ""
     form: Form | None = None
     min: float | None = None
     max: float | None = None
-    default: str = ""
+    otherwise: str = ""
     everyday: bool = False
     variable: str = ""
     identity: bool | str = False
     harmless: str = ""
+
+
+def option(default: Any, text: str, panel: Panel, **more: Any) -> Any:
+    """A field of a group: its default, and what `Option` takes."""
+    return same(default, Option(text, panel, **more))
+
+
+def same(default: Any, said: Option) -> Any:
+    """A field for which another group has said it."""
+    return field(default=default, metadata={_SAID: said})
 
 
 class Harmless:
@@ -151,8 +167,8 @@ class Declared:
     @property
     def default_text(self) -> str:
         """Empty where there is none, and for a flag that is off."""
-        if self.option.default:
-            return self.option.default
+        if self.option.otherwise:
+            return self.option.otherwise
         if self.default is None or self.default is False or self.default == "":
             return ""
         if self.default is True:
@@ -171,12 +187,12 @@ def declared(group: type) -> tuple[Declared, ...]:
 
 
 def _declared(field: Any) -> Declared:
-    bare, option = get_args(field.type)
-    kinds = [each for each in (get_args(bare) if isinstance(bare, UnionType) else (bare,)) if each is not type(None)]
+    kind = field.type
+    kinds = [each for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,)) if each is not type(None)]
     many = get_origin(kinds[0]) is list
     required = field.default is MISSING
     default = None if required else field.default
-    return Declared(field.name, option, str if many else kinds[0], bare, many, default, required)
+    return Declared(field.name, field.metadata[_SAID], str if many else kinds[0], kind, many, default, required)
 
 
 def read(group: Any, field: str) -> Any:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
 from replay import units
-from replay.cli.options.declare import Harmless, Option, Panel, duration
+from replay.cli.options.declare import Harmless, Option, Panel, duration, option, same
 from replay.nightly.options import Missing
 
 
@@ -13,58 +12,36 @@ from replay.nightly.options import Missing
 class MissingDays(Harmless):
     """What becomes of a date without any file."""
 
-    missing: Annotated[
-        Missing,
-        Option(text="A day without any file: fail (exit 3), skip it, or wait for its files.", panel=Panel.NIGHTS),
-    ] = Missing.FAIL
-    missing_every: Annotated[
-        str,
-        Option(
-            text="With --missing wait: look for the files this often.",
-            panel=Panel.NIGHTS,
-            form=duration(units.ONE_OR_MORE),
-        ),
-    ] = "1m"
-    missing_for: Annotated[
-        str | None,
-        Option(
-            text="With --missing wait: give up after this long.",
-            panel=Panel.NIGHTS,
-            form=duration(),
-            default="never",
-        ),
-    ] = None
-    calendar: Annotated[
-        str | None,
-        Option(
-            text="Days off, which need no file: a file with a date or a weekday (sat) in each line, or an exchange"
-            " (XNYS).",
-            panel=Panel.NIGHTS,
-            metavar="FILE|EXCHANGE",
-        ),
-    ] = None
+    missing: Missing = option(
+        Missing.FAIL, "A day without any file: fail (exit 3), skip it, or wait for its files.", Panel.NIGHTS
+    )
+    missing_every: str = option(
+        "1m", "With --missing wait: look for the files this often.", Panel.NIGHTS, form=duration(units.ONE_OR_MORE)
+    )
+    missing_for: str | None = option(
+        None, "With --missing wait: give up after this long.", Panel.NIGHTS, form=duration(), otherwise="never"
+    )
+    calendar: str | None = option(
+        None,
+        "Days off, which need no file: a file with a date or a weekday (sat) in each line, or an exchange (XNYS).",
+        Panel.NIGHTS,
+        metavar="FILE|EXCHANGE",
+    )
 
 
 @dataclass(frozen=True)
 class Retrying(Harmless):
     """How long to wait before a replay that failed is tried again."""
 
-    retry_wait: Annotated[
-        str,
-        Option(
-            text="Wait this long before the first retry, and twice as long before each further one.",
-            panel=Panel.NIGHTS,
-            form=duration(units.ONE_OR_MORE),
-        ),
-    ] = "10s"  # a broker restarts within about as long
-    retry_wait_max: Annotated[
-        str,
-        Option(
-            text="Longest wait before a retry.",
-            panel=Panel.NIGHTS,
-            form=duration(units.ONE_OR_MORE),
-        ),
-    ] = "10m"  # an outage of a night is looked at every ten minutes
+    # a broker restarts within about as long
+    retry_wait: str = option(
+        "10s",
+        "Wait this long before the first retry, and twice as long before each further one.",
+        Panel.NIGHTS,
+        form=duration(units.ONE_OR_MORE),
+    )
+    # an outage of a night is looked at every ten minutes
+    retry_wait_max: str = option("10m", "Longest wait before a retry.", Panel.NIGHTS, form=duration(units.ONE_OR_MORE))
 
 
 class OnFailure(StrEnum):
@@ -73,56 +50,41 @@ class OnFailure(StrEnum):
 
 
 RETRIES = Option(
-    text="How often a day is tried again after exit 5 (no broker) or 6 (another run holds it).",
-    panel=Panel.NIGHTS,
-    min=0,
+    "How often a day is tried again after exit 5 (no broker) or 6 (another run holds it).", Panel.NIGHTS, min=0
 )
-ON_FAILURE = Option(text="After a day that failed for good: stop, or go-on with the days after it.", panel=Panel.NIGHTS)
+ON_FAILURE = Option("After a day that failed for good: stop, or go-on with the days after it.", Panel.NIGHTS)
 
 
 @dataclass(frozen=True)
 class Backfilling(Harmless):
     """What only `backfill` has."""
 
-    retries: Annotated[int, RETRIES] = 3
-    on_failure: Annotated[OnFailure, ON_FAILURE] = OnFailure.STOP
-    newest_first: Annotated[bool, Option(text="Begin with the newest day.", panel=Panel.NIGHTS)] = False
-    parallel: Annotated[
-        int,
-        Option(
-            text="How many days are replayed at a time. With more than one each day needs a topic of its own.",
-            panel=Panel.NIGHTS,
-            metavar="DAYS",
-            min=1,
-        ),
-    ] = 1
+    retries: int = same(3, RETRIES)
+    on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)
+    newest_first: bool = option(False, "Begin with the newest day.", Panel.NIGHTS)
+    parallel: int = option(
+        1,
+        "How many days are replayed at a time. With more than one each day needs a topic of its own.",
+        Panel.NIGHTS,
+        metavar="DAYS",
+        min=1,
+    )
 
 
 @dataclass(frozen=True)
 class Scheduling(Harmless):
     """What only `schedule` has."""
 
-    cron: Annotated[
-        str | None,
-        Option(
-            text='When to replay, as in a crontab: "0 2 * * *" (minute, hour, day of month, month, day of week).',
-            panel=Panel.NIGHTS,
-            metavar="SCHEDULE",
-            everyday=True,
-        ),
-    ] = None
-    jitter: Annotated[
-        str,
-        Option(text="Begin up to this much later, by chance.", panel=Panel.NIGHTS, form=duration()),
-    ] = "0s"
-    catch_up: Annotated[
-        int,
-        Option(
-            text="How many missed days are made up for at most, the newest ones.",
-            panel=Panel.NIGHTS,
-            metavar="DAYS",
-            min=0,
-        ),
-    ] = 7
-    retries: Annotated[int, RETRIES] = 5
-    on_failure: Annotated[OnFailure, ON_FAILURE] = OnFailure.STOP
+    cron: str | None = option(
+        None,
+        'When to replay, as in a crontab: "0 2 * * *" (minute, hour, day of month, month, day of week).',
+        Panel.NIGHTS,
+        metavar="SCHEDULE",
+        everyday=True,
+    )
+    jitter: str = option("0s", "Begin up to this much later, by chance.", Panel.NIGHTS, form=duration())
+    catch_up: int = option(
+        7, "How many missed days are made up for at most, the newest ones.", Panel.NIGHTS, metavar="DAYS", min=0
+    )
+    retries: int = same(5, RETRIES)
+    on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)
