@@ -40,7 +40,7 @@ def as_now(options: RunOptions, source: Source, saved: Checkpoint) -> JobPrint:
 
 def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
     """Whether nothing of the checkpoint counts: nothing was sent, and it came to its end like that (so that it is
-    looked at again), or options or inputs are others now (a name of a symbol was mended, say)."""
+    looked at again), or options or inputs are others now (the name of a symbol was corrected, say)."""
     if not saved.holds_nothing:
         return False
     is_same = (saved.job.options, saved.job.inputs) == (options_print(options, source), _inputs_print(source))

@@ -1,4 +1,4 @@
-"""What is known of a replay before a broker is asked: told, and shown."""
+"""What is known of a replay before a broker is asked."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _schedule_end(options: RunOptions, source: Source) -> tuple[int | None, bool
 
 
 def _fits(saved: Checkpoint, options: RunOptions, source: Source) -> bool:
-    """Whether what the checkpoint says may be told of this replay as long as no broker was asked."""
+    """Whether what the checkpoint says is true of this replay, as far as that is known while no broker was asked."""
     known = len(saved.job.inputs)
     return saved.job.topic == options.kafka.topic and saved.job.inputs == tuple(
         file.print for file in source.files[:known]

@@ -84,7 +84,8 @@ def _check_new(ready: Ready) -> bool:
 
 
 def _check_rows(ready: Ready) -> bool:
-    """Every row once; False if none is to be sent. Bad ones are counted, and put aside where that was asked for."""
+    """Every row once; False if none is to be sent. Bad ones are counted, and written to the
+    quarantine file where that was asked for."""
     aside = None
     if ready.options.source.on_bad_row is OnBadRow.QUARANTINE:
         place = quarantine.place_beside(ready.options.checkpoint)
@@ -115,7 +116,7 @@ def _look_at_rows(
     ready: Ready, selected: emptiness.Selected, on_bad: Callable[[BadRows], None] | None
 ) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
-    told = Counter[Fate]()
+    bad = Counter[Fate]()
     look_at_times = ready.options.source.records.has_event_times and limits_times(ready.topic)
     now_s = ready.clock.now()
     for batch in source.checked(on_bad):
@@ -125,10 +126,10 @@ def _look_at_rows(
         if _may_be_refused(batch, source.symbols, bytes_max):
             refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
         if batch.fates is not None:
-            told.update({fate: rows for fate, rows in count_fates(batch.fates).items() if fate.is_bad})
+            bad.update({fate: rows for fate, rows in count_fates(batch.fates).items() if fate.is_bad})
         ready.stop.check()
         ready.report.phase("checking", batch.start.row + len(batch), source.rows)
-    return told
+    return bad
 
 
 def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:

@@ -47,7 +47,7 @@ class Saving:
 
     def save_end(self, progress: Progress) -> None:
         """There are no more rows: `DONE`, or `EMPTY` where none was sent. Raises `NothingSelected` where rows that
-        nobody looked at beforehand turn out not to be those that were meant."""
+        were not looked at beforehand turn out not to be those that were meant."""
         self.save(progress, JobState.DONE if self._has_sent(progress) else JobState.EMPTY)
 
     def _has_sent(self, progress: Progress) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from replay.delivery.lateness import Lateness
 from replay.delivery.snapshot import Sent, Snapshot
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints, Progress
+
+_SHOWN = [field.name for field in fields(Snapshot) if field.name not in ("lateness", "ack_latency", "sent")]
+"""What a view has as it is: values that are never changed, only replaced, and lists that only grow."""
 
 _COUNTED_RECORDS = 4_096
 """Records that are counted at once: what is handed over at once at full speed."""
@@ -140,32 +143,8 @@ class Tally:
         """As it is now. It is made every 0.1 s, so it costs little."""
         self._viewed_outages = self.outages
         return Snapshot(
-            rows=self.rows,
-            counts=self.counts,
-            first_row=self.first_row,
-            done_rows=self.done_rows,
-            committed_row=self.committed_row,
-            sent_rows=self.sent_rows,
-            already_there_rows=self.already_there_rows,
-            resent_rows=self.resent_rows,
-            begun_in_topic=self.begun_in_topic,
-            delivered_rows=self.delivered_rows,
-            in_flight_rows=self.in_flight_rows,
             lateness=self.lateness.copy(),
             ack_latency=self.ack_latency.copy(),
-            shifted_s=self.shifted_s,
-            schedule_left_s=self.schedule_left_s,
-            is_end_at_most=self.is_end_at_most,
-            outage_since_s=self.outage_since_s,
-            outage_left_s=self.outage_left_s,
-            outage_reason=self.outage_reason,
-            outages=self.outages,
-            outages_s=self.outages_s,
-            sending_s=self.sending_s,
-            statistics=self.statistics,
-            cluster_id=self.cluster_id,
-            nothing_selected=self.nothing_selected,
-            inputs=self.inputs,
-            symbol_names=self.symbol_names,
             sent=self.sent.view(),
+            **{name: getattr(self, name) for name in _SHOWN},
         )

@@ -43,7 +43,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     """Send what is missing; Kafka's progress record and the checkpoint say done when it returns."""
     progress_topic = _find_progress_topic(ready)
     me = f"{this_instance()}:{uuid.uuid4().hex[:8]}"
-    known = {me}  # instances that are no news: this one, and whoever was at work before it
+    known = {me}  # instances that are no news: this one, and the one before it
     transactions = Transactions()
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     tries = 0

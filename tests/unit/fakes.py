@@ -401,13 +401,12 @@ class Bench:
     def save_end(self, progress: Progress) -> None:
         self.save(progress, JobState.DONE)
 
-    def session(self) -> Session:
-        start = self.start or fresh_start(self.source.start, [len(records) for records in self.sink.topic])
+    @property
+    def ready(self) -> Ready:
         nothing: Any = None
         source: Any = self.source
-        sink: Any = self.sink
         saving: Any = self
-        ready = Ready(
+        return Ready(
             options=self.options,
             source=source,
             file=nothing,
@@ -421,7 +420,15 @@ class Bench:
             saving=saving,
             watch=self.watch,
         )
-        flight = Flight(start, self.options.kafka.in_flight_rows_max, self.options.kafka.in_flight_bytes_max)
+
+    @property
+    def flight(self) -> Flight:
+        start = self.start or fresh_start(self.source.start, [len(records) for records in self.sink.topic])
+        return Flight(start, self.options.kafka.in_flight_rows_max, self.options.kafka.in_flight_bytes_max)
+
+    def session(self) -> Session:
+        sink: Any = self.sink
+        ready, flight = self.ready, self.flight
         return Session(ready, sink, flight, ByCheckpoint(ready, sink, flight))
 
     def run(self) -> Bench:
