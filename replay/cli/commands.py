@@ -127,7 +127,7 @@ COMMANDS = (
     Command(
         "report",
         "Write a page in HTML about a replay.\nWhat was replayed, how fast, and what went wrong meanwhile.",
-        ("replay report nightly --date 2026-11-22 --out nightly.html",),
+        ("replay report nightly --date 2026-11-02 --out nightly.html",),
         (looking.Page, StateFolder),
     ),
     Command(

@@ -117,7 +117,7 @@ class Page(Harmless):
     job: str = option(REQUIRED, "Name of the job, as replay history shows it.", Panel.OWN, name="JOB", metavar="JOB")
     day: str | None = option(
         None,
-        "The day of the replay: 2026-11-22, yesterday, or -2.",
+        "The day of the replay: 2026-11-02, yesterday, or -2.",
         Panel.OWN,
         name="--date",
         metavar="DATE",

@@ -38,7 +38,7 @@ class Naming(StateFolder):
     )
     date: str | None = option(
         None,
-        "The day to replay: 2026-11-22, yesterday, or -2 for two days ago. It takes the place of {date} in INPUT;"
+        "The day to replay: 2026-11-02, yesterday, or -2 for two days ago. It takes the place of {date} in INPUT;"
         " without {date} there, the rows of that day are picked by event time.",
         Panel.WHAT,
         metavar="DATE",

@@ -35,7 +35,7 @@ class Selecting:
     )
     from_: str | None = option(
         None,
-        "Send rows with an event time at or after this moment: 2026-11-22T09:30:00Z. Without an offset it is UTC. Of"
+        "Send rows with an event time at or after this moment: 2026-11-02T09:30:00Z. Without an offset it is UTC. Of"
         " backfill: the first day.",
         Panel.WHAT,
         name="--from",
@@ -51,7 +51,7 @@ class Selecting:
     )
     where: str | None = option(
         None,
-        "Send only rows for which this condition is true: \"amount > 1 and side == 'buy'\".",
+        "Send only rows for which this condition is true: \"quantity > 1 and side == 'buy'\".",
         Panel.WHAT,
         metavar="CONDITION",
         identity=True,
