@@ -18,7 +18,7 @@ def latest_ns(layout: Layout) -> int:
 
 
 def by_statistics(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
-    """Those of the rows of a row group that have one; None where its statistics do not tell."""
+    """The event times of a row group, of its rows that have one. None where the statistics do not say."""
     column = layout.event_time.column
     times, unit = group.range_of(column), file.time_units.get(column) or own.time_unit
     if times.first is None or unit is None or not isinstance(times.first, int):
@@ -29,7 +29,7 @@ def by_statistics(layout: Layout, file: InputFile, own: FileLayout, group: RowGr
 
 
 def of_all_rows(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
-    """The same, where every row of the row group has a time that a record can have; else None."""
+    """The event times of a row group in which every row has one that a record can have; else None."""
     found = by_statistics(layout, file, own, group)
     if found is None or not group.range_of(layout.event_time.column).is_of_all_rows:
         return None
@@ -53,7 +53,7 @@ class FileTimes:
     spans: Sequence[SpanNs]
 
     def from_row(self, row: int) -> SpanNs:
-        """Of the row groups that have rows from this one on: no time there is smaller, none is larger."""
+        """The span of all row groups with rows from this one on. No time there is smaller, none is larger."""
         spans = []
         for group, span in zip(self.groups, self.spans, strict=True):
             if row < group.rows:

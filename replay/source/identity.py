@@ -14,7 +14,7 @@ from replay.source.files.parquet_file import InputFile
 from replay.source.options import Columns, SourceOptions, Unsorted
 
 LABEL_DIGITS = 8
-"""Of a hash of inputs and options: few replays share a topic."""
+"""Hexadecimal digits of a label, a hash of inputs and options. Few replays share a topic."""
 
 
 def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states: str) -> dict[str, str]:

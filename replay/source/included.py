@@ -79,8 +79,8 @@ def _ruled_out(wholes: Sequence[InputFile], files: Sequence[InputFile], rules: R
 
 
 def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: dict[str, list[SpanNs]]) -> bool:
-    """Whether all times of the file lie outside of the range that is selected, though its statistics do not tell: the
-    column is read. (Spark's INT96 has none.)"""
+    """Whether all times of the file lie outside of the range that is selected, though its statistics do not say so:
+    the column is read. (Spark's INT96 has none.)"""
     selection = rules.selection
     if selection is None or not selection.has_range:
         return False
@@ -97,7 +97,7 @@ def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: di
 
 
 def _pruned(files: Sequence[InputFile], rules: RowRules) -> tuple[InputFile, ...]:
-    """Without the row groups in which nothing can be selected."""
+    """The files without the row groups in which nothing can be selected."""
     if rules.selection is None:
         return tuple(files)
     return tuple(_pruned_file(file, own, rules) for file, own in zip(files, rules.layout.files, strict=True))

@@ -49,7 +49,7 @@ class SymbolCase(StrEnum):
 
 
 ALL_FIELDS = ("*",)
-"""As `Columns.fields`: every column that is not used otherwise."""
+"""The value of `Columns.fields` that stands for every column that is not used otherwise."""
 
 METADATA = "metadata:"
 """`--symbol-from metadata:KEY`: the symbol is a value of the file's key-value metadata."""
@@ -90,7 +90,7 @@ class SourceOptions:
 
     `trust_statistics`: row groups that statistics rule out are not looked at before they are left out.
     `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong. Of a table that is an
-    input, `table_version` (Delta) or `snapshot` (Iceberg) is read; else the number that `known_tables` tells of its id,
+    input, `table_version` (Delta) or `snapshot` (Iceberg) is read; else the number that `known_tables` has for its id,
     as a checkpoint remembers it; else the newest.
     """
 
@@ -114,5 +114,5 @@ class SourceOptions:
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether it is nobody's mistake where there is no row at all."""
+        """Whether it is no error that there is no row at all."""
         return self.allow_empty or self.empty is Empty.OK

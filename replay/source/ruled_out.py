@@ -36,7 +36,7 @@ class RuledOutFile:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """Of all files, also of those of which no row group is left. `rules` are those by which all of them are read."""
+    """What is ruled out of all files, also of those of which no row group is left. `rules` are those of all files."""
 
     rules: RowRules
     parts: Sequence[RuledOutFile]
@@ -111,7 +111,7 @@ def _first_selected(reader: RowReader, look: Callable[[int], None]) -> int | Non
 
 
 def _ruling_columns(rules: RowRules) -> str:
-    """Those by which row groups can be ruled out, for people."""
+    """The columns by which row groups can be ruled out, for messages."""
     selection = rules.selection
     assert selection is not None
     columns = [rules.layout.event_time.column] if selection.has_range else []

@@ -48,7 +48,7 @@ class Source:
         ]
         self.rows = sum(file.rows for file in self.files)
         self.unsorted: dict[int, tuple[int, int]] = {}
-        """By `checked`: how many rows of a file go back in time, and the place of the first in it."""
+        """Filled by `checked`: how many rows of a file go back in time, and the place of the first in it."""
         self._streams = FileStreams(options, self.files, self._judging_reader, self.span_ns)
 
     # -- what it is -----------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class Source:
 
     @property
     def event_span_ns(self) -> SpanNs:
-        """The smallest and the largest event time of all rows, sent or not, where every file's statistics tell."""
+        """The smallest and the largest event time of all rows, sent or not, where every file's are known."""
         return event_times.over_all(self.span_ns(index) for index, file in enumerate(self.files) if file.rows)
 
     def span_ns(self, index: int, row: int = 0) -> SpanNs:
@@ -177,7 +177,7 @@ class Source:
         return event_times_ns(batch.table)
 
     def _spans_ns(self, index: int, read: list[SpanNs] | None) -> list[SpanNs]:
-        """Event times of each row group; `read` from the column where statistics do not tell."""
+        """Event times of each row group; `read` from the column where statistics do not say."""
         file, own = self.files[index], self.layout.files[index]
         spans = [event_times.by_statistics(self.layout, file, own, group) for group in file.groups]
         if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):

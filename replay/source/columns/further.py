@@ -38,7 +38,7 @@ def to_field(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:
 
 
 def to_key(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:
-    """The same for the key of a record, of which every row needs one."""
+    """Values as those of a record's key. Every row needs one: a missing key is bad."""
     array, found = to_field(array, kind)
     if array.null_count:
         found = fates.where(fates.mask(pc.is_null(array)) & (found == Fate.SENT), Fate.KEY_MISSING, found)
@@ -54,7 +54,7 @@ def to_partition(array: pa.Array) -> tuple[pa.Array, Bytes]:
 
 
 def _readable(array: pa.Array) -> tuple[pa.Array, Bytes]:
-    """With text that is valid UTF-8, also inside nested values."""
+    """The column with nulls where a text, also one inside a nested value, is not valid UTF-8."""
     found = fates.all_sent(len(array))
     try:
         array.validate(full=True)
@@ -75,7 +75,7 @@ def _is_readable(value: pa.Array) -> bool:
 
 
 def _with_four_digit_years(times: pa.Array) -> tuple[pa.Array, Bytes]:
-    """Times that have a text form (RFC 3339)."""
+    """The times with nulls where a time has no text form (RFC 3339)."""
     found = fates.all_sent(len(times))
     per_second = NS_PER_UNIT["s"] // NS_PER_UNIT[times.type.unit]
     low, high = (bound * per_second for bound in _FOUR_DIGIT_YEARS_S)

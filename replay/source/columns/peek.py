@@ -1,4 +1,4 @@
-"""A look at the first rows of a file, where its footer does not tell enough to decide on types."""
+"""A look at the first rows of a file, where its footer says too little to decide on types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from replay.source.columns.unify import plain, widen
 from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, unreadable
 
 ROWS = 1_024
-"""Of each file. A writer that has nanoseconds writes some within so many rows."""
+"""Rows read of each file. A writer that has nanoseconds writes some within so many rows."""
 
 
 def text_units(files: Sequence[InputFile], column: str) -> dict[str, str]:

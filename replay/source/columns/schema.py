@@ -75,7 +75,7 @@ def resolve(
 ) -> Layout:
     """Raises `InputError` for a file that lacks a column or contradicts the others in its type.
 
-    `text_units` tells what the texts of a column of times need, by file.
+    `text_units` gives, by file, the unit that the texts in a column of times need.
     """
     for file in files:
         check_names(file, columns, records)
@@ -180,7 +180,7 @@ def _symbol_from(pattern: str, file: InputFile) -> str | None:
 
 
 def _time_unit(file: InputFile, columns: Columns) -> str | None:
-    """Of integer times: given, or inferred from the statistics; None if there is nothing to decide."""
+    """The unit of integer times: given, or inferred from statistics. None for times that are no integers."""
     if not pa.types.is_integer(file.schema.field(columns.event_time).type):
         return None
     if columns.time_unit is not None or not file.rows:

@@ -18,7 +18,7 @@ NO_SYMBOL = -1
 
 
 def cased(symbol: str, columns: Columns) -> str:
-    """As `--symbol-case` wants it."""
+    """The symbol in upper or lower case, or as it is, as `--symbol-case` asks."""
     if columns.symbol_case is SymbolCase.UPPER:
         return symbol.upper()
     return symbol.lower() if columns.symbol_case is SymbolCase.LOWER else symbol
@@ -34,7 +34,7 @@ class SymbolIds:
         self._fates: pa.Array | None = None  # None: nothing is wrong with any of them
 
     def of_all(self, symbol: str, rows: int) -> tuple[pa.Array, Bytes]:
-        """For so many rows that all have this symbol."""
+        """Ids and fates of so many rows that all have this symbol."""
         one = self._table.id_of(cased(symbol, self._columns))
         return pa.array(np.full(rows, one, dtype=np.int32)), fates.all_sent(rows)
 

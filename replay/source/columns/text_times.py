@@ -118,7 +118,7 @@ def _days(number: dict[str, Ints]) -> tuple[Ints, Bools]:
 
 
 def _first_monday(year: Ints) -> Ints:
-    """That of week 1, the one with January 4th in it, in days since 1970, which began on a Thursday."""
+    """The Monday of week 1 (the week with January 4th), in days since 1970, which began on a Thursday."""
     fourth = _day_of((year - 1970).astype("datetime64[Y]")) + 3
     monday: Ints = fourth - (fourth + 3) % 7
     return monday
@@ -134,7 +134,7 @@ def _is_there(digits: pa.Array) -> Bools:
 
 
 def _integers(digits: pa.Array) -> Ints:
-    """Of what is not there, 0."""
+    """Digits as integers; 0 where there are none."""
     numbers: Ints = (
         pc.if_else(pc.equal(pc.binary_length(digits), 0), "0", digits).cast(pa.int64()).fill_null(0).to_numpy()
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TAKEN = ".parquet, .parq or .pq"
 
 _NOTES = frozenset({".md", ".rst"})
-"""Endings of what people write beside their data: nobody takes it for trades."""
+"""Endings of notes that people keep beside their data."""
 
 _SHOWN_MAX = 5  # different endings in one line
 
@@ -29,7 +29,7 @@ class OtherEndings:
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def note(self, identity: str, folder: str, below: str) -> None:
-        """A file of a folder that was searched, with its path below it; hidden and unfinished ones are nobody's."""
+        """A file of a folder that was searched, with its path below it; hidden and unfinished ones do not count."""
         if below and not any(map(is_ignored, below.split("/"))):
             self.files[identity] = (folder, ending_of(below.rpartition("/")[2]))
 

@@ -103,7 +103,7 @@ class _Search:
         return list(map(_input_path, files))
 
     def _table_here(self, whole: str, status: os.stat_result) -> tables.Content | None:
-        """Of the table that this very folder is, or that this file describes."""
+        """The content of the table whose folder, or whose metadata file, this is; None for anything else."""
         if stat.S_ISREG(status.st_mode):
             root = lake.metadata_file(whole)
             return lake.local(marks.Table(marks.ICEBERG, root), self.asked, whole) if root else None
@@ -117,7 +117,7 @@ class _Search:
 
 
 def _of_table(content: tables.Content, near: address.Address | None, store: remote.Store | None) -> list[InputPath]:
-    """The files of a table; their folders' names tell nothing."""
+    """The files of a table. Its log gives their partition keys; the names of their folders do not count."""
     state, files = content
     found = []
     for file in files:

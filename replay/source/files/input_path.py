@@ -20,7 +20,7 @@ class InputPath:
     """An input file, not opened yet. `size_bytes` is as found."""
 
     shown: str
-    """As the user would name it, for messages; without credentials."""
+    """The name for messages: as the user would write it, without credentials."""
     name: str
     """What identifies it on any machine: its Hive folders and its file name."""
     keys: paths.Keys
@@ -28,14 +28,14 @@ class InputPath:
     size_bytes: int
     place: local.LocalFile | remote.RemoteFile = field(repr=False, compare=False)
     table: tables.TableState | None = field(default=None, repr=False, compare=False)
-    """The state of the table whose file it is; `keys` are those that the table tells then."""
+    """The state of the table whose file it is; `keys` then come from the table."""
 
     @property
     def is_remote(self) -> bool:
         return isinstance(self.place, remote.RemoteFile)
 
     def open(self) -> pa.NativeFile:
-        """For random access. A file that is no longer the one that was found is an InputError."""
+        """The file, for random access. Raises `InputError` where it is no longer the one that was found."""
         try:
             file = self.place.open()
         except NoInput:

@@ -23,7 +23,7 @@ def metadata_file(path: str) -> str | None:
 
 
 def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
-    """Of a folder here, at `table.root`; `metadata` is the file that tells Iceberg's state, where it was named."""
+    """The files of a table in a local folder. `metadata` is Iceberg's metadata file, where the user named one."""
 
     def failed(error: Exception) -> ReplayError:
         return _unreadable(table, str(error))
@@ -41,7 +41,7 @@ def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
 
 
 def far(place: Address, format: str, store: remote.Store, asked: Asked, metadata: str | None = None) -> Content:
-    """Of a folder in a store; `metadata` is a path in it."""
+    """The files of a table in a store. `metadata` is a path in that store."""
     table = Table(format, place.shown)
 
     def failed(error: Exception) -> ReplayError:
@@ -90,7 +90,7 @@ def _unreadable(table: Table, said: str) -> InputError:
 
 
 def _storage_options(place: Address, getenv: Callable[[str], str | None] = os.environ.get) -> dict[str, str]:
-    """The same store for deltalake, which knows AWS's own variables, but not the parameters of our URIs."""
+    """The store's settings for deltalake, which knows AWS's own variables, but not the parameters of our URIs."""
     if SCHEMES[place.scheme] != "s3":
         return {}
     given = remote.s3_settings(place)

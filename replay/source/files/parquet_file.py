@@ -79,7 +79,7 @@ class InputFile:
         return InputPrint(self.path.name, self.rows, self.size_bytes, self.footer_sha256)
 
     def range_of(self, column: str) -> ValueRange:
-        """Over all row groups; None as soon as one does not tell."""
+        """The range over all row groups; unknown as soon as one is."""
         ranges = [group.range_of(column) for group in self.groups if group.rows]
         firsts, lasts = [each.first for each in ranges], [each.last for each in ranges]
         known = bool(ranges) and None not in firsts and None not in lasts

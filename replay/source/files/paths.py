@@ -27,7 +27,7 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder is nobody's data: hidden, `_SUCCESS`-like, unfinished. `_x=1` is a Hive folder."""
+    """Whether a file or folder is no data: hidden, `_SUCCESS`-like, unfinished. `_x=1` is a Hive folder."""
     hidden = name.startswith(".") or (name.startswith("_") and "=" not in name)
     return hidden or name.lower().endswith(_UNFINISHED)
 

@@ -22,7 +22,7 @@ from replay.source.tables import marks
 S3_ATTEMPTS = 5  # with up to 1, 2, 4 and 8 s in between: longer than a throttled bucket or a lost connection lasts
 S3_CONNECT_S = 5.0  # the SDK's 1 s is short for a loaded network
 S3_SILENCE_S = 10.0  # no byte for this long is a lost connection; the SDK's 3 s, S3 itself needs at bad times
-GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes, in which nobody knows what is wrong
+GS_RETRY_S = "60"  # the SDK's own limit is 15 minutes without a word
 HDFS_LIMITS = {  # Hadoop's own are 46 connections of 20 s each, two minutes for an answer, and one for data
     "ipc.client.connect.max.retries.on.timeouts": "0",
     "ipc.client.rpc-timeout.ms": "30000",
@@ -163,7 +163,7 @@ class RemoteFile:
 
     @property
     def identity(self) -> str:
-        """The same however the file is named."""
+        """What is the same however the file is named."""
         return f"{SCHEMES[self.address.scheme]}://{self.store.endpoint}/{self.store.full(self.address.path)}"
 
     def open(self) -> pa.NativeFile:

@@ -7,7 +7,7 @@ is surely those of the column is used, and everything else counts as unknown: it
 |---|---|
 | timestamps and signed integers (INT32, INT64) | every writer: there was never more than one order of them |
 | unsigned integers and text | writers known to compare them as Parquet demands (`_COMPARES_UNSIGNED`) |
-| INT96, decimals, floats (NaN), fixed-size binary, nested and repeated columns, any other logical type | nobody |
+| INT96, decimals, floats (NaN), fixed-size binary, nested and repeated columns, any other logical type | no writer |
 
 Old writers compared bytes and unsigned numbers as signed ones (PARQUET-686, parquet-mr before 1.10, parquet-cpp before
 1.3), or noted a buffer that they had used again (PARQUET-251, parquet-mr before 1.8).
@@ -45,7 +45,7 @@ _COMPARES_UNSIGNED = {
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """Smallest and largest value of a column chunk that can be believed; None where the statistics do not tell.
+    """Smallest and largest value of a column chunk that can be believed; None where the statistics do not say.
 
     Both are of the rows that have a value. `nulls` is how many have none; None where that is unknown.
     """
@@ -116,13 +116,15 @@ def logical_of(column: Any) -> Mapping[str, Any]:
 
 
 def time_unit(column: Any) -> str | None:
-    """That of a column of timestamps."""
+    """The unit of a column of timestamps; None for any other column."""
     return _TIME_UNITS.get(logical_of(column).get("timeUnit", ""))
 
 
 def range_of(chunk: Any, sort: Sort, *, required: bool) -> ValueRange:
-    """Of a `ColumnChunkMetaData`. Of text as text, of all else as the stored number: that has every digit, and none of
-    the limits of Python's dates. `required`: the column has no nulls by its definition."""
+    """The range of a `ColumnChunkMetaData`. `required`: the column has no nulls by its definition.
+
+    Text is text. All else is the stored number, which has every digit and none of the limits of Python's dates.
+    """
     try:
         statistics = chunk.statistics
         if statistics is None or not statistics.has_min_max:

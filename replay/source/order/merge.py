@@ -25,16 +25,16 @@ OPEN_ROWS = 1 << 20
 """Rows in memory over all merged files; each file that is open at the same time gets its share as batch size."""
 
 OPEN_BYTES = 256 << 20
-"""The same in bytes, for wide rows: as many as `OPEN_ROWS` of 256 bytes."""
+"""Bytes in memory over all merged files, for wide rows: as many as `OPEN_ROWS` of 256 bytes."""
 
 PART_ROWS = BATCH_ROWS_MAX * 7 // 8
 """Rows put in order at a time: they fit into the cache, and a part that is a little larger than meant is still one
 batch."""
 
 PART_ROWS_PER_FILE = 512
-"""Of each file on average: with less, the cost of cutting and joining so many pieces outweighs the rows."""
+"""Rows of a part per file, on average. With fewer, cutting and joining so many pieces costs more than the rows."""
 
-SAMPLE_ROWS = 32  # one time of so many tells where to cut: a part is off by a few percent
+SAMPLE_ROWS = 32  # one time of so many shows where to cut: a part is off by a few percent
 
 BUCKETS_FROM = 16
 """Sorted pieces from which on rows are first put into buckets by time. A merge of sorted pieces (what numpy's stable
@@ -51,7 +51,7 @@ Place = tuple[int, int]
 @dataclass(frozen=True, slots=True)
 class Stream:
     """The rest of one file: `file` is its number, `path` for messages. `first_ns`: no event time in it is smaller;
-    None where only reading tells. `read` takes a number of rows per batch. `last_ns`: no event time in it is larger;
+    None where only reading shows it. `read` takes a number of rows per batch. `last_ns`: no event time in it is larger;
     None where that is not known, which costs smaller batches. `writer` is who wrote the file."""
 
     file: int
@@ -159,7 +159,7 @@ class _Input:
         return taken
 
     def held(self) -> Iterator[tuple[Ints, int]]:
-        """Of each piece the times that are left, and about how many bytes stay in memory for them: all of the piece."""
+        """For each piece the times that are left, and about how many bytes it holds: a part keeps all of the piece."""
         taken = self._taken
         for piece in self.pieces:
             yield piece.times[taken:], piece.nbytes
@@ -236,7 +236,7 @@ class _Merge:
         return [*((int(time), _LAST_FILE) for time in cuts), end]
 
     def _take(self, limit: Place | None) -> list[tuple[int, _Piece]]:
-        """By file and row."""
+        """The pieces up to this place, each with its file's number, by file and row."""
         taken = [(file, piece) for file in sorted(self._holding) for piece in self._holding[file].take(limit)]
         self._holding = {file: each for file, each in self._holding.items() if each.pieces}
         return taken

@@ -29,7 +29,7 @@ RUNS_AT_ONCE = 64
 64 runs are 200 million of the smallest rows."""
 
 ROW_BYTES = 256
-"""Of a row that nobody has seen yet: rows are read so many at a time that they would fit if they were that wide."""
+"""Assumed of a row before the first is read: so many rows are read at a time as would fit if they were that wide."""
 
 
 def sorted_stream(read: Read, memory_bytes: int, spill: SpillFiles, start_row: int = 0) -> Read:

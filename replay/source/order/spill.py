@@ -87,7 +87,7 @@ class SpillFiles:
         return pa.ipc.open_stream(written).read_next_batch()
 
     def drop(self, piece: Piece) -> None:
-        """Instead of `take`: nobody needs these rows."""
+        """Gives a piece up without reading it."""
         segment = piece.segment
         segment.pieces_left -= 1
         if segment.is_full and not segment.pieces_left:

@@ -23,11 +23,11 @@ READERS_BYTES = 32 << 20
 file's rows are spilled a stretch at a time, and the merge reads them from there: it costs no more time, but disk."""
 
 READER_BYTES_MIN = 1 << 20
-"""Of an open file, however small: file, footer and decoders. So no more than 32 are open at the same time, and the
+"""Held by an open file, however small: file, footer and decoders. So no more than 32 are open at the same time, and the
 usual limit of 1,024 open files of a process is far."""
 
 READER_COLUMN_BYTES = 2 << 20
-"""Of a column of a large one: a page as it lies in the file, the same decoded, and a dictionary."""
+"""Held for each column of a large file: a page as it lies in the file, the same decoded, and a dictionary."""
 
 
 class FileStreams:

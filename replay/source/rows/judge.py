@@ -41,7 +41,7 @@ class Judged:
 
     @property
     def bad_rows(self) -> Ints:
-        """Those that were asked for and cannot be records."""
+        """The rows that are selected and cannot be records."""
         return np.flatnonzero(self.fates > Fate.NOT_SELECTED)
 
     def column_of(self, row: int) -> str:
@@ -76,13 +76,13 @@ class Judge:
         return Judged(symbols, price, times, bad_times, further, by_column, decided)
 
     def symbols(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
-        """Their ids, and what is wrong with them."""
+        """The ids of the symbols, and what is wrong with each."""
         if self._own.symbol is not None:
             return self._symbol_ids.of_all(self._own.symbol, raw.num_rows)
         return self._symbol_ids.of(raw.column(self._layout.symbol_column))
 
     def times(self, raw: pa.RecordBatch) -> tuple[Ints, Bytes]:
-        """In units of the event time, and what is wrong with them; bad ones hold anything."""
+        """The times in units of the event time, and what is wrong with each. A bad one holds anything."""
         part = self._layout.event_time
         times, found = convert.to_time(raw.column(part.column), part.kind, self._own.time_unit)
         return times.view(pa.int64()).to_numpy(), found
@@ -133,7 +133,7 @@ class Judge:
         for _, found in by_column[1:]:
             if found.any():
                 decided = np.where(decided == Fate.SENT, found, decided)
-        if self._selection is not None:  # a row that nobody asked for is not bad either
+        if self._selection is not None:  # a row that is not selected is not bad either
             chosen = self.chosen(symbols.to_numpy(), times, bad)
             if chosen is not None:
                 decided = np.where(chosen, decided, np.int8(Fate.NOT_SELECTED))

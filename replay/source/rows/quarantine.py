@@ -142,12 +142,13 @@ def _own_names(columns: Iterable[_Nth]) -> dict[_Nth, str]:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """Without dictionary: each row group would have another one."""
+    """The type without its dictionary: each row group would have another one."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """In the column's type; text that is not UTF-8 keeps its bytes as escapes, what has no text form is described."""
+    """The values in the column's type. Text that is not UTF-8 keeps its bytes as escapes; what has no text form is
+    described."""
     if array.type == kind and not pa.types.is_string(kind):
         return array
     try:

@@ -88,7 +88,7 @@ class RawRows:
             yield end
 
     def _with_keys(self, rows: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
-        """With the Hive keys that were asked for: a constant of each."""
+        """The rows with the Hive keys that were asked for, each as a constant column."""
         for key, value in self.file.keys.items():
             if key in columns and key not in rows.schema.names:
                 if value is None:

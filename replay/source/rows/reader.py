@@ -40,7 +40,7 @@ class Known:
     """What is known of a file before its rows are read.
 
     `first_ns`: no event time of it is smaller. `promised` is between which event times the rows of each row group lie:
-    a row that contradicts it is a `StatisticsWrong`; None: nobody looks.
+    a row that contradicts it is a `StatisticsWrong`; None: rows are not compared.
     """
 
     first_ns: int = 0
@@ -77,8 +77,8 @@ class RowReader:
         yield from self._events(row, self.file.rows, batch_rows)
 
     def stretches(self, row: int) -> Iterator[Iterator[pa.RecordBatch]]:
-        """The same in several parts, in large batches. Only while one of them is read, the file is open: an open one
-        holds a page and a dictionary of each column."""
+        """The same rows in several parts, each in large batches. The file is open only while a part is read: an open
+        file holds a page and a dictionary of each column."""
         self._begin(row)
         for stop in self.raw.stops(row):
             yield self._events(row, stop, BATCH_ROWS_MAX)
@@ -86,7 +86,7 @@ class RowReader:
 
     @cached_property
     def columns(self) -> list[str]:
-        """Those of the file and its Hive keys that are read."""
+        """The columns of the file, and its Hive keys, that are read."""
         layout, selection = self.rules.layout, self.rules.selection
         if self._on_bad is not None:
             return list(self.file.schema.names)

@@ -1,4 +1,4 @@
-"""By which rules the rows of all files of a replay are read."""
+"""The rules by which the rows of all files of a replay are read."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ class RowRules:
 
     @property
     def unit_ns(self) -> int:
-        """Of the event time."""
+        """Nanoseconds in a unit of the event time."""
         return NS_PER_UNIT[self.layout.event_time.kind.unit]

@@ -20,7 +20,7 @@ _VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
 
 
 def newest(names: Sequence[str], root: str) -> str:
-    """The file of a folder `metadata` that tells the table's newest state: the one with the highest number."""
+    """The file of a folder `metadata` with the table's newest state: the one with the highest number."""
     numbers = {name: int(found[1]) for name in names if (found := _VERSION.fullmatch(name))}
     if not numbers:
         raise InputError(

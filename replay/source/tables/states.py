@@ -27,7 +27,7 @@ class Asked:
 class TableState:
     """A table at one moment. `number` is its version (Delta) or its snapshot's id (Iceberg). `schema` (pyarrow's) has
     the columns of then; a file that lacks one has null there. `field_ids` are the names of its fields by their number,
-    where files tell that."""
+    where files have such numbers."""
 
     format: str
     table_id: str
@@ -65,7 +65,7 @@ def check_one_state(states: Collection[TableState]) -> None:
 
 
 def text_of(states: Iterable[TableState]) -> str:
-    """Of all tables of a replay, as a checkpoint has it."""
+    """The states of all tables of a replay, as a checkpoint has them."""
     return ", ".join(sorted({state.text for state in states}))
 
 
@@ -99,7 +99,7 @@ def missing_extra(format: str, root: str) -> InputError:
 
 
 def not_honoured(format: str, root: str, what: str) -> InputError:
-    """For what would change rows, and is not read yet."""
+    """The error for what would change rows and is not supported."""
     how = next((f" ({each})" for words, each in _REWRITES.items() if words in what), "")
     return InputError(
         f"the {format} table has {what}, which replay does not honour",
