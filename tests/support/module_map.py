@@ -29,7 +29,8 @@ def _table(modules: list[Path], folder: Path) -> str:
     lines = []
     for path in modules:
         sentence, is_pure = _said(path)
-        lines.append(f"| `{path.relative_to(folder)}` | {sentence} | {'pure' if is_pure else ''} |\n")
+        text = sentence.replace("|", "\\|")
+        lines.append(f"| `{path.relative_to(folder)}` | {text} | {'pure' if is_pure else ''} |\n")
     return "| module | holds | |\n|---|---|---|\n" + "".join(lines)
 
 
@@ -40,15 +41,17 @@ def _modules(folder: Path) -> list[Path]:
 
 
 def render() -> str:
-    """The map as Markdown."""
-    parts = []
-    for name in FOLDERS:
-        folder = PACKAGE / name
-        if folder.is_dir():
-            parts.append(f"### `{name}/`\n\n{_said(folder / '__init__.py')[0]}.\n\n{_table(_modules(folder), folder)}")
-    ground = sorted(path for path in PACKAGE.glob("*.py"))
-    parts.append(f"### The ground: `replay/*.py`\n\nLight, and known to all.\n\n{_table(ground, PACKAGE)}")
-    return "\n".join(parts)
+    """The map as Markdown: a line for each folder, then one for each module."""
+    folders = {name: PACKAGE / name for name in FOLDERS}
+    overview = [f"| `{name}/` | {_said(folder / '__init__.py')[0]} |\n" for name, folder in folders.items()]
+    overview.append("| `*.py` | the ground: light, and known to all |\n")
+    tables = {f"{name}/": _table(_modules(folder), folder) for name, folder in folders.items()}
+    tables["The ground"] = _table(sorted(PACKAGE.glob("*.py")), PACKAGE)
+    modules = "\n".join(f"**{title}**\n\n{table}" for title, table in tables.items())
+    return (
+        f"| folder | holds |\n|---|---|\n{''.join(overview)}\n"
+        f"<details>\n<summary>Every module, one line each</summary>\n\n{modules}\n</details>\n"
+    )
 
 
 def main() -> None:
