@@ -21,7 +21,7 @@ from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Watching
 from replay.cli.origins import check_nightly
-from replay.cli.output import pairs, told_in_passing
+from replay.cli.output import pairs, write_if_possible
 from replay.cli.terminal import log_lines
 from replay.errors import UsageError
 from replay.model import SystemClock
@@ -96,5 +96,5 @@ def run_backfill(plan: nightly.Backfill, days: list[date], report: Reporter) -> 
     family = children.Children(SystemClock())
     children.stop_on_signals(family)
     ended = nightly.run_days(plan, days, family, report)
-    told_in_passing(pairs([(str(day.day), str(day)) for day in ended]))
+    write_if_possible(pairs([(str(day.day), str(day)) for day in ended]))
     return nightly.exit_code(ended, family)

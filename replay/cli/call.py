@@ -76,7 +76,7 @@ def stop_on_signals(again: str = GO_ON) -> Stop:
 def _answering(logging: Logging, warnings: list[str], *, has_logs: bool) -> Iterator[Console]:
     """Logging before, one clear error and the right exit code after. No traceback, unless asked for.
 
-    Without `has_logs` logging is set up when there is something to tell.
+    Without `has_logs` logging is set up when there is something to log.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -89,7 +89,7 @@ def _answering(logging: Logging, warnings: list[str], *, has_logs: bool) -> Iter
         yield console
     except (typer.Exit, typer.Abort):
         raise
-    except BrokenPipeError:  # whoever reads has read enough
+    except BrokenPipeError:  # the reader has read enough
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except Exception as error:
         if not has_logs:

@@ -26,7 +26,7 @@ def show(call: Call) -> None:
     resolve.run_options(call.of(Sending), some, rows, kafka)
     resolve.watch_options(call.of(Watching), some, target.topic, places=False)
     resolve.pace(call.of(Pacing))
-    lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in call.options.told()]
+    lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in call.options.listed()]
     if name.day is not None and rows.selection is not None and rows.selection.by_date:
         lines.append(("picked", f"{rows.selection.told_by_date}  (--date, as INPUT has no {{date}})"))
     call.results.pairs(lines)

@@ -64,13 +64,13 @@ class Options:
 
     def texts(self) -> dict[str, str]:
         """Those that are not as they are by default, for people, secrets masked."""
-        return {each.option.shown: each.text for each in self.told() if not each.is_default}
+        return {each.option.shown: each.text for each in self.listed() if not each.is_default}
 
     def origins(self) -> dict[str, str]:
         """Where each of `texts` came from."""
-        return {each.option.shown: each.origin for each in self.told() if not each.is_default}
+        return {each.option.shown: each.origin for each in self.listed() if not each.is_default}
 
-    def told(self) -> list[Given]:
+    def listed(self) -> list[Given]:
         """Every option, in the order of the help."""
         return list(self.by_field.values())
 
@@ -158,9 +158,9 @@ def typed(option: Declared, value: jobfile.Value) -> Any:
     try:
         made = plain if option.is_flag else option.kind(str(plain))
     except ValueError:
-        told = "its value" if value.secret else repr(plain)
+        shown = "its value" if value.secret else repr(plain)
         choices = f": give {', '.join(option.choices)}" if option.choices else ""
-        raise UsageError(f"{told} does not fit {name}", where=value.where, todo=f"see --help{choices}") from None
+        raise UsageError(f"{shown} does not fit {name}", where=value.where, todo=f"see --help{choices}") from None
     least, most = option.option.min, option.option.max
     if least is not None and made < least:
         raise UsageError(f"{plain} is too small for {name}", where=value.where, todo=f"give at least {least}")

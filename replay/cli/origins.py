@@ -16,7 +16,7 @@ from replay.nightly import jobfile
 
 _OTHERS = re.compile(
     r"_.*|(TEST|RUN)(_.*)?"  # the tests' own, and what a command of --notify is given
-    # Kubernetes tells each container of each service; one that is called replay is REPLAY_PORT_9308_TCP_ADDR and so on
+    # Kubernetes sets variables for each service: REPLAY_PORT_9308_TCP_ADDR and so on for one that is called replay
     r"|(.*_)?SERVICE_(HOST|PORT)(_.*)?|(.*_)?PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )
 _BY_HAND = {
@@ -44,7 +44,7 @@ def blaming(options: Options) -> Iterator[None]:
 def _origins(options: Options) -> dict[str, str]:
     return {
         name: given.origin
-        for given in options.told()
+        for given in options.listed()
         if not given.is_default and given.origin != COMMAND_LINE
         for name in (given.option.name, given.option.negative, given.option.option.short)
         if name
@@ -58,8 +58,8 @@ def blamed_on_file(error: ReplayError, values: Mapping[str, jobfile.Value]) -> R
 
 def _blame(error: ReplayError, origins: Mapping[str, str]) -> ReplayError:
     if named := _NAMED.match(error.where):
-        told = re.sub(_OPTION, lambda match: origins.get(match[0], match[0]), named[0])
-        error.where = told + error.where[named.end() :]
+        named_origins = re.sub(_OPTION, lambda match: origins.get(match[0], match[0]), named[0])
+        error.where = named_origins + error.where[named.end() :]
     return error
 
 

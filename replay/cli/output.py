@@ -39,7 +39,7 @@ class _Console(Console):
 
 class Results:
     """What a command found. A reader that has read enough (`replay status | head -1`) is no failure: the outcome
-    stands. A disk that is full is one: whoever asked would take an empty file for the answer."""
+    stands. A full disk is a failure: an empty file would be taken for the answer."""
 
     def __init__(self, *, no_color: bool) -> None:
         made = _Console(no_color=no_color or None)
@@ -63,8 +63,8 @@ class Results:
         return False
 
 
-def told_in_passing(text: str) -> None:
-    """On standard output, if it can be: the rows are in the topic, whoever reads of it, and the exit code stands."""
+def write_if_possible(text: str) -> None:
+    """On standard output, if that is possible. The exit code stands either way: the rows are in the topic."""
     with suppress(OSError):
         _write(text)
 
@@ -77,7 +77,7 @@ def pairs(lines: list[tuple[str, str]]) -> str:
 
 def _write(text: str) -> None:
     with _flushed():
-        if sys.stdout is not None:  # closed by whoever started us
+        if sys.stdout is not None:  # closed by the parent process
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 

@@ -15,7 +15,7 @@ from replay.cli.call import Call, stop_on_signals
 from replay.cli.options.naming import Naming
 from replay.cli.options.sending import Ending, Sending
 from replay.cli.options.watching import Logging, Watching
-from replay.cli.output import pairs, told_in_passing
+from replay.cli.output import pairs, write_if_possible
 from replay.cli.terminal import Terminal, draws, log_lines, summary_lines
 from replay.delivery.job_name import JobName
 from replay.delivery.options import RunOptions
@@ -101,4 +101,4 @@ def _show_summary(terminal: Terminal, options: RunOptions, outcome: str, took_s:
     last = terminal.last
     if last is not None and (last.sending_s or last.done_rows):
         lines = summary_lines(last, options.kafka.topic, str(options.checkpoint), outcome, took_s)
-        told_in_passing(pairs(lines))
+        write_if_possible(pairs(lines))

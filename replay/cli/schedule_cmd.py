@@ -99,7 +99,7 @@ def _check(call: Call, name: Any) -> None:
 
 
 def _check_run(call: Call, args: Sequence[str]) -> None:
-    """Look at the options of a `replay run` that is to come: what cannot work is told now, and not at night."""
+    """Look at the options of a `replay run` that is to come: what cannot work is refused now, and not at night."""
     root = call.context.find_root()
     command = root.command.commands[args[0]]  # type: ignore[attr-defined]  # it is a group
     with command.make_context(args[0], list(args[1:]), parent=root) as later:
@@ -139,15 +139,15 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
         )
     timezone = str(said["timezone"])
     dates.today_in(timezone, time.time())
-    told = str(said["date"] or "yesterday")
-    dates.parse_date(told, date.today())
+    day = str(said["date"] or "yesterday")
+    dates.parse_date(day, date.today())
     state_dir = resolve.job_name(Naming(state_dir=str(said["state_dir"] or ""))).state_dir / safe_name(job or topic)
     chosen = ["--job", job] if job is not None else []
     inputs = jobfile.texts(said["inputs"] or [])
     return ScheduledJob(
         name=job or topic,
         trigger=cron_trigger(str(cron), timezone, units.parse_duration_s(str(said["jitter"]), "--jitter")),
-        told=told,
+        told=day,
         args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
         has_input=partial(missing.has_files, inputs),
         missing=resolve.missing_days(MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)})),

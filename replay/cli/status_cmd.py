@@ -58,7 +58,7 @@ def _show(
     def show(statuses: list[Status]) -> list[Status]:
         if as_json:
             if not out.write(_json(statuses, in_a_line=live is not None)) and live is not None:
-                raise BrokenPipeError  # whoever read has gone
+                raise BrokenPipeError  # the reader has gone
         elif table_in is not None:
             table_in.update(status_table(statuses, time.time()), refresh=True)
         elif statuses:

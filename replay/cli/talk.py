@@ -13,7 +13,7 @@ from replay.watch.logs.lines import fields_of
 
 
 def set_up_logging(logging: Logging, console: Console) -> None:
-    """On stderr first: a log file that cannot be written is an error to be told there."""
+    """On stderr first: if the log file cannot be written, the error is logged there."""
     as_json = logging.log_format is LogFormat.JSON
     setup.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     if logging.log_file is not None:

@@ -73,7 +73,7 @@ class Terminal:
         rate = self._rate(snapshot.done_rows)
         if not self._is_due:  # ten times a second: most of these texts nobody would read
             return
-        if self._bar is None and snapshot.outage_since_s is not None:  # a line of its own tells of it, until when
+        if self._bar is None and snapshot.outage_since_s is not None:  # an outage has lines of its own
             return
         fields = {
             "row": snapshot.done_rows,
@@ -88,15 +88,15 @@ class Terminal:
     def _is_due(self) -> bool:
         return self._bar is not None or time.monotonic() - self._line_s >= self._interval_s
 
-    def _show(self, name: str, told: list[Field], done: int, total: int, fields: dict[str, Any]) -> None:
+    def _show(self, name: str, shown: list[Field], done: int, total: int, logged: dict[str, Any]) -> None:
         if self._bar is not None:
             columns = self._bar.console.width  # it may have become another meanwhile
             self._bar_column.bar_width = bar_width(columns)
-            self._bar.update(self._task, completed=done, total=total, text=fit(told, text_width(columns)))
+            self._bar.update(self._task, completed=done, total=total, text=fit(shown, text_width(columns)))
         elif self._is_due:
             self._line_s = time.monotonic()
-            line = ", ".join(field.texts[0] for field in told if field.texts[0] != name)
-            logger.bind(**fields).info("{}: {}", name, line)
+            line = ", ".join(field.texts[0] for field in shown if field.texts[0] != name)
+            logger.bind(**logged).info("{}: {}", name, line)
 
     def _rate(self, rows: int) -> float:
         now_s = time.monotonic()

@@ -91,7 +91,7 @@ def user_state_dir() -> Path | None:
     under cron: nothing is made at the root of the disk or in the current folder instead."""
     named = os.environ.get("XDG_STATE_HOME", "").strip()
     if not os.path.isabs(named):
-        # HOME, or what the system knows of this user; "~" where neither tells; engines say / of a stranger.
+        # HOME, or what the system knows of this user; "~" where neither is set; container engines give a stranger /.
         home = "" if os.environ.get("HOME") == "" else os.path.realpath(os.path.expanduser("~"))
         if home in ("", "/", os.path.realpath("~")) or not os.path.isdir(home) or not os.access(home, os.X_OK):
             return None

@@ -91,9 +91,9 @@ class JobFile:
         found = [False]
 
         def refer(text: str) -> str:
-            told, is_secret = _with_references(text, where)
+            replaced, is_secret = _with_references(text, where)
             found[0] |= is_secret
-            return told
+            return replaced
 
         return Value(_each_text(value, refer), where, found[0])
 
@@ -105,7 +105,7 @@ def read(path: Path) -> JobFile:
     except OSError as error:
         raise UsageError(error.strerror or str(error), where=str(path), todo="check the path of --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"this is not TOML: {error}", where=str(path), todo="mend the line it names") from None
+        raise UsageError(f"this is not TOML: {error}", where=str(path), todo="correct the line it names") from None
     for table in _TABLES:
         if not isinstance(body.get(table, {}), dict):
             raise UsageError(f"{table} is a table", where=str(path), todo=f"write [{table}]")

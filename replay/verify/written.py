@@ -56,7 +56,7 @@ def read_back(options: RunOptions, report: Display, check_stop: Callable[[], Non
 
 
 def find(name: JobName, topic: str, checkpoint: str) -> Written | None:
-    """By the checkpoint that is named, or that of a job and date; None where neither tells: all of the topic counts.
+    """By the checkpoint that is named, or by that of a job and date. None without either: all of the topic is compared.
 
     A date has an end: those after it come behind. A replay without one may be looked at for what came since.
     Raises `UsageError` for a named checkpoint that is not there, `StateConflict` for one that is damaged.

@@ -58,7 +58,7 @@ class Sending:
         Panel.WHERE,
         metavar="PARTITIONS",
         everyday=True,
-        harmless="the partitions of the topic are compared, whoever made it",
+        harmless="the partitions of the topic are compared",
     )
     topic_config: list[str] | None = option(
         None,

@@ -36,7 +36,7 @@ class Logging(Harmless):
 
 @dataclass(frozen=True)
 class Watching(Harmless):
-    """What is told of a run while it goes on, and afterwards."""
+    """What watches a run, and what is written or sent at its end."""
 
     metrics_port: int | None = option(None, "Serve Prometheus metrics on this port.", Panel.WATCH, min=1, max=65_535)
     metrics_address: str = option(

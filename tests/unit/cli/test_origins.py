@@ -158,6 +158,16 @@ def test_options_that_say_how_a_run_ends_are_variables() -> None:
     assert told["--verify"] == "true  (REPLAY_VERIFY)"
 
 
+def test_settings_by_variable_are_settings_and_stay_secret() -> None:
+    """Broken: a password in a variable is shown; or -X is blamed where nobody wrote it."""
+    code, out, errors = call("config", "show", REPLAY_X="sasl.password=geheim\nsasl.username=u")
+    assert code == 0, errors
+    assert "geheim" not in out
+    assert "sasl.username=u  (REPLAY_X)" in out
+    code, _, errors = call("config", "show", REPLAY_X="acks=1")
+    assert (code, "REPLAY_X: acks is refused" in errors) == (2, True), errors
+
+
 # -- job files for every command --------------------------------------------------------------------------
 
 
