@@ -1,4 +1,4 @@
-"""What people see: a progress bar on a terminal, log lines elsewhere, a summary at the end. Logs: see `logs.py`."""
+"""What people see: a progress bar on a terminal, log lines elsewhere, a summary at the end. Logs: see `watch/logs/`."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from replay.watch.history.recorder import Recorder, recording
 from replay.watch.logs.lines import logged_as, mark
 from replay.watch.metrics import export as metrics
 from replay.watch.metrics.export import MetricsOptions
-from replay.watch.report import collect as report_history
-from replay.watch.report import page as html_report
+from replay.watch.report import page
+from replay.watch.report.collect import collect
 from replay.watch.run import Outcome, RunInfo, ending
 
 
@@ -49,7 +49,7 @@ def checked(options: WatchOptions, *, places: bool = True) -> WatchOptions:
     """The same options. Raises `UsageError` for what cannot work: at the end of the run it would be too late."""
     metrics.check(options.metrics)
     if options.report is not None:
-        html_report.check_installed()
+        page.check_installed()
     if places:
         if options.summary_json not in (None, summary.STANDARD_OUTPUT):
             check_place("--summary-json", str(options.summary_json), ", or - for standard output")
@@ -132,7 +132,7 @@ def _marking(info: RunInfo, to: Shown) -> Iterator[None]:
 
 def write_page(history: History, job: str, date: str | None, path: Path, now_s: float, zone: tzinfo) -> None:
     """The report of a job and its date, from the history. Raises `OSError`, `ReplayError`, or what a library raises."""
-    replace_file(path, html_report.render(report_history.collect(history, job, date, now_s), zone).encode())
+    replace_file(path, page.render(collect(history, job, date, now_s), zone).encode())
 
 
 def _report(options: WatchOptions, history: History, document: Mapping[str, Any], to: Display) -> None:
