@@ -97,3 +97,13 @@ def test_every_file_that_a_page_names_is_there(path: Path) -> None:
     """Broken: a module was moved, and the page sends its readers to where it was."""
     for named in re.findall(r"`((?:replay|tests|cron|data|\.github|\.ci)/[\w./@-]*)", prose(path)):
         assert (ROOT / named).exists(), named
+
+
+def test_the_calls_on_a_records_path_are_where_the_page_says() -> None:
+    """Broken: a newcomer follows a record through the code, and the trail ends."""
+    found = re.findall(
+        r"^\|[^|]*\| `\w+\.(\w+)` \| `([\w/.]+)` \|$", (ROOT / "replay/README.md").read_text(), re.MULTILINE
+    )
+    assert len(found) == 6
+    for method, module in found:
+        assert f"    def {method}(" in (ROOT / module).read_text(), (method, module)
