@@ -77,10 +77,4 @@ def _alike(left: Any, right: Any) -> tuple[Any, Any] | None:
     if digits > _DIGITS_MAX:
         return None
     common = pa.decimal128(max(digits, 1), scale) if digits <= 38 else pa.decimal256(digits, scale)
-    return _decimal(left, common), _decimal(right, common)
-
-
-def _decimal(value: Any, common: pa.DataType) -> Any:
-    if pa.types.is_integer(value.type):
-        value = value.cast(pa.decimal128(_INT_DIGITS, 0))
-    return value.cast(common)
+    return left.cast(common), right.cast(common)
