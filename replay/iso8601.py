@@ -1,7 +1,7 @@
 """What ISO 8601 and RFC 3339 allow as a date and time, and what is refused by name. Pure, without arrays.
 
-One grammar for the texts in columns (`input/text_times.py`, column-wise) and those in options (`selection/moment.py`).
-The expressions mean the same to Arrow (RE2) and to Python (with `re.ASCII`).
+One grammar for the texts in columns (`text_times.py`, column-wise) and those in options (`moment.py`). The
+expressions mean the same to Arrow (RE2) and to Python (with `re.ASCII`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+
+from replay.units import NS_PER_S, S_PER_DAY
 
 DATES = {
     "calendar": r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)",
@@ -27,7 +29,6 @@ CLOCK = (
 
 LARGEST = {"hour": 23, "minute": 59, "second": 59, "zone_hour": 23, "zone_minute": 59}
 DIGITS_MAX = 9
-NS_PER_S = 1_000_000_000
 
 
 class Problem(StrEnum):
@@ -77,9 +78,7 @@ def parse(text: str) -> Parsed | Problem:
         if found and (clock or found.end() == len(text)):
             days = _days(found)
             if clock is None:
-                return (
-                    Parsed(days * 86_400 * NS_PER_S, zone=False, clock=False) if days is not None else Problem.NO_TIME
-                )
+                return Problem.NO_TIME if days is None else Parsed(days * S_PER_DAY * NS_PER_S, zone=False, clock=False)
             clock_ns = _clock(clock)
             if days is None or clock_ns is None:
                 break
@@ -90,7 +89,7 @@ def parse(text: str) -> Parsed | Problem:
 def _moment(days: int, clock_ns: int, clock: re.Match[str]) -> Parsed:
     zone_s = int(clock["zone_hour"] or 0) * 3_600 + int(clock["zone_minute"] or 0) * 60
     east = -1 if clock["sign"] in ("-", "\u2212") else 1
-    ns = (days * 86_400 - east * zone_s) * NS_PER_S + clock_ns
+    ns = (days * S_PER_DAY - east * zone_s) * NS_PER_S + clock_ns
     return Parsed(ns, clock["utc"] is not None or clock["sign"] is not None, clock=True)
 
 

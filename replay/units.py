@@ -151,6 +151,8 @@ def parse_bytes(text: str, option: str, bounds: Bounds = ANY) -> int:
 
 
 NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+NS_PER_S = NS_PER_UNIT["s"]
+S_PER_DAY = 86_400
 
 
 FIRST_NS = 1_000_000  # since 1970: Kafka counts milliseconds, and takes 0 for "now"

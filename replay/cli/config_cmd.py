@@ -28,5 +28,5 @@ def show(call: Call) -> None:
     resolve.pace(call.of(Pacing))
     lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in call.options.listed()]
     if name.day is not None and rows.selection is not None and rows.selection.by_date:
-        lines.append(("picked", f"{rows.selection.told_by_date}  (--date, as INPUT has no {{date}})"))
+        lines.append(("picked", f"{rows.selection.day_text}  (--date, as INPUT has no {{date}})"))
     call.results.pairs(lines)

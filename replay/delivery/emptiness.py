@@ -85,8 +85,8 @@ def check_nothing(source: Source) -> None:
         what = "there are no rows in any input file"
     else:
         what = f"no row is selected of {source.rows_all:,} in {source.files_all:,} file(s)"
-    if selection.told_by_date:
-        what += f", by {selection.told_by_date}"
+    if selection.day_text:
+        what += f", by {selection.day_text}"
     if selection.symbols and (missing := selection.unmatched(_symbols_in(options, others))):
         what += f"; --symbols: there is no {', '.join(missing[:20])}"
     where = ", ".join(options.inputs)

@@ -12,7 +12,7 @@ from replay.source.source import Source
 def tell_inputs(options: RunOptions, source: Source, report: Reporter) -> None:
     report.info(f"{source.rows:,} rows in {_files(source)}, order {options.source.order}, pace {options.pace}")
     source.other_endings.report(source.files_all, report)
-    if options.source.selection is not None and (picked := options.source.selection.told_by_date):
+    if options.source.selection is not None and (picked := options.source.selection.day_text):
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     if source.tables:
         report.info(f"tables are read as of {source.tables}")

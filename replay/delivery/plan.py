@@ -158,7 +158,7 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
         duration_s=_duration_s(options.pace, scanned.records if scanned is not None else source.rows, first, last),
         scan=scanned,
         partitions=_records_by_partition(options, scanned),
-        picked=selection.told_by_date if selection is not None else "",
+        picked=selection.day_text if selection is not None else "",
         tables=source.tables,
         problems=tuple(_problems(options.source, files, scanned, source)),
     )

@@ -38,7 +38,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, with_scale
-from replay.units import NS_PER_UNIT
+from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 
 Texts = tuple[str, pa.Array, str]
 """A column as JSON: what stands before each value, the texts (binary, no nulls), what stands after each."""
@@ -48,9 +48,8 @@ Write = Callable[[pa.Array], Texts]
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 """What RFC 8259 section 7 does not allow bare in a string."""
 
-_PER_SECOND = {unit: NS_PER_UNIT["s"] // ns for unit, ns in NS_PER_UNIT.items()}
+_PER_SECOND = {unit: NS_PER_S // ns for unit, ns in NS_PER_UNIT.items()}
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-_DAY_S = 86_400
 _YEAR_1_DAY, _YEAR_10000_DAY = -719_162, 2_932_897
 """Days since 1970: the first with a year of four digits (RFC 3339), and the first without one again."""
 
@@ -148,7 +147,7 @@ def _per_distinct(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
 def _timestamps(column: pa.Array) -> Texts:
     unit = column.type.unit
     if unit != "ns":  # 64 bits of nanoseconds cannot leave the years of four digits
-        per_day = _DAY_S * _PER_SECOND[unit]
+        per_day = S_PER_DAY * _PER_SECOND[unit]
         column = _within(column, pa.int64(), _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day)
     text = column.cast(pa.timestamp("ns" if unit == "ns" else "us")).cast(pa.string()).cast(pa.binary())
     # "2026-11-22 00:00:00.032185": the blank at 10 becomes T
@@ -159,14 +158,14 @@ def _dates(column: pa.Array) -> Texts:
     if types.is_date32(column.type):
         column = _within(column, pa.int32(), _YEAR_1_DAY, _YEAR_10000_DAY)
     else:
-        per_day = _DAY_S * _PER_SECOND["ms"]
+        per_day = S_PER_DAY * _PER_SECOND["ms"]
         column = _within(column, pa.int64(), _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day)
     return _bare('"', column.cast(pa.string()).cast(pa.binary()), '"')
 
 
 def _times(column: pa.Array) -> Texts:
     integers = pa.int32() if types.is_time32(column.type) else pa.int64()
-    column = _within(column, integers, 0, _DAY_S * _PER_SECOND[column.type.unit])
+    column = _within(column, integers, 0, S_PER_DAY * _PER_SECOND[column.type.unit])
     return _bare('"', column.cast(pa.string()).cast(pa.binary()), '"')
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.iso8601 import CLOCK, DATES, DIGITS_MAX, LARGEST, NAMED, NS_PER_S, Problem
+from replay.iso8601 import CLOCK, DATES, DIGITS_MAX, LARGEST, NAMED, Problem
 from replay.model import Bools, Bytes, Fate, Ints
 from replay.source.columns.fates import mask
-from replay.units import LAST_NS
+from replay.units import LAST_NS, NS_PER_S
 
 _BARE_DATE_BYTES = 10
 _LAST_S, _LAST_REST_NS = divmod(LAST_NS, NS_PER_S)  # 2262-04-11: the last moment that 64 bits of nanoseconds hold

@@ -36,7 +36,7 @@ from replay.source.selection.condition_tree import (
 )
 from replay.source.selection.moment import parse_moment
 from replay.source.selection.numbers import comparable
-from replay.units import NS_PER_UNIT
+from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": pc.equal,
@@ -54,8 +54,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _KLEENE: dict[str, Callable[[Any, Any], Any]] = {"and": pc.and_kleene, "or": pc.or_kleene}
-
-_DAY_NS = 86_400_000_000_000
 
 
 class _Unfit(Exception):
@@ -244,7 +242,7 @@ def _literal_time(value: Value, other: Value) -> Value:
     if pa.types.is_date(other.type):
         if not moment.is_date:
             raise _Unfit(f"the column holds dates, and {value!r} is a time", "give a date: '2026-11-22'")
-        return pa.scalar(moment.ns // _DAY_NS, pa.int32()).cast(pa.date32())
+        return pa.scalar(moment.ns // NS_PER_S // S_PER_DAY, pa.int32()).cast(pa.date32())
     units, rest = divmod(moment.ns, NS_PER_UNIT[other.type.unit])
     if rest:
         raise _Unfit(f"{value!r} is finer than the column's unit ({other.type.unit})", "give fewer decimals")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from replay import iso8601
 from replay.errors import UsageError
+from replay.units import NS_PER_S
 
 FORMS = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00:00.123Z"
 
@@ -30,12 +31,12 @@ def parse_moment(text: str, option: str) -> Moment:
     found = iso8601.parse(text)
     if isinstance(found, iso8601.Parsed):
         return Moment(found.ns, not found.zone, not found.clock)
-    told = {iso8601.Problem.NO_TIME: "is no date or time", iso8601.Problem.NUMBER: "is a number without a unit"}
-    raise UsageError(f"{text[:40]!r} {told.get(found, found)}", where=option, todo=f"write it like {FORMS}")
+    problems = {iso8601.Problem.NO_TIME: "is no date or time", iso8601.Problem.NUMBER: "is a number without a unit"}
+    raise UsageError(f"{text[:40]!r} {problems.get(found, found)}", where=option, todo=f"write it like {FORMS}")
 
 
 def text_of(ns: int) -> str:
     """`2026-11-22T10:00:00Z`, with as many decimals as it takes; parsing it gives the same moment."""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=ns // 1_000_000_000)
-    fraction = f".{ns % 1_000_000_000:09d}".rstrip("0").rstrip(".")
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=ns // NS_PER_S)
+    fraction = f".{ns % NS_PER_S:09d}".rstrip("0").rstrip(".")
     return at.replace(tzinfo=None).isoformat() + fraction + "Z"

@@ -30,7 +30,7 @@ from replay.source.selection.symbols import (
     sample_text,
     symbols_text,
 )
-from replay.units import LAST_NS
+from replay.units import LAST_NS, NS_PER_S
 
 if TYPE_CHECKING:
     from replay.source.selection.condition import Condition
@@ -84,7 +84,7 @@ class Selection:
         return bool(self.symbols or self.exclude or self.sample)
 
     @property
-    def told_by_date(self) -> str:
+    def day_text(self) -> str:
         """What a logical date picks, for people; empty without one."""
         if not self.by_date or self.from_ns is None or self.to_ns is None:
             return ""
@@ -205,7 +205,7 @@ def _condition(text: str) -> Condition:
 
 def on_day(selection: Selection, day: date, zone: str) -> Selection:
     """What of the selection lies in a day of that time zone. Raises `UsageError` where nothing does."""
-    first_ns, last_ns = (int(midnight.timestamp()) * 1_000_000_000 for midnight in dates.bounds(day, zone))
+    first_ns, last_ns = (int(midnight.timestamp()) * NS_PER_S for midnight in dates.bounds(day, zone))
     from_ns = max(first_ns, selection.from_ns or 0)
     to_ns = min(last_ns, LAST_NS if selection.to_ns is None else selection.to_ns)
     if from_ns >= to_ns:
