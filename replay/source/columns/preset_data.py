@@ -7,7 +7,7 @@ and okx, which no page spells out, are as public programs that read these files 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from replay.source.columns.symbol_pattern import symbol_pattern
 
@@ -26,9 +26,9 @@ class Preset:
 
     name: str
     what: str
-    price: str
     event_time: str
     source: str
+    price: str = "price"
     symbol: str | None = None
     hive_symbol: str | None = None
     symbol_from: tuple[str, ...] = ()
@@ -59,51 +59,29 @@ class Preset:
         return f"symbol: {symbol}; price: {self.price}{scale}; event_time: {self.event_time}{unit}"
 
 
-_BINANCE = "https://github.com/binance/binance-public-data"
-_BINANCE_TRADES = ("{symbol}-trades-*",)
-_BINANCE_AGG = ("{symbol}-aggTrades-*",)
+_BINANCE = Preset(
+    name="binance",
+    what="Binance public data, trades",
+    event_time="time",
+    source="https://github.com/binance/binance-public-data",
+    symbol_from=("{symbol}-trades-*",),
+    fields=("id", "qty", "quote_qty", "is_buyer_maker"),
+    marks=("id", "qty", "is_buyer_maker"),
+)
 
 PRESETS: tuple[Preset, ...] = (
     # Integer times are in ms, those of spot files since 2025-01-01 in us: the magnitude tells. The documentation
     # writes the columns as "trade Id, price, qty, quoteQty, time, isBuyerMaker, isBestMatch"; the header row of the
     # futures' files is id,price,qty,quote_qty,time,is_buyer_maker.
-    Preset(
-        name="binance",
-        what="Binance public data, trades",
-        price="price",
-        event_time="time",
-        source=_BINANCE,
-        symbol_from=_BINANCE_TRADES,
-        fields=("id", "qty", "quote_qty", "is_buyer_maker"),
-        marks=("id", "qty", "is_buyer_maker"),
-    ),
-    Preset(
-        name="binance",
-        what="Binance public data, trades",
-        price="price",
-        event_time="time",
-        source=_BINANCE,
-        symbol_from=_BINANCE_TRADES,
-        fields=("trade_id", "qty", "quote_qty", "is_buyer_maker"),
-        marks=("trade_id", "qty", "is_buyer_maker"),
-    ),
-    Preset(
-        name="binance",
-        what="Binance public data, trades",
-        price="price",
-        event_time="time",
-        source=_BINANCE,
-        symbol_from=_BINANCE_TRADES,
-        fields=("qty", "quoteQty", "isBuyerMaker"),
-        marks=("qty", "isBuyerMaker"),
-    ),
+    _BINANCE,
+    replace(_BINANCE, fields=("trade_id", *_BINANCE.fields[1:]), marks=("trade_id", *_BINANCE.marks[1:])),
+    replace(_BINANCE, fields=("qty", "quoteQty", "isBuyerMaker"), marks=("qty", "isBuyerMaker")),
     Preset(
         name="binance-agg",
         what="Binance public data, aggTrades",
-        price="price",
         event_time="transact_time",
-        source=_BINANCE,
-        symbol_from=_BINANCE_AGG,
+        source=_BINANCE.source,
+        symbol_from=("{symbol}-aggTrades-*",),
         fields=("agg_trade_id", "quantity", "is_buyer_maker"),
         marks=("agg_trade_id", "quantity", "is_buyer_maker"),
     ),
@@ -112,7 +90,6 @@ PRESETS: tuple[Preset, ...] = (
         name="bitmex",
         what="BitMEX public data, trades (with times converted to timestamps)",
         symbol="symbol",
-        price="price",
         event_time="timestamp",
         source="https://public.bitmex.com",
         fields=("side", "size", "trdMatchID"),
@@ -123,7 +100,6 @@ PRESETS: tuple[Preset, ...] = (
         name="bybit",
         what="Bybit public trading history, derivatives",
         symbol="symbol",
-        price="price",
         event_time="timestamp",
         time_unit="s",
         source="https://public.bybit.com/trading/",
@@ -133,7 +109,6 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="bybit-spot",
         what="Bybit public trading history, spot",
-        price="price",
         event_time="timestamp",
         time_unit="ms",
         source="https://public.bybit.com/spot/",
@@ -145,7 +120,6 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="coinapi",
         what="CoinAPI flat files, trades",
-        price="price",
         event_time="time_exchange",
         source="https://docs.coinapi.io/flat-files-api/data-types/trades",
         symbol_from=("IDDI-*+SC-{symbol}+S-*",),
@@ -156,7 +130,6 @@ PRESETS: tuple[Preset, ...] = (
         name="coinmetrics",
         what="Coin Metrics, market trades",
         symbol="market",
-        price="price",
         event_time="time",
         source="https://docs.coinmetrics.io/market-data/market-trades",
         fields=("coin_metrics_id", "amount", "side"),
@@ -166,7 +139,6 @@ PRESETS: tuple[Preset, ...] = (
         name="cryptolake",
         what="Crypto Lake, trades as they lie in its bucket",
         hive_symbol="symbol",
-        price="price",
         event_time="timestamp",
         time_unit="ns",
         source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
@@ -177,7 +149,6 @@ PRESETS: tuple[Preset, ...] = (
         name="cryptolake",
         what="Crypto Lake, trades as its client loads them",
         symbol="symbol",
-        price="price",
         event_time="origin_time",
         time_unit="ns",
         source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
@@ -189,7 +160,6 @@ PRESETS: tuple[Preset, ...] = (
         name="databento",
         what="Databento, schema trades",
         symbol="symbol",
-        price="price",
         event_time="ts_event",
         time_unit="ns",
         price_scale="1e-9",
@@ -202,7 +172,6 @@ PRESETS: tuple[Preset, ...] = (
         name="kaiko",
         what="Kaiko, all trades",
         symbol="symbol",
-        price="price",
         event_time="date",
         time_unit="ms",
         source="https://docs.kaiko.com/kaiko-csv-data/data-feeds/level-1-tick-level/all-trades",
@@ -212,7 +181,6 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="nautilus",
         what="NautilusTrader's sample trades of Binance",
-        price="price",
         event_time="timestamp",
         source="github.com/nautechsystems/nautilus_trader, test data binance/*-trades.csv",
         symbol_from=("binance_{symbol}-trades*", "binance/{symbol}-trades*"),
@@ -223,7 +191,6 @@ PRESETS: tuple[Preset, ...] = (
         name="okx",
         what="OKX historical data, trades",
         symbol="instrument_name",
-        price="price",
         event_time="created_time",
         time_unit="ms",
         source="https://www.okx.com/historical-data",
@@ -234,7 +201,6 @@ PRESETS: tuple[Preset, ...] = (
         name="polygon",
         what="Polygon (Massive) flat files, stocks and options trades",
         symbol="ticker",
-        price="price",
         event_time="sip_timestamp",
         time_unit="ns",
         source="https://polygon.io/flat-files/stocks-trades",
@@ -245,7 +211,6 @@ PRESETS: tuple[Preset, ...] = (
         name="tardis",
         what="Tardis.dev downloadable files, trades",
         symbol="symbol",
-        price="price",
         event_time="timestamp",
         time_unit="us",
         source="https://docs.tardis.dev/downloadable-csv-files",

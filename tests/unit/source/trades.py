@@ -1,4 +1,4 @@
-"""One file of trades, and what is needed to read its rows."""
+"""Files of trades, and what is needed to read their rows."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.model import SymbolTable
+from replay.model import Position, SymbolTable
 from replay.record.options import Records
 from replay.source.columns.schema import resolve
 from replay.source.files.find import find
 from replay.source.files.parquet_file import InputFile, open_file
-from replay.source.options import Columns, SourceOptions
+from replay.source.options import Columns, Order, SourceOptions
 from replay.source.rows.judge import Judge
 from replay.source.rows.raw import RawRows
 from replay.source.rows.rules import RowRules, Wanted
 from replay.source.rows.times import TimeColumn
+from replay.source.source import Source
 
 T0_US = 1_767_225_600_000_000
 US = pa.timestamp("us", "UTC")
@@ -56,3 +57,32 @@ def judge_of(file: InputFile, rules: RowRules) -> Judge:
 def times_of(file: InputFile, rules: RowRules) -> TimeColumn:
     raw = RawRows(file, "event_time", "symbol")
     return TimeColumn(raw, judge_of(file, rules), "event_time", rules.unit_ns)
+
+
+# -- a whole source ----------------------------------------------------------------------------------------
+
+
+def write(path: Path, rows: int = 10, group: int = 4, **columns: Any) -> Path:
+    """A good file, or one with other columns; `...` leaves a column out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    good = {
+        "symbol": pa.array([f"S{n % 3}" for n in range(rows)], pa.string()),
+        "price": pa.array([100.0 + n for n in range(rows)], pa.float64()),
+        "event_time": pa.array([T0_US + n for n in range(rows)], US),
+    }
+    table = pa.table({name: column for name, column in {**good, **columns}.items() if column is not ...})
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+def source_of(*paths: Path, order: Order = Order.EVENT_TIME, **columns: Any) -> Source:
+    return Source(SourceOptions(tuple(map(str, paths)), Columns(**columns), order=order))
+
+
+def read(source: Source, start: Position | None = None) -> list[tuple[str, Any, int]]:
+    rows = []
+    for batch in source.batches(start or source.start):
+        names = [source.symbols.names[n] for n in batch.table.column("symbol").to_pylist()]
+        times = batch.table.column("event_time").view(pa.int64()).to_pylist()
+        rows += list(zip(names, batch.table.column("price").to_pylist(), times, strict=True))
+    return rows
