@@ -22,7 +22,9 @@ BEGIN, END = "<!-- map: made by tests/support/module_map.py -->\n", "<!-- end of
 def _said(path: Path) -> tuple[str, bool]:
     """The first sentence of a module's docstring, and whether its first paragraph says that the module is pure."""
     paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[.?!:])\s+(?=[A-Z`])", paragraph)[0].rstrip(".:"), bool(re.search(r"\bPure\b", paragraph))
+    return re.split(r"(?<=[.?!:])\s+(?=[A-Z`])", paragraph)[0].rstrip(".:"), bool(
+        re.search(r"\bPure\b(?!,? but)", paragraph)
+    )
 
 
 def _table(modules: list[Path], folder: Path) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from replay.errors import ExitCode
+from tests.fault.caught_by import CAUGHT_BY
+from tests.support.broken_builds import BREAKS
 from tests.support.module_map import BEGIN, END, render
 
 ROOT = Path(__file__).parents[2]
@@ -107,3 +109,11 @@ def test_the_calls_on_a_records_path_are_where_the_page_says() -> None:
     assert len(found) == 6
     for method, module in found:
         assert f"    def {method}(" in (ROOT / module).read_text(), (method, module)
+
+
+def test_the_table_of_faults_names_every_break() -> None:
+    """Broken: a break is gone or new, and the page says that all of them are caught."""
+    text = (ROOT / "tests/README.md").read_text()
+    table = text.partition("## Broken builds")[2].partition("\n| fault ")[2]
+    assert set(re.findall(r"`([\w-]+)`", table)) == set(BREAKS)
+    assert f"({len(BREAKS)} breaks, {sum(map(len, CAUGHT_BY.values()))} failures" in text
