@@ -25,10 +25,17 @@ from replay.nightly.missing import Found
 from replay.nightly.night import Night
 from replay.signals import Stop
 from replay.verify.verdict import Verdict
+from replay.watch.logs import librdkafka
 
 log = logging.getLogger("replay")
-for _name in ("replay", "librdkafka"):  # as libraries do: unheard until the program sets logging up
-    logging.getLogger(_name).addHandler(logging.NullHandler())
+log.addHandler(logging.NullHandler())  # as libraries do: unheard until the program sets logging up
+
+
+def _librdkafka(level: int, text: str, _: int | None) -> None:
+    log.log(level, "%s", text)
+
+
+librdkafka.listen(_librdkafka)
 
 OnProgress = Callable[[Snapshot], None]
 
@@ -48,9 +55,9 @@ def replay(
     `stop` is asked about as often. Once it says True, acknowledgements of what was sent are waited for
     (`drain_timeout`), progress is saved, and `Stopped` is raised. `threading.Event().is_set` will do.
 
-    Messages go to the loggers `replay` and `librdkafka` of `logging`. Nothing is printed, and no signal is handled: a
-    KeyboardInterrupt ends the replay as an error would. Threads may replay at the same time, each with a checkpoint of
-    its own. A process must not fork once it has called this: Kafka clients do not survive it.
+    Messages go to the logger `replay` of `logging`, librdkafka's among them. Nothing is printed, and no signal is
+    handled: a KeyboardInterrupt ends the replay as an error would. Threads may replay at the same time, each with a
+    checkpoint of its own. A process must not fork once it has called this: Kafka clients do not survive it.
 
     Raises `ReplayError`, whose `exit_code` is that of the command: `UsageError` (2), `InputError` (3), `StateConflict`
     (4), `BrokerUnavailable` (5), `Locked` (6), `ProducerFatal` (7), `CheckpointUnwritable` (8), `Different` (1, with

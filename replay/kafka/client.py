@@ -8,12 +8,13 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 
 from replay.errors import ReplayError, UsageError, as_told
+from replay.kafka.options import LIBRDKAFKA_LOG
 
 CLIENT_VERSION = f"confluent-kafka {confluent_kafka.__version__}"
 LIBRDKAFKA_VERSION: str = confluent_kafka.libversion()[0]
 
-kafka_log = logging.getLogger("librdkafka")
-"""librdkafka's own lines; the command line sends them on to where all logs go."""
+kafka_log = logging.getLogger(LIBRDKAFKA_LOG)
+"""librdkafka's own lines; who listens to them sends them on to where all logs go."""
 
 
 def bad_setting(error: Exception) -> ReplayError:

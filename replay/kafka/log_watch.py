@@ -11,9 +11,10 @@ import logging
 import re
 from collections.abc import Iterable
 
+from replay.kafka.options import LIBRDKAFKA_LOG
 from replay.kafka.statistics import UP_STATES
 
-log = logging.getLogger("librdkafka.connections")
+log = logging.getLogger(f"{LIBRDKAFKA_LOG}.connections")
 
 
 class LogWatch(logging.Handler):

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+LIBRDKAFKA_LOG = "replay.librdkafka"
+"""The logger of librdkafka's own lines. Other clients in the same program have others."""
+
 
 class Compression(StrEnum):
     NONE = "none"

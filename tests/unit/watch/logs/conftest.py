@@ -7,9 +7,11 @@ import logging
 import pytest
 from loguru import logger
 
+from replay.kafka.options import LIBRDKAFKA_LOG
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind():
     yield
     logger.remove()
-    logging.getLogger("librdkafka").handlers = []
+    logging.getLogger(LIBRDKAFKA_LOG).handlers = []

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from replay.cli.terminal import Terminal
 from replay.delivery.tally import Tally
+from replay.kafka.options import LIBRDKAFKA_LOG
 from replay.kafka.trouble import REPEAT_S
 from replay.watch.beside import Beside, within
 from replay.watch.logs.file import LogFile
@@ -46,7 +47,7 @@ def test_every_line_has_the_same_fields_known_or_not(monkeypatch):
         terminal = Terminal(Console(file=io.StringIO()), 0.0, bar=False)
         terminal.warning("with {braces} and\na new line")
         terminal.progress(Tally(1_000, done_rows=400).view())
-        logging.getLogger("librdkafka").warning("[thrd:b:9092/1]: trades [3]: failed")
+        logging.getLogger(LIBRDKAFKA_LOG).warning("[thrd:b:9092/1]: trades [3]: failed")
     logger.bind(exit_code=5).error("after")
     assert all(tuple(line)[: len(FIELDS)] == FIELDS for line in logs.lines)
     assert [line["job"] for line in logs.lines] == [None, "nightly", "nightly", "nightly", None]
@@ -147,6 +148,6 @@ def test_trouble_that_lasts_is_told_as_often_as_it_is_meant_to_be(monkeypatch):
 def test_what_replay_itself_causes_or_tells_is_not_told_by_librdkafka_too(monkeypatch, line):
     """Broken: at night 3, three lines in the words of a library for one outage that is told already."""
     logs = Logs(monkeypatch)
-    logging.getLogger("librdkafka").error(line)
-    logging.getLogger("librdkafka").error("FATAL [replay#producer-3] [thrd:main]: Fatal error: out of order sequence")
+    logging.getLogger(LIBRDKAFKA_LOG).error(line)
+    logging.getLogger(LIBRDKAFKA_LOG).error("FATAL [replay#producer-3] [thrd:main]: Fatal error: out of order sequence")
     assert [each["level"] for each in logs.lines] == ["debug", "warning"]
