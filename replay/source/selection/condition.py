@@ -19,21 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError, UsageError
+from replay.source.selection import condition_tree as nodes
 from replay.source.selection.condition_columns import check_path
 from replay.source.selection.condition_parser import parse_condition
-from replay.source.selection.condition_tree import (
-    Arithmetic,
-    Both,
-    Call,
-    Chain,
-    Column,
-    In,
-    Literal,
-    Node,
-    Not,
-    paths_of,
-    text_of,
-)
+from replay.source.selection.condition_tree import Node, paths_of, text_of
 from replay.source.selection.moment import parse_moment
 from replay.source.selection.numbers import comparable
 from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
@@ -153,24 +142,24 @@ def _condition(node: Node, batch: pa.RecordBatch) -> pa.Array:
 
 def _evaluate(node: Node, batch: pa.RecordBatch) -> Value:  # noqa: PLR0911
     match node:
-        case Column(path):
+        case nodes.Column(path):
             return _column(path, batch)
-        case Literal(value):
+        case nodes.Literal(value):
             return value
-        case Arithmetic(op, left, right):
+        case nodes.Arithmetic(op, left, right):
             return _ARITHMETIC[op](_float(left, batch), _float(right, batch))
-        case Call(function, argument):
+        case nodes.Call(function, argument):
             found = _evaluate(argument, batch)
             if not isinstance(found, pa.Array):
                 raise _Unfit(f"{text_of(argument)} is never null", f"name a column: {function}(size)")
             return pc.is_null(found) if function == "is_null" else pc.is_valid(found)
-        case Not(inner):
+        case nodes.Not(inner):
             return pc.invert(_condition(inner, batch))
-        case Both(op, parts):
+        case nodes.Both(op, parts):
             return reduce(_KLEENE[op], (_condition(part, batch) for part in parts))
-        case In(value, items):
+        case nodes.In(value, items):
             return _in(node, _evaluate(value, batch), [item.value for item in items])
-        case Chain(operands, ops):
+        case nodes.Chain(operands, ops):
             values = [_evaluate(operand, batch) for operand in operands]
             pairs = zip(ops, values, values[1:], strict=False)
             return reduce(pc.and_kleene, (_compared(node, *pair) for pair in pairs))
@@ -185,7 +174,7 @@ def _float(node: Node, batch: pa.RecordBatch) -> Value:
     return value.cast(pa.float64(), safe=False)  # safe would refuse whole numbers beyond 2**53
 
 
-def _in(node: In, value: Value, items: list[Decimal | str | bool]) -> pa.Array:
+def _in(node: Node, value: Value, items: list[Decimal | str | bool]) -> pa.Array:
     if _kind_of(value) == "text" and isinstance(value, pa.Array) and all(isinstance(item, str) for item in items):
         found = pc.is_in(value, value_set=pa.array(items, pa.string()))
         return pc.if_else(pc.is_null(value), pa.scalar(None, pa.bool_()), found)  # is_in alone takes null for "not in"

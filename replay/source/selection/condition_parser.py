@@ -20,18 +20,8 @@ from lark.exceptions import VisitError
 from lark.tree import Meta
 
 from replay.errors import UsageError
-from replay.source.selection.condition_tree import (
-    FUNCTIONS,
-    Arithmetic,
-    Both,
-    Call,
-    Chain,
-    Column,
-    In,
-    Literal,
-    Node,
-    Not,
-)
+from replay.source.selection import condition_tree as nodes
+from replay.source.selection.condition_tree import FUNCTIONS, Literal, Node
 
 TEXT_MAX = 10_000
 """Characters of a condition: far beyond what anyone writes, and a few kilobytes in a checkpoint."""
@@ -199,15 +189,15 @@ class _Builder(Transformer[Token, Node]):
 
     def negated(self, *nots_and_tree: Node) -> Node:
         *nots, tree = nots_and_tree
-        return Not(tree) if len(nots) % 2 else tree
+        return nodes.Not(tree) if len(nots) % 2 else tree
 
     def chain(self, first: Node, *rest: Any) -> Node:
         ops = tuple({"=": "==", "<>": "!="}.get(op, str(op)) for op in rest[::2])
-        return Chain((first, *rest[1::2]), ops)
+        return nodes.Chain((first, *rest[1::2]), ops)
 
     def within(self, value: Node, *rest: Node) -> Node:
         items = tuple(item for item in rest if isinstance(item, Literal))
-        return In(value, items) if len(items) == len(rest) else Not(In(value, items))
+        return nodes.In(value, items) if len(items) == len(rest) else nodes.Not(nodes.In(value, items))
 
     @v_args(inline=True, meta=True)
     def item(self, meta: Meta, node: Node) -> Node:
@@ -217,14 +207,14 @@ class _Builder(Transformer[Token, Node]):
         return node
 
     def is_null(self, value: Node) -> Node:
-        return Call("is_null", value)
+        return nodes.Call("is_null", value)
 
     def is_valid(self, value: Node, _not: Token) -> Node:
-        return Call("is_valid", value)
+        return nodes.Call("is_valid", value)
 
     def sum(self, first: Node, *rest: Node) -> Node:
         pairs = zip(rest[::2], rest[1::2], strict=True)
-        return reduce(lambda left, pair: Arithmetic(str(pair[0]), left, pair[1]), pairs, first)
+        return reduce(lambda left, pair: nodes.Arithmetic(str(pair[0]), left, pair[1]), pairs, first)
 
     product = sum
 
@@ -235,7 +225,7 @@ class _Builder(Transformer[Token, Node]):
             return tree
         if isinstance(tree, Literal) and isinstance(tree.value, Decimal):
             return Literal(tree.value.copy_negate())  # a minus sign would round to 28 digits
-        return Arithmetic("*", Literal(Decimal(-1)), tree)
+        return nodes.Arithmetic("*", Literal(Decimal(-1)), tree)
 
     def call(self, name: Token, argument: Node) -> Node:
         function = name.lower()
@@ -243,21 +233,21 @@ class _Builder(Transformer[Token, Node]):
             like = difflib.get_close_matches(function, FUNCTIONS, n=1)
             todo = f"write {like[0]}(...)" if like else f"the functions are {' and '.join(FUNCTIONS)}"
             raise _Problem(f"there is no function {str(name)!r}", _place(name), todo)
-        return Call(function, argument)
+        return nodes.Call(function, argument)
 
     def column(self, *names: Token) -> Node:
         path = tuple(name[1:-1].replace('""', '"') if name.type == "QUOTED" else str(name) for name in names)
         if "" in path:
             raise _Problem("a column's name is empty", _place(names[0]), 'write "trade id"')
-        return Column(path)
+        return nodes.Column(path)
 
 
 def _joined(op: str, parts: tuple[Node, ...]) -> Node:
     """`(a and b) and c` is `a and b and c`: one tree, one text."""
     flat: list[Node] = []
     for part in parts:
-        flat.extend(part.parts if isinstance(part, Both) and part.op == op else [part])
-    return flat[0] if len(flat) == 1 else Both(op, tuple(flat))
+        flat.extend(part.parts if isinstance(part, nodes.Both) and part.op == op else [part])
+    return flat[0] if len(flat) == 1 else nodes.Both(op, tuple(flat))
 
 
 def _number(token: Token) -> Decimal:
