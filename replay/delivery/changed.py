@@ -12,6 +12,7 @@ from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.differences import differences, places_of
 from replay.checkpoint.tail import TailMatch
 from replay.delivery.context import Context
+from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, WhenChanged
 from replay.delivery.slices import ENCODE_ROWS, slices
 from replay.errors import StateConflict
@@ -139,11 +140,7 @@ def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) ->
     source = context.source
     first = _First(source, source.encoder(partitioner(source.options.records.partitioner, topic.partitions)), sent)
     match = TailMatch(Progress(source.start, tuple(map(PartitionMark, starts))), iter(first), source.rows)
-    for found in context.cluster.read(topic, starts, ends):
-        for run in found:
-            match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
-        context.stop.check()
-        context.report.phase("comparing what was sent", match.matched + match.foreign, sum(ends) - sum(starts))
+    match_records(context, topic, match, starts, ends, "comparing what was sent")
     for _ in first:  # where the last ones are
         pass
     if match.matched < sent or first.records < sent:

@@ -10,6 +10,7 @@ from replay.delivery.by_checkpoint import ByCheckpoint
 from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
 from replay.delivery.garbage import rarely_collected
+from replay.delivery.matching import match_records
 from replay.delivery.session import Session
 from replay.delivery.slices import encoded_from
 from replay.delivery.snapshot import SETTLING, TAIL
@@ -85,15 +86,10 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
     match = TailMatch(
         saved.progress, encoded_from(ready.source, ready.encoder, saved.progress.position), saved.lead_rows_max
     )
-    total = sum(ends) - sum(starts)
-    for found in ready.cluster.read(ready.topic, starts, ends):
-        for run in found:
-            match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
-        ready.stop.check()
-        ready.report.phase(TAIL, match.matched + match.foreign, total)
+    match_records(ready, ready.topic, match, starts, ends, TAIL)
     ready.tally.already_there_rows += match.matched
     ready.report.info(
-        f"of {total:,} records behind the checkpoint {match.matched:,} are rows of this replay"
+        f"of {sum(ends) - sum(starts):,} records behind the checkpoint {match.matched:,} are rows of this replay"
         f" and will not be sent again; {match.foreign:,} are others'"
     )
     return match.progress(ends)

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobState
-from replay.checkpoint.file import CheckpointFile, this_instance
+from replay.checkpoint.file import CheckpointFile, existing
 from replay.checkpoint.tail import TailMatch
 from replay.delivery import seen
 from replay.delivery.context import Context
 from replay.delivery.emptiness import check_by_footers
-from replay.delivery.flight import lead_rows_max
 from replay.delivery.job_print import job_print
+from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.preflight import check_left_out
+from replay.delivery.saving import Saving
 from replay.delivery.slices import encoded_from
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
@@ -77,36 +78,28 @@ def _rebuild(
             )
         with closing(connect(options.kafka, report, clock, stop.check)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, Tally(source.rows))
-            topic = find_topic(context, None)
-            low, high = cluster.watermarks(topic)
-            starts = list(first_offsets) if first_offsets is not None else low
-            if len(starts) != topic.partitions:
-                raise UsageError(
-                    f"the topic has {topic.partitions} partitions, and {len(starts)} offsets were given",
-                    where="--first-offsets",
-                    todo="give one for each partition, separated by commas",
-                )
-            start = Progress(source.start, tuple(map(PartitionMark, starts)))
-            encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
-            match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
-            for found in cluster.read(topic, starts, high):
-                for run in found:
-                    match.found(run.partition, run.offsets, run.keys, run.values, run.times_ms)
-                report.phase("reading the topic", match.matched + match.foreign, sum(high) - sum(starts))
-            rebuilt = Checkpoint(
-                job=job_print(options, source, topic),
-                progress=match.progress(high),
-                first_offsets=tuple(starts),
-                state=JobState.RUNNING,
-                lead_rows_max=lead_rows_max(options.kafka.in_flight_rows_max),
-                interval_s=options.checkpoint_interval_s,
-                saved_at_s=clock.now(),
-                instance=this_instance(),
-                pruned_rows=source.rows_all - source.rows,
-            )
-            file.save(rebuilt)
-            report.info(
-                f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"
-                f" ({match.foreign:,} records are others')"
-            )
-            return rebuilt
+            return _from_topic(context, first_offsets)
+
+
+def _from_topic(context: Context, first_offsets: Sequence[int] | None) -> Checkpoint:
+    options, source, cluster = context.options, context.source, context.cluster
+    topic = find_topic(context, None)
+    low, high = cluster.watermarks(topic)
+    starts = list(first_offsets) if first_offsets is not None else low
+    if len(starts) != topic.partitions:
+        raise UsageError(
+            f"the topic has {topic.partitions} partitions, and {len(starts)} offsets were given",
+            where="--first-offsets",
+            todo="give one for each partition, separated by commas",
+        )
+    start = Progress(source.start, tuple(map(PartitionMark, starts)))
+    encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
+    match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
+    match_records(context, topic, match, starts, high, "reading the topic")
+    saving = Saving(options, source, context.file, context.clock, job_print(options, source, topic), tuple(starts))
+    saving.save(match.progress(high), JobState.RUNNING)
+    context.report.info(
+        f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"
+        f" ({match.foreign:,} records are others')"
+    )
+    return existing(context.file.path)
