@@ -3,75 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import InputError
-from replay.kafka.partitioner import partitioner
-from replay.model import Batch, Encoded, Position, SymbolTable
+from replay.model import Batch, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def encode(
-    symbols: list[str], times: pa.Array, prices: pa.Array | None = None, partitions: int = 6, **fields: pa.Array
-) -> Encoded:
-    table = SymbolTable()
-    ids = pa.array([table.id_of(symbol) for symbol in symbols], pa.int32())
-    prices = pa.array([1.0] * len(symbols)) if prices is None else prices
-    rows = pa.RecordBatch.from_pydict({"symbol": ids, "price": prices, "event_time": times, **fields})
-    encoder = Encoder(table, tuple(fields), partitioner("murmur2", partitions))
-    return encoder.encode(Batch(Position(0, (0,)), rows, 0))
-
-
-def field_texts(column: pa.Array) -> list[str]:
-    """The JSON text of each value of a further field."""
-    times = pa.array([0] * len(column), pa.timestamp("us"))
-    head = '{"symbol": "A", "price": 1, "event_time": "1970-01-01T00:00:00.000000Z", "f": '
-    texts = [value.decode() for value in encode(["A"] * len(column), times, f=column).values]
-    assert all(text.startswith(head) and text.endswith("}") for text in texts)
-    return [text[len(head) : -1] for text in texts]
-
-
-# -- the record -------------------------------------------------------------------------------------------
-
-
-def test_the_record_is_this_to_the_byte():
-    """From the specification (README): consumers and a resume depend on it."""
-    encoded = encode(
-        ["BTCUSDT", 'Ä"\n'],
-        pa.array([datetime(2026, 11, 22, 0, 0, 0, 32185), datetime(2026, 11, 22)], pa.timestamp("us")),
-        pa.array([50034.56, 3.0]),
-        trade_id=pa.array([12, None], pa.int64()),
-        buyer=pa.array(["x", None]),
-    )
-    first, second = (value.decode() for value in encoded.values)
-    assert first == (
-        '{"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z",'
-        ' "trade_id": 12, "buyer": "x"}'
-    )
-    assert second == (
-        '{"symbol": "Ä\\"\\n", "price": 3, "event_time": "2026-11-22T00:00:00.000000Z",'
-        ' "trade_id": null, "buyer": null}'
-    )
-    assert encoded.keys == [b"BTCUSDT", 'Ä"\n'.encode()]
-    pairs = zip(encoded.keys, encoded.values, strict=True)
-    assert encoded.record_bytes.tolist() == [len(key or b"") + len(value) for key, value in pairs]
-
-
-def test_a_field_name_is_escaped_too():
-    times = pa.array([0], pa.timestamp("us"))
-    (value,) = encode(["A"], times, **{'say "hi"\\': pa.array([1])}).values
-    assert json.loads(value)['say "hi"\\'] == 1
+from tests.unit.record.encoding import encode
 
 
 @given(st.lists(st.sampled_from(["A", "B", 'C"', "D\u2028"]), min_size=1, max_size=20), st.data())
@@ -117,79 +59,6 @@ def test_symbols_that_appear_later_are_learned():
         assert encoded.partitions.tolist() == [len(s) for s in symbols]
 
 
-# -- values as JSON ---------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=20))
-def test_a_float_reads_back_as_itself_and_what_json_has_no_number_for_is_null(values):
-    for value, text in zip(values, field_texts(pa.array(values, pa.float64())), strict=True):
-        if value is None or not math.isfinite(value):
-            assert text == "null"
-        else:
-            back = json.loads(text)
-            assert float(back) == value
-            assert len(text) <= 25
-
-
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
-def test_a_single_precision_float_reads_back_as_itself(values):
-    for value, text in zip(values, field_texts(pa.array(values, pa.float32())), strict=True):
-        assert np.float32(json.loads(text)) == np.float32(value)
-        assert len(text) <= 16, "0.1 and not 0.10000000149011612"
-
-
-@given(st.lists(st.one_of(st.none(), st.text(max_size=20)), min_size=1, max_size=10))
-def test_a_string_is_written_as_json_writes_it(values):
-    expected = [json.dumps(value, ensure_ascii=False) for value in values]
-    assert field_texts(pa.array(values, pa.string())) == expected
-
-
-@pytest.mark.parametrize("text", [*map(chr, range(32)), '"', "\\", "\x7f", "\u2028", "\U0001f600", "'", "/", "\ufeff"])
-def test_each_special_character_is_written_as_json_writes_it(text):
-    assert field_texts(pa.array([f"a{text}b"])) == [json.dumps(f"a{text}b", ensure_ascii=False)]
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        (pa.int8(), [-128, 127, None]),
-        (pa.int64(), [-(2**63), 2**63 - 1, 0]),
-        (pa.uint64(), [2**64 - 1, None]),
-        (pa.bool_(), [True, False, None]),
-        (pa.null(), [None]),
-    ],
-)
-def test_integers_and_booleans(kind, values):
-    assert field_texts(pa.array(values, kind)) == [json.dumps(value) for value in values]
-
-
-@given(st.lists(st.decimals(places=8, min_value=-(10**20), max_value=10**20), min_size=1, max_size=10))
-def test_a_decimal_keeps_every_digit(values):
-    for value, text in zip(values, field_texts(pa.array(values, pa.decimal128(38, 8))), strict=True):
-        assert json.loads(text, parse_float=Decimal, parse_int=Decimal) == value
-
-
-UNITS = {"s": 10**6, "ms": 10**3, "us": 1}
-
-
-@given(st.sampled_from(list(UNITS)), st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)))
-def test_a_time_has_six_digits_after_the_second_and_is_utc(unit, when):
-    units = (when.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1) // UNITS[unit]
-    kept = EPOCH + timedelta(microseconds=units * UNITS[unit])
-    expected = kept.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    assert field_texts(pa.array([units, None], pa.timestamp(unit))) == [f'"{expected}"', "null"]
-
-
-@given(st.integers(1, 2**63 - 1))
-def test_a_nanosecond_time_has_nine(ns):
-    seconds, rest = divmod(ns, 10**9)
-    expected = (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09}Z"
-    assert field_texts(pa.array([ns], pa.timestamp("ns"))) == [f'"{expected}"']
-
-
-# -- timestamps and partitions ----------------------------------------------------------------------------
-
-
 @given(st.sampled_from(["s", "ms", "us", "ns"]), st.integers(1, 2**63 - 1))
 def test_kafkas_timestamp_is_the_event_time_rounded_down_and_pacing_gets_all_of_it(unit, ns):
     """Rounded up, a record could be dated after its own event."""
@@ -197,46 +66,6 @@ def test_kafkas_timestamp_is_the_event_time_rounded_down_and_pacing_gets_all_of_
     encoded = encode(["A"], pa.array([ns // per_unit], pa.timestamp(unit)))
     assert encoded.timestamps_ms == [ns // per_unit * per_unit // 10**6]
     assert encoded.event_times_ns.tolist() == [ns // per_unit * per_unit]
-
-
-def java_murmur2(data: bytes) -> int:
-    """org.apache.kafka.common.utils.Utils.murmur2, from its Java source."""
-    m, mask = 0x5BD1E995, 0xFFFFFFFF
-    h = 0x9747B28C ^ len(data)
-    whole = len(data) // 4 * 4
-    for at in range(0, whole, 4):
-        k = int.from_bytes(data[at : at + 4], "little") * m & mask
-        k = (k ^ k >> 24) * m & mask
-        h = h * m & mask ^ k
-    rest = data[whole:]
-    if rest:
-        h = (h ^ int.from_bytes(rest, "little")) * m & mask
-    h = (h ^ h >> 13) * m & mask
-    return h ^ h >> 15
-
-
-@pytest.mark.parametrize(
-    ("key", "signed"),
-    [
-        (b"21", -973932308),
-        (b"foobar", -790332482),
-        (b"a-little-bit-long-string", -985981536),
-        (b"a-little-bit-longer-string", -1486304829),
-        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
-        (b"abc", 479470107),
-    ],
-)
-def test_the_murmur2_of_this_test_is_javas(key, signed):
-    """The vectors of Kafka's own UtilsTest.testMurmur2."""
-    assert java_murmur2(key) == signed % 2**32
-
-
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=5), st.integers(1, 500))
-def test_the_partition_is_the_one_that_java_takes(symbols, partitions):
-    """Other producers and joins rely on it: the same key, the same partition."""
-    encoded = encode(symbols, pa.array([1] * len(symbols), pa.timestamp("us")), partitions=partitions)
-    expected = [(java_murmur2(s.encode()) & 0x7FFFFFFF) % partitions for s in symbols]
-    assert encoded.partitions.tolist() == expected
 
 
 def test_a_record_over_the_limit_is_named_and_one_at_the_limit_goes():

@@ -1,0 +1,20 @@
+"""Records of a few rows, for the tests of what is in them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from replay.kafka.partitioner import partitioner
+from replay.model import Batch, Encoded, Position, SymbolTable
+from replay.record.encoder import Encoder
+
+
+def encode(
+    symbols: list[str], times: pa.Array, prices: pa.Array | None = None, partitions: int = 6, **fields: pa.Array
+) -> Encoded:
+    table = SymbolTable()
+    ids = pa.array([table.id_of(symbol) for symbol in symbols], pa.int32())
+    prices = pa.array([1.0] * len(symbols)) if prices is None else prices
+    rows = pa.RecordBatch.from_pydict({"symbol": ids, "price": prices, "event_time": times, **fields})
+    encoder = Encoder(table, tuple(fields), partitioner("murmur2", partitions))
+    return encoder.encode(Batch(Position(0, (0,)), rows, 0))
