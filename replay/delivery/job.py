@@ -73,15 +73,14 @@ def _run(options: RunOptions, stop: Stop, report: Display, clock: Clock) -> Snap
         check_left_out(options, source, saved, stop, report)
         tally = opening_tally(options, source, saved)
         settled = saved is not None and done.is_settled(options, source, saved)
-        timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
+        self_test = _begin_self_test(options, saved)
         trouble = Trouble(report, clock, None if settled else ClusterOutages(tally, report, clock))
+        timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
         patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
-        unfinished = saved is None or saved.state is not JobState.DONE
-        self_test = SelfTest() if unfinished and options.delivery is Delivery.IDEMPOTENT else None
         with closing(Cluster(options.kafka, patience)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, tally)
             try:
-                _see_through(context, saved, self_test)
+                _replay(context, saved, self_test)
             except BrokerUnavailable as error:
                 if saved is None or not settled:
                     raise
@@ -105,32 +104,35 @@ def _load(options: RunOptions, source: Source, file: CheckpointFile) -> tuple[So
     return source if decided == options.source else Source(decided), saved
 
 
-def _see_through(context: Context, saved: Checkpoint | None, self_test: SelfTest | None) -> None:
-    """To the end, whatever there is to do."""
-    if saved is None and not check_by_footers(context.source):
-        save_empty(context)
-        return
-    if saved is not None and done.has_lost_its_files(context.options, context.source, saved):
-        nothing_to_do(context, saved, "the files are gone since, and were not compared")
-        return
+def _begin_self_test(options: RunOptions, saved: Checkpoint | None) -> SelfTest | None:
+    """It goes on beside the checks; transactions do without what it tests."""
+    is_done = saved is not None and saved.state is JobState.DONE
+    return SelfTest() if options.delivery is Delivery.IDEMPOTENT and not is_done else None
+
+
+def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | None) -> None:
+    """From the topic on, to the end: whether there is anything to do, whether it can be done, then the rows."""
+    options, source = context.options, context.source
+    if saved is None and not check_by_footers(source):
+        return save_empty(context)
+    if saved is not None and done.has_lost_its_files(options, source, saved):
+        return nothing_to_do(context, saved, "the files are gone since, and were not compared")
     topic = find_topic(context, saved)
-    job = job_print(context.options, context.source, topic)
+    job = job_print(options, source, topic)
     if saved is not None:
         saved = _checked(context, saved, job, topic)
     ready = _ready(context, topic, job, saved)
     if saved is not None and saved.state is JobState.DONE:
-        nothing_to_do(ready, saved)
-        return
+        return nothing_to_do(ready, saved)
     if not check_before(ready, saved):
-        save_empty(context)
-        return
+        return save_empty(context)
     if self_test is not None:
         self_test.judge(context.report)
     if is_planned(topic):  # now it is known that there is something to send, and that all of it can be
         topic = create_topic(context)
-        ready = _ready(context, topic, job_print(context.options, context.source, topic), None)
+        ready = _ready(context, topic, job_print(options, source, topic), None)
         look_at_new_topic(ready)
-    _deliver(ready, saved)
+    return _deliver(ready, saved)
 
 
 def _checked(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Pacing: deadlines from one anchor, no row early, no drift, gaps capped; lateness measured honestly."""
+"""Pacing: deadlines from one anchor, no row early, no drift, gaps capped."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.delivery.lateness import Lateness
 from replay.delivery.options import Pace
-from replay.delivery.pace import BURST_S, SHIFT_S, Send, Timeline, Wait, decide, shift_s
+from replay.delivery.pace import BURST_S, SHIFT_S, Schedule, Send, Timeline, Wait, decide, shift_s
 
 SECOND = 1_000_000_000
 RATES = st.one_of(st.integers(1, 1_000_000).map(float), st.floats(0.01, 1e6))
@@ -116,26 +115,17 @@ def test_only_a_long_delay_shifts_the_schedule_and_then_by_all_of_it():
     assert shift_s(SHIFT_S + 0.5) == SHIFT_S + 0.5
 
 
-@settings(deadline=None)
-@given(
-    st.lists(st.floats(2e-5, 3_600), min_size=1, max_size=80),
-    st.sampled_from([0.01, 0.5, 0.9, 0.99, 1.0]),
-    st.integers(1, 5),
-)
-def test_quantiles_of_lateness_are_at_most_ten_percent_too_high_and_never_too_low(late, q, parts):
-    lateness = Lateness()
-    for part in np.array_split(np.array(late), parts):
-        lateness.add(part)
-    true = float(np.quantile(late, q, method="inverted_cdf"))
-    assert true * (1 - 1e-9) <= lateness.quantile_s(q) <= true * 1.1 * (1 + 1e-9)
-    assert lateness.max_s == max(late)
-
-
-def test_rows_on_time_and_no_rows_at_all_are_not_late():
-    lateness = Lateness()
-    assert lateness.quantile_s(0.5) == 0
-    lateness.add(np.array([]))
-    lateness.add(np.zeros(5))
-    assert lateness.quantile_s(0.99) == 0
-    lateness.add(np.array([10_000_000.0]))
-    assert lateness.counts.sum() == 6, "however late, it is counted"
+def test_a_schedule_begins_at_its_anchor_and_is_shifted_by_long_delays_only():
+    """Broken: the second that a fresh producer needs is made up for with a burst, or a night's outage is."""
+    schedule = Schedule(Pace(rows_per_s=10))
+    due_s = schedule.deadlines(np.zeros(5, dtype=np.int64))
+    assert due_s is not None
+    assert not schedule.has_begun
+    schedule.begin(100.0, float(due_s[1]))  # the second row is due then
+    assert schedule.decide(due_s, 1, 100.001) == Send(2)
+    assert schedule.late_s(100.3, due_s[1:3]) == pytest.approx([0.3, 0.2])
+    assert schedule.shift(0.3) == 0
+    assert schedule.shift(60.0) == 60
+    assert schedule.late_s(160.0, float(due_s[1])) == pytest.approx(0)
+    more_s = schedule.deadlines(np.zeros(2, dtype=np.int64))
+    assert more_s == pytest.approx([0.5, 0.6]), "the next rows follow those before"
