@@ -8,6 +8,8 @@ from replay.kafka.partitioner import partitioner
 from replay.model import Batch, Encoded, Position, SymbolTable
 from replay.record.encoder import Encoder
 
+pa.array([0.0])  # the first array imports pandas where it is installed: longer than one example of a property may take
+
 
 def encode(
     symbols: list[str], times: pa.Array, prices: pa.Array | None = None, partitions: int = 6, **fields: pa.Array
