@@ -1,6 +1,7 @@
 """Every night's trades in Airflow 3: the logical date is the date that is replayed.
 
-Install: parquet-replay beside Airflow, on all that run tasks; copy this file into the folder of DAGs.
+Install: replay beside Airflow (`pip install .` in its source folder), on every worker; copy this file into
+         the folder of DAGs.
 Change:  TRADES, and the start date. The checkpoints lie in `state_dir`: give it a disk that every worker sees.
 Again:   a date that is done sends nothing, so clearing a task is safe. Earlier dates: `airflow backfill create`.
 

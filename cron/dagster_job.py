@@ -1,6 +1,7 @@
 """Every night's trades in Dagster: the partition is the date that is replayed.
 
-Install: parquet-replay beside Dagster; `dagster dev -f dagster_job.py`, or name this file in workspace.yaml.
+Install: replay beside Dagster (`pip install .` in its source folder);
+         `dagster dev -f dagster_job.py`, or name this file in workspace.yaml.
 Change:  TRADES, and the start date. The checkpoints lie in `state_dir`: give it a disk that every run sees.
 Again:   a date that is done sends nothing, so materializing a partition again is safe. Earlier dates: a backfill.
 
