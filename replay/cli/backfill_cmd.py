@@ -24,10 +24,8 @@ from replay.cli.origins import check_nightly
 from replay.cli.output import pairs, write_if_possible
 from replay.cli.terminal import log_lines
 from replay.errors import UsageError
-from replay.model import SystemClock
 from replay.nightly import backfill as nightly
 from replay.nightly import children, due, missing
-from replay.reporter import Reporter
 
 OWN = frozenset(
     {"from_", "to", "date", "retries", "retry_wait", "retry_wait_max", "on_failure", "missing", "missing_every",
@@ -48,7 +46,9 @@ def backfill(call: Call) -> None:
     report = log_lines()
     for lost in resolve.lost_between_days(call.of(Watching)) if len(days) > 1 else ():
         report.warning(lost)
-    raise typer.Exit(run_backfill(plan, days, report))
+    ended, code = nightly.run(plan, days, report)
+    write_if_possible(pairs([(str(day.day), str(day)) for day in ended]))
+    raise typer.Exit(code)
 
 
 def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
@@ -64,8 +64,7 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
     rest = call.options.arguments(without=OWN)
 
     def args(day: date) -> list[str]:
-        selected = nightly.selection_of(day, inputs, naming.timezone)
-        return ["run", "--date", str(day), "--missing", "fail", *selected, *rest]
+        return children.arguments(day, *nightly.selection_of(day, inputs, naming.timezone), *rest)
 
     def checkpoint(day: date) -> Path:
         name = resolve.job_name(naming, day)
@@ -89,12 +88,3 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
         naming.job or topic,
     )
     return plan, days
-
-
-def run_backfill(plan: nightly.Backfill, days: list[date], report: Reporter) -> int:
-    """All days; a line for each at the end, and the exit code."""
-    family = children.Children(SystemClock())
-    children.stop_on_signals(family)
-    ended = nightly.run_days(plan, days, family, report)
-    write_if_possible(pairs([(str(day.day), str(day)) for day in ended]))
-    return nightly.exit_code(ended, family)

@@ -28,10 +28,9 @@ from replay.cli.origins import blamed_on_file, blaming, check_nightly
 from replay.cli.terminal import log_lines
 from replay.delivery.job_name import safe_name
 from replay.errors import ReplayError, UsageError
-from replay.model import SystemClock
-from replay.nightly import children, jobfile, missing
-from replay.nightly.schedule import ScheduledJob, Scheduler, cron_trigger
-from replay.reporter import Reporter
+from replay.nightly import jobfile, missing
+from replay.nightly.children import arguments
+from replay.nightly.schedule import ScheduledJob, cron_trigger, run
 
 OF_SCHEDULE = frozenset(
     {"cron", "jitter", "catch_up", "retries", "on_failure", "retry_wait", "retry_wait_max", "date", "timezone", "topic",
@@ -56,14 +55,7 @@ def schedule(call: Call) -> None:
     report = log_lines()
     for lost in _shared_files(watching, naming) if len(jobs) > 1 else ():
         report.warning(lost)
-    raise typer.Exit(run_schedule(jobs, report))
-
-
-def run_schedule(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
-    family = children.Children(SystemClock())
-    scheduler = Scheduler(jobs, family, report)
-    children.stop_on_signals(family, scheduler.stop)
-    return scheduler.run()
+    raise typer.Exit(run(jobs, report))
 
 
 def _jobs(call: Call) -> list[ScheduledJob]:
@@ -147,8 +139,8 @@ def _scheduled(said: Mapping[str, Any], rest: Sequence[str], job: str | None) ->
     return ScheduledJob(
         name=job or topic,
         trigger=cron_trigger(str(cron), timezone, units.parse_duration_s(str(said["jitter"]), "--jitter")),
-        told=day,
-        args=lambda day: ["run", *chosen, "--date", str(day), "--missing", "fail", *rest],
+        date_text=day,
+        args=lambda day: arguments(day, *chosen, *rest),
         has_input=partial(missing.has_files, inputs),
         missing=resolve.missing_days(MissingDays(**{each.name: said[each.name] for each in fields(MissingDays)})),
         state_dir=state_dir,

@@ -18,8 +18,9 @@ from replay.checkpoint.file import CheckpointFile
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode, UsageError
+from replay.model import SystemClock
 from replay.nightly import attempts, missing
-from replay.nightly.children import Children
+from replay.nightly.children import Children, stop_on_signals
 from replay.nightly.due import Retries
 from replay.reporter import Reporter
 from replay.watch.logs.lines import logged_as
@@ -88,6 +89,14 @@ def selection_of(day: date, inputs: Sequence[str], timezone: str) -> list[str]:
     return ["--from", first, "--to", last]
 
 
+def run(plan: Backfill, days: Sequence[date], report: Reporter) -> tuple[list[Day], int]:
+    """All days, until a signal comes: how each ended, and the exit code."""
+    children = Children(SystemClock())
+    stop_on_signals(children)
+    ended = run_days(plan, days, children, report)
+    return ended, exit_code(ended, children)
+
+
 def run_days(plan: Backfill, days: Sequence[date], children: Children, report: Reporter) -> list[Day]:
     """The days in the order given; after one that failed, no further one begins, unless the plan says so."""
     failed = False
@@ -139,7 +148,7 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, la
     found = missing.look_for(day, plan.has_input, plan.missing, report, children, later)
     if (ended := _WITHOUT_FILES.get(found)) is not None:
         return Day(day, ended)
-    # Without a file its run is begun as well: it tells whoever is notified, the metrics, and its summary.
+    # Without a file its run is begun as well: notification, metrics and summary come from a run.
     last = attempts.run(str(day), plan.args(day), plan.retries, children, report)
     if last.code == ExitCode.DONE:
         return _ended(day, before, path, last.attempts)

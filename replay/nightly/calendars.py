@@ -80,19 +80,19 @@ def _read(path: Path) -> DaysOff:
         raise UsageError(reason, where=f"{OPTION} {path}", todo="name a text file, one day off a line") from None
     days, weekdays = set(), set()
     for number, line in enumerate(lines, 1):
-        told = line.partition("#")[0].strip()
-        if not told:
+        text = line.partition("#")[0].strip()
+        if not text:
             continue
-        if told.lower() in WEEKDAYS:
-            weekdays.add(WEEKDAYS.index(told.lower()))
+        if text.lower() in WEEKDAYS:
+            weekdays.add(WEEKDAYS.index(text.lower()))
             continue
         try:
-            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", told):
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
                 raise ValueError
-            days.add(date.fromisoformat(told))
+            days.add(date.fromisoformat(text))
         except ValueError:
             raise UsageError(
-                f"line {number}: {told!r} is no day off",
+                f"line {number}: {text!r} is no day off",
                 where=f"{OPTION} {path}",
                 todo="write a date like 2026-12-25, or a weekday like sat; a remark goes behind #",
             ) from None

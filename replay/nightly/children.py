@@ -6,10 +6,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from replay import signals
 from replay.model import Clock
 from replay.nightly.waiting import Waiting
+
+
+def arguments(day: date, *options: str) -> list[str]:
+    """Of the replay of a date. Its files were looked for, and waited for, by then."""
+    return ["run", "--date", str(day), "--missing", "fail", *options]
 
 
 class Children:
@@ -43,8 +49,8 @@ class Children:
         return code if code >= 0 else 128 - code
 
     def stop(self, number: int) -> None:
-        """Pass a signal on. Safe in a signal handler, also one that interrupts `run`: whoever is not among the running
-        yet hears of it there. A child that hears it twice takes it for one (`signals.TOGETHER_S`)."""
+        """Pass a signal on. Safe in a signal handler, also one that interrupts `run`: a child that is not among the
+        running yet gets it there. A child that gets it twice takes it for one (`signals.TOGETHER_S`)."""
         self.stopped_by = self.stopped_by or number
         for child in list(self._running):
             child.send_signal(number)  # one that has ended is left alone

@@ -62,13 +62,13 @@ def days_between(from_: str | None, to: str | None, today: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days)]
 
 
-def logical_date(firing: datetime, told: str) -> date:
-    """The date a firing is about: `told` is as for `--date`, seen from the firing's day."""
-    return dates.parse_date(told, firing.date())
+def logical_date(firing: datetime, date_text: str) -> date:
+    """The date a firing is about. `date_text` is as for `--date` (`yesterday`), seen from the firing's day."""
+    return dates.parse_date(date_text, firing.date())
 
 
 def missed(
-    next_firing: NextFiring, told: str, known: Collection[date], done: Collection[date], now: datetime
+    next_firing: NextFiring, date_text: str, known: Collection[date], done: Collection[date], now: datetime
 ) -> list[date]:
     """Logical dates whose firing has passed and that are not done, oldest first.
 
@@ -79,7 +79,7 @@ def missed(
         return []
     began = min(known)
     firings = _firings(next_firing, began, now)
-    due = {day for day in (logical_date(firing, told) for firing in firings) if day >= began} | set(known)
+    due = {day for day in (logical_date(firing, date_text) for firing in firings) if day >= began} | set(known)
     return sorted(due - set(done))
 
 

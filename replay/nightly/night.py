@@ -1,5 +1,7 @@
-"""One replay with all that is around it: the date's files are looked for, whoever watches is told, the topic is read
-back. What `replay run` and the Python API have in common."""
+"""One replay with all that is around it: looking for the date's files, watching, reading the topic back.
+
+What `replay run` and the Python API have in common.
+"""
 
 from __future__ import annotations
 
@@ -74,14 +76,14 @@ def run(
 ) -> Snapshot | None:
     """Replay, unless the date is a day off; None then. `show` gets what reading the topic back found, whatever it is.
 
-    Raises a `ReplayError` for every end but success: `Different` where the topic differs from the source, which is a
-    failure like any other, so whoever watches hears of it.
+    Raises a `ReplayError` for every end but success. A topic that differs from the source is a failure like any other
+    (`Different`): notification, metrics and history have it.
     """
     with (
         watching(night.watch, History.in_folder(night.name.state_dir), night.info, display) as seen,
         live or nullcontext(),
     ):
-        if found is Found.OFF:  # that is a success: whoever watches is to know that the night was no failure
+        if found is Found.OFF:  # a success, which notification, metrics and history have, too
             return None
         ended = job.run(night.options, stop, seen.reporter)
         if night.verify and not ended.nothing_selected:

@@ -20,9 +20,10 @@ from apscheduler.triggers.base import BaseTrigger
 
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
+from replay.model import SystemClock
 from replay.nightly import attempts, began, due, missing
 from replay.nightly.backfill import is_ended
-from replay.nightly.children import Children
+from replay.nightly.children import Children, stop_on_signals
 from replay.nightly.cron import parse_cron
 from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
@@ -52,12 +53,12 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
 
 @dataclass(frozen=True, slots=True)
 class ScheduledJob:
-    """One job. `told` is its logical date, seen from the day of a firing (`yesterday`); `args` gives the arguments of
-    `replay` for a date; `state_dir` holds a checkpoint a date."""
+    """One job. `date_text` is its logical date, seen from the day of a firing (`yesterday`). `args` gives the arguments
+    of `replay` for a date. `state_dir` holds a checkpoint for each date."""
 
     name: str
     trigger: CronTrigger
-    told: str
+    date_text: str
     args: Callable[[date], Sequence[str]]
     state_dir: Path
     catch_up: int
@@ -72,6 +73,14 @@ class ScheduledJob:
 
     def now(self) -> datetime:
         return datetime.now(self.trigger.cron.zone)
+
+
+def run(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
+    """Stay, until a signal comes; its exit code."""
+    children = Children(SystemClock())
+    scheduler = Scheduler(jobs, children, report)
+    stop_on_signals(children, scheduler.stop)
+    return scheduler.run()
 
 
 def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = "--cron") -> CronTrigger:
@@ -125,7 +134,7 @@ class Scheduler:
         self._ended.set()
 
     def _fire(self, job: ScheduledJob, *, is_start: bool = False) -> None:
-        """Whatever goes wrong with one job is told, and stops no other."""
+        """An error of one job is logged, and stops no other."""
         try:
             with logged_as(job.name, None), self._one_at_a_time[job.name]:
                 while self._work(job, self._due(job, is_start=is_start)):
@@ -153,13 +162,13 @@ class Scheduler:
         now = job.now()
         # A firing may begin late: by its jitter, behind the one before it, on a machine that slept. Its date stays.
         firing = job.trigger.cron.newest(now) if not is_start else None
-        tonight = due.logical_date(firing, job.told) if firing is not None else None
+        tonight = due.logical_date(firing, job.date_text) if firing is not None else None
         if tonight is not None:
             began.remember(job.state_dir, tonight)
         known = dates_known(job.state_dir)
         done = {day for day, ended in known.items() if ended}
-        missed = due.missed(job.next_firing, job.told, known, done, now)
-        # A date that was passed over is looked for again, as its file may have come since, but is not told of again.
+        missed = due.missed(job.next_firing, job.date_text, known, done, now)
+        # A date that was passed over is looked for again, as its file may have come since. It is not warned of again.
         days, given_up = due.newest(missed, job.catch_up)
         kept = [day for day in days if day == tonight or not job.missing.passes_over(day) or job.has_input(day)]
         if given_up := [day for day in given_up if not job.missing.passes_over(day)]:
@@ -170,7 +179,7 @@ class Scheduler:
 
     def _replay(self, job: ScheduledJob, day: date, found: missing.Found, later: int) -> bool:
         """True if the day is done. A later one comes before it only where that was asked for. Without a file its run is
-        begun as well: it tells whoever is notified, and a day off counts as a success."""
+        begun as well: notification, metrics and history come from a run, and a day off counts as a success."""
         last = attempts.run(f"{job.name} {day}", job.args(day), job.retries, self._children, self._report)
         if last.code == ExitCode.DONE:
             self._report.info(f"{job.name} {day}: done")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from replay.cli import backfill_cmd, schedule_cmd
+from replay.cli import schedule_cmd
 from replay.cli.app import app
+from replay.nightly import backfill
+from replay.nightly.backfill import Day, DayState
 from replay.nightly.due import Retries
 
 JOBS = """
@@ -39,12 +41,12 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.extend(jobs)
         return 0
 
-    def run_backfill(plan: Any, *_: Any, **__: Any) -> int:
+    def run_backfill(plan: Any, *_: Any) -> tuple[list[Any], int]:
         found.append(plan)
-        return 0
+        return [Day(date(2026, 11, 1), DayState.WAITING)], 0
 
-    monkeypatch.setattr(schedule_cmd, "run_schedule", run_schedule)
-    monkeypatch.setattr(backfill_cmd, "run_backfill", run_backfill)
+    monkeypatch.setattr(schedule_cmd, "run", run_schedule)
+    monkeypatch.setattr(backfill, "run", run_backfill)
     return found
 
 
