@@ -1,4 +1,4 @@
-"""What the hashes are called that choose a record's partition. `kafka/partitioner.py` has the hashes themselves."""
+"""Names of the hashes that choose a record's partition. `kafka/partitioner.py` has the hashes themselves."""
 
 from __future__ import annotations
 
