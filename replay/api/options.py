@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from replay.cli.commands import COMMANDS
 from replay.cli.given import DEFAULT, Given, Options, typed, with_job_file
-from replay.cli.options.declare import Declared
+from replay.cli.options.declare import Declared, declared
 from replay.errors import UsageError
 from replay.nightly.jobfile import Value
 
@@ -33,8 +33,7 @@ Size: TypeAlias = str | int
 class ReplayOptions:
     """What to replay, where to, and how: the options of `replay run`, as a job file names them.
 
-    `from_` stands for `--from`. `kafka` holds what `-X` does: any setting of librdkafka. `replay run --help-all` says
-    what each option means and what its default is, for which None stands here.
+    `from_` stands for `--from`. `kafka` holds what `-X` does: any setting of librdkafka. None stands for the default.
 
     Values are the texts of the command line, or what Python has for them: paths, dates, numbers, lists. A number of a
     duration is in seconds, of a rate in rows a second, of a size in bytes. `replay()` checks them, and raises
@@ -139,6 +138,20 @@ LEFT_OUT = frozenset({"embedded", "allow_appended", "progress_seconds"})
 tells of progress."""
 
 RUN = next(command for command in COMMANDS if command.words == "run")
+
+
+def _described() -> str:
+    """What each option means, for `help(ReplayOptions)`."""
+    options = [option for group in RUN.groups for option in declared(group) if option.key not in LEFT_OUT]
+    lines = [
+        f"{NAMES.get(each.key, each.key)}: {each.option.text}"
+        + (f" [default: {each.default_text}]" if each.default_text else "")
+        for each in options
+    ]
+    return "\n    ".join(["", "", *lines, ""])
+
+
+ReplayOptions.__doc__ = (ReplayOptions.__doc__ or "").rstrip() + _described()
 
 
 def given(options: ReplayOptions) -> Options:

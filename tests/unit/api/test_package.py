@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,13 @@ def test_every_name_is_there() -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = package.nothing  # type: ignore[attr-defined]
     assert (Path(package.__file__).parent / "py.typed").exists()
+
+
+def test_help_says_what_each_option_means() -> None:
+    """Broken: in a notebook an option is a name without a meaning."""
+    text = str(package.ReplayOptions.__doc__)
+    assert all(f" {each.name}: " in text for each in fields(package.ReplayOptions))
+    assert "[default: 50ms]" in text
 
 
 def test_a_program_is_type_checked(tmp_path: Path) -> None:
