@@ -26,7 +26,7 @@ class Pacing(Harmless):
     )
     max_gap: str | None = option(
         None,
-        "With --speed: wait at most this long between two rows, so that a night without trades is short.",
+        "With --speed: a longer gap between two event times counts as this long, before it is divided.",
         Panel.PACE,
         metavar="DURATION",
     )

@@ -70,5 +70,7 @@ class Watching(Harmless):
         metavar="URL|COMMAND",
     )
     notify_on: NotifyOn = option(
-        NotifyOn.FAILURE, "With --notify: after a failure, after a success, or always.", Panel.WATCH
+        NotifyOn.FAILURE,
+        "With --notify: after a failure or a stop by a signal (failure), after a success, or always.",
+        Panel.WATCH,
     )
