@@ -22,7 +22,7 @@ class _WithoutPandas(MetaPathFinder):
 def main() -> None:
     signals.leave()
     sys.meta_path.insert(0, _WithoutPandas())
-    from replay.cli.app import main as run  # noqa: PLC0415 (it imports pyarrow)
+    from replay.cli.app import main as run  # noqa: PLC0415 - signals come first, also in imports
 
     run()
 
