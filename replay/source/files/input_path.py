@@ -10,7 +10,7 @@ from replay.errors import InputError, NoInput
 from replay.source.files import address, local, paths, remote
 from replay.source.tables import states as tables
 
-_MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
+MAGIC, _ENCRYPTED = b"PAR1", b"PARE"  # with which a Parquet file begins and ends
 _END_BYTES = 8  # a Parquet file ends with its footer's length (4 bytes) and the magic (4)
 _TAIL_BYTES = 64 << 10  # what pyarrow itself reads first: one request for nearly every footer
 
@@ -75,10 +75,10 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
         tail = file.read_at(min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
         if tail.endswith(_ENCRYPTED):
             raise InputError("this Parquet file is encrypted", where=path.shown, todo="name a decrypted copy")
-        if size <= _END_BYTES + len(_MAGIC) or not tail.endswith(_MAGIC):
-            raise _not_whole(path, file.read_at(len(_MAGIC), 0))
-        footer_bytes = int.from_bytes(tail[-_END_BYTES : -len(_MAGIC)], "little") + _END_BYTES
-        if not _END_BYTES < footer_bytes <= size - len(_MAGIC):
+        if size <= _END_BYTES + len(MAGIC) or not tail.endswith(MAGIC):
+            raise _not_whole(path, file.read_at(len(MAGIC), 0))
+        footer_bytes = int.from_bytes(tail[-_END_BYTES : -len(MAGIC)], "little") + _END_BYTES
+        if not _END_BYTES < footer_bytes <= size - len(MAGIC):
             raise _not_whole(path, b"")
         return bytes(
             tail[-footer_bytes:] if footer_bytes <= len(tail) else file.read_at(footer_bytes, size - footer_bytes)
@@ -88,7 +88,7 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
 
 
 def _not_whole(path: InputPath, head: bytes) -> InputError:
-    if head == _MAGIC:
+    if head == MAGIC:
         reason = "it begins like one, but its end is missing"
     else:
         reason = "its end contradicts itself" if not head else "it neither begins nor ends like one"

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from replay.errors import InputError
 from replay.position import InputPrint
 from replay.source.files import statistics
-from replay.source.files.input_path import InputPath, read_footer
+from replay.source.files.input_path import MAGIC, InputPath, read_footer
 from replay.source.files.statistics import Sort, ValueRange
 from replay.source.tables.fields import check_fields
 
@@ -26,8 +26,6 @@ FOOTERS_AT_ONCE = 16
 
 BUFFER_BYTES_MAX = 1 << 20
 """Read of a column at a time: as much as a page has, so that a store far away is asked once a page."""
-
-_MAGIC = b"PAR1"  # with which a Parquet file begins and ends
 
 _HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
 """Encodings that Arrow can read as a dictionary (PLAIN and the first two), and those of levels beside them. The DELTA
@@ -57,7 +55,6 @@ class InputFile:
     """
 
     path: InputPath
-    size_bytes: int
     footer_sha256: str
     schema: pa.Schema
     keys: Mapping[str, str | None]
@@ -69,6 +66,10 @@ class InputFile:
     @property
     def shown(self) -> str:
         return self.path.shown
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.size_bytes
 
     @property
     def rows(self) -> int:
@@ -130,7 +131,6 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
                 keys[field.name], schema = None, schema.append(pa.field(field.name, field.type))
     return InputFile(
         path=path,
-        size_bytes=path.size_bytes,
         footer_sha256=sha256,
         schema=schema,
         keys=keys,
@@ -157,7 +157,7 @@ def open_parquet(
         footer = read_footer(path, file)
         try:
             # The footer is read once: far away, each look costs a request.
-            known = pq.ParquetFile(pa.BufferReader(_MAGIC + footer))
+            known = pq.ParquetFile(pa.BufferReader(MAGIC + footer))
             parquet = pq.ParquetFile(
                 file,
                 metadata=known.metadata,
