@@ -1,4 +1,4 @@
-"""What ISO 8601 and RFC 3339 allow as a date and time, and what is refused by name. Pure, without arrays.
+"""Dates and times that ISO 8601 and RFC 3339 allow, and the reasons why others are refused. Pure, without arrays.
 
 One grammar for the texts in columns (`text_times.py`, column-wise) and those in options (`moment.py`). The
 expressions mean the same to Arrow (RE2) and to Python (with `re.ASCII`).

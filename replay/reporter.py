@@ -1,4 +1,4 @@
-"""Who is told what a command finds: the seam between what works and what shows."""
+"""The seam between the code that works and the code that displays."""
 
 from __future__ import annotations
 

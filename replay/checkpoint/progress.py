@@ -1,4 +1,4 @@
-"""What is proven to be in the topic, where no record has to be compared for it. Pure."""
+"""Progress that is proven without comparing records. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an error says of an option that nobody typed, and variables that are no option's."""
+"""Errors that name where an option's value came from, and REPLAY_ variables that belong to no option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on standard output: what becomes of them where somebody reads only the beginning, or nobody can."""
+"""Results on standard output, also if its reader goes away or it cannot be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of all options of all commands: made of their declarations, so that it says what is so."""
+"""The reference of all options of all commands, made of their declarations."""
 
 from __future__ import annotations
 

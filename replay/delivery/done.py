@@ -1,5 +1,5 @@
-"""Replays that are done: whether that still holds of the inputs as they are now, as far as that can be told without a
-broker, and without Parquet where nothing has moved."""
+"""Whether a replay that is done is still done with the inputs as they are now. No broker is asked, and no Parquet is
+read if nothing has moved."""
 
 from __future__ import annotations
 

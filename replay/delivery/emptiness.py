@@ -1,5 +1,5 @@
-"""Is there anything to send? A selection without a row, or a listed symbol without one, is taken for a mistake until
-somebody says that it is none. The one place where that is decided, for all commands."""
+"""Whether there is anything to send. A selection without a row, or a listed symbol without one, counts as a mistake
+unless an option permits it. The one place where that is decided, for all commands."""
 
 from __future__ import annotations
 

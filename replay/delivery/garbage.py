@@ -1,4 +1,4 @@
-"""Python's search for cycles, where there are millions of objects and none of them is in one."""
+"""Python's garbage collection, made rare: there are millions of objects, and no cycles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which state of a lake table a replay that has begun goes on with: the one that its checkpoint knows."""
+"""Which state of a lake table a resume reads: the one that its checkpoint names."""
 
 from __future__ import annotations
 

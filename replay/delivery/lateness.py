@@ -1,4 +1,4 @@
-"""How late rows went out, or how long their acknowledgements took: counted, so that hours of it need no memory."""
+"""How late rows went out, or how long their acknowledgements took, as counts: hours of it need no memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a replay before a broker is asked."""
+"""What a replay knows before it asks a broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a source only once every row is read."""
+"""Facts about a source that only a full read gives."""
 
 from __future__ import annotations
 

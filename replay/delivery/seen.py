@@ -1,5 +1,5 @@
-"""What a replay saw of its inputs, kept beside its checkpoint: so that a later look, which reads no Parquet, can tell
-whether anything is new. A hint and no more: without it, or where it does not tell, the replay itself looks. Light.
+"""What a replay saw of its inputs, kept beside its checkpoint. A later look needs no Parquet to see whether anything is
+new. It is only a hint: without it the replay itself looks. Light.
 """
 
 from __future__ import annotations

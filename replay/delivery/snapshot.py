@@ -1,4 +1,4 @@
-"""What a running replay shows: a view that stands still, and whoever displays it. Nothing is decided from it."""
+"""What a running replay shows: a frozen view, and the protocol of a display. Nothing is decided from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the broker down, or is this ordinary waiting? Does one producer after the other get any further?
+"""Whether the broker is down, or this is ordinary waiting. Does one producer after the other get any further?
 
 Pure: times in, verdict out.
 """

@@ -1,4 +1,4 @@
-"""What no waiting can heal: brokers that speak another protocol, or that advertise addresses which lead nowhere.
+"""Errors that waiting does not cure: brokers that speak another protocol, or advertise addresses that lead nowhere.
 
 librdkafka tells these apart from an outage only in hints that fit both. So nothing is guessed here: each verdict is
 what this machine sees for itself when it connects, once librdkafka has tried in vain.

@@ -1,4 +1,4 @@
-"""Reading records back: what is behind a checkpoint, a replay's progress records, a whole topic."""
+"""Records read back: those behind a checkpoint, a replay's progress records, a whole topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does this librdkafka report lost connections in words that `log_watch.py` and `statistics.py` read?
+"""Whether this librdkafka reports lost connections in the form that `log_watch.py` and `statistics.py` read.
 
 That is tried out on a broker inside this process that goes away, while a replay is still looking at its rows. It takes
 about 0.1 s. The words of a log are no interface: another version may change them, and duplicates would come of it, in

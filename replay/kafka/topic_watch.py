@@ -1,4 +1,4 @@
-"""Is the topic still the one that the replay began with? Asked while it runs; pure but for whom it asks.
+"""Whether the topic is still the one that the replay began with. Asked while it runs; pure but for whom it asks.
 
 A topic that is deleted and created again takes the rest of the rows as if nothing had happened: librdkafka produces by
 name, and a broker takes any sequence number from a producer that it does not know. A topic that is deleted looks like

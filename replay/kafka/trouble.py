@@ -1,4 +1,4 @@
-"""What is said of an outage: once when it is seen, then each minute, and at its end."""
+"""Messages about an outage: when it begins, then each minute, and at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One date's replay: begun, tried again after what time may heal, and the words for a date that failed."""
+"""One date's replay: started, tried again after exits 5 and 6, and the message for a date that failed."""
 
 from __future__ import annotations
 

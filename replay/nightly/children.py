@@ -1,4 +1,4 @@
-"""Replays as processes of their own: one that crashes takes nobody with it, and each ends with its own exit code."""
+"""Replays as child processes: a crash of one harms no other, and each has its own exit code."""
 
 from __future__ import annotations
 

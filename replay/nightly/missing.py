@@ -1,4 +1,4 @@
-"""A date without any file: it fails, it is passed over, or it is waited for."""
+"""A date without a file: fail, skip it, or wait for the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wanted of a date without any file. Light: no file is looked for here."""
+"""What to do about a date without a file. Light: no file is looked for here."""
 
 from __future__ import annotations
 

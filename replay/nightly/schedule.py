@@ -1,4 +1,4 @@
-"""`replay schedule`: a resident process that replays each logical date when its time comes, and what was missed.
+"""`replay schedule`: a resident process that replays each date when its time comes, and makes up for missed ones.
 
 APScheduler says when; `due.py` says which dates; each replay is a process of its own. The state is the checkpoints:
 a kill -9 at any moment loses nothing that the next start does not find.

@@ -1,4 +1,4 @@
-"""Expected rows against found records: what is lost, duplicated, out of order, changed, misplaced, foreign. Pure.
+"""Expected rows compared with found records: lost, duplicated, out of order, changed, misplaced, foreign. Pure.
 
 A `Lane` compares one partition while both sides stream by. Equal stretches are compared as whole lists. Where the
 sides differ, rows without a record and records without a row wait for each other, each for as long as its own

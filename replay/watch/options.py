@@ -1,4 +1,4 @@
-"""What is wanted of a run's watchers. Light: nothing that sends or draws is imported."""
+"""How a run is watched: metrics, summary, report, notification. Light: nothing that sends or draws is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times and prices as the files have them → those of the event, and what is wrong with each row. Column-wise. Pure.
+"""Times and prices of a file converted to those of the event, and what is wrong with each row. Column-wise. Pure.
 
 Accepted as times: timestamps of any unit and zone, integers of a known unit, ISO 8601 date-times as text; a bare date
 is no time of a trade. Accepted as prices: floats, decimals, integers (also with a number of decimal places), and text

@@ -1,4 +1,4 @@
-"""Further columns as the files have them → fields, key and partition of a record, and what is wrong with each row.
+"""Further columns of a file converted to fields, key and partition of a record, and what is wrong with each row.
 
 What is bad in a column is null (0 for a partition), so that no kernel stumbles over it. Column-wise. Pure.
 """

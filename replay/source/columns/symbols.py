@@ -1,4 +1,4 @@
-"""Symbols as the files have them → ids of the symbol table, and what is wrong with each row. Column-wise.
+"""Symbols of a file converted to ids of the symbol table, and what is wrong with each row. Column-wise.
 
 Each distinct text is looked at once: symbols are read as a dictionary, and mostly it is that of the batch before.
 """

@@ -1,4 +1,4 @@
-"""What is known of a file by reading its column of times alone. All times are int64 in units of the event time."""
+"""Facts about a file that its column of times alone gives. All times are int64 in units of the event time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a file has the columns that a condition names, and what was meant where it has not. Pure."""
+"""Whether a file has the columns that a condition names, and the likely name if not. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is that process still there? A process id alone is no answer: ids are used again, and machines are restarted."""
+"""Whether a process is still there. A process id alone is no answer: ids are used again, and machines are restarted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a run at one moment, for other threads to read."""
+"""The state of a run at one moment, for other threads to read."""
 
 from __future__ import annotations
 
