@@ -47,11 +47,7 @@ class Replay(BaseOperator):
         self._stop = Event()
         try:
             return run_replay(replace(self.options, date=self.date), stop=self._stop.is_set).in_topic
-        except (
-            BrokerUnavailable,
-            Locked,
-            Stopped,
-        ):  # exits 5, 6, or asked to stop: time heals them, so Airflow retries
+        except (BrokerUnavailable, Locked, Stopped):  # 5, 6, or stopped: Airflow tries again
             raise
         except ReplayError as error:  # 2, 3, 4, 7: a retry would only fail again
             raise AirflowFailException(str(error)) from error

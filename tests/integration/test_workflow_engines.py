@@ -61,6 +61,7 @@ def test_airflow(nights: NightFolder, airflow: Any) -> None:
     assert airflow["locked"] == airflow["broker away"] == ["success", 2, 5]
     assert airflow["no file"] == ["failed", 1, None]
     assert nights.per_day() == EVERY_DAY
+    assert airflow["stops when killed"]
     retried = {name for name, heard in airflow["errors"].items() if heard == "retry"}
     assert retried == {*RETRIED, "Stopped"}  # Airflow stopped it: a retry goes on from there
 

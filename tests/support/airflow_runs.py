@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ def main(dag_file: str, state_dir: str, out: str) -> None:
     task: Any = dag.task_dict["replay"]
     options = task.options
     seen: dict[str, Any] = {"first": _first_run(dag)}
+    seen["stops when killed"] = _stops_when_killed(task)
     seen["errors"] = {type(error).__name__: _raised(task, error) for error in EVERY_ERROR}
 
     def run(day: str) -> list[Any]:
@@ -61,6 +63,18 @@ def _first_run(dag: Any) -> list[str]:
     restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=True)
     first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     return [each.astimezone(UTC).isoformat() for each in (first.logical_date, first.run_after)]
+
+
+def _stops_when_killed(task: Any) -> bool:
+    """Whether the replay hears of it that Airflow ends the task."""
+
+    def replays(_: Any, stop: Callable[[], bool]) -> Any:
+        before = stop()
+        task.on_kill()
+        return mock.Mock(in_topic=(before, stop()))
+
+    with mock.patch.object(sys.modules[type(task).__module__], "run_replay", replays):
+        return bool(task.execute({}) == (False, True))
 
 
 def _raised(task: Any, error: Exception) -> str:
