@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from replay import counts
+from replay.checkpoint import content, tail
 from replay.checkpoint import file as checkpoint
-from replay.checkpoint import tail
 from replay.checkpoint.content import Checkpoint, JobState, dumps
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.progress import behind
@@ -686,13 +686,13 @@ def positions_told_as_rows(patch: pytest.MonkeyPatch) -> None:
     def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
         return replace(real(progress, rows, pruned_rows), in_topic=progress.position.row)
 
-    for module in (tally, checkpoint):
+    for module in (tally, content):
         patch.setattr(module, "row_counts", row_counts)
 
 
 def reasons_forgotten(patch: pytest.MonkeyPatch) -> None:
     """a resume does not know why rows before it were left out"""
-    for module in (checkpoint, progress_record):
+    for module in (content, progress_record):
         patch.setattr(module, "counts", lambda _: {})
 
 
