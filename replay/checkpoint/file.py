@@ -121,7 +121,7 @@ class CheckpointFile:
                 raise StateConflict(
                     f"a link to what is not there: {place} -> {os.readlink(place)}",
                     where=str(self.path),
-                    todo="mount the disk or mend the link, or name another file with --checkpoint",
+                    todo="mount the disk or repair the link, or name another file with --checkpoint",
                 )
 
     def _check_regular(self) -> None:
@@ -205,7 +205,7 @@ class CheckpointFile:
         return CheckpointUnwritable(
             f"{what}: {_io_reason(error)}",
             where=str(self.path),
-            todo="mend the folder or name another with --checkpoint, then run again: it resumes from the last save",
+            todo="repair the folder or name another with --checkpoint, then run again: it resumes from the last save",
         )
 
 

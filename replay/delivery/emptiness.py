@@ -103,7 +103,7 @@ def _not_there(missing: list[str]) -> NothingSelected:
     return NothingSelected(
         f"no row is selected of {', '.join(missing[:20])}{more}",
         where="--symbols",
-        todo="mend the list; or allow symbols without a row, such as those that did not trade: --allow-empty",
+        todo="correct the list; or allow symbols without a row, such as those that did not trade: --allow-empty",
     )
 
 

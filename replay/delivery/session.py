@@ -242,7 +242,7 @@ class Session:
         raise ProducerFatal(
             self._flight.failure,
             where=self._options.kafka.topic,
-            todo="mend what the broker complains about, then run again: it resumes at the first missing row",
+            todo="correct what the broker complains about, then run again: it resumes at the first missing row",
         )
 
     def _show(self) -> None:

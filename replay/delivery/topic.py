@@ -35,7 +35,9 @@ def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
             todo="check the name, or let replay create it with --create-topic PARTITIONS[:REPLICATION]",
         )
     if kafka.create_topic is not None and kafka.create_topic.partitions != topic.partitions:
-        context.report.warning(f"topic {topic.name} exists with {topic.partitions} partitions; --create-topic is moot")
+        context.report.warning(
+            f"topic {topic.name} exists with {topic.partitions} partitions; --create-topic does nothing"
+        )
     return topic
 
 

@@ -10,7 +10,7 @@ from replay import dates
 from replay.errors import ExitCode, UsageError
 
 RETRIED = frozenset({ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED})
-"""Exit codes that time may mend; any other end would only come again."""
+"""Exit codes that may go away with time; any other end would only come again."""
 
 DOUBLINGS_MAX = 60
 """Waits are doubled this often at most: by then even a millisecond is longer than any limit that can be given."""

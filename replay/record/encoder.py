@@ -112,5 +112,5 @@ def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Cal
         raise InputError(
             f"its partition is {int(encoded.partitions[record])}, and the topic has {partitions} (the first is 0)",
             where=where(encoded.row_of(record)),
-            todo="mend the column of --partitioner, or give the topic more partitions before the replay begins",
+            todo="correct the column of --partitioner, or give the topic more partitions before the replay begins",
         )

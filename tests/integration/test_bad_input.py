@@ -228,7 +228,7 @@ class Bad:
 MAP_SYMBOL = ("column 'symbol'", "--map symbol=COLUMN", "--symbol NAME")
 MAP_PRICE = ("column 'price'", "--map price=COLUMN")
 MAP_TIME = ("column 'event_time'", "--map event_time=COLUMN")
-ROW_1 = ("bad.parquet, row 1 (the first is 0)", "mend or remove the row")
+ROW_1 = ("bad.parquet, row 1 (the first is 0)", "correct or remove the row")
 LEAVE_OUT = ("column 'note'", "bad.parquet", "--fields")
 NOTE = ("--fields", "note")
 WHOLE = ("bad.parquet", "not a whole Parquet file", "write or fetch it again")

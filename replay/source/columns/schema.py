@@ -167,7 +167,7 @@ def _constant_symbol(file: InputFile, columns: Columns) -> str | None:
         raise InputError(
             f"no symbol in its name or metadata by {' or '.join(columns.symbol_from)}",
             where=file.shown,
-            todo="mend --symbol-from, leave the file out, or give all rows one symbol with --symbol NAME",
+            todo="correct --symbol-from, leave the file out, or give all rows one symbol with --symbol NAME",
         )
     return symbol
 

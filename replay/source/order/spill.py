@@ -111,7 +111,7 @@ class SpillFiles:
             yield
         except OSError as error:
             raise InputError(
-                f"rows cannot be put aside on disk: {error.strerror}",
+                f"rows cannot be written to disk for sorting: {error.strerror}",
                 where=str(self._folder or tempfile.tempdir or "the folder for temporary files"),
                 todo="make room there, or name another folder with TMPDIR; one file alone needs none with a larger "
                 "--sort-memory",

@@ -95,9 +95,9 @@ class Quarantine:
     def _unwritable(self, error: Exception) -> CheckpointUnwritable:
         reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
         return CheckpointUnwritable(
-            f"bad rows cannot be put aside: {reason}",
+            f"bad rows cannot be written to the quarantine file: {reason}",
             where=str(self._path),
-            todo="mend the folder, or leave bad rows out with --on-bad-row skip",
+            todo="repair the folder, or leave bad rows out with --on-bad-row skip",
         )
 
 

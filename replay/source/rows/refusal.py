@@ -8,7 +8,7 @@ from replay.errors import InputError
 from replay.model import Fate
 from replay.source.files.parquet_file import InputFile
 
-_BAD = "mend or remove the row and write the file again, or leave such rows out with --on-bad-row skip or quarantine"
+_BAD = "correct or remove the row and write the file again, or leave such rows out with --on-bad-row skip or quarantine"
 
 _UNSORTED = (
     "sort the file by event time, let replay do it with --unsorted sort, or keep its row order with --order as-is"

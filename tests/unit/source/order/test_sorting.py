@@ -242,7 +242,9 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.exit_code is ExitCode.INPUT
-    assert str(caught.value).startswith(f"{tmp_path}: rows cannot be put aside on disk: File too large\n  -> ")
+    assert str(caught.value).startswith(
+        f"{tmp_path}: rows cannot be written to disk for sorting: File too large\n  -> "
+    )
     assert "--sort-memory" in str(caught.value)
 
 

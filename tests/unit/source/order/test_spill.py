@@ -58,6 +58,6 @@ def test_rows_that_the_disk_does_not_give_back_are_one_clear_error(tmp_path, mon
     with SpillFiles(tmp_path) as spill:
         piece = spill.put(rows(0))
         monkeypatch.setattr(os, "preadv", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
-        with pytest.raises(InputError, match="put aside on disk: Input/output error") as caught:
+        with pytest.raises(InputError, match="written to disk for sorting: Input/output error") as caught:
             spill.take(piece)
     assert caught.value.where == str(tmp_path)

@@ -184,6 +184,6 @@ def test_no_room_for_what_is_spilled_is_one_clear_error(tmp_path, monkeypatch):
     """Broken: a traceback, or an error that does not say which disk and what helps."""
     trades_in_many_files(tmp_path / "in")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(InputError, match="put aside on disk: No such file") as caught:
+    with pytest.raises(InputError, match="written to disk for sorting: No such file") as caught:
         read(source_of(tmp_path / "in"))
     assert "TMPDIR" in caught.value.todo

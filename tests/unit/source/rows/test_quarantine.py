@@ -91,12 +91,12 @@ def test_until_it_is_whole_there_is_none(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_place_that_takes_no_file_is_said(tmp_path: Path) -> None:
     write(tmp_path / "in" / "a.parquet", [""], [1.0], [T0_US])
-    with pytest.raises(CheckpointUnwritable, match="put aside"):
+    with pytest.raises(CheckpointUnwritable, match="quarantine file"):
         put_aside(tmp_path / "in", tmp_path / "missing" / "job.json")
 
 
 def test_too_little_memory_is_no_fault_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken: whoever runs out of memory is told to mend a sound folder, or rows are put aside a second time."""
+    """Broken: whoever runs out of memory is asked to repair a sound folder, or rows are written twice."""
 
     def fails(*_: object) -> None:
         raise pa.ArrowMemoryError("malloc of size 77632 failed")
