@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from replay.cli import help as helps
 from replay.cli.commands import COMMANDS, GROUPS, Command, command
+from replay.cli.help_text import text_of
 from replay.cli.options.declare import Declared
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -46,7 +47,7 @@ class Commands(TyperGroup):
             ],
             examples=START if self.name not in GROUPS else (),
         )
-        formatter.write(helps.text_of(shown, formatter.width))
+        formatter.write(text_of(shown, formatter.width))
 
 
 class _Command(TyperCommand):
@@ -54,7 +55,7 @@ class _Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         shown = helps.of_command(self.described, ctx.command_path, everything=bool(ctx.meta.get(EVERYTHING)))
-        formatter.write(helps.text_of(shown, formatter.width))
+        formatter.write(text_of(shown, formatter.width))
 
 
 class _Made(MutableMapping[str, Any]):

@@ -8,7 +8,7 @@ from replay.checkpoint.describe import describe
 from replay.checkpoint.file import existing
 from replay.cli import parse, resolve
 from replay.cli.call import Call, stop_on_signals
-from replay.cli.options.looking import CheckpointFile, Forgetting, Rebuilding
+from replay.cli.options.looking import CheckpointPath, Forgetting, Rebuilding
 from replay.cli.options.naming import Naming
 from replay.cli.options.sending import Sending
 from replay.cli.options.source import Input
@@ -19,11 +19,11 @@ from replay.errors import BEGIN_ANEW
 
 
 def show(call: Call) -> None:
-    call.results.pairs(describe(existing(call.of(CheckpointFile).path)))
+    call.results.pairs(describe(existing(call.of(CheckpointPath).path)))
 
 
 def reset(call: Call) -> None:
-    path = call.of(CheckpointFile).path
+    path = call.of(CheckpointPath).path
     if not call.of(Forgetting).yes:
         typer.confirm(f"Forget {path}? The next run sends all rows again, and the topic keeps the old ones", abort=True)
     rebuilding.reset(path)

@@ -140,13 +140,13 @@ COMMANDS = (
         "checkpoint show",
         "Show what a checkpoint says.",
         ("replay checkpoint show trades.json",),
-        (looking.CheckpointFile,),
+        (looking.CheckpointPath,),
     ),
     Command(
         "checkpoint reset",
         "Forget a checkpoint.\nThe next run sends every row, also those that are in the topic.",
         ("replay checkpoint reset trades.json --yes",),
-        (looking.CheckpointFile, looking.Forgetting),
+        (looking.CheckpointPath, looking.Forgetting),
     ),
     Command(
         "checkpoint rebuild",

@@ -1,16 +1,12 @@
 """The help of a command: options in panels by what a user asks. In colours on a terminal, plain elsewhere.
 
-`--help` shows the options of every day, `--help-all` shows all of them. Light: rich is imported only for a terminal.
+`--help` shows the options of every day, `--help-all` shows all of them.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from replay.cli.options.declare import Declared, Panel
@@ -28,8 +24,6 @@ IN_JOB_FILE = (
     "An option that may be repeated takes one value a line in its variable, and a list in the file.",
 )
 NO_JOB_FILE = ("", "", "Where an option may be repeated, a variable holds one value a line.")
-NAMES_WIDTH = 26
-"""Columns of the names of options, where they fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +87,6 @@ def option_row(option: Declared) -> Row:
 
 def variables_note(command: Command) -> str:
     return VARIABLES.format(*(IN_JOB_FILE if command.reads_job_file else NO_JOB_FILE))
-
-
-def is_drawn() -> bool:
-    """Whether colours and boxes can be shown."""
-    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def text_of(shown: Help, width: int) -> str:
-    """In colours where they can be shown. `width`: columns of a plain one."""
-    if not is_drawn():
-        return _plain(shown, width)
-    return str(import_module("replay.cli.help_drawn").drawn(shown))  # it imports rich, which a pipe does without
-
-
-def _plain(shown: Help, width: int) -> str:
-    lines = [f"Usage: {shown.usage}", ""]
-    for line in shown.text.splitlines():
-        lines += wrap(line, width, initial_indent="  ", subsequent_indent="  ")
-    for title, rows in shown.sections:
-        lines += ["", f"{title}:"]
-        names = [f"  {row.names} {row.metavar}".rstrip() for row in rows]
-        column = min(max(map(len, names)) + 2, NAMES_WIDTH)
-        for name, row in zip(names, rows, strict=True):
-            text = wrap(_text(row), width - column)
-            head = name.ljust(column) + text.pop(0) if len(name) + 2 <= column else name
-            lines += [head, *(" " * column + each for each in text)]
-    lines += ["", *wrap(shown.note, width)] if shown.note else []
-    lines += ["", *examples(shown)] if shown.examples else []
-    return "\n".join(lines) + "\n"
-
-
-def _text(row: Row) -> str:
-    return f"{row.text} [{row.more}]" if row.more else row.text
 
 
 def examples(shown: Help) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from replay.cli.call import Call
-from replay.cli.help import text_of
+from replay.cli.help_text import text_of
 from replay.cli.options.looking import Listing
 from replay.cli.reference import listed, markdown
 

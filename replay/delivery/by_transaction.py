@@ -10,7 +10,7 @@ from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
 from replay.delivery.guarantee import ACK_WAIT_S, Wait
 from replay.delivery.progress_record import ProgressRecord, dumps, fingerprint
-from replay.delivery.transaction_states import Transactions, TransactionState
+from replay.delivery.transaction_states import TransactionState, TransactionSteps
 from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.model import Fenced, Position, Progress, Resync
 
@@ -29,7 +29,12 @@ class ByTransaction:
     unconfirmed_rows = 0  # what was not committed is taken back
 
     def __init__(
-        self, ready: Ready, sink: TransactionalSink, flight: Flight, transactions: Transactions, place: ProgressPlace
+        self,
+        ready: Ready,
+        sink: TransactionalSink,
+        flight: Flight,
+        transactions: TransactionSteps,
+        place: ProgressPlace,
     ) -> None:
         self._ready, self._sink, self._flight, self._place = ready, sink, flight, place
         self._transactions, self._bounds = transactions, ready.options.transactions

@@ -38,7 +38,7 @@ ALLOWED: Mapping[TransactionState, frozenset[TransactionState]] = {
 }
 
 
-class Transactions:
+class TransactionSteps:
     """Where the instance stands. A step that the table does not allow is a bug: it raises `AssertionError`."""
 
     def __init__(self) -> None:

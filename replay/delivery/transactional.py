@@ -23,7 +23,7 @@ from replay.delivery.options import WhenChanged
 from replay.delivery.progress_record import ProgressRecord, decide, loads
 from replay.delivery.session import Session
 from replay.delivery.snapshot import STARTING_OVER
-from replay.delivery.transaction_states import Transactions
+from replay.delivery.transaction_states import TransactionSteps
 from replay.errors import Locked, ProducerFatal, UsageError
 from replay.kafka.options import TopicSpec
 from replay.kafka.outage import Standstill
@@ -44,7 +44,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     progress_topic = _find_progress_topic(ready)
     me = f"{this_instance()}:{uuid.uuid4().hex[:8]}"
     known = {me}  # instances that are no news: this one, and the one before it
-    transactions = Transactions()
+    transactions = TransactionSteps()
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     tries = 0
     while True:
@@ -85,7 +85,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
 
 
 def _begin(
-    ready: Ready, saved: Checkpoint | None, record: ProgressRecord | None, topic: Topic, transactions: Transactions
+    ready: Ready, saved: Checkpoint | None, record: ProgressRecord | None, topic: Topic, transactions: TransactionSteps
 ) -> tuple[Position, tuple[int, ...]]:
     """The next row, and where the replay began in each partition: as Kafka says, unless it is to start over on purpose,
     which counts until that is claimed."""

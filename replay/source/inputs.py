@@ -28,7 +28,9 @@ class Inputs:
 def open_inputs(options: SourceOptions) -> Inputs:
     """Raises `InputError` for an input that is not there or is no whole Parquet file."""
     others = OtherEndings()
-    paths = find(options.inputs, others, tables.Asked(options.table_version, options.snapshot, options.known_tables))
+    paths = find(
+        options.inputs, others, tables.AskedState(options.table_version, options.snapshot, options.known_tables)
+    )
     states = {path.table for path in paths if path.table is not None}
     tables.check_asked(options.table_version, options.snapshot, {state.format for state in states})
     tables.check_one_state(states)

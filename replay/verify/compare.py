@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from operator import eq
 
 from replay.verify.kinds import NONE, Example, KindCounts
-from replay.verify.pending import Identity, Pending, Stretch, Waiting
+from replay.verify.pending import Identity, Pending, Stretch, WaitingRecords
 from replay.verify.spill import Spill
 
 Guide = Callable[[int, int, Sequence[Identity]], bool]
@@ -44,9 +44,9 @@ class _Order:
     def __init__(self, partition: int, window: int, counts: KindCounts) -> None:
         self._partition, self._window, self._counts = partition, window, counts
         self._tails: dict[bytes | None, list[int]] = {}
-        self._log: deque[Waiting | tuple[bytes | None, int, int]] = deque()
+        self._log: deque[WaitingRecords | tuple[bytes | None, int, int]] = deque()
 
-    def waits(self, record: Waiting) -> None:
+    def waits(self, record: WaitingRecords) -> None:
         self._log.append(record)
 
     def found(self, key: bytes | None, row: int, offset: int) -> None:

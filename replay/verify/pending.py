@@ -37,7 +37,7 @@ class Stretch:
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class WaitingRecords:
     """A row or record that waits for the other. `row`: of a record, once it is known; NONE when there is none."""
 
     identity: Identity
@@ -52,8 +52,8 @@ class Pending:
 
     def __init__(self, window: int, give_up: Callable[[Identity, int], None]) -> None:
         self._window, self._give_up = window, give_up
-        self._by_identity: dict[Identity, list[Waiting]] = {}
-        self._ages: deque[Waiting] = deque()
+        self._by_identity: dict[Identity, list[WaitingRecords]] = {}
+        self._ages: deque[WaitingRecords] = deque()
         self._now = 0
 
     def __bool__(self) -> bool:
@@ -62,13 +62,13 @@ class Pending:
     def __contains__(self, identity: Identity) -> bool:
         return identity in self._by_identity
 
-    def add(self, identity: Identity, place: int) -> Waiting:
-        waiting = Waiting(identity, place, self._now)
+    def add(self, identity: Identity, place: int) -> WaitingRecords:
+        waiting = WaitingRecords(identity, place, self._now)
         self._by_identity.setdefault(identity, []).append(waiting)
         self._ages.append(waiting)
         return waiting
 
-    def take(self, identity: Identity) -> Waiting:
+    def take(self, identity: Identity) -> WaitingRecords:
         same = self._by_identity[identity]
         taken = same.pop(0)
         taken.waits = False
@@ -95,7 +95,7 @@ class Pending:
     def newest(self, number: int) -> list[Identity]:
         return [each.identity for each, _ in zip(reversed(self._ages), range(number), strict=False) if each.waits]
 
-    def _drop(self, waiting: Waiting) -> None:
+    def _drop(self, waiting: WaitingRecords) -> None:
         if waiting.waits:
             self.take(waiting.identity)  # the oldest of its content, which is this one
             self._give_up(waiting.identity, waiting.place)

@@ -25,7 +25,7 @@ from replay.watch.metrics import export as metrics
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.report import page
 from replay.watch.report.collect import collect
-from replay.watch.run import Outcome, RunInfo, ending
+from replay.watch.run import RunInfo, RunOutcome, ending
 
 
 class Shown(Display, Protocol):
@@ -102,7 +102,7 @@ def watching(
     started_s = clock.now()
     watched: Watched | None = None
 
-    def report(outcome: Outcome) -> None:
+    def report(outcome: RunOutcome) -> None:
         verdict = watched.verdict if watched is not None else None
         _report(options, history, summary.summary(info, outcome, to.last, verdict, started_s, clock.now()), to)
 

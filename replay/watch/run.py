@@ -37,7 +37,7 @@ DAY_OFF = "run on a day off"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How a run ended; the reason is one sentence."""
 
     exit_code: int
@@ -56,20 +56,20 @@ def utf8(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def outcome_of(error: BaseException | None) -> Outcome:
+def outcome_of(error: BaseException | None) -> RunOutcome:
     """The outcome of a run that this error ended; None: it came to its end."""
     code = exit_code(error)
     if error is None:
-        return Outcome(code, "done")
+        return RunOutcome(code, "done")
     if isinstance(error, ReplayError):
-        return Outcome(code, printable(f"{error.where}: {error.what}" if error.where else error.what))
+        return RunOutcome(code, printable(f"{error.where}: {error.what}" if error.where else error.what))
     if isinstance(error, KeyboardInterrupt):
-        return Outcome(code, "stopped by SIGINT")
-    return Outcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
+        return RunOutcome(code, "stopped by SIGINT")
+    return RunOutcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
 
 
 @contextmanager
-def ending(close: Callable[[Outcome], None]) -> Iterator[None]:
+def ending(close: Callable[[RunOutcome], None]) -> Iterator[None]:
     """Calls `close` with the outcome of what happens inside. An error goes on to the caller."""
     outcome = outcome_of(None)
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from replay import __version__
 from replay.atomic_file import replace_file
 from replay.watch.figures import figures
-from replay.watch.run import Outcome, RunInfo, utf8
+from replay.watch.run import RunInfo, RunOutcome, utf8
 
 if TYPE_CHECKING:
     from replay.delivery.snapshot import Snapshot
@@ -26,7 +26,7 @@ STANDARD_OUTPUT = "-"
 
 def summary(
     info: RunInfo,
-    outcome: Outcome,
+    outcome: RunOutcome,
     last: Snapshot | None,
     verdict: Mapping[str, Any] | None,
     started_s: float,

@@ -15,7 +15,7 @@ from replay.errors import STOPPED, ExitCode, Stopped
 from replay.model import SystemClock
 from replay.nightly.children import Children
 from replay.signals import ASKING_TO_STOP, Stop
-from replay.watch.run import Outcome
+from replay.watch.run import RunOutcome
 
 WAITS = ["run", "{date}.parquet", "--topic", "t", "--bootstrap-servers", "127.0.0.1:1", "--date", "2026-11-22",
          "--missing", "wait", "--missing-every", "1h"]  # fmt: skip
@@ -57,7 +57,7 @@ def test_a_later_signal_is_another_request() -> None:
 def test_every_signal_that_asks_for_a_stop_has_its_exit_code() -> None:
     """Broken: a night whose terminal went is told as failed, or as a bug."""
     assert {ExitCode(128 + number) for number in ASKING_TO_STOP} == STOPPED
-    assert {Outcome(code, "").word for code in STOPPED} == {"stopped"}
+    assert {RunOutcome(code, "").word for code in STOPPED} == {"stopped"}
 
 
 @pytest.mark.parametrize("number", ASKING_TO_STOP)

@@ -7,7 +7,7 @@ from replay.source.options import SymbolCase
 
 
 @dataclass(frozen=True)
-class Layout:
+class InputLayout:
     """The columns of the input."""
 
     preset: str | None = option(

@@ -145,7 +145,7 @@ class Sampling(Harmless):
 
 
 @dataclass(frozen=True)
-class CheckpointFile(Harmless):
+class CheckpointPath(Harmless):
     """The checkpoint to look at."""
 
     path: Path = option(REQUIRED, "The checkpoint.", Panel.OWN, name="FILE", metavar="FILE")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from replay.cli.options.layout import Layout
+from replay.cli.options.layout import InputLayout
 from replay.cli.options.records import Recording
 from replay.cli.options.selecting import Selecting
 
 
 @dataclass(frozen=True)
-class Input(Recording, Layout, Selecting):
+class Input(Recording, InputLayout, Selecting):
     """Which rows, from which columns, as which records."""

@@ -21,7 +21,7 @@ from replay.source.tables import states as tables
 def find(
     inputs: Sequence[str],
     others: OtherEndings | None = None,
-    asked: tables.Asked = tables.Asked(),  # noqa: B008 - frozen
+    asked: tables.AskedState = tables.AskedState(),  # noqa: B008 - frozen
 ) -> list[InputPath]:
     """The files that files, folders, patterns and URIs name, in natural order, each once however it is named; of a
     table's folder those of one state of it.
@@ -44,7 +44,7 @@ class _Search:
     """`others` takes note of files that are not taken because of their endings. URIs of one bucket share a store, and
     each local folder is looked at once for the marks of a table."""
 
-    asked: tables.Asked
+    asked: tables.AskedState
     others: OtherEndings
     stores: dict[tuple[object, ...], remote.Store] = field(default_factory=dict)
     noticed: marks.Noticed = field(default_factory=marks.Noticed)

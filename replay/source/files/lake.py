@@ -12,7 +12,7 @@ from replay.source.files.address import SCHEMES, Address, refusal, without_secre
 from replay.source.tables import delta, iceberg, marks
 from replay.source.tables import states as tables
 from replay.source.tables.marks import DELTA, HUDI, ICEBERG, Table
-from replay.source.tables.states import Asked, Content
+from replay.source.tables.states import AskedState, Content
 
 
 def metadata_file(path: str) -> str | None:
@@ -22,7 +22,7 @@ def metadata_file(path: str) -> str | None:
     return root if inner == marks.METADATA and marks.is_metadata_file(name) else None
 
 
-def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
+def local(table: Table, asked: AskedState, metadata: str | None = None) -> Content:
     """The files of a table in a local folder. `metadata` is Iceberg's metadata file, where the user named one."""
 
     def failed(error: Exception) -> ReplayError:
@@ -40,7 +40,7 @@ def local(table: Table, asked: Asked, metadata: str | None = None) -> Content:
     return iceberg.content(table.root, metadata, None, asked, failed)
 
 
-def far(place: Address, format: str, store: remote.Store, asked: Asked, metadata: str | None = None) -> Content:
+def far(place: Address, format: str, store: remote.Store, asked: AskedState, metadata: str | None = None) -> Content:
     """The files of a table in a store. `metadata` is a path in that store."""
     table = Table(format, place.shown)
 

@@ -148,7 +148,7 @@ def _evaluate(node: Node, batch: pa.RecordBatch) -> Value:  # noqa: PLR0911
             return value
         case nodes.Arithmetic(op, left, right):
             return _ARITHMETIC[op](_float(left, batch), _float(right, batch))
-        case nodes.Call(function, argument):
+        case nodes.FunctionCall(function, argument):
             found = _evaluate(argument, batch)
             if not isinstance(found, pa.Array):
                 raise _Unfit(f"{text_of(argument)} is never null", f"name a column: {function}(size)")

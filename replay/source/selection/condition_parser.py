@@ -207,10 +207,10 @@ class _Builder(Transformer[Token, Node]):
         return node
 
     def is_null(self, value: Node) -> Node:
-        return nodes.Call("is_null", value)
+        return nodes.FunctionCall("is_null", value)
 
     def is_valid(self, value: Node, _not: Token) -> Node:
-        return nodes.Call("is_valid", value)
+        return nodes.FunctionCall("is_valid", value)
 
     def sum(self, first: Node, *rest: Node) -> Node:
         pairs = zip(rest[::2], rest[1::2], strict=True)
@@ -233,7 +233,7 @@ class _Builder(Transformer[Token, Node]):
             like = difflib.get_close_matches(function, FUNCTIONS, n=1)
             todo = f"write {like[0]}(...)" if like else f"the functions are {' and '.join(FUNCTIONS)}"
             raise _Problem(f"there is no function {str(name)!r}", _place(name), todo)
-        return nodes.Call(function, argument)
+        return nodes.FunctionCall(function, argument)
 
     def column(self, *names: Token) -> Node:
         path = tuple(name[1:-1].replace('""', '"') if name.type == "QUOTED" else str(name) for name in names)

@@ -49,7 +49,7 @@ class In:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """`is_null(x)` or `is_valid(x)`."""
 
     function: str
@@ -69,7 +69,7 @@ class Both:
     parts: tuple[Node, ...]
 
 
-Node = Column | Literal | Arithmetic | Chain | In | Call | Not | Both
+Node = Column | Literal | Arithmetic | Chain | In | FunctionCall | Not | Both
 
 
 def paths_of(node: Any) -> Iterator[tuple[str, ...]]:
@@ -101,7 +101,7 @@ def _rendered(node: Node) -> tuple[str, int]:  # noqa: PLR0911
             return ".".join(map(_name, path)), _ATOM
         case Literal(value):
             return _literal(value), _ATOM
-        case Call(function, argument):
+        case FunctionCall(function, argument):
             return f"{function}({text_of(argument)})", _ATOM
         case Arithmetic(op, left, right):
             binding = _BINDING[op]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from replay.errors import ReplayError, not_memory
 from replay.source.tables import states as tables
 from replay.source.tables.marks import DELTA
-from replay.source.tables.states import Asked, Content, DataFile, TableState
+from replay.source.tables.states import AskedState, Content, DataFile, TableState
 
 _HONOURED = frozenset(
     {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening", "typeWidening-preview", "variantType",
@@ -24,7 +24,7 @@ _HONOURED = frozenset(
 
 
 def content(
-    root: str, options: Mapping[str, str], asked: Asked, refusal: Callable[[Exception], ReplayError]
+    root: str, options: Mapping[str, str], asked: AskedState, refusal: Callable[[Exception], ReplayError]
 ) -> Content:
     """The newest version's files, or those of the version asked for. `root` is a path or URI; `refusal` makes an error
     of the service's into one of ours."""

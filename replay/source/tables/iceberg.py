@@ -14,7 +14,7 @@ from replay.errors import InputError, ReplayError, not_memory
 from replay.source.tables import marks
 from replay.source.tables import states as tables
 from replay.source.tables.marks import ICEBERG
-from replay.source.tables.states import Asked, Content, DataFile, TableState
+from replay.source.tables.states import AskedState, Content, DataFile, TableState
 
 _VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
 
@@ -40,7 +40,7 @@ def newest(names: Sequence[str], root: str) -> str:
 
 
 def content(
-    root: str, metadata: str, filesystem: Any, asked: Asked, refusal: Callable[[Exception], ReplayError]
+    root: str, metadata: str, filesystem: Any, asked: AskedState, refusal: Callable[[Exception], ReplayError]
 ) -> Content:
     """The current snapshot's files, or those of the snapshot asked for, with the schema of that snapshot: so a resume
     finds the same columns, whatever became of the table since. `metadata` is the path or URI of the metadata
@@ -67,7 +67,7 @@ def content(
         raise refusal(not_memory(error)) from None
 
 
-def _content(root: str, table: Any, asked: Asked) -> Content:
+def _content(root: str, table: Any, asked: AskedState) -> Content:
     table_id, current = str(table.metadata.table_uuid), table.current_snapshot()
     number = asked.snapshot if asked.snapshot is not None else asked.of(table_id)
     newest_id = current.snapshot_id if current is not None else 0

@@ -11,7 +11,7 @@ from replay.source.tables.marks import DELTA, ICEBERG
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedState:
     """Which state of a table: a Delta version, an Iceberg snapshot, or by a table's id the one that is `known` from a
     checkpoint; else the newest."""
 

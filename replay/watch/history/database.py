@@ -40,7 +40,7 @@ class HistoryUnreadable(StateConflict):
     """The history cannot be read. No replay depends on it."""
 
 
-class Damaged(Exception):
+class HistoryDamaged(Exception):
     """The file is not a whole database."""
 
 
@@ -54,7 +54,7 @@ class History:
     def in_folder(cls, state_dir: Path) -> History:
         return cls(state_dir / "history.sqlite")
 
-    # -- writing: raises `sqlite3.Error`, `OSError`, or `Damaged` ---------------------------------------------
+    # -- writing: raises `sqlite3.Error`, `OSError`, or `HistoryDamaged` ---------------------------------------------
 
     def write(
         self,
@@ -95,7 +95,7 @@ class History:
         try:
             with self._changing() as database:
                 return bool(database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-        except Damaged:
+        except HistoryDamaged:
             return True
 
     @contextmanager
@@ -161,7 +161,7 @@ class History:
                 if database.execute("PRAGMA user_version").fetchone()[0] < since:
                     return []  # nothing was written yet, or by an older version of replay
                 return [make(row) for row in database.execute(question, given)]
-        except (sqlite3.Error, OSError, Damaged, ValueError, TypeError) as error:
+        except (sqlite3.Error, OSError, HistoryDamaged, ValueError, TypeError) as error:
             raise HistoryUnreadable(
                 f"the history cannot be read: {error}",
                 where=str(self.path),
@@ -171,12 +171,12 @@ class History:
 
 @contextmanager
 def _if_damaged() -> Iterator[None]:
-    """Raises `Damaged` for SQLite's errors that say so."""
+    """Raises `HistoryDamaged` for SQLite's errors that say so."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-            raise Damaged(str(error)) from None
+            raise HistoryDamaged(str(error)) from None
         raise
 
 

@@ -15,13 +15,13 @@ from replay.errors import STOPPED, ExitCode
 from replay.model import Clock, SystemClock
 from replay.watch.beside import Beside
 from replay.watch.figures import figures, quantiles
-from replay.watch.history.database import Damaged, History
+from replay.watch.history.database import History, HistoryDamaged
 from replay.watch.history.details import details, shortened_verdict
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.sampler import Sampler
 from replay.watch.relay import Relay
-from replay.watch.run import Outcome, RunInfo, ending
+from replay.watch.run import RunInfo, RunOutcome, ending
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -50,7 +50,7 @@ def recording(
             writer = Beside("history", WRITE_S, recorder.write)
             writer.start(BEGIN_WAIT_S)
 
-    def close(outcome: Outcome) -> None:
+    def close(outcome: RunOutcome) -> None:
         recorder.close(outcome)
         if outcome.exit_code not in _REFUSED:
             begin()
@@ -114,7 +114,7 @@ class Recorder(Relay):
         """The topic was read back and compared: `Verdict.as_json()`."""
         self._verdict = shortened_verdict(verdict)
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: RunOutcome) -> None:
         """The last figures, and how the run ended."""
         self._finish(OUTAGE)
         self._finish(RESUME)
@@ -160,7 +160,7 @@ class Recorder(Relay):
             self._samples, self._closed = [], []
         try:
             self._write(run, samples, spans, details(shown, self._info, self._verdict))
-        except (sqlite3.Error, Damaged, OSError) as error:
+        except (sqlite3.Error, HistoryDamaged, OSError) as error:
             with self._lock:
                 self._samples, self._closed = samples + self._samples, closed + self._closed
             if not self._is_warned:
@@ -171,7 +171,7 @@ class Recorder(Relay):
     def _write(self, run: RunRecord, samples: list[SampleRecord], spans: list[SpanRecord], found: Details) -> None:
         try:
             self._history.write(run, samples, spans, found)
-        except Damaged as error:
+        except HistoryDamaged as error:
             aside = self._history.move_aside()
             if aside is not None:
                 self._to.warning(f"the history was damaged ({error}): it is begun anew, the old one is {aside}")

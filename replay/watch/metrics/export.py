@@ -14,7 +14,7 @@ from replay.errors import UsageError, install_extra
 from replay.model import Clock, SystemClock
 from replay.watch.beside import Beside
 from replay.watch.metrics.reading import Metrics
-from replay.watch.run import Outcome, RunInfo, ending
+from replay.watch.run import RunInfo, RunOutcome, ending
 
 TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
 PUSH_S = 15.0
@@ -84,7 +84,7 @@ def exporting(
     outputs = _outputs(options, exporter, to)
     stop_serving = _served(options, exporter, to)
 
-    def close(outcome: Outcome) -> None:
+    def close(outcome: RunOutcome) -> None:
         metrics.close(outcome)
         for name, output in outputs.items():
             if not output.finish(END_WAIT_S):

@@ -8,7 +8,7 @@ from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ExitCode
 from replay.model import Clock
 from replay.watch.relay import Relay
-from replay.watch.run import Outcome
+from replay.watch.run import RunOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Metrics(Relay):
             self._done_rows, self._moved_s = snapshot.done_rows, self._clock.monotonic()
         self.reading = replace(self.reading, shown=snapshot)
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: RunOutcome) -> None:
         """How the run ended."""
         code = outcome.exit_code
         success_s = self.now_s() if code == ExitCode.DONE else self.reading.success_s

@@ -10,11 +10,10 @@ from confluent_kafka import KafkaError
 
 from replay.checkpoint.content import JobPrint, JobState
 from replay.delivery.by_transaction import ByTransaction, ProgressPlace
-from replay.delivery.options import Pace
-from replay.delivery.options import Transactions as TransactionOptions
+from replay.delivery.options import Pace, Transactions
 from replay.delivery.progress_record import loads
 from replay.delivery.session import Session
-from replay.delivery.transaction_states import Transactions, TransactionState
+from replay.delivery.transaction_states import TransactionState, TransactionSteps
 from replay.errors import ProducerFatal, Stopped
 from replay.model import Fenced, Resync
 from tests.unit.fakes import Bench, Error, FakeSink, run_options, trades
@@ -55,10 +54,10 @@ class TransactionBench(Bench):
     job, first_offsets = JOB, (0, 0)
 
     def __init__(self, rows: int, pace: Pace | None = None, rows_max: int = 100, **more: Any) -> None:
-        bounds = TransactionOptions("nightly", "replay-progress", rows_max, 1_000.0)
+        bounds = Transactions("nightly", "replay-progress", rows_max, 1_000.0)
         super().__init__(trades(rows), replace(run_options(pace), transactions=bounds), **more)
         self.sink: FakeTransactionalSink = FakeTransactionalSink(self.clock, [[], []])
-        self.transactions = Transactions()
+        self.transactions = TransactionSteps()
 
     def run(self) -> TransactionBench:
         sink: Any = self.sink

@@ -6,22 +6,22 @@ import itertools
 
 import pytest
 
-from replay.delivery.transaction_states import ALLOWED, Transactions
+from replay.delivery.transaction_states import ALLOWED, TransactionSteps
 from replay.delivery.transaction_states import TransactionState as S
 
 STEPS = [pair for pair in itertools.product(S, S) if pair[1] in ALLOWED[pair[0]]]
 
 
-def at(state: S) -> Transactions:
-    transactions = Transactions()
+def at(state: S) -> TransactionSteps:
+    transactions = TransactionSteps()
     transactions.state = state
     return transactions
 
 
 def test_a_new_instance_has_claimed_nothing():
     """Broken: the record of the instance before it is taken for another one's that took over, and the job is locked."""
-    assert Transactions().state is S.NEW
-    assert not Transactions().has_claimed
+    assert TransactionSteps().state is S.NEW
+    assert not TransactionSteps().has_claimed
 
 
 @pytest.mark.parametrize(("state", "after"), STEPS, ids=lambda state: state.name)
@@ -71,6 +71,6 @@ def test_a_lost_producer_leaves_the_claim(state, fenced, after):
 @pytest.mark.parametrize("fenced", [True, False])
 def test_who_never_claimed_is_new_after_its_producer_was_lost_too(fenced):
     """Broken: a first start that finds another instance's record is refused, and --restart is forgotten."""
-    transactions = Transactions()
+    transactions = TransactionSteps()
     transactions.lost(fenced=fenced)
     assert transactions.state is S.NEW

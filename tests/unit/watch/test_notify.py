@@ -14,12 +14,12 @@ from replay.errors import UsageError
 from replay.watch import notify as module
 from replay.watch.notify import Notify, parse_notify, send, sentence
 from replay.watch.options import NotifyOn
-from replay.watch.run import Outcome
+from replay.watch.run import RunOutcome
 from tests.support.http_server import RememberingServer
 from tests.unit.fakes import Told
 from tests.unit.watch.test_summary import document
 
-FAILED = Outcome(5, "a:9092: no acknowledgement for 300 s")
+FAILED = RunOutcome(5, "a:9092: no acknowledgement for 300 s")
 
 
 def address_of(server: RememberingServer) -> str:
@@ -27,7 +27,7 @@ def address_of(server: RememberingServer) -> str:
     return f"http://{server.address}/hook/s3cret?key=s3cret"
 
 
-def told_of(notify: Notify, outcome: Outcome = FAILED) -> list[str]:
+def told_of(notify: Notify, outcome: RunOutcome = FAILED) -> list[str]:
     told = Told()
     send(notify, document(outcome), told)
     return told.warnings
@@ -58,7 +58,7 @@ def test_the_right_ends_are_told(on, told):
     """Broken: a failed night is not told, or every good one is."""
     with RememberingServer() as hook:
         for code in (0, 5, 143):
-            assert told_of(parse_notify(address_of(hook), on), Outcome(code, "")) == []
+            assert told_of(parse_notify(address_of(hook), on), RunOutcome(code, "")) == []
     assert [json.loads(each.body)["exit_code"] for each in hook.got] == told
 
 

@@ -11,16 +11,16 @@ import pytest
 from replay.errors import BrokerUnavailable, UsageError
 from replay.watch.around import check_place
 from replay.watch.figures import figures
-from replay.watch.run import Outcome, RunInfo, outcome_of
+from replay.watch.run import RunInfo, RunOutcome, outcome_of
 from replay.watch.summary import summary, write
 from tests.unit.fakes import Told
 from tests.unit.watch.metrics.test_export import full_tally
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/x.json", {"-X": "sasl.password=***"}, "an-id")
-DONE = Outcome(0, "done")
+DONE = RunOutcome(0, "done")
 
 
-def document(outcome: Outcome = DONE):
+def document(outcome: RunOutcome = DONE):
     shown = full_tally()
     shown.sending_s = 8.0
     verdict = {"exact": outcome is DONE, "lost": 0, "starts": (1, 2), "ends": (3, 4), "examples": ({"row": 5},)}
@@ -66,7 +66,7 @@ def test_committed_rows_are_what_counts_with_transactions():
 )
 def test_outcomes(code, word):
     """Broken: a stop on purpose would be told from a failure nowhere."""
-    assert document(Outcome(code, ""))["outcome"] == word
+    assert document(RunOutcome(code, ""))["outcome"] == word
 
 
 def test_options_and_their_secrets_are_not_in_it():

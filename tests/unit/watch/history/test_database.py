@@ -18,7 +18,7 @@ import pytest
 from replay.counts import ByName
 from replay.watch.history import database as module
 from replay.watch.history import schema
-from replay.watch.history.database import Damaged, History, HistoryUnreadable
+from replay.watch.history.database import History, HistoryDamaged, HistoryUnreadable
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.schema import MIGRATIONS
@@ -216,7 +216,7 @@ def test_a_damaged_one_is_moved_aside_whole_and_a_new_one_begun(tmp_path, damage
     else:
         content = bytearray(damage.encode())
     history.path.write_bytes(content)
-    with pytest.raises(Damaged):
+    with pytest.raises(HistoryDamaged):
         history.write(run("new"), [], [])
     with pytest.raises(HistoryUnreadable):
         history.runs()

@@ -26,7 +26,7 @@ from replay.watch.history.database import History
 from replay.watch.history.details import NAME_MAX
 from replay.watch.history.recorder import Recorder, recording
 from replay.watch.history.records import SpanRecord
-from replay.watch.run import Outcome, RunInfo
+from replay.watch.run import RunInfo, RunOutcome
 from tests.unit.fakes import FakeClock, Told
 
 ROOT = Path(__file__).parents[4]
@@ -196,7 +196,7 @@ def test_what_a_report_tells_is_kept(watched):
     assert (kept.symbols, kept.partitions) == (ByName({"BTC": 2, "ETH": 1}), ByName({"3": 2, "0": 1}))
     assert (kept.first_event_s, kept.last_event_s, kept.verdict) == (5.0, 9.0, None)
     watched.recorder.verified({"exact": True, "lost": 0, "starts": [0] * 1_000, "ends": [9] * 1_000})
-    watched.recorder.close(Outcome(0, "done"))
+    watched.recorder.close(RunOutcome(0, "done"))
     watched.recorder.write()
     assert watched.history.details(INFO.run_id).verdict == {"exact": True, "lost": 0, "examples": []}
 
@@ -219,7 +219,7 @@ def test_what_is_kept_of_a_run_is_bounded(watched):
     watched.shown.sent.add(np.full(9, many - 1), np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64))
     watched.step(1, many)
     watched.recorder.verified({"exact": False, "examples": [{"kind": "lost", "symbol": "y" * 5_000}] * 500})
-    watched.recorder.close(Outcome(1, "many lost"))
+    watched.recorder.close(RunOutcome(1, "many lost"))
     watched.recorder.write()
     kept = watched.history.details(INFO.run_id)
     assert (kept.files, kept.symbols.names, kept.partitions.names) == (many, many, 2 * many)
@@ -241,11 +241,11 @@ def test_what_follows_the_last_row_is_no_resume(watched):
 @pytest.mark.parametrize(
     ("raised", "outcome"),
     [
-        (None, Outcome(0, "done")),
-        (BrokerUnavailable("no answer for 300 s", where="a:9092"), Outcome(5, "a:9092: no answer for 300 s")),
-        (KeyboardInterrupt(), Outcome(130, "stopped by SIGINT")),
-        (ZeroDivisionError("oh"), Outcome(70, "a bug in replay: ZeroDivisionError: oh")),
-        (Different("3 rows are lost"), Outcome(1, "3 rows are lost")),
+        (None, RunOutcome(0, "done")),
+        (BrokerUnavailable("no answer for 300 s", where="a:9092"), RunOutcome(5, "a:9092: no answer for 300 s")),
+        (KeyboardInterrupt(), RunOutcome(130, "stopped by SIGINT")),
+        (ZeroDivisionError("oh"), RunOutcome(70, "a bug in replay: ZeroDivisionError: oh")),
+        (Different("3 rows are lost"), RunOutcome(1, "3 rows are lost")),
     ],
 )
 def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, outcome):

@@ -19,7 +19,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from replay.watch.run import Outcome
+from replay.watch.run import RunOutcome
 from tests.unit.watch.metrics.test_export import Scraped, exported_names, full_tally
 
 ROOT = Path(__file__).parents[4]
@@ -188,6 +188,6 @@ def test_prometheus_accepts_rules_and_metrics():
     assert rules.returncode == 0, rules.stdout.decode() + rules.stderr.decode()
     scraped = Scraped()
     scraped.show(full_tally())
-    scraped.metrics.close(Outcome(0, "done"))
+    scraped.metrics.close(RunOutcome(0, "done"))
     metrics = promtool("check", "metrics", given=scraped.exporter.text())
     assert metrics.returncode == 0, metrics.stdout.decode() + metrics.stderr.decode()

@@ -23,7 +23,7 @@ from replay.watch.metrics import export as module
 from replay.watch.metrics.export import MetricsOptions, check, exporting
 from replay.watch.metrics.prometheus import Exporter
 from replay.watch.metrics.reading import Metrics
-from replay.watch.run import Outcome, RunInfo
+from replay.watch.run import RunInfo, RunOutcome
 from tests.support.http_server import RememberingServer
 from tests.unit.fakes import FakeClock, Told
 
@@ -71,7 +71,7 @@ def exported_names() -> set[str]:
     scraped = Scraped()
     scraped.show(full_tally())
     during = set(scraped.values())
-    scraped.metrics.close(Outcome(0, "done"))
+    scraped.metrics.close(RunOutcome(0, "done"))
     return during | set(scraped.values())
 
 
@@ -161,7 +161,7 @@ def test_the_end(code, success_s):
     scraped.show(shown)
     shown.done_rows = 1_000
     scraped.show(shown, 0.1)
-    scraped.metrics.close(Outcome(code, ""))
+    scraped.metrics.close(RunOutcome(code, ""))
     values = scraped.values()
     assert (values["replay_running"], values["replay_exit_code"], values["replay_position_row"]) == (0, code, 1_000)
     assert values["replay_last_success_timestamp_seconds"] == (success_s or scraped.clock.now())
