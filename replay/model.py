@@ -156,6 +156,11 @@ class Batch:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    @property
+    def sent(self) -> slice | Bools:
+        """An index into columns: the rows that are sent."""
+        return slice(None) if self.fates is None else self.fates == Fate.SENT
+
     def position_after(self, rows: int) -> Position:
         """The position once the first `rows` rows of this batch are done."""
         cursors = np.array(self.start.cursors, dtype=np.int64)

@@ -28,6 +28,11 @@ class JobState(StrEnum):
     DONE = "done"
     EMPTY = "empty"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing to go on with."""
+        return self in (JobState.DONE, JobState.EMPTY)
+
 
 @dataclass(frozen=True, slots=True)
 class JobPrint:

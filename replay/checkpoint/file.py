@@ -215,3 +215,11 @@ def existing(path: Path) -> Checkpoint:
     if found is None:
         raise UsageError("there is no checkpoint", where=str(path), todo="check the path given to --checkpoint")
     return found
+
+
+def readable(path: Path) -> Checkpoint | None:
+    """The checkpoint at this path, where a hint is enough: None where there is none, or it cannot be read."""
+    try:
+        return CheckpointFile(path).load()
+    except Exception:  # whatever is wrong with it: the replay itself says so, in its own words
+        return None

@@ -28,6 +28,7 @@ from replay.errors import BrokerUnavailable, ExitCode, InputError
 from replay.kafka.cluster import connect
 from replay.kafka.embedded import EmbeddedBroker
 from replay.kafka.options import KafkaOptions
+from replay.kafka.reader import READ_UNCOMMITTED
 from replay.model import SystemClock
 from replay.signals import Stop
 from replay.source.options import SourceOptions
@@ -66,7 +67,7 @@ def run_demo(console: Any) -> bool:
             shown = job.run(options, Stop(), terminal)
         logger.info("3. read the topic back and compare it with the source")
         check = verify(
-            VerifyOptions(SourceOptions(inputs), kafka, isolation="read_uncommitted"),
+            VerifyOptions(SourceOptions(inputs), kafka, isolation=READ_UNCOMMITTED),
             terminal,
             SystemClock(),
             lambda: None,

@@ -6,23 +6,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.differences import differences, places_of
+from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
 from replay.delivery.context import Context
 from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, WhenChanged
-from replay.delivery.slices import ENCODE_ROWS, slices
+from replay.delivery.slices import ENCODE_ROWS, encoder_for, slices
 from replay.errors import StateConflict
-from replay.kafka.partitioner import partitioner
 from replay.kafka.topic import Topic
-from replay.model import Encoded, Fate, PartitionMark, Position, Progress
+from replay.model import Encoded, Position
 from replay.position import InputPrint
 from replay.record.encoder import Encoder
 from replay.source.files.trust import NOT_USED
 from replay.source.options import Order
+from replay.source.rows.batches import up_to
 from replay.source.source import Source
 
 
@@ -138,8 +137,8 @@ def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) ->
             todo="put back what changed, or start over on purpose with --restart",
         )
     source = context.source
-    first = _First(source, source.encoder(partitioner(source.options.records.partitioner, topic.partitions)), sent)
-    match = TailMatch(Progress(source.start, tuple(map(PartitionMark, starts))), iter(first), source.rows)
+    first = _First(source, encoder_for(source, topic.partitions), sent)
+    match = TailMatch(fresh_start(source.start, starts), iter(first), source.rows)
     match_records(context, topic, match, starts, ends, "comparing what was sent")
     for _ in first:  # where the last ones are
         pass
@@ -168,18 +167,18 @@ class _First:
     def __init__(self, source: Source, encoder: Encoder, records: int) -> None:
         self._source, self._encoder, self._wanted = source, encoder, records
         self.position = source.start
-        self.records = 0
         self._rows = self._encoded()
 
     def __iter__(self) -> Iterator[Encoded]:
         return self._rows
 
+    @property
+    def records(self) -> int:
+        return self.position.row - self.position.left_out
+
     def _encoded(self) -> Iterator[Encoded]:
         for batch in self._source.batches(self._source.start):
-            sent = np.arange(len(batch)) if batch.fates is None else np.flatnonzero(batch.fates == Fate.SENT)
-            left = self._wanted - self.records
-            part = batch if len(sent) < left else batch.first(int(sent[left - 1]) + 1)
-            self.records += min(left, len(sent))
+            part = up_to(batch, self._wanted)
             self.position = part.position_after(len(part))
             for start, stop in slices(len(part), ENCODE_ROWS):
                 yield self._encoder.encode(part, start, stop)

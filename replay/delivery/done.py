@@ -9,7 +9,7 @@ from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.differences import differences
-from replay.checkpoint.file import CheckpointFile
+from replay.checkpoint.file import CheckpointFile, readable
 from replay.delivery import seen
 from replay.delivery.job_print import as_now
 from replay.delivery.options import RunOptions
@@ -21,8 +21,6 @@ from replay.source.source import Source
 
 WAIT_S = 10.0
 """How long a broker is waited for that could only say again that nothing is to be done: it answers within a second."""
-
-ENDED = (JobState.DONE, JobState.EMPTY)
 
 
 def is_settled(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
@@ -58,7 +56,7 @@ def remember(file: CheckpointFile, looked: seen.Seen, report: Reporter) -> None:
     """What a replay that has come to its end was looking at. A hint, so that no failure counts."""
     try:
         saved = file.load()
-        if saved is not None and saved.state in ENDED:
+        if saved is not None and saved.state.has_ended:
             seen.save(file.path, replace(looked, saved_at_s=saved.saved_at_s))
     except (OSError, ReplayError) as error:
         report.warning(f"what the inputs are like is not noted beside the checkpoint: {error}")
@@ -67,11 +65,8 @@ def remember(file: CheckpointFile, looked: seen.Seen, report: Reporter) -> None:
 def is_unchanged(checkpoint: Path) -> bool:
     """Whether a replay that has come to its end would find nothing new, by the names, sizes and times of change of its
     files alone. In doubt, no: its own run looks closely, and tells."""
-    try:
-        saved = CheckpointFile(checkpoint).load()
-    except Exception:  # whatever is wrong with it: the replay itself says so, in its own words
-        return False
-    if saved is None or saved.state not in ENDED:
+    saved = readable(checkpoint)
+    if saved is None or not saved.state.has_ended:
         return False
     noted = seen.load(checkpoint, saved)
     if noted is None or not noted.inputs:

@@ -28,7 +28,7 @@ class Selected:
 
     def add(self, batch: Batch) -> None:
         symbols = np.asarray(batch.table.column("symbol").to_numpy(zero_copy_only=False), dtype=np.int64)
-        self.add_ids(symbols if batch.fates is None else symbols[batch.fates == Fate.SENT])
+        self.add_ids(symbols[batch.sent])
 
     def add_ids(self, symbols: np.ndarray) -> None:
         """The symbol ids of rows that are selected."""

@@ -26,11 +26,11 @@ from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.outages import ClusterOutages
 from replay.delivery.preflight import check_before, check_left_out
 from replay.delivery.saving import Saving
+from replay.delivery.slices import encoder_for
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.topic import create_topic, find_topic, is_planned, look_at_new_topic
 from replay.errors import BrokerUnavailable, Stopped
 from replay.kafka.cluster import Cluster
-from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
 from replay.kafka.self_test import SelfTest
@@ -148,7 +148,7 @@ def _checked(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -
 def _ready(context: Context, topic: Topic, job: JobPrint, saved: Checkpoint | None) -> Ready:
     options, source, cluster = context.options, context.source, context.cluster
     context.tally.cluster_id = topic.cluster_id
-    encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
+    encoder = encoder_for(source, topic.partitions)
     saving = Saving(options, source, context.file, context.clock, job, (0,) * topic.partitions, checked=options.check)
     if saved is not None:
         saving = replace(saving, first_offsets=saved.first_offsets, appended=saved.appended, checked=saved.checked)

@@ -20,6 +20,7 @@ from replay.checkpoint.file import CheckpointFile
 from replay.delivery.options import Pace
 from replay.delivery.pace import Timeline
 from replay.delivery.scan import HOUR_NS, Scan, scan
+from replay.delivery.slices import encoder_for
 from replay.kafka.cluster import connect
 from replay.kafka.options import KafkaOptions
 from replay.kafka.partitioner import partitioner
@@ -134,9 +135,9 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     """What is known from the source alone. `tolerant`: its options, so that no row ends the plan."""
     source = Source(tolerant)
     if options.scan and not options.source.trust_statistics:
-        look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)
+        look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     # The partition is only counted by symbol here, so any number will do for the sizes of records.
-    encoder = source.encoder(partitioner(options.source.records.partitioner, options.partitions or 1))
+    encoder = encoder_for(source, options.partitions or 1)
     record_bytes = _mean_record_bytes(source, encoder)
     scanned = scan(source, report, check_stop) if options.scan else None
     files = tuple(_file_plan(source, index) for index in range(len(source.files)))

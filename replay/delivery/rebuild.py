@@ -9,6 +9,7 @@ from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile, existing
+from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
 from replay.delivery import seen
 from replay.delivery.context import Context
@@ -18,14 +19,13 @@ from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.preflight import check_left_out
 from replay.delivery.saving import Saving
-from replay.delivery.slices import encoded_from
+from replay.delivery.slices import encoded_from, encoder_for
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import connect
-from replay.kafka.partitioner import partitioner
-from replay.model import Clock, PartitionMark, Progress, SystemClock
+from replay.model import Clock, SystemClock
 from replay.signals import Stop
 from replay.source.files.trust import until_true
 from replay.source.source import Source
@@ -92,9 +92,8 @@ def _from_topic(context: Context, first_offsets: Sequence[int] | None) -> Checkp
             where="--first-offsets",
             todo="give one for each partition, separated by commas",
         )
-    start = Progress(source.start, tuple(map(PartitionMark, starts)))
-    encoder = source.encoder(partitioner(options.source.records.partitioner, topic.partitions))
-    match = TailMatch(start, encoded_from(source, encoder, source.start), source.rows)
+    rows = encoded_from(source, encoder_for(source, topic.partitions), source.start)
+    match = TailMatch(fresh_start(source.start, starts), rows, source.rows)
     match_records(context, topic, match, starts, high, "reading the topic")
     saving = Saving(options, source, context.file, context.clock, job_print(options, source, topic), tuple(starts))
     saving.save(match.progress(high), JobState.RUNNING)

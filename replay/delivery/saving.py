@@ -39,7 +39,7 @@ class Saving:
                 interval_s=self.options.checkpoint_interval_s,
                 saved_at_s=self.clock.now(),
                 instance=this_instance(),
-                pruned_rows=self.source.rows_all - self.source.rows,
+                pruned_rows=self.source.pruned_rows,
                 appended=self.appended,
                 checked=self.checked,
             )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from replay.model import Batch, Fate, Ints, count_fates
+from replay.model import Fate, Ints, count_fates
 from replay.reporter import Reporter
 from replay.source.source import Source
 
@@ -31,11 +30,10 @@ def scan(source: Source, report: Reporter, check_stop: Callable[[], None]) -> Sc
     for batch in source.checked():
         check_stop()
         report.phase("reading", batch.start.row + len(batch), source.rows)
-        sent = _sent(batch)
         if batch.fates is not None:
             fates += count_fates(batch.fates)
-        symbols.update(_counts(np.asarray(batch.table.column("symbol").to_numpy(), dtype=np.int64)[sent]))
-        hours.update(_counts(source.times_ns(batch)[sent] // HOUR_NS))
+        symbols.update(_counts(np.asarray(batch.table.column("symbol").to_numpy(), dtype=np.int64)[batch.sent]))
+        hours.update(_counts(source.times_ns(batch)[batch.sent] // HOUR_NS))
     names = source.symbols.names
     return Scan(
         records=source.rows - fates.total(),
@@ -43,10 +41,6 @@ def scan(source: Source, report: Reporter, check_stop: Callable[[], None]) -> Sc
         symbols={names[symbol]: rows for symbol, rows in symbols.most_common()},
         hours=dict(sorted(hours.items())),
     )
-
-
-def _sent(batch: Batch) -> Any:
-    return slice(None) if batch.fates is None else batch.fates == Fate.SENT
 
 
 def _counts(values: Ints) -> dict[int, int]:

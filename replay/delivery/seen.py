@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from replay.atomic_file import replace_file
-from replay.checkpoint.content import Checkpoint, JobState
+from replay.checkpoint.content import Checkpoint
 from replay.source.files import paths
 
 _MAGIC_BYTES, _LENGTH_BYTES = 4, 4  # with which a Parquet file ends: the footer's length, and PAR1
@@ -93,7 +93,7 @@ def changed_since(checkpoint: Path, saved: Checkpoint) -> str:
     New files count where the replay takes whatever its folders and patterns hold: of one that picks rows by event time,
     only its next run can tell.
     """
-    if saved.state not in (JobState.DONE, JobState.EMPTY):
+    if not saved.state.has_ended:
         return ""
     seen = load(checkpoint, saved)
     if seen is None:

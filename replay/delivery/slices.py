@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from replay.delivery.options import Pace
+from replay.kafka.partitioner import partitioner
 from replay.model import Encoded, Position
 from replay.record.encoder import Encoder
 from replay.source.source import Source
@@ -28,6 +29,11 @@ def slice_rows(pace: Pace) -> int:
     if pace.rows_per_s is not None:
         return max(_PACED_ROWS_MIN, min(_PACED_ROWS_MAX, int(pace.rows_per_s * _PACED_S)))
     return ENCODE_ROWS if pace.speed is None else ENCODE_ROWS // 8
+
+
+def encoder_for(source: Source, partitions: int) -> Encoder:
+    """As the source's options say, for a topic of so many partitions."""
+    return source.encoder(partitioner(source.options.records.partitioner, partitions))
 
 
 def encoded_from(source: Source, encoder: Encoder, position: Position) -> Iterator[Encoded]:

@@ -7,7 +7,7 @@ from replay.delivery.context import Context, Ready
 from replay.errors import StateConflict, UsageError
 from replay.kafka.topic import Topic
 from replay.kafka.topic_check import check_topic, limits_times, topic_warnings
-from replay.model import Batch, Fate, SpanNs
+from replay.model import Batch, SpanNs
 from replay.source.source import Source
 
 _PLANNED = "to be created"
@@ -72,7 +72,5 @@ def look_at_new_topic(ready: Ready) -> None:
 
 
 def sent_span_ns(source: Source, batch: Batch) -> SpanNs:
-    times_ns = source.times_ns(batch)
-    if batch.fates is not None:
-        times_ns = times_ns[batch.fates == Fate.SENT]
+    times_ns = source.times_ns(batch)[batch.sent]
     return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else None

@@ -28,6 +28,7 @@ from replay.errors import Locked, ProducerFatal, UsageError
 from replay.kafka.options import TopicSpec
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import TransactionalSink
+from replay.kafka.reader import READ_COMMITTED
 from replay.kafka.topic import Topic
 from replay.model import Fenced, Position, Resync
 
@@ -156,7 +157,7 @@ def _read_progress(ready: Ready, topic: Topic) -> ProgressRecord | None:
     whose commit is still being written must not be missed."""
     key = ready.options.transactions.job.encode()
     newest: bytes | None = None
-    for records in ready.cluster.read(topic, *ready.cluster.watermarks(topic), isolation="read_committed"):
+    for records in ready.cluster.read(topic, *ready.cluster.watermarks(topic), isolation=READ_COMMITTED):
         for run in records:
             for its_key, value in zip(run.keys, run.values, strict=True):
                 if its_key == key:

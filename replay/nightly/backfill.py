@@ -14,7 +14,7 @@ from pathlib import Path
 
 from replay import dates
 from replay.checkpoint.content import Checkpoint, JobState
-from replay.checkpoint.file import CheckpointFile
+from replay.checkpoint.file import readable
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode, UsageError
@@ -121,30 +121,19 @@ def exit_code(days: Sequence[Day], children: Children) -> int:
     return next((day.code for day in days if day.state is DayState.FAILED), int(ExitCode.DONE))
 
 
-def is_done(path: Path) -> bool:
-    """Whether the checkpoint says so; a damaged one does not: the day's own run will tell."""
-    found = _load(path)
-    return found is not None and found.state is JobState.DONE
-
-
 def is_ended(path: Path) -> bool:
     """Whether it is done, or was empty when somebody looked last."""
-    found = _load(path)
-    return found is not None and found.state in (JobState.DONE, JobState.EMPTY)
-
-
-def _load(path: Path) -> Checkpoint | None:
-    try:
-        return CheckpointFile(path).load()
-    except Exception:  # whatever is wrong with it: the replay itself says so, in its own words
-        return None
+    found = readable(path)
+    return found is not None and found.state.has_ended
 
 
 def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, later: int) -> Day:
     path = plan.checkpoint(day)
-    before = _load(path) if is_done(path) else None
-    if before is not None and plan.looks_unchanged(path):
-        return _day(day, DayState.SKIPPED, path)
+    before = readable(path)  # a damaged one is none: the day's own run will tell
+    if before is not None and before.state is not JobState.DONE:
+        before = None
+    elif before is not None and plan.looks_unchanged(path):
+        return Day(day, DayState.SKIPPED, counts=before.counts)
     found = missing.look_for(day, plan.has_input, plan.missing, report, children, later)
     if (ended := _WITHOUT_FILES.get(found)) is not None:
         return Day(day, ended)
@@ -168,7 +157,7 @@ _WITHOUT_FILES = {
 
 def _ended(day: date, before: Checkpoint | None, path: Path, attempt: int) -> Day:
     """How a day ended whose run went well: that may have found that there was nothing to do."""
-    now = _load(path)
+    now = readable(path)
     if now is not None and now.state is JobState.EMPTY:
         return _day(day, DayState.EMPTY, path, 0, attempt)
     was_done = before is not None and now is not None and before.progress == now.progress
@@ -176,5 +165,5 @@ def _ended(day: date, before: Checkpoint | None, path: Path, attempt: int) -> Da
 
 
 def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:
-    saved = _load(path)
+    saved = readable(path)
     return Day(day, state, code, attempts, saved.counts if saved is not None else None)

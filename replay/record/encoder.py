@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from replay.errors import InputError
 from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable
+from replay.partitioning import Partitioner
 from replay.record.json_format import JsonFormat
-from replay.record.keys import Keys, Partitioner
+from replay.record.keys import Keys
 from replay.record.options import DecimalAs, Records
 from replay.units import NS_PER_UNIT
 

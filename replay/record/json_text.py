@@ -32,12 +32,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, with_scale
+from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, offsets, with_scale
 from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 
 Texts = tuple[str, pa.Array, str]
@@ -97,9 +96,7 @@ def _bare(before: str, texts: pa.Array, after: str) -> Texts:
     """Where there are nulls, each value carries its own quotes, since null has none."""
     if not texts.null_count:
         return before, texts, after
-    if before or after:
-        texts = pc.binary_join_element_wise(before.encode(), texts, after.encode(), b"")
-    return "", texts.fill_null(b"null"), ""
+    return "", _whole(before, texts, after).fill_null(b"null"), ""
 
 
 def _whole(before: str, texts: pa.Array, after: str) -> pa.Array:
@@ -241,9 +238,7 @@ def _maps(column: pa.Array, write: Write) -> Texts:
 
 def _gathered(texts: pa.Array, lists: pa.Array) -> pa.Array:
     """The texts of each list's items in one; `texts` are those of all lists, one after the other."""
-    lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), b", ")
+    return pc.binary_join(pa.ListArray.from_arrays(offsets(lists), texts), b", ")
 
 
 def _nulls_of(column: pa.Array, before: str, texts: pa.Array, after: str) -> Texts:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from replay.model import KEY, PARTITION, Ints, SymbolTable
+from replay.partitioning import Partitioner
 from replay.record.options import KEY_NONE, Records
-
-Partitioner = Callable[[bytes], int]
-"""Key to partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Keys:
         if self._records.key_column is not None:
             distinct = rows.column(KEY).cast(pa.binary()).dictionary_encode()
             at, names = distinct.indices.to_numpy(), distinct.dictionary.to_pylist()
-            keys = distinct.to_pylist()
+            keys = np.array(names, dtype=object)[at].tolist()  # the same bytes object for each row of a key
             sizes, partitions = self._sizes_of(names)[at], self._partitions_of(names)[at]
         elif self._records.key == KEY_NONE:
             keys, sizes = [None] * len(ids), np.zeros(len(ids), dtype=np.int64)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
 Predicate = Callable[[pa.DataType], bool]
@@ -49,3 +51,9 @@ def entries(maps: pa.Array) -> pa.Array:
     pairs = pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
     offsets = pa.array(maps.offsets.to_numpy(), pa.int32())  # a copy: a mask goes with no slice
     return pa.ListArray.from_arrays(offsets, pairs, mask=maps.is_null())
+
+
+def offsets(lists: pa.Array) -> pa.Array:
+    """Where each list begins, once what is in null lists is gone."""
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pa.int32())

@@ -54,6 +54,11 @@ class Source:
     # -- what it is -----------------------------------------------------------------------------------------
 
     @property
+    def pruned_rows(self) -> int:
+        """Rows of INPUT that statistics rule out."""
+        return self.rows_all - self.rows
+
+    @property
     def layout(self) -> Layout:
         return self._rules.layout
 
@@ -126,7 +131,7 @@ class Source:
             reader = self._reader(index, on_bad, judges=True)
             try:
                 for table in reader.batches(0, BATCH_ROWS_MAX):
-                    cursors = tuple(at if i == index else 0 for i in range(len(self.files)))
+                    cursors = (0,) * index + (at,) + (0,) * (len(self.files) - index - 1)
                     yield batch_of(Position(before + at, cursors), table, index)
                     at += table.num_rows
             except StatisticsWrong as found:  # nothing that follows from the statistics of this file holds

@@ -73,7 +73,7 @@ def _verify(options: VerifyOptions, report: Display, clock: Clock, check_stop: C
     """The same, as long as the statistics that put the files in order are right."""
     source = Source(options.source, judges=True)
     source.other_endings.report(source.files_all, report)
-    look_at_ruled_out(source.ruled_out, source.rows_all - source.rows, check_stop, report)
+    look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
         topic = cluster.existing_topic("check the name and --bootstrap-servers")

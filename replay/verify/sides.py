@@ -13,11 +13,11 @@ from typing import TypeVar
 import numpy as np
 
 from replay.delivery.emptiness import Selected
+from replay.delivery.slices import encoder_for, slices
 from replay.delivery.snapshot import Display
 from replay.errors import StateConflict
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
-from replay.kafka.partitioner import partitioner
 from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.model import Encoded, Ints
@@ -44,15 +44,14 @@ class SourceSide:
         self, source: Source, partitions: int, with_times: bool, report: Display, check_stop: Callable[[], None]
     ) -> None:
         self._source, self._with_times, self._report, self._check_stop = source, with_times, report, check_stop
-        self._encoder = source.encoder(partitioner(source.options.records.partitioner, partitions))
+        self._encoder = encoder_for(source, partitions)
         self.selected = Selected(source)
         self.rows = 0  # handed over
 
     def portions(self, phase: str) -> Iterator[tuple[Encoded, int]]:
         """All rows from the beginning; each portion with the number of its first row."""
         for batch in self._source.batches(self._source.start):
-            for start in range(0, len(batch), PORTION_ROWS):
-                stop = min(len(batch), start + PORTION_ROWS)
+            for start, stop in slices(len(batch), PORTION_ROWS):
                 yield self._encoder.encode(batch, start, stop), batch.start.row + start
                 self._check_stop()
                 self._report.phase(phase, batch.start.row + stop, self._source.rows)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from loguru import logger
 
-from replay.checkpoint.content import JobState
+from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import existing
 from replay.delivery.job_name import JobName
-from replay.delivery.known_tables import as_known
+from replay.delivery.known_tables import as_of
 from replay.delivery.options import RunOptions
 from replay.delivery.snapshot import Display
 from replay.model import SystemClock
@@ -21,13 +21,10 @@ from replay.verify.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`starts` and `ends` are offsets, one a partition; `ends` is None where it may go on. `is_shared`: others' records
-    may lie between its own."""
+    """`ends` are offsets, one a partition; None where it may go on."""
 
-    path: Path
-    starts: list[int]
+    saved: Checkpoint
     ends: list[int] | None
-    is_shared: bool = False
 
 
 def by_checkpoint(what: VerifyOptions, name: JobName, checkpoint: str) -> VerifyOptions:
@@ -40,18 +37,18 @@ def by_checkpoint(what: VerifyOptions, name: JobName, checkpoint: str) -> Verify
         return what
     return replace(
         what,
-        source=as_known(what.source, found.path, also_done=True),
-        starts=what.starts if what.starts is not None else found.starts,
+        source=as_of(what.source, found.saved),
+        starts=what.starts if what.starts is not None else list(found.saved.first_offsets),
         ends=what.ends if what.ends is not None else found.ends,
-        allow_foreign=what.allow_foreign or found.is_shared,
+        allow_foreign=what.allow_foreign or found.saved.appended,  # others' records may lie between its own
     )
 
 
 def read_back(options: RunOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """Compare what this replay wrote, and maybe others since, with the source. `check_stop` raises when stopped."""
-    starts = list(existing(options.checkpoint).first_offsets)
-    source = as_known(options.source, options.checkpoint, also_done=True)
-    what = VerifyOptions(source, options.kafka, starts=starts, allow_foreign=True)
+    saved = existing(options.checkpoint)
+    source = as_of(options.source, saved)
+    what = VerifyOptions(source, options.kafka, starts=list(saved.first_offsets), allow_foreign=True)
     return verify(what, report, SystemClock(), check_stop)
 
 
@@ -79,4 +76,4 @@ def find(name: JobName, topic: str, checkpoint: str) -> Written | None:
         ends = [mark.next_offset for mark in saved.progress.marks]
         ranges = ", ".join(f"{first:,} to {end:,}" for first, end in zip(saved.first_offsets, ends, strict=True))
         logger.info("of {}, what {} wrote is looked at: offsets {} (exclusive)", topic, name.day, ranges)
-    return Written(path, list(saved.first_offsets), ends, saved.appended)
+    return Written(saved, ends)

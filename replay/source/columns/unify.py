@@ -22,12 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import Predicate, entries, is_binary, is_extension, is_list, is_string, is_uuid
+from replay.record.kinds import Predicate, entries, is_binary, is_extension, is_list, is_string, is_uuid, offsets
 
 _FINEST = ("s", "ms", "us", "ns")
 
@@ -215,21 +214,15 @@ def _widen_struct(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _widen_list(array: pa.Array, kind: pa.DataType) -> pa.Array:
     items = widen(pc.list_flatten(array), kind.value_type)
-    return pa.ListArray.from_arrays(_offsets(array), items, type=kind, mask=array.is_null())
+    return pa.ListArray.from_arrays(offsets(array), items, type=kind, mask=array.is_null())
 
 
 def _widen_map(array: pa.Array, kind: pa.DataType) -> pa.Array:
     lists = entries(array)
     keys, items = pc.list_flatten(lists).flatten()
     return pa.MapArray.from_arrays(
-        _offsets(lists), widen(keys, kind.key_type), widen(items, kind.item_type), type=kind, mask=array.is_null()
+        offsets(lists), widen(keys, kind.key_type), widen(items, kind.item_type), type=kind, mask=array.is_null()
     )
-
-
-def _offsets(lists: pa.Array) -> pa.Array:
-    """Where each list begins, once what is in null lists is gone."""
-    lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), pa.int32())
 
 
 _NESTED: Sequence[tuple[Predicate, Callable[[pa.Array, pa.DataType], pa.Array]]] = (
