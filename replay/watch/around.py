@@ -106,14 +106,13 @@ def watching(
         verdict = watched.verdict if watched is not None else None
         _report(options, history, summary.summary(info, outcome, to.last, verdict, started_s, clock.now()), to)
 
+    last_success_s = _last_success_s(history, info.job) if options.metrics.wanted else None
     with (
         logged_as(info.job, info.date, info.run_id),  # also the warnings about the end
         ending(report),
         _marking(info, to),
         recording(history, info, to, clock, at_once=False) as recorder,
-        metrics.exporting(
-            options.metrics, info, recorder, last_success_s=_last_success_s(history, info.job), clock=clock
-        ) as exported,
+        metrics.exporting(options.metrics, info, recorder, last_success_s=last_success_s, clock=clock) as exported,
     ):
         watched = Watched(exported, recorder)
         yield watched

@@ -9,12 +9,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
-
-if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
-    pass
 
 
 @dataclass(frozen=True, slots=True)

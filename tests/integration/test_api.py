@@ -37,10 +37,11 @@ from replay.checkpoint.file import CheckpointFile
 from replay.delivery import job
 from replay.watch.logs import librdkafka
 from tests.conftest import Broker
-from tests.integration.test_cli import ROOT, env
+from tests.integration.test_cli import env
 from tests.integration.test_cli import replay as command
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.night_folder import NightFolder
+from tests.support.process import ROOT
 from tests.support.readback import compare, read_topic
 from tests.support.scenario import Trades, make_trades
 from tests.support.topics import create_topic

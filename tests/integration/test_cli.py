@@ -22,9 +22,9 @@ import pytest
 from replay import __version__
 from tests.conftest import Broker
 from tests.support import bad_files as bad
+from tests.support.process import ROOT
 
 REPLAY = [sys.executable, "-m", "replay"]
-ROOT = Path(__file__).parents[2]
 ESCAPE = "\x1b"
 
 

@@ -31,10 +31,11 @@ from replay.errors import STOPPED, ExitCode
 from replay.units import parse_duration_s
 from tests.conftest import Broker
 from tests.support import clock
-from tests.support.command_lines import CRON, ROOT, all_lines, container, crontab_jobs, documents, job_tables, unit
+from tests.support.command_lines import CRON, all_lines, container, crontab_jobs, documents, job_tables, unit
 from tests.support.cron_daemon import DAEMON, Fired, fire, night
 from tests.support.kafka_cluster import JVM, KafkaCluster, KafkaUnavailable, jars
 from tests.support.need import need, need_file, need_root, without
+from tests.support.process import ROOT
 from tests.support.readback import compare, expected_records, read_topic
 
 TRY_AGAIN = {ExitCode.BROKER_UNAVAILABLE, ExitCode.LOCKED, ExitCode.CHECKPOINT_UNWRITABLE}

@@ -15,10 +15,10 @@ import pytest
 
 from replay import __version__
 from tests.conftest import Broker
-from tests.support.command_lines import ROOT
 from tests.support.image import CannotEmulate, Stage, build, copy_context
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.need import need, need_root
+from tests.support.process import ROOT
 from tests.support.readback import compare, expected_records, read_topic
 
 if TYPE_CHECKING:

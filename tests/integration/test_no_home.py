@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from replay.cli.app import app
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[2]
 DATA = str(ROOT / "data")
 NOBODY = 54321
 STATELESS = {

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.kafka_cluster import KafkaCluster
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 ADDRESS = "localhost:9092"
 """The broker of a reader."""

@@ -12,7 +12,8 @@ import dockerfile
 import yaml
 from crontab import CronTab
 
-ROOT = Path(__file__).parents[2]
+from tests.support.process import ROOT
+
 CRON = ROOT / "cron"
 
 SPECIFIERS = {"%i": "trades", "%S": "/var/lib"}

@@ -11,7 +11,8 @@ import ast
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.process import ROOT
+
 PACKAGE = ROOT / "replay"
 README = PACKAGE / "README.md"
 FOLDERS = ("api", "cli", "nightly", "watch", "verify", "delivery", "source", "record", "kafka", "checkpoint")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.command_lines import CRON, ROOT
+from tests.support.command_lines import CRON
 from tests.support.night_folder import NightFolder
+from tests.support.process import ROOT
 
 TIMEOUT_S = 240
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.process import ROOT
+
 CONFIG = ROOT / ".pre-commit-config.yaml"
 
 

@@ -12,8 +12,8 @@ from replay.errors import ExitCode
 from tests.fault.caught_by import CAUGHT_BY
 from tests.support.broken_builds import BREAKS
 from tests.support.module_map import BEGIN, END, render
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[2]
 READMES = sorted(
     path
     for folder in (ROOT, ROOT / ".github", *(ROOT / name for name in ("cron", "data", "replay", "tests")))

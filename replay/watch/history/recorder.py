@@ -14,7 +14,7 @@ from replay.delivery.snapshot import BEGINNING, RESUMING, Display, Snapshot
 from replay.errors import STOPPED, ExitCode
 from replay.model import Clock, SystemClock
 from replay.watch.beside import Beside
-from replay.watch.figures import figures, quantiles
+from replay.watch.figures import figures
 from replay.watch.history.database import History, HistoryDamaged
 from replay.watch.history.details import details, shortened_verdict
 from replay.watch.history.process import this_process
@@ -142,11 +142,12 @@ class Recorder(Relay):
         if not at_once and not self._sampler.is_due(now_s):
             return
         sample = self._sampler.sample(now_s, phase, shown, is_outage=OUTAGE in self._open)
+        columns = _columns(shown) if shown is not None else None
         with self._lock:
-            if shown is not None:
+            if columns is not None:
                 moved = self._run.done_row is not None and sample.done_row > self._run.done_row
                 acked_s = self._clock.now() if moved else self._run.acked_s
-                self._run = replace(self._run, **_columns(shown), rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
+                self._run = replace(self._run, **columns, rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
             self._samples.append(sample)
 
     # -- on the thread that writes -------------------------------------------------------------------------
@@ -201,11 +202,12 @@ def _first_record(info: RunInfo, now_s: float) -> RunRecord:
 
 def _columns(shown: Snapshot) -> dict[str, Any]:
     """As the columns of the history are called."""
+    found = figures(shown)
     return {
-        **{name: value for name, value in figures(shown).items() if name in _RUN_COLUMNS},
+        **{name: value for name, value in found.items() if name in _RUN_COLUMNS},
         "delivered_rows": shown.delivered_rows,
-        **quantiles(shown.lateness).named("lateness"),
-        **quantiles(shown.ack_latency).named("ack"),
+        **{f"lateness_{name}": value for name, value in found["lateness"].items()},
+        **{f"ack_{name}": value for name, value in found["ack_latency"].items()},
     }
 
 

@@ -73,13 +73,13 @@ def exporting(
     *,
     last_success_s: float | None = None,
     clock: Clock | None = None,
-) -> Iterator[Metrics]:
+) -> Iterator[Display]:
     """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
     must not vanish while the next run lasts."""
-    metrics = Metrics(to, last_success_s, clock or SystemClock())
     if not options.wanted:
-        yield metrics
+        yield to
         return
+    metrics = Metrics(to, last_success_s, clock or SystemClock())
     exporter = _prometheus().Exporter(info, metrics)
     outputs = _outputs(options, exporter, to)
     stop_serving = _served(options, exporter, to)

@@ -98,9 +98,6 @@ class Exporter(Collector):
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def describe(self) -> list[Family]:
-        return []
-
     def text(self) -> bytes:
         """The exposition format that node_exporter reads."""
         return generate_latest(self._registry)

@@ -96,7 +96,7 @@ def rows_per_s(runs: Sequence[Run]) -> float:
 
 def _rate_words(runs: Sequence[Run]) -> str:
     took_s, rows = sum(run.lasted_s for run in _at_work(runs)), sum(run.delivered_rows for run in runs)
-    average = f"{rows / took_s:,.0f} rows a second on average, " if took_s else ""
+    average = f"{rows_per_s(runs):,.0f} rows a second on average, " if took_s else ""
     return f"{average}{rows:,} rows in {duration(took_s)} of running."
 
 

@@ -20,8 +20,8 @@ from replay.cli.commands import Command
 from replay.cli.help import FEW, is_everyday
 from replay.cli.help_text import text_of
 from replay.cli.options.declare import Panel
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[3]
 HEAVY = {
     "apscheduler", "boto3", "confluent_kafka", "jinja2", "loguru", "matplotlib", "numpy", "prometheus_client",
     "pyarrow", "replay.delivery.job", "urllib.request",

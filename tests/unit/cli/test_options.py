@@ -25,8 +25,8 @@ from replay.cli.reference import markdown
 from replay.delivery.job_name import JobName
 from replay.errors import UsageError
 from replay.source.source import Source
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[3]
 NAME = JobName("j", None, Path("/s"))
 WORDS = [each.words for each in COMMANDS]
 

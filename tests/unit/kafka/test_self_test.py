@@ -9,24 +9,9 @@ import pytest
 from replay.errors import ProducerFatal
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.self_test import Reads, SelfTest, lose_a_connection
+from tests.unit.fakes import Told
 
 UNREADABLE = re.compile("words of another version")
-
-
-class Told:
-    def __init__(self) -> None:
-        self.infos: list[str] = []
-        self.warnings: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.infos.append(message)
-
-    def warning(self, message: str) -> None:
-        self.warnings.append(message)
-
-    def phase(self, name, done_rows, rows) -> None: ...
-
-    def progress(self, snapshot) -> None: ...
 
 
 def judged(test=lose_a_connection) -> Told:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 from replay.watch.beside import Beside, within
-
-ROOT = Path(__file__).parents[3]
+from tests.support.process import ROOT
 
 
 def test_at_once_then_every_so_often_and_once_more_at_the_end():

@@ -23,8 +23,8 @@ from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.schema import MIGRATIONS
 from tests.support.history_writer import SAMPLES
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).parents[4]
 T0 = 1.8e9
 
 

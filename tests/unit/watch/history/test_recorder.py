@@ -27,9 +27,9 @@ from replay.watch.history.details import NAME_MAX
 from replay.watch.history.recorder import Recorder, recording
 from replay.watch.history.records import SpanRecord
 from replay.watch.run import RunInfo, RunOutcome
+from tests.support.process import ROOT
 from tests.unit.fakes import FakeClock, Told
 
-ROOT = Path(__file__).parents[4]
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json", {"--rate": "10/s"})
 
 

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -20,9 +19,9 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from replay.watch.run import RunOutcome
+from tests.support.process import ROOT
 from tests.unit.watch.metrics.test_export import Scraped, exported_names, full_tally
 
-ROOT = Path(__file__).parents[4]
 DASHBOARD = json.loads((ROOT / "cron" / "grafana-dashboard.json").read_text())
 RULES = [
     rule for group in yaml.safe_load((ROOT / "cron" / "alerts.yml").read_text())["groups"] for rule in group["rules"]
