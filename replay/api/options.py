@@ -157,7 +157,14 @@ ReplayOptions.__doc__ = (ReplayOptions.__doc__ or "").rstrip() + _described()
 def given(options: ReplayOptions) -> Options:
     """The options of `replay run`, with what the job file says. Raises `UsageError`."""
     said = {option.field: _given(option, options) for option in RUN.options}
-    return with_job_file(RUN, Options(said))
+    found = with_job_file(RUN, Options(said))
+    if found["embedded"]:
+        raise UsageError(
+            "the topic of a broker inside this process would be gone before anybody reads it",
+            where=found.by_field["embedded"].origin,
+            todo="take it out, or use: replay run --embedded",
+        )
+    return found
 
 
 def _given(option: Declared, options: ReplayOptions) -> Given:
@@ -183,6 +190,9 @@ def _one(value: Any, where: str) -> str | bool:
         if wrong := [each for each in value if "," in each]:
             raise UsageError(f"{wrong[0]!r} holds a comma", where=where, todo="write a comma between names only")
         return ",".join(value)
+    if not isinstance(value, str | int | float | calendar_date | timedelta | os.PathLike):
+        kind = type(value).__name__
+        raise UsageError(f"a {kind} cannot be read", where=where, todo="give a text, or a list of texts")
     return _text(value)
 
 

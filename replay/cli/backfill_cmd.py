@@ -66,14 +66,17 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
     def args(day: date) -> list[str]:
         return children.arguments(day, *nightly.selection_of(day, inputs, naming.timezone), *rest)
 
+    named = call.of(Sending).checkpoint
+    if named and len(days) > 1 and not dates.has_date(named):
+        raise UsageError(
+            "all days would share one checkpoint, and each but the first would be taken for done",
+            where="--checkpoint",
+            todo="put {date} into its name, or drop it",
+        )
+
     def checkpoint(day: date) -> Path:
         name = resolve.job_name(naming, day)
-        named = call.of(Sending).checkpoint
-        if named:
-            return Path(name.dated(named, "--checkpoint"))
-        if topic is None:
-            raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
-        return name.checkpoint(name.dated(topic, "--topic"))
+        return resolve.checkpoint(name, named, name.dated(topic or "", "--topic"))
 
     if given.newest_first:
         days.reverse()

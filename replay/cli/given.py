@@ -14,9 +14,6 @@ from replay.errors import UsageError
 from replay.nightly import jobfile
 from replay.watch.masking import masked
 
-if TYPE_CHECKING:
-    import typer
-
 G = TypeVar("G")
 
 if TYPE_CHECKING:
@@ -115,7 +112,12 @@ def with_job_file(command: Command, options: Options) -> Options:
     file = jobfile.read(Path(options["config"]))
     if options["job"] is None and len(file.jobs) > 1 and command.words == "schedule":
         return options  # it takes each of the jobs by itself
-    values = file.values(options["job"], sorted(job_keys()))
+    return of_job(options, file, options["job"])
+
+
+def of_job(options: Options, file: jobfile.JobFile, job: str | None) -> Options:
+    """With what the file says of this job."""
+    values = file.values(job, sorted(job_keys()))
     said = dict(options.by_field)
     for name, given in options.by_field.items():
         if given.is_default and (value := values.get(given.option.key)) is not None:

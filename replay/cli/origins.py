@@ -51,16 +51,10 @@ def _origins(options: Options) -> dict[str, str]:
     }
 
 
-def blamed_on_file(error: ReplayError, values: Mapping[str, jobfile.Value]) -> ReplayError:
-    """The same, for one job of several in a file: `values` is what the file says of it, by key."""
-    return _blame(error, {"--" + name.replace("_", "-"): value.where for name, value in values.items()})
-
-
-def _blame(error: ReplayError, origins: Mapping[str, str]) -> ReplayError:
+def _blame(error: ReplayError, origins: Mapping[str, str]) -> None:
     if named := _NAMED.match(error.where):
         named_origins = re.sub(_OPTION, lambda match: origins.get(match[0], match[0]), named[0])
         error.where = named_origins + error.where[named.end() :]
-    return error
 
 
 def check_nightly(values: Mapping[str, jobfile.Value]) -> None:

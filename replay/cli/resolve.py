@@ -28,7 +28,6 @@ from replay.kafka.options import KafkaOptions
 from replay.nightly import due
 from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Policy as MissingPolicy
-from replay.nightly.options import Missing
 from replay.record.options import Records
 from replay.source.options import Empty, SourceOptions
 from replay.source.selection import select
@@ -137,9 +136,7 @@ def run_options(given: Sending, name: JobName, source: SourceOptions, kafka: Kaf
     )
     return RunOptions(
         source=source,
-        checkpoint=(
-            Path(name.dated(given.checkpoint, "--checkpoint")) if given.checkpoint else name.checkpoint(kafka.topic)
-        ),
+        checkpoint=checkpoint(name, given.checkpoint, kafka.topic),
         kafka=kafka,
         check=given.check,
         when_changed=WhenChanged.APPEND if given.allow_appended else given.when_changed,
@@ -155,6 +152,11 @@ def run_options(given: Sending, name: JobName, source: SourceOptions, kafka: Kaf
         ),
         settle_s=read(given, "settle"),
     )
+
+
+def checkpoint(name: JobName, named: str, topic: str) -> Path:
+    """Where it lies: as it is named, else by job and date."""
+    return Path(name.dated(named, "--checkpoint")) if named else name.checkpoint(topic)
 
 
 def whole_run(given: Options, name: JobName) -> tuple[RunOptions, MissingPolicy]:
@@ -236,14 +238,8 @@ def retries(given: Retrying, times: int) -> due.Retries:
 
 
 def missing_days(given: MissingDays) -> MissingPolicy:
-    try:
-        how = Missing(given.missing)  # of several jobs in a file it comes as a text
-    except ValueError:
-        raise UsageError(
-            f"{given.missing!r} is none of {', '.join(Missing)}", where="--missing", todo="name one of them"
-        ) from None
     return MissingPolicy(
-        how,
+        given.missing,
         read(given, "missing_every"),
         read(given, "missing_for"),
         parse_calendar(given.calendar) if given.calendar else None,

@@ -314,3 +314,19 @@ def test_messages_go_to_logging(options: ReplayOptions) -> None:
     texts = [each.getMessage() for each in heard.records]
     assert {each.name for each in heard.records} == {"replay"}, texts
     assert len(texts) < 12, texts
+
+
+def test_a_broker_inside_the_process_is_refused(options: ReplayOptions, tmp_path: Path) -> None:
+    """Broken: the job file says `embedded`, and the rows go to the real cluster."""
+    config = tmp_path / "job.toml"
+    config.write_text("embedded = true\n")
+    with pytest.raises(UsageError, match="broker inside this process") as caught:
+        replay(changed(options, config=config))
+    assert "job.toml" in caught.value.where
+
+
+def test_names_that_are_no_list_are_refused(options: ReplayOptions) -> None:
+    """Broken: a set of symbols is taken for one symbol of an odd name, so that none is left out."""
+    with pytest.raises(UsageError, match="cannot be read") as caught:
+        replay(changed(options, exclude_symbols={"A", "B"}))  # type: ignore[arg-type]
+    assert caught.value.where == "ReplayOptions.exclude_symbols"

@@ -335,3 +335,32 @@ def test_pandas_is_not_imported_where_it_is_installed(trades: Path) -> None:
     assert re.search(r"\| +pandas\.", other.stderr), "this test needs pandas"
     assert re.search(r"\| +pyarrow$", done.stderr, re.MULTILINE)
     assert not re.search(r"\| +pandas\.", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('retries = "three"', "'three' does not fit retries"),
+        ("catch_up = -3", "-3 is too small for catch_up"),
+        ('on_failure = "go_on"', "'go_on' does not fit on_failure"),
+        ('missing = "later"', "'later' does not fit missing"),
+        ("retries = true", "retries takes one value"),
+    ],
+)
+def test_values_of_one_of_several_jobs_are_checked_like_those_of_one(tmp_path: Path, line: str, says: str) -> None:
+    """Broken: a schedule takes a typing error for another choice, and gives dates up without a word."""
+    job = f'inputs = "{tmp_path}/{{date}}.parquet"\ntopic = "t"\ncron = "0 2 * * *"\n'
+    file = tmp_path / "jobs.toml"
+    file.write_text(f'bootstrap_servers = "127.0.0.1:1"\n[jobs.a]\n{job}[jobs.b]\n{job}{line}\n')
+    refused = replay("schedule", "--config", file, "--state-dir", tmp_path / "state", timeout_s=20)
+    assert refused.returncode == 2, refused.stderr
+    told = " ".join(refused.stderr.split())
+    assert says in told
+    assert f"{file}, [jobs.b]" in told
+
+
+def test_an_age_that_is_empty_is_no_age(tmp_path: Path) -> None:
+    """Broken: a monitor whose variable is not set never sounds its alarm: exit 0."""
+    refused = replay("status", "--fail-if-older-than", "", "--state-dir", tmp_path)
+    assert refused.returncode == 2, refused.stdout
+    assert "--fail-if-older-than" in refused.stderr

@@ -62,3 +62,13 @@ def test_a_range_beside_the_date_is_what_both_pick(nights: NightFolder) -> None:
     assert nights.per_day() == {"2026-11-01": 3}
     told = nights.go("run", "--date", "2026-11-02", "--to", "2026-11-02", code=2).stderr
     assert "no moment of 2026-11-02" in told
+
+
+def test_days_that_would_share_a_checkpoint_are_refused(nights: NightFolder, tmp_path: Path) -> None:
+    """Broken: the second day finds the first one's checkpoint, is taken for done and never sent: exit 0."""
+    days = ("--from", "2026-11-01", "--to", "2026-11-03")
+    told = nights.go("backfill", *days, "--checkpoint", str(tmp_path / "c.json"), code=2).stderr
+    assert "--checkpoint: all days would share one checkpoint" in " ".join(told.split())
+    assert not (tmp_path / "c.json").exists()
+    nights.go("backfill", *days, "--checkpoint", str(tmp_path / "{date}.json"))
+    assert nights.per_day() == {"2026-11-01": 5, "2026-11-02": 5}

@@ -15,6 +15,7 @@ from replay.nightly.children import Children
 from replay.nightly.due import Retries
 from replay.nightly.missing import Policy
 from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, dates_known
+from tests.support import clock
 from tests.support.process import KILLED, Jobs, checkpoint
 from tests.support.readback import read_topic
 from tests.support.topics import create_topic
@@ -179,3 +180,23 @@ def test_a_day_that_grew_is_looked_at_and_holds_no_other_back(
     before = rows_in(kafka.bootstrap_servers, topic)
     firing()
     assert (rows_in(kafka.bootstrap_servers, topic), state_of(yesterday)) == (before + 10, "done")
+
+
+def test_the_range_of_the_command_line_holds_for_every_night(
+    kafka: KafkaCluster | Broker, topic: str, tmp_path: Path, jobs: Jobs
+) -> None:
+    """Broken: `schedule --from` is taken and then passed over, and each night sends the whole day."""
+    create_topic(kafka.bootstrap_servers, topic, 2, config={"retention.ms": "-1"})
+    night = datetime(TODAY.year, TODAY.month, TODAY.day, 2, 30, tzinfo=UTC)
+    day = TODAY - timedelta(days=1)
+    write_day(tmp_path / "in", day)
+    job = jobs.start(
+        ["schedule", str(tmp_path / "in" / "{date}.parquet"), "--topic", topic, "--job", "nightly",
+         "--cron", "30 2 * * *", "--bootstrap-servers", kafka.bootstrap_servers, "--state-dir", str(tmp_path / "state"),
+         "--from", f"{day}T00:00:00.002Z"],
+        env=clock.at(clock.compiled(tmp_path), night - timedelta(seconds=3)),
+    )  # fmt: skip
+    path = tmp_path / "state" / "nightly" / f"{day}.json"
+    wait_for(lambda: path.exists() and checkpoint(path)["state"] == "done", 60, job.log)
+    job.kill()
+    assert rows_in(kafka.bootstrap_servers, topic) == ROWS - 2_000
