@@ -33,14 +33,13 @@ def parse_date(text: str, today: date, option: str = "--date") -> date:
     )
 
 
-def today_in(zone: str, now_s: float, option: str = "--timezone") -> date:
+def today_in(zone: str, now_s: float) -> date:
     """The day it is in a time zone, given the seconds since 1970."""
     try:
         return datetime.fromtimestamp(now_s, ZoneInfo(zone)).date()
     except (KeyError, ValueError, OSError):  # unknown, not a name at all, a folder of names
-        raise UsageError(
-            f"there is no time zone {zone!r}", where=option, todo="name one like UTC or Europe/Berlin"
-        ) from None
+        todo = "name one like UTC or Europe/Berlin"
+        raise UsageError(f"there is no time zone {zone!r}", where="--timezone", todo=todo) from None
 
 
 def bounds(day: date, zone: str) -> tuple[datetime, datetime]:

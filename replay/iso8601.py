@@ -44,10 +44,11 @@ class Problem(StrEnum):
     NUMBER = "is a number without a unit, as text: write it as an integer column (see --time-unit)"
 
 
+_ANY_DATE = f"(?:{'|'.join(re.sub('[?]P<[a-z]+>', '?:', each) for each in DATES.values())})"
+
 NAMED = {
-    Problem.LEAP_SECOND: rf"(?:{'|'.join(re.sub('[?]P<[a-z]+>', '?:', each) for each in DATES.values())})"
-    r"[Tt ]\d\d:?\d\d:?60(?:[^\d].*)?",
-    Problem.NO_CLOCK: rf"(?:{'|'.join(re.sub('[?]P<[a-z]+>', '?:', each) for each in DATES.values())})",
+    Problem.LEAP_SECOND: _ANY_DATE + r"[Tt ]\d\d:?\d\d:?60(?:[^\d].*)?",
+    Problem.NO_CLOCK: _ANY_DATE,
     Problem.NO_DATE: r"[Tt]?\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?",
     Problem.ZONE_NAME: r"\d{4}-?\d\d-?\d\d[Tt ]\d\d.*\d(?:\[[^\]]*\]|[Zz]\[[^\]]*\]| ?[A-Za-z][A-Za-z_/]+)",
     Problem.LONG_YEAR: r"[+-]\d{5,6}-?\d\d-?\d\d.*",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -52,36 +52,41 @@ PARTITION = "\0partition"
 
 
 class Fate(IntEnum):
-    """What becomes of a row. Every row counts in positions, whatever its fate, so that a resume is exact."""
+    """What becomes of a row. Every row counts in positions, whatever its fate, so that a resume is exact.
+
+    `reason` is why a bad row is bad; it completes "column X …".
+    """
+
+    reason: str
+
+    def __new__(cls, number: int, reason: str = "") -> Fate:
+        made = int.__new__(cls, number)
+        made._value_, made.reason = number, reason
+        return made
 
     SENT = 0
     NOT_SELECTED = 1
-    SYMBOL_MISSING = 2
-    SYMBOL_NOT_TEXT = 3
-    PRICE_MISSING = 4
-    PRICE_NOT_FINITE = 5
-    PRICE_NOT_A_NUMBER = 6
-    TIME_MISSING = 7
-    TIME_NOT_A_TIME = 8
-    TIME_TOO_EARLY = 9
-    TIME_TOO_LATE = 10
-    FIELD_NOT_TEXT = 11
-    FIELD_TOO_LATE = 12
-    KEY_MISSING = 13
-    PARTITION_WRONG = 14
-    TIME_NEEDS_NS = 15
-    TIME_TOO_FINE = 16
-    TIME_LEAP_SECOND = 17
-    TIME_NO_CLOCK = 18
-    TIME_NO_DATE = 19
-    TIME_ZONE_NAME = 20
-    TIME_LONG_YEAR = 21
-    TIME_NUMBER = 22
-
-    @property
-    def reason(self) -> str:
-        """Why a bad row is bad; completes "column X …"."""
-        return _REASONS[self]
+    SYMBOL_MISSING = 2, "is null or empty"
+    SYMBOL_NOT_TEXT = 3, "is not valid UTF-8"
+    PRICE_MISSING = 4, "is null or empty"
+    PRICE_NOT_FINITE = 5, "is not finite"
+    PRICE_NOT_A_NUMBER = 6, "is not a number"
+    TIME_MISSING = 7, "is null or empty"
+    TIME_NOT_A_TIME = 8, Problem.NO_TIME.value
+    TIME_TOO_EARLY = 9, "is not after 1970-01-01T00:00:00.000Z"
+    TIME_TOO_LATE = 10, "is beyond the year 2262"
+    FIELD_NOT_TEXT = 11, "is not valid UTF-8"
+    FIELD_TOO_LATE = 12, "is not in the years 1 to 9999"
+    KEY_MISSING = 13, "is null"
+    PARTITION_WRONG = 14, "is no partition of the topic"
+    TIME_NEEDS_NS = 15, "has more than six digits of a second, unlike the first rows: take nine with --time-unit ns"
+    TIME_TOO_FINE = 16, Problem.TOO_FINE.value
+    TIME_LEAP_SECOND = 17, Problem.LEAP_SECOND.value
+    TIME_NO_CLOCK = 18, Problem.NO_CLOCK.value
+    TIME_NO_DATE = 19, Problem.NO_DATE.value
+    TIME_ZONE_NAME = 20, Problem.ZONE_NAME.value
+    TIME_LONG_YEAR = 21, Problem.LONG_YEAR.value
+    TIME_NUMBER = 22, Problem.NUMBER.value
 
     @property
     def told(self) -> str:
@@ -96,31 +101,6 @@ class Fate(IntEnum):
     @property
     def is_bad(self) -> bool:
         return self > Fate.NOT_SELECTED
-
-
-_REASONS = {
-    Fate.SYMBOL_MISSING: "is null or empty",
-    Fate.SYMBOL_NOT_TEXT: "is not valid UTF-8",
-    Fate.PRICE_MISSING: "is null or empty",
-    Fate.PRICE_NOT_FINITE: "is not finite",
-    Fate.PRICE_NOT_A_NUMBER: "is not a number",
-    Fate.TIME_MISSING: "is null or empty",
-    Fate.TIME_NOT_A_TIME: Problem.NO_TIME.value,
-    Fate.TIME_NEEDS_NS: "has more than six digits of a second, unlike the first rows: take nine with --time-unit ns",
-    Fate.TIME_TOO_FINE: Problem.TOO_FINE.value,
-    Fate.TIME_LEAP_SECOND: Problem.LEAP_SECOND.value,
-    Fate.TIME_NO_CLOCK: Problem.NO_CLOCK.value,
-    Fate.TIME_NO_DATE: Problem.NO_DATE.value,
-    Fate.TIME_ZONE_NAME: Problem.ZONE_NAME.value,
-    Fate.TIME_LONG_YEAR: Problem.LONG_YEAR.value,
-    Fate.TIME_NUMBER: Problem.NUMBER.value,
-    Fate.TIME_TOO_EARLY: "is not after 1970-01-01T00:00:00.000Z",
-    Fate.TIME_TOO_LATE: "is beyond the year 2262",
-    Fate.FIELD_NOT_TEXT: "is not valid UTF-8",
-    Fate.FIELD_TOO_LATE: "is not in the years 1 to 9999",
-    Fate.KEY_MISSING: "is null",
-    Fate.PARTITION_WRONG: "is no partition of the topic",
-}
 
 
 @dataclass(slots=True)
@@ -213,7 +193,8 @@ class Encoded:
     def only(self, records: Ints) -> Encoded:
         """These records of it, in order; of the same slice."""
         picked = records.tolist()
-        return Encoded(
+        return replace(
+            self,
             keys=[self.keys[at] for at in picked],
             values=[self.values[at] for at in picked],
             timestamps_ms=[self.timestamps_ms[at] for at in picked],
@@ -221,7 +202,6 @@ class Encoded:
             event_times_ns=self.event_times_ns[records],
             record_bytes=self.record_bytes[records],
             symbols=self.symbols[records],
-            slice_rows=self.slice_rows,
             rows=records if self.rows is None else self.rows[records],
             headers=None if self.headers is None else [self.headers[at] for at in picked],
         )

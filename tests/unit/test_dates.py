@@ -111,8 +111,8 @@ def test_the_day_depends_on_where_one_is(zone, day):
 def test_an_unknown_zone_is_refused_by_its_option(zone):
     """Broken: a typo in a zone is a bug, or UTC."""
     with pytest.raises(UsageError, match="no time zone") as caught:
-        today_in(zone, 0.0, "--tz")
-    assert caught.value.where == "--tz"
+        today_in(zone, 0.0)
+    assert caught.value.where == "--timezone"
 
 
 @pytest.mark.parametrize(

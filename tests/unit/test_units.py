@@ -84,6 +84,13 @@ def test_no_text_at_all_makes_a_parser_fail_otherwise(parser, text):
         assert value is None or value == value  # noqa: PLR0124
 
 
+def test_letters_that_case_folds_to_a_unit_are_that_unit():
+    """Broken: a long s, and the sign of kelvin, are a bug in replay."""
+    assert units.parse_duration_s("5\u017f", "--x") == 5
+    assert units.parse_rate("5\u212a/\u017f") == 5_000
+    assert units.parse_bytes("1\u212aB", "--x") == 1_000
+
+
 @pytest.mark.parametrize("parser", [PARSERS["rows"], PARSERS["bytes"], PARSERS["rate"]], ids=["rows", "bytes", "rate"])
 def test_a_number_without_end_is_refused(parser):
     with pytest.raises(UsageError):
