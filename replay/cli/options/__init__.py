@@ -1,6 +1,6 @@
 """The options of the command line, in groups. To add one:
 
-1. Add a field to the group it belongs to: `max_gap: str | None = option(None, "What it does.", Panel.PACE, ...)`. That
+1. Add a field to the group it belongs to: `max_gap: str | None = pace(None, "What it does.", ...)`. That
    holds all there is to say: type and default, the text, the panel of the help, the bounds or the form of its text,
    whether it is an everyday option, and whether it is part of the replay's identity. The name is that of the field:
    `--max-gap`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from enum import StrEnum
+from functools import partial
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -81,9 +82,19 @@ class Option:
     harmless: str = ""
 
 
-def option(default: Any, text: str, panel: Panel, **more: Any) -> Any:
-    """A field of a group: its default, and what `Option` takes."""
+def option(panel: Panel, default: Any, text: str, **more: Any) -> Any:
+    """A field of a group: its default, and what `Option` takes. The functions below are this one, by panel."""
     return same(default, Option(text, panel, **more))
+
+
+own = partial(option, Panel.OWN)
+what = partial(option, Panel.WHAT)
+where = partial(option, Panel.WHERE)
+pace = partial(option, Panel.PACE)
+fails = partial(option, Panel.FAILS)
+nights = partial(option, Panel.NIGHTS)
+watch = partial(option, Panel.WATCH)
+files = partial(option, Panel.FILES)
 
 
 def same(default: Any, said: Option) -> Any:

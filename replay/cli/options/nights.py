@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from replay import units
-from replay.cli.options.declare import Harmless, Option, Panel, duration, option, same
+from replay.cli.options.declare import Harmless, Option, Panel, duration, nights, same
 from replay.nightly.options import Missing
 
 
@@ -12,19 +12,16 @@ from replay.nightly.options import Missing
 class MissingDays(Harmless):
     """What becomes of a date without any file."""
 
-    missing: Missing = option(
-        Missing.FAIL, "A day without any file: fail (exit 3), skip it, or wait for its files.", Panel.NIGHTS
+    missing: Missing = nights(Missing.FAIL, "A day without any file: fail (exit 3), skip it, or wait for its files.")
+    missing_every: str = nights(
+        "1m", "With --missing wait: look for the files this often.", form=duration(units.ONE_OR_MORE)
     )
-    missing_every: str = option(
-        "1m", "With --missing wait: look for the files this often.", Panel.NIGHTS, form=duration(units.ONE_OR_MORE)
+    missing_for: str | None = nights(
+        None, "With --missing wait: give up after this long.", form=duration(), otherwise="never"
     )
-    missing_for: str | None = option(
-        None, "With --missing wait: give up after this long.", Panel.NIGHTS, form=duration(), otherwise="never"
-    )
-    calendar: str | None = option(
+    calendar: str | None = nights(
         None,
         "Days off, which need no file: a file with a date or a weekday (sat) in each line, or an exchange (XNYS).",
-        Panel.NIGHTS,
         metavar="FILE|EXCHANGE",
     )
 
@@ -34,14 +31,13 @@ class Retrying(Harmless):
     """How long to wait before a replay that failed is tried again."""
 
     # a broker restarts within about as long
-    retry_wait: str = option(
+    retry_wait: str = nights(
         "10s",
         "Wait this long before the first retry, and twice as long before each further one.",
-        Panel.NIGHTS,
         form=duration(units.ONE_OR_MORE),
     )
     # an outage of a night is looked at every ten minutes
-    retry_wait_max: str = option("10m", "Longest wait before a retry.", Panel.NIGHTS, form=duration(units.ONE_OR_MORE))
+    retry_wait_max: str = nights("10m", "Longest wait before a retry.", form=duration(units.ONE_OR_MORE))
 
 
 class OnFailure(StrEnum):
@@ -61,11 +57,10 @@ class Backfilling(Harmless):
 
     retries: int = same(3, RETRIES)
     on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)
-    newest_first: bool = option(False, "Begin with the newest day.", Panel.NIGHTS)
-    parallel: int = option(
+    newest_first: bool = nights(False, "Begin with the newest day.")
+    parallel: int = nights(
         1,
         "How many days are replayed at a time. With more than one each day needs a topic of its own.",
-        Panel.NIGHTS,
         metavar="DAYS",
         min=1,
     )
@@ -75,16 +70,13 @@ class Backfilling(Harmless):
 class Scheduling(Harmless):
     """What only `schedule` has."""
 
-    cron: str | None = option(
+    cron: str | None = nights(
         None,
         'When to replay, as in a crontab: "0 2 * * *" (minute, hour, day of month, month, day of week).',
-        Panel.NIGHTS,
         metavar="SCHEDULE",
         everyday=True,
     )
-    jitter: str = option("0s", "Begin up to this much later, by chance.", Panel.NIGHTS, form=duration())
-    catch_up: int = option(
-        7, "How many missed days are made up for at most, the newest ones.", Panel.NIGHTS, metavar="DAYS", min=0
-    )
+    jitter: str = nights("0s", "Begin up to this much later, by chance.", form=duration())
+    catch_up: int = nights(7, "How many missed days are made up for at most, the newest ones.", metavar="DAYS", min=0)
     retries: int = same(5, RETRIES)
     on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)

@@ -2,31 +2,28 @@
 
 from dataclasses import dataclass
 
-from replay.cli.options.declare import Harmless, Panel, option
+from replay.cli.options.declare import Harmless, pace
 
 
 @dataclass(frozen=True)
 class Pacing(Harmless):
     """At most one of a rate and a speed."""
 
-    rate: str | None = option(
+    rate: str | None = pace(
         None,
         "Rows per second, minute or hour: 5000/s, 5k/s, 300k/m, or max.",
-        Panel.PACE,
         metavar="RATE",
         otherwise="max",
         everyday=True,
     )
-    speed: str | None = option(
+    speed: str | None = pace(
         None,
         "Keep the gaps between event times, divided by this factor: 1x is real time, 60x an hour in a minute.",
-        Panel.PACE,
         metavar="FACTOR",
         everyday=True,
     )
-    max_gap: str | None = option(
+    max_gap: str | None = pace(
         None,
         "With --speed: a longer gap between two event times counts as this long, before it is divided.",
-        Panel.PACE,
         metavar="DURATION",
     )

@@ -2,38 +2,30 @@
 
 from dataclasses import dataclass
 
-from replay.cli.options.declare import Panel, duration, option
+from replay.cli.options.declare import duration, fails, where
 
 
 @dataclass(frozen=True)
 class Target:
     """Where records go, or are read back from."""
 
-    topic: str | None = option(
-        None, "The topic; may hold {date}.", Panel.WHERE, metavar="TOPIC", everyday=True, identity="the topic"
-    )
-    bootstrap_servers: str = option(
+    topic: str | None = where(None, "The topic; may hold {date}.", metavar="TOPIC", everyday=True, identity="the topic")
+    bootstrap_servers: str = where(
         "",
         "Brokers to begin with, as host:port[,host:port...]. There is no default.",
-        Panel.WHERE,
         metavar="HOSTS",
         everyday=True,
         identity="the cluster id",
     )
-    settings: list[str] | None = option(
+    settings: list[str] | None = where(
         None,
         "Any setting of librdkafka, such as security.protocol=SASL_SSL. Settings that would break exactly-once"
         " delivery are refused. Repeatable; in a job file: the table [kafka].",
-        Panel.WHERE,
         name="-X",
         metavar="KEY=VALUE",
         everyday=True,
         harmless="settings that change what is sent are refused",
     )
-    broker_timeout: str = option(
-        "5m",
-        "Give up (exit 5) if the broker cannot be reached for this long.",
-        Panel.FAILS,
-        form=duration(),
-        harmless="time only",
+    broker_timeout: str = fails(
+        "5m", "Give up (exit 5) if the broker cannot be reached for this long.", form=duration(), harmless="time only"
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from replay.cli.options.declare import Harmless, Panel, option
+from replay.cli.options.declare import Harmless, watch
 from replay.watch.options import NotifyOn
 
 
@@ -16,61 +16,44 @@ class LogFormat(StrEnum):
 class Logging(Harmless):
     """How a command talks."""
 
-    log_format: LogFormat = option(
-        LogFormat.TEXT, "Log lines on stderr as text, or as one JSON object a line.", Panel.WATCH
+    log_format: LogFormat = watch(LogFormat.TEXT, "Log lines on stderr as text, or as one JSON object a line.")
+    log_file: str | None = watch(None, "Write log lines to this file, too.", metavar="FILE")
+    log_rotate: str = watch("10MB", "Begin a new log file at this size or age: 10MB or 1d.", metavar="SIZE|DURATION")
+    log_keep: str = watch(
+        "10", "Keep this many old log files, or those younger than this: 10 or 14d.", metavar="NUMBER|DURATION"
     )
-    log_file: str | None = option(None, "Write log lines to this file, too.", Panel.WATCH, metavar="FILE")
-    log_rotate: str = option(
-        "10MB", "Begin a new log file at this size or age: 10MB or 1d.", Panel.WATCH, metavar="SIZE|DURATION"
-    )
-    log_keep: str = option(
-        "10",
-        "Keep this many old log files, or those younger than this: 10 or 14d.",
-        Panel.WATCH,
-        metavar="NUMBER|DURATION",
-    )
-    quiet: bool = option(False, "Say only what went wrong: no progress, no summary.", Panel.WATCH, short="-q")
-    no_color: bool = option(False, "No colours. The variable NO_COLOR does the same.", Panel.WATCH)
-    debug: bool = option(False, "Show debug logs, and the traceback of an error.", Panel.WATCH)
+    quiet: bool = watch(False, "Say only what went wrong: no progress, no summary.", short="-q")
+    no_color: bool = watch(False, "No colours. The variable NO_COLOR does the same.")
+    debug: bool = watch(False, "Show debug logs, and the traceback of an error.")
 
 
 @dataclass(frozen=True)
 class Watching(Harmless):
     """What watches a run, and what is written or sent at its end."""
 
-    metrics_port: int | None = option(None, "Serve Prometheus metrics on this port.", Panel.WATCH, min=1, max=65_535)
-    metrics_address: str = option(
-        "127.0.0.1", "With --metrics-port: the address to listen on.", Panel.WATCH, metavar="ADDRESS"
-    )
-    metrics_textfile: str | None = option(
+    metrics_port: int | None = watch(None, "Serve Prometheus metrics on this port.", min=1, max=65_535)
+    metrics_address: str = watch("127.0.0.1", "With --metrics-port: the address to listen on.", metavar="ADDRESS")
+    metrics_textfile: str | None = watch(
         None,
         "Write metrics for the textfile collector of node_exporter: into this folder, one file for each job, or to"
         " this file, whose name may hold {job} and {date}.",
-        Panel.WATCH,
         metavar="FOLDER|FILE",
     )
-    metrics_push: str | None = option(None, "Push metrics to this Pushgateway.", Panel.WATCH, metavar="URL")
-    summary_json: str | None = option(
+    metrics_push: str | None = watch(None, "Push metrics to this Pushgateway.", metavar="URL")
+    summary_json: str | None = watch(
         None,
         "At the end, write a summary as JSON to this file, whose name may hold {job} and {date}, or to standard"
         " output (-).",
-        Panel.WATCH,
         metavar="FILE|-",
     )
-    report: str | None = option(
-        None,
-        "At the end, write a page in HTML to this file, whose name may hold {job} and {date}.",
-        Panel.WATCH,
-        metavar="FILE",
+    report: str | None = watch(
+        None, "At the end, write a page in HTML to this file, whose name may hold {job} and {date}.", metavar="FILE"
     )
-    notify: str | None = option(
+    notify: str | None = watch(
         None,
         "At the end, call a webhook (https://...), or a command that reads JSON from standard input.",
-        Panel.WATCH,
         metavar="URL|COMMAND",
     )
-    notify_on: NotifyOn = option(
-        NotifyOn.FAILURE,
-        "With --notify: after a failure or a stop by a signal (failure), after a success, or always.",
-        Panel.WATCH,
+    notify_on: NotifyOn = watch(
+        NotifyOn.FAILURE, "With --notify: after a failure or a stop by a signal (failure), after a success, or always."
     )
