@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -89,6 +90,11 @@ class InputFile:
     def without_statistics(self) -> InputFile:
         """The same file, of which nothing is known before it is read."""
         return replace(self, groups=tuple(replace(group, ranges={}) for group in self.groups))
+
+    @property
+    def group_bounds(self) -> list[int]:
+        """The first rows of those groups that are replayed, and behind them the number of their rows."""
+        return [0, *accumulate(group.rows for group in self.groups)]
 
     def file_row(self, row: int) -> int:
         """The place in the file of a row of those groups that are replayed."""

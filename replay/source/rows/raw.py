@@ -78,14 +78,11 @@ class RawRows:
     def stops(self, row: int) -> Iterator[int]:
         """Where to let go of the file when it is read from `row` on: behind row groups, which can be read without what
         lies before them, but not behind each small one."""
-        rows_min, end = max(BATCH_ROWS_MAX, self.file.rows // STRETCHES_MAX), 0
-        for group in self.file.groups:
-            end += group.rows
-            if end >= row + rows_min:
+        rows_min = max(BATCH_ROWS_MAX, self.file.rows // STRETCHES_MAX)
+        for end in self.file.group_bounds[1:]:
+            if end >= row + rows_min or row < end == self.file.rows:
                 yield end
                 row = end
-        if end > row:
-            yield end
 
     def _with_keys(self, rows: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
         """The rows with the Hive keys that were asked for, each as a constant column."""
@@ -114,11 +111,7 @@ class RawRows:
 
     def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
         """The row groups to read, and how many rows of the first to skip."""
-        numbers: list[int] = []
-        skip = first_row = 0
-        for group in self.file.groups:
-            if first_row < stop and row < first_row + group.rows:
-                skip = skip if numbers else row - first_row
-                numbers.append(group.number)
-            first_row += group.rows
-        return numbers, skip
+        bounds = self.file.group_bounds
+        spans = zip(self.file.groups, bounds, bounds[1:], strict=False)
+        read = [(group.number, first) for group, first, end in spans if first < stop and row < end]
+        return [number for number, _ in read], (row - read[0][1] if read else 0)

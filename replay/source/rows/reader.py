@@ -9,20 +9,23 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from replay.errors import InputError
 from replay.model import FATE, ORDER_NS, Bytes, Fate, Ints, SpanNs
 from replay.source.columns.schema import FileLayout
 from replay.source.files.parquet_file import InputFile, unreadable
 from replay.source.files.trust import Contradiction, StatisticsWrong
 from replay.source.options import Unsorted
-from replay.source.rows import refusal
 from replay.source.rows.batches import BATCH_ROWS_MAX
-from replay.source.rows.going_back import in_order, running_highest
 from replay.source.rows.judge import Judge, Judged
-from replay.source.rows.promised import first_contradiction
 from replay.source.rows.raw import RawRows
 from replay.source.rows.rules import RowRules
-from replay.source.rows.times import TimeColumn
+from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest
 from replay.units import LAST_NS
+
+_LEAVE_OUT = (
+    "correct or remove the row and write the file again, or leave such rows out with --on-bad-row skip or quarantine"
+)
+_SORT = "sort the file by event time, let replay do it with --unsorted sort, or keep its row order with --order as-is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,8 @@ class RowReader:
         """Raises `StatisticsWrong` where a time is not what the statistics of its row group say."""
         if self._known.promised is None:
             return
-        row = first_contradiction(
-            self.file.groups, self._known.promised, self.rules.unit_ns, times, bad_times, first_row
-        )
+        bounds, unit_ns = self.file.group_bounds, self.rules.unit_ns
+        row = first_contradiction(bounds, self._known.promised, unit_ns, times, bad_times, first_row)
         if row is not None:
             place = self.file.file_row(first_row + row)
             raise StatisticsWrong([Contradiction(self.file, place, self.rules.layout.event_time.column)])
@@ -146,12 +148,18 @@ class RowReader:
             return
         if not self.rules.is_tolerant:
             row = int(rows[0])
-            column = judged.column_of(row)
-            value = raw.column(column)[row : row + 1] if column in raw.schema.names else None
-            raise refusal.bad_row(self.file, first_row + row, column, Fate(judged.fates[row]), value)
+            column, reason = judged.column_of(row), Fate(judged.fates[row]).reason
+            text = _text(raw.column(column)[row : row + 1]) if column in raw.schema.names else None
+            raise self._refused(
+                first_row + row, column, f"{reason} ({text!r:.60})" if text else reason, todo=_LEAVE_OUT
+            )
         if self._on_bad is not None:
             places = np.array([self.file.file_row(first_row + int(row)) for row in rows], dtype=np.int64)
             self._on_bad(BadRows(self.file, places, judged.fates[rows], raw.take(pa.array(rows))))
+
+    def _refused(self, row: int, column: str, what: str, todo: str) -> InputError:
+        where = f"{self.file.shown}, row {self.file.file_row(row):,} (the first is 0)"
+        return InputError(f"column {column!r} {what}", where=where, todo=todo)
 
     # -- order ----------------------------------------------------------------------------------------------
 
@@ -169,7 +177,7 @@ class RowReader:
         if found.backwards is not None:
             row = first_row + int(np.argmax(found.backwards))
             if self._unsorted is Unsorted.FAIL:
-                raise refusal.goes_back(self.file, row, self.rules.layout.event_time.column)
+                raise self._refused(row, self.rules.layout.event_time.column, "goes back in time", todo=_SORT)
             self.backwards += int(np.count_nonzero(found.backwards))
             self.first_backwards = row if self.first_backwards is None else self.first_backwards
         self._highest = found.highest
@@ -184,3 +192,18 @@ class RowReader:
         """
         found = self.times.highest_before(row, is_sorted=self._unsorted is Unsorted.FAIL)
         return found if found is not None else min(max(self._known.first_ns, 0), LAST_NS) // self.rules.unit_ns
+
+
+def _text(value: pa.Array) -> str | None:
+    """The one value, if it has a text form; bytes that are no text as escapes."""
+    try:
+        kind = value.type.value_type if pa.types.is_dictionary(value.type) else value.type
+        plain = value.cast(kind)
+        if pa.types.is_timestamp(kind):
+            plain = plain.cast(pa.timestamp(kind.unit))
+        text: str | None = plain.cast(pa.string())[0].as_py()
+    except UnicodeError:
+        return str(plain.cast(pa.binary())[0].as_py())
+    except pa.ArrowException:
+        return None
+    return text

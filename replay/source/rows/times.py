@@ -1,13 +1,16 @@
-"""Facts about a file that its column of times alone gives. All times are int64 in units of the event time."""
+"""What a file's event times alone say of its rows. All times are int64 in units of the event time.
+
+A bad row has no time: it counts as one of the largest time before it, and contradicts nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from replay.model import Fate, Ints, SpanNs
+from replay.model import Bools, Bytes, Fate, Ints, SpanNs
 from replay.source.rows.judge import Judge
 from replay.source.rows.raw import RawRows
 
@@ -48,11 +51,10 @@ class TimeColumn:
     def spans_ns(self) -> tuple[list[SpanNs], int]:
         """Smallest and largest good time of each row group (None: there is none), and how many rows have one."""
         spans: list[SpanNs] = [None] * len(self.raw.file.groups)
-        bounds = np.cumsum([group.rows for group in self.raw.file.groups])
-        count = 0
+        ends, count = self.raw.file.group_bounds[1:], 0
         for row, times in self.good(0, self.raw.file.rows):
             count += len(times)
-            groups = np.searchsorted(bounds, row, side="right")
+            groups = np.searchsorted(ends, row, side="right")
             for group in np.unique(groups):
                 mine = times[groups == group]
                 before = spans[group] or (int(mine[0]), int(mine[0]))
@@ -63,9 +65,54 @@ class TimeColumn:
         """The largest good time before this row; None where there is none. `is_sorted`: it is the last one."""
         if not is_sorted:
             return max((int(times.max()) for _, times in self.good(0, row)), default=None)
-        starts = [0, *np.cumsum([group.rows for group in self.raw.file.groups]).tolist()]
-        for start in reversed([start for start in starts if start < row]):
+        for start in reversed([start for start in self.raw.file.group_bounds if start < row]):
             found = [times for _, times in self.good(start, row)]
             if found:
                 return int(found[-1][-1])
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """`times` are those of a batch with those of bad rows filled in, `highest` is the largest of them and of all before
+    them. `backwards` says which rows are smaller than the row before them; None: none."""
+
+    times: Ints
+    highest: int
+    backwards: Bools | None
+
+
+def in_order(times: Ints, bad: Bools, highest: int) -> Ordered:
+    """A batch of at least one row behind rows of which the largest time is `highest`."""
+    if bad.any():
+        times = np.where(bad, running_highest(np.where(bad, highest, times), highest), times)
+    backwards = None
+    if times[0] < highest or (times[1:] < times[:-1]).any():
+        backwards = np.diff(times, prepend=highest) < 0
+    return Ordered(times, max(highest, int(times.max())), backwards)
+
+
+def running_highest(times: Ints, highest: int) -> Ints:
+    """For each row the largest time so far: what it is ordered by where rows keep their order."""
+    return np.asarray(np.maximum.accumulate(np.maximum(times, highest)))
+
+
+def first_contradiction(
+    bounds: Sequence[int], promised: Sequence[SpanNs], unit_ns: int, times: Ints, bad: Bytes, first_row: int
+) -> int | None:
+    """The first row of a batch whose time lies beyond what statistics promise of its row group; None: no row.
+
+    The batch begins with row `first_row` of the row groups, which lie between the `bounds`.
+    """
+    for start, end, span in zip(bounds, bounds[1:], promised, strict=False):
+        rows = slice(max(start - first_row, 0), max(end - first_row, 0))
+        these = times[rows]
+        if span is None or not len(these):
+            continue
+        low, high = span[0] // unit_ns, span[1] // unit_ns
+        if low <= these.min() and these.max() <= high:
+            continue
+        wrong = (bad[rows] == Fate.SENT) & ((these < low) | (these > high))
+        if wrong.any():
+            return rows.start + int(np.argmax(wrong))
+    return None

@@ -1,16 +1,18 @@
-"""What the column of times alone tells of a file."""
+"""What event times alone say of a file: spans, rows that go back, rows that contradict its statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.source.rows.times import TimeColumn
+from replay.model import Fate
+from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest
 from tests.unit.source.trades import T0_US, US, file_of, rules_of, times_of, trades
 
 TIMES = st.lists(st.none() | st.integers(0, 9), min_size=1, max_size=12)
@@ -60,3 +62,76 @@ def test_the_highest_time_before_a_row_is_that_of_a_run_from_the_first_row(folde
     for row in range(len(times) + 1):
         before = [T0_US + time for time in times[:row] if time is not None]
         assert column.highest_before(row, is_sorted=is_sorted) == max(before, default=None)
+
+
+# -- rows that go back: noticed across batches, and a row without a time is never one of them ---------------
+
+PARTS = st.lists(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=6), max_size=6)
+"""Batches of times, and whether each is a bad one."""
+
+
+@given(PARTS)
+def test_rows_that_go_back_are_those_smaller_than_a_row_before_them(parts):
+    """Broken: a step back between two batches is missed, the wrong row is named, or a bad row hides one."""
+    highest, before = 0, 0
+    for part in parts:
+        expected: list[tuple[int, bool]] = []
+        for time, bad in part:
+            filled = max(highest, *(t for t, _ in expected)) if bad and expected else highest if bad else time
+            expected.append((filled, filled < before))
+            before = filled
+        times = np.array([time for time, _ in part], dtype=np.int64)
+        found = in_order(times, np.array([bad for _, bad in part]), highest)
+        assert found.times.tolist() == [time for time, _ in expected]
+        back = [went for _, went in expected]
+        assert (found.backwards.tolist() if found.backwards is not None else [False] * len(part)) == back
+        before = highest = max(highest, *(time for time, _ in expected))
+        assert found.highest == highest
+
+
+@given(st.lists(st.integers(0, 9), max_size=8), st.integers(0, 9))
+def test_rows_that_keep_their_order_are_ordered_by_the_largest_time_so_far(times, highest):
+    """Broken: with --unsorted keep a row comes before one that is before it in its file."""
+    expected = [max([highest, *times[: at + 1]]) for at in range(len(times))]
+    assert running_highest(np.array(times, dtype=np.int64), highest).tolist() == expected
+
+
+def test_times_of_a_sorted_batch_are_handed_on_as_they_are():
+    """Broken: each batch of good rows is copied."""
+    times = np.array([3, 3, 5], dtype=np.int64)
+    found = in_order(times, np.zeros(3, dtype=bool), 3)
+    assert found.times is times
+    assert found.backwards is None
+    assert found.highest == 5
+
+
+# -- rows compared with what statistics say of their row groups ---------------------------------------------
+
+BOUNDS = [0, 3, 6, 8]
+PROMISED = [(10_000, 12_000), None, (20_000, 21_000)]
+AS_PROMISED = np.array([10, 11, 12, 99, 0, 99, 20, 21], dtype=np.int64)
+"""In microseconds; of the second row group nothing is promised."""
+
+
+def contradiction(times: np.ndarray, first_row: int = 0, bad: int | None = None) -> int | None:
+    fates = np.zeros(len(times), dtype=np.int8)
+    if bad is not None:
+        fates[bad] = Fate.TIME_MISSING
+    return first_contradiction(BOUNDS, PROMISED, 1_000, times, fates, first_row)
+
+
+def test_times_at_the_edges_and_those_of_which_nothing_is_known_contradict_nothing():
+    """Broken: right statistics are taken for wrong, and a file is read as if it had none."""
+    assert contradiction(AS_PROMISED) is None
+    assert contradiction(AS_PROMISED[4:], 4) is None
+
+
+@pytest.mark.parametrize(("row", "time"), [(0, 9), (2, 13), (6, 19), (7, 22)])
+def test_the_first_row_beyond_them_is_found_wherever_the_batch_begins(row, time):
+    """Broken: rows come out of order because statistics that are wrong are believed, or another row is named."""
+    times = AS_PROMISED.copy()
+    times[row] = time
+    assert contradiction(times) == row
+    for first_row in range(row + 1):
+        assert contradiction(times[first_row:], first_row) == row - first_row
+    assert contradiction(times, bad=row) is None
