@@ -9,7 +9,7 @@ from datetime import date
 from replay.errors import ExitCode
 from replay.nightly import missing
 from replay.nightly.children import Children
-from replay.nightly.due import Retries, after_failure
+from replay.nightly.due import Retries, retry_wait_s
 from replay.nightly.missing import Found
 from replay.reporter import Reporter
 
@@ -28,11 +28,11 @@ def run(what: str, args: Sequence[str], retries: Retries, children: Children, re
     while True:
         report.info(f"{what}: replaying" + (f", attempt {attempt}" if attempt > 1 else ""))
         code = children.run(args)
-        again = after_failure(code, attempt, retries)
-        if again is None or children.is_stopped:
+        wait_s = retry_wait_s(code, attempt, retries)
+        if wait_s is None or children.is_stopped:
             return Ended(code, attempt)
-        report.warning(f"{what}: {exit_text(code)}, trying again in {again.seconds:g} s")
-        children.sleep(again.seconds)
+        report.warning(f"{what}: {exit_text(code)}, trying again in {wait_s:g} s")
+        children.sleep(wait_s)
         attempt += 1
 
 

@@ -18,7 +18,6 @@ from replay.checkpoint.file import readable
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode, UsageError
-from replay.model import SystemClock
 from replay.nightly import attempts, missing
 from replay.nightly.children import Children, stop_on_signals
 from replay.nightly.due import Retries
@@ -91,7 +90,7 @@ def selection_of(day: date, inputs: Sequence[str], timezone: str) -> list[str]:
 
 def run(plan: Backfill, days: Sequence[date], report: Reporter) -> tuple[list[Day], int]:
     """All days, until a signal comes: how each ended, and the exit code."""
-    children = Children(SystemClock())
+    children = Children()
     stop_on_signals(children)
     ended = run_days(plan, days, children, report)
     return ended, exit_code(ended, children)
@@ -139,13 +138,16 @@ def _run_day(plan: Backfill, day: date, children: Children, report: Reporter, la
         return Day(day, ended)
     # Without a file its run is begun as well: notification, metrics and summary come from a run.
     last = attempts.run(str(day), plan.args(day), plan.retries, children, report)
+    now = readable(path)
     if last.code == ExitCode.DONE:
-        return _ended(day, before, path, last.attempts)
-    if children.is_stopped:
-        return _day(day, DayState.STOPPED, path, last.code, last.attempts)
-    waits = 0 if plan.go_on else later
-    report.warning(attempts.why_failed(day, last.code, found, waits, comes_again=False))
-    return _day(day, DayState.FAILED, path, last.code, last.attempts)
+        state = _state(before, now)
+    elif children.is_stopped:
+        state = DayState.STOPPED
+    else:
+        state = DayState.FAILED
+        waits = 0 if plan.go_on else later
+        report.warning(attempts.why_failed(day, last.code, found, waits, comes_again=False))
+    return Day(day, state, last.code, last.attempts, now.counts if now is not None else None)
 
 
 _WITHOUT_FILES = {
@@ -155,15 +157,9 @@ _WITHOUT_FILES = {
 }
 
 
-def _ended(day: date, before: Checkpoint | None, path: Path, attempt: int) -> Day:
+def _state(before: Checkpoint | None, now: Checkpoint | None) -> DayState:
     """How a day ended whose run went well: that may have found that there was nothing to do."""
-    now = readable(path)
     if now is not None and now.state is JobState.EMPTY:
-        return _day(day, DayState.EMPTY, path, 0, attempt)
+        return DayState.EMPTY
     was_done = before is not None and now is not None and before.progress == now.progress
-    return _day(day, DayState.SKIPPED if was_done else DayState.DONE, path, 0, attempt)
-
-
-def _day(day: date, state: DayState, path: Path, code: int = 0, attempts: int = 0) -> Day:
-    saved = readable(path)
-    return Day(day, state, code, attempts, saved.counts if saved is not None else None)
+    return DayState.SKIPPED if was_done else DayState.DONE

@@ -59,9 +59,8 @@ def parse_calendar(text: str) -> Calendar:
     if path.is_file():
         return _read(path)
     if not _NAME.fullmatch(text) or path.exists():
-        raise UsageError(
-            "there is no such file", where=f"{OPTION} {text}", todo="name a file of days off, or an exchange"
-        )
+        todo = "name a file of days off, or an exchange"
+        raise UsageError("there is no such file", where=f"{OPTION} {text}", todo=todo)
     known = _exchange_calendars().get_calendar_names(include_aliases=True)
     if text not in known:
         raise UsageError(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from replay import signals
-from replay.model import Clock
-from replay.nightly.waiting import Waiting
+from replay.model import SystemClock
+from replay.nightly.waiting import Sleeper
 
 
 def arguments(day: date, *options: str) -> list[str]:
@@ -18,11 +18,11 @@ def arguments(day: date, *options: str) -> list[str]:
     return ["run", "--date", str(day), "--missing", "fail", *options]
 
 
-class Children:
+class Children(Sleeper):
     """Runs replays one or several at a time; a stop is passed on to all of them, and no new one begins."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._waiting = Waiting(clock, lambda: self.is_stopped)
+    def __init__(self) -> None:
+        super().__init__(SystemClock(), lambda: self.stopped_by is not None)
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self.stopped_by: int | None = None
@@ -54,14 +54,6 @@ class Children:
         self.stopped_by = self.stopped_by or number
         for child in list(self._running):
             child.send_signal(number)  # one that has ended is left alone
-
-    @property
-    def is_stopped(self) -> bool:
-        return self.stopped_by is not None
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, unless a stop comes."""
-        self._waiting.sleep(seconds)
 
 
 def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None) -> None:

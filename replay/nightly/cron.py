@@ -9,36 +9,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
 
 from replay.errors import UsageError
 
 NICKNAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}  # fmt: skip
 
-LIKE = 'write it like "0 2 * * *" (minute hour day month weekday)'
-_FIELDS = ("minute", "hour", "day", "month", "weekday")
-_HIGH = {"minute": 59, "hour": 23, "day": 31, "month": 12, "weekday": 7}
-_LOW = {"minute": 0, "hour": 0, "day": 1, "month": 1, "weekday": 0}
-_NAMES = {
-    "month": ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
-    "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
-}
 _VALUE, _STEP = "([0-9]{1,9}|[a-z]+)", "(?:/([0-9]{1,9}))?"
 _TERM = re.compile(rf"{_VALUE}|(?:\*|{_VALUE}-{_VALUE}){_STEP}", re.IGNORECASE | re.ASCII)
 
 LOOK_BACK = tuple(timedelta(days=days) for days in (1, 8, 40, 400, 3_000))
 """How far back the newest firing is looked for: a schedule is rarely rarer than once a year; 29 February is."""
+
+
+class _Field(NamedTuple):
+    """One of the five. `names` are those of its values, from `low` on."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day", 1, 31),
+    _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
+    _Field("weekday", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+)
+
+
+class _Unreadable(Exception):
+    """What is wrong with a text, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,6 @@ class Cron:
     change; where it goes back, one at a time that comes twice comes the first time only. A schedule for every hour
     (`*` or `*/n`) follows the hours as they pass. So does Debian's cron, which also loses a night of `*/5 2 * * *`."""
 
-    text: str
     fields: str  # five of them, as cronsim takes them
     zone: tzinfo
 
@@ -87,73 +97,76 @@ class Cron:
                 yield firing
 
 
-def parse_cron(text: str, zone: tzinfo, option: str = "--cron") -> Cron:
+def parse_cron(text: str, zone: tzinfo) -> Cron:
     """Raises `UsageError`, which names the field that is wrong."""
-    stripped = text.strip()
-    if stripped.startswith("@"):
-        if stripped not in NICKNAMES:
-            raise _wrong(text, option, "there is no such name", f"write one of {', '.join(NICKNAMES)}, or five fields")
-        return Cron(text, NICKNAMES[stripped], zone)
-    parts = stripped.split()
-    if len(parts) != len(_FIELDS):
-        raise _wrong(text, option, f"five fields are needed, not {len(parts)}", LIKE)
-    fields = " ".join(_checked(name, part, text, option) for name, part in zip(_FIELDS, parts, strict=True))
     try:
-        cron = Cron(text, fields, zone)
-        if cron.after(datetime.now(zone)) is not None:
-            return cron
-    except CronSimError:  # the day is one that no month has
-        pass
-    raise _wrong(text, option, "no day is like that", "name a day that the month has")
+        cron = Cron(_fields(text.strip()), zone)
+        with suppress(CronSimError):  # the day is one that no month has
+            if cron.after(datetime.now(zone)) is not None:
+                return cron
+        raise _Unreadable("no day is like that", "name a day that the month has")
+    except _Unreadable as wrong:
+        what, todo = wrong.args
+        raise UsageError(f"{text!r} is no schedule: {what}", where="--cron", todo=todo) from None
 
 
-def _checked(name: str, part: str, text: str, option: str) -> str:
+def _fields(text: str) -> str:
+    """Five of them, as cronsim takes them."""
+    if text.startswith("@"):
+        if text not in NICKNAMES:
+            raise _Unreadable("there is no such name", f"write one of {', '.join(NICKNAMES)}, or five fields")
+        return NICKNAMES[text]
+    parts = text.split()
+    if len(parts) != len(_FIELDS):
+        todo = 'write it like "0 2 * * *" (minute hour day month weekday)'
+        raise _Unreadable(f"five fields are needed, not {len(parts)}", todo)
+    return " ".join(map(_checked, _FIELDS, parts))
+
+
+def _checked(field: _Field, part: str) -> str:
     """The field as cronsim takes it."""
-    terms = []
+    said, terms = f"{field.name} {part!r}", []
     for term in part.split(","):
         match = _TERM.fullmatch(term)
         if match is None:
-            raise _wrong(text, option, f"{name} {part!r}: {term!r} cannot be read", _helps(name, term))
+            raise _Unreadable(f"{said}: {term!r} cannot be read", _helps(field, term))
         single, first, last, step = match.groups()
-        low, high = (_number(name, value, part, text, option) if value else None for value in (first or single, last))
+        low, high = (_number(field, value, said) if value else None for value in (first or single, last))
         if low is not None and high is not None and low > high:
-            wrong = f"{name} {part!r}: {term} goes backwards, and cron would never run it"
-            raise _wrong(text, option, wrong, f"write {_in_two(name, low, high)}")
+            what = f"{said}: {term} goes backwards, and cron would never run it"
+            raise _Unreadable(what, f"write {_in_two(field, low, high)}")
         if step is not None and int(step) == 0:
-            raise _wrong(
-                text, option, f"{name} {part!r}: a step of 0 leads nowhere", f"write */2 for every second {name}"
-            )
+            raise _Unreadable(f"{said}: a step of 0 leads nowhere", f"write */2 for every second {field.name}")
         # cronsim takes 5-5/2 for 5/2, which goes on to the end
         terms.append(term if low is None or low != high else str(low))
-    if name == "minute":  # a star here would have cronsim leave out a night whose hour does not exist
-        terms = [term.replace("*", f"{_LOW[name]}-{_HIGH[name]}") for term in terms]
+    if field.name == "minute":  # a star here would have cronsim leave out a night whose hour does not exist
+        terms = [term.replace("*", f"{field.low}-{field.high}") for term in terms]
     return ",".join(terms)
 
 
-def _number(name: str, value: str, part: str, text: str, option: str) -> int:
-    names = _NAMES.get(name, ())
-    if value.lower() in names:
-        return names.index(value.lower()) + _LOW[name]
+def _number(field: _Field, value: str, said: str) -> int:
+    if value.lower() in field.names:
+        return field.names.index(value.lower()) + field.low
     if not value.isdigit():
-        raise _wrong(text, option, f"{name} {part!r}: {value!r} is no {name}", _helps(name))
-    if not _LOW[name] <= int(value) <= _HIGH[name]:
-        raise _wrong(text, option, f"{name} {part!r}: {value} is not within {_LOW[name]}-{_HIGH[name]}", _helps(name))
+        raise _Unreadable(f"{said}: {value!r} is no {field.name}", _helps(field))
+    if not field.low <= int(value) <= field.high:
+        raise _Unreadable(f"{said}: {value} is not within {field.low}-{field.high}", _helps(field))
     return int(value)
 
 
-def _in_two(name: str, low: int, high: int) -> str:
+def _in_two(field: _Field, low: int, high: int) -> str:
     """What was meant by a range over the week's end, or midnight."""
-    if name == "weekday":
+    if field.name == "weekday":
         return f"{low}-7" + (("", ",1")[high] if high <= 1 else f",1-{high}")
-    return f"{low}-{_HIGH[name]},{_LOW[name]}-{high}"
+    return f"{low}-{field.high},{field.low}-{high}"
 
 
-def _helps(name: str, term: str = "") -> str:
+def _helps(field: _Field, term: str = "") -> str:
     if re.fullmatch("[0-9a-z]+/[0-9]+", term, re.IGNORECASE):
-        return f"cron takes a step after * or a range only: {term.replace('/', f'-{_HIGH[name]}/')}"
-    names = _NAMES.get(name)
-    named = f", or {names[0]} to {names[-1]}" if names else ""
-    return f"a {name} is {_LOW[name]} to {_HIGH[name]}{named}" + (" (0 and 7 are Sunday)" if name == "weekday" else "")
+        return f"cron takes a step after * or a range only: {term.replace('/', f'-{field.high}/')}"
+    named = f", or {field.names[0]} to {field.names[-1]}" if field.names else ""
+    sundays = " (0 and 7 are Sunday)" if field.name == "weekday" else ""
+    return f"a {field.name} is {field.low} to {field.high}{named}{sundays}"
 
 
 def _names(simulated: CronSim, at: datetime) -> bool:
@@ -163,7 +176,3 @@ def _names(simulated: CronSim, at: datetime) -> bool:
         and at.hour in simulated.hours
         and at.minute in simulated.minutes
     )
-
-
-def _wrong(text: str, option: str, what: str, todo: str) -> UsageError:
-    return UsageError(f"{text!r} is no schedule: {what}", where=option, todo=todo)

@@ -1,10 +1,11 @@
-"""Which logical dates are due, and what to do when one fails: decided from times and exit codes. Pure."""
+"""Which logical dates are due, and what to do when one fails: decided from times and exit codes. Pure and light."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from replay import dates
 from replay.errors import ExitCode, UsageError
@@ -22,11 +23,12 @@ NextFiring = Callable[[datetime], "datetime | None"]
 """The first firing after a moment; None if there is none any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Try again after so many seconds."""
+class Missing(StrEnum):
+    """What to do about a date without a file."""
 
-    seconds: float
+    FAIL = "fail"
+    SKIP = "skip"
+    WAIT = "wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +41,21 @@ class Retries:
     wait_max_s: float
 
 
-def after_failure(code: int, attempt: int, retries: Retries) -> Again | None:
-    """What to do once attempt number `attempt` (from 1 on) has ended with `code`; None: give up."""
+def retry_wait_s(code: int, attempt: int, retries: Retries) -> float | None:
+    """How long to wait once attempt number `attempt` (from 1 on) has ended with `code`; None: give up."""
     if code not in RETRIED or attempt > retries.times:
         return None
     doublings = min(attempt - 1, DOUBLINGS_MAX)
-    return Again(min(retries.wait_max_s, retries.wait_s * 2**doublings))
+    return min(retries.wait_max_s, retries.wait_s * 2.0**doublings)
 
 
 def days_between(from_: str | None, to: str | None, today: date) -> list[date]:
     """`[--from, --to)`, oldest first. Raises `UsageError` where one is missing, is no date, or no day lies between."""
-    for option, given in (("--from", from_), ("--to", to)):
-        if given is None:
-            raise UsageError(
-                "which days?", where=option, todo="give --from 2026-11-01 --to 2026-11-08 (the 8th is left out)"
-            )
-    first, last = (dates.parse_date(str(text), today, option) for option, text in (("--from", from_), ("--to", to)))
+    given = (("--from", from_), ("--to", to))
+    if lacking := [option for option, text in given if text is None]:
+        todo = "give --from 2026-11-01 --to 2026-11-08 (the 8th is left out)"
+        raise UsageError("which days?", where=lacking[0], todo=todo)
+    first, last = (dates.parse_date(str(text), today, option) for option, text in given)
     if first >= last:
         raise UsageError(
             f"there is no day from {first} to {last}", where="--to", todo="give the day after the last one"
@@ -95,6 +96,5 @@ def _firings(next_firing: NextFiring, began: date, now: datetime) -> Iterator[da
 
 def newest(missed_dates: list[date], limit: int) -> tuple[list[date], list[date]]:
     """The dates to catch up, and the older ones that the limit gives up."""
-    if len(missed_dates) <= limit:
-        return missed_dates, []
-    return missed_dates[len(missed_dates) - limit :], missed_dates[: len(missed_dates) - limit]
+    first = max(0, len(missed_dates) - limit)
+    return missed_dates[first:], missed_dates[:first]

@@ -15,7 +15,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,15 +56,15 @@ class JobFile:
             if name not in known:
                 raise self._unknown(key, known)
             table = "" if key not in of_job else f"[jobs.{chosen}] " if chosen else "[job] "
-            values[name] = self._value(value, f"{self.path}, {table}{key}")
+            values[name] = _resolved(value, f"{self.path}, {table}{key}")
         return values
 
     def settings(self) -> dict[str, Value]:
         """librdkafka settings."""
-        return {name: self._value(value, f"{self.path}, [kafka] {name}") for name, value in self.kafka.items()}
+        return {name: _resolved(value, f"{self.path}, [kafka] {name}") for name, value in self.kafka.items()}
 
     def _name(self, job: str | None) -> str:
-        if job is not None and job not in self.jobs and len(self.jobs) > 0 and "" not in self.jobs:
+        if job is not None and job not in self.jobs and self.jobs and "" not in self.jobs:
             close = difflib.get_close_matches(job, self.jobs, n=1)
             raise UsageError(
                 f"there is no job {job!r}" + (f" (did you mean {close[0]}?)" if close else ""),
@@ -72,11 +72,8 @@ class JobFile:
                 todo=f"name one of {', '.join(self.jobs)} with --job",
             )
         if job is None and len(self.jobs) > 1:
-            raise UsageError(
-                f"there are {len(self.jobs)} jobs",
-                where=str(self.path),
-                todo=f"name one: --job {next(iter(self.jobs))}",
-            )
+            todo = f"name one: --job {next(iter(self.jobs))}"
+            raise UsageError(f"there are {len(self.jobs)} jobs", where=str(self.path), todo=todo)
         return job if job is not None and job in self.jobs else next(iter(self.jobs), "")
 
     def _unknown(self, key: str, known: Collection[str]) -> UsageError:
@@ -86,16 +83,6 @@ class JobFile:
             where=str(self.path),
             todo=f"did you mean {close[0].replace('_', '-')}?" if close else "see the options with --help",
         )
-
-    def _value(self, value: Any, where: str) -> Value:
-        found = [False]
-
-        def refer(text: str) -> str:
-            replaced, is_secret = _with_references(text, where)
-            found[0] |= is_secret
-            return replaced
-
-        return Value(_each_text(value, refer), where, found[0])
 
 
 def read(path: Path) -> JobFile:
@@ -120,30 +107,29 @@ def read(path: Path) -> JobFile:
     return JobFile(path, common, jobs, body.get(KAFKA, {}))
 
 
-def _each_text(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [_each_text(each, change) for each in value]
-    if isinstance(value, dict):
-        return {key: _each_text(each, change) for key, each in value.items()}
-    return value
-
-
-def _with_references(text: str, where: str) -> tuple[str, bool]:
-    """`${env:NAME}` and `${file:PATH}` replaced (`$$` is a dollar sign), and whether there were any."""
-    found = False
+def _resolved(value: Any, where: str) -> Value:
+    """With `${env:NAME}` and `${file:PATH}` replaced; `$$` is a dollar sign."""
+    references = []
 
     def replaced(match: re.Match[str]) -> str:
-        nonlocal found
         if match[0] == "$$":
             return "$"
         if match[1] is None:
             raise UsageError(f"{match[0]!r} refers to nothing", where=where, todo="write ${env:NAME} or ${file:PATH}")
-        found = True
+        references.append(match[0])
         return _looked_up(match[1], match[2], where)
 
-    return _REFERENCE.sub(replaced, text), found
+    def each_text(value: Any) -> Any:
+        if isinstance(value, str):
+            return _REFERENCE.sub(replaced, value)
+        if isinstance(value, list):
+            return list(map(each_text, value))
+        if isinstance(value, dict):
+            return {key: each_text(each) for key, each in value.items()}
+        return value
+
+    found = each_text(value)
+    return Value(found, where, secret=bool(references))
 
 
 def _looked_up(kind: str, name: str, where: str) -> str:

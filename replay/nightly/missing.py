@@ -6,17 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from replay import dates
 from replay.errors import NoInput, ReplayError
 from replay.nightly import waiting
 from replay.nightly.calendars import Calendar
-from replay.nightly.options import Missing
+from replay.nightly.due import Missing
+from replay.reporter import Reporter
 from replay.source.files.find import find
-
-if TYPE_CHECKING:
-    from replay.reporter import Reporter
 
 
 class Found(StrEnum):

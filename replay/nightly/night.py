@@ -18,7 +18,7 @@ from replay.errors import Different
 from replay.model import SystemClock
 from replay.nightly import missing
 from replay.nightly.missing import Found
-from replay.nightly.waiting import Waiting
+from replay.nightly.waiting import Sleeper
 from replay.reporter import Reporter
 from replay.signals import Stop
 from replay.verify.verdict import Verdict
@@ -46,7 +46,7 @@ def files_of_date(
     if name.day is None or policy.is_default:
         return None
     there = partial(missing.has_files, inputs)
-    found = missing.look_for(name.day, there, policy, report, Waiting(SystemClock(), lambda: stop.is_asked))
+    found = missing.look_for(name.day, there, policy, report, Sleeper(SystemClock(), lambda: stop.is_asked))
     stop.check()
     return found
 

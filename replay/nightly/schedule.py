@@ -10,39 +10,34 @@ import re
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from replay.atomic_file import replace_file
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
-from replay.model import SystemClock
-from replay.nightly import attempts, began, due, missing
+from replay.nightly import attempts, due, missing
 from replay.nightly.backfill import is_ended
 from replay.nightly.children import Children, stop_on_signals
-from replay.nightly.cron import parse_cron
+from replay.nightly.cron import Cron, parse_cron
 from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
 from replay.watch.logs.lines import logged_as
 
-
-class Firings(Protocol):
-    """A schedule: `cron.Cron`."""
-
-    @property
-    def zone(self) -> tzinfo: ...
-    def after(self, moment: datetime) -> datetime | None: ...
-    def newest(self, moment: datetime) -> datetime | None: ...
+BEGAN = "began"
+"""The file beside a schedule's checkpoints with the date that it began with. A first night that fails leaves no
+checkpoint. Without this file a scheduler that is started again would take the next date for the first one, and nobody
+would send the rows of that night."""
 
 
 class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     """APScheduler's own numbers weekdays from Monday = 0, and joins day and weekday with "and": see `cron.py`."""
 
-    def __init__(self, cron: Firings, jitter_s: float = 0.0) -> None:
+    def __init__(self, cron: Cron, jitter_s: float = 0.0) -> None:
         self.cron, self.jitter_s = cron, jitter_s
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
@@ -77,21 +72,36 @@ class ScheduledJob:
 
 def run(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
     """Stay, until a signal comes; its exit code."""
-    children = Children(SystemClock())
+    children = Children()
     scheduler = Scheduler(jobs, children, report)
     stop_on_signals(children, scheduler.stop)
     return scheduler.run()
 
 
-def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0, option: str = "--cron") -> CronTrigger:
+def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0) -> CronTrigger:
     """Five fields, as in a crontab; `UsageError` says what is wrong."""
-    return CronTrigger(parse_cron(text, ZoneInfo(timezone), option), jitter_s)
+    return CronTrigger(parse_cron(text, ZoneInfo(timezone)), jitter_s)
+
+
+def remember_first(state_dir: Path, day: date) -> None:
+    """Write the date down, unless one stands there already. Raises `OSError`."""
+    if first_date(state_dir) is None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        replace_file(state_dir / BEGAN, f"{day}\n".encode())
+
+
+def first_date(state_dir: Path) -> date | None:
+    """None where nothing is known of it, or the file cannot be read: then the oldest checkpoint tells."""
+    try:
+        return date.fromisoformat((state_dir / BEGAN).read_text(encoding="utf-8").strip())
+    except (OSError, ValueError):
+        return None
 
 
 def dates_known(state_dir: Path) -> dict[date, bool]:
     """The dates with a checkpoint, and that with which the schedule began; whether each is done, or was empty when
     somebody looked last."""
-    first = began.first_date(state_dir)
+    first = first_date(state_dir)
     found = {first: False} if first is not None else {}
     for path in state_dir.glob("????-??-??.json") if state_dir.is_dir() else ():
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", path.stem):
@@ -164,7 +174,7 @@ class Scheduler:
         firing = job.trigger.cron.newest(now) if not is_start else None
         tonight = due.logical_date(firing, job.date_text) if firing is not None else None
         if tonight is not None:
-            began.remember(job.state_dir, tonight)
+            remember_first(job.state_dir, tonight)
         known = dates_known(job.state_dir)
         done = {day for day, ended in known.items() if ended}
         missed = due.missed(job.next_firing, job.date_text, known, done, now)

@@ -1,10 +1,9 @@
-"""Waiting that a stop ends: how long to wait is decided by a pure function, and one loop does it."""
+"""Waiting that a stop ends: for some seconds, or until something holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from replay.model import Clock
@@ -12,45 +11,29 @@ if TYPE_CHECKING:
 LOOK_S = 0.1  # how often a child, or a stop, is looked for
 
 
-class Sleeper(Protocol):
-    """Whoever can wait, and be stopped."""
-
-    @property
-    def is_stopped(self) -> bool: ...
-
-    def sleep(self, seconds: float) -> None:
-        """Ends early once it is stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Sleeper:
     """Sleeps in short steps: signal handlers run between them, and `stopped` is asked before each."""
 
-    clock: Clock
-    stopped: Callable[[], bool]
+    def __init__(self, clock: Clock, stopped: Callable[[], bool]) -> None:
+        self._clock, self._stopped = clock, stopped
 
     @property
     def is_stopped(self) -> bool:
-        return self.stopped()
+        return self._stopped()
 
     def sleep(self, seconds: float) -> None:
-        end_s = self.clock.monotonic() + seconds
-        while not self.stopped() and (left_s := end_s - self.clock.monotonic()) > 0:
-            self.clock.sleep(min(left_s, LOOK_S))
-
-
-def next_wait_s(waited_s: float, every_s: float, for_s: float | None) -> float | None:
-    """Seconds until the next look, after `waited_s` seconds of waiting; None: it was waited for `for_s`, give up.
-    `for_s` None stands for ever."""
-    if for_s is None:
-        return every_s
-    return min(every_s, for_s - waited_s) if waited_s < for_s else None
+        """Ends early once it is stopped."""
+        end_s = self._clock.monotonic() + seconds
+        while not self.is_stopped and (left_s := end_s - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left_s, LOOK_S))
 
 
 def until(holds: Callable[[], bool], every_s: float, for_s: float | None, sleeper: Sleeper) -> bool:
-    """Wait until it holds, looking every `every_s` seconds. False: it was given up, or stopped."""
+    """Wait until it holds, looking every `every_s` seconds, and once more after `for_s` seconds (None: for ever).
+    False: it was given up, or stopped."""
     waited_s = 0.0
-    while (step_s := next_wait_s(waited_s, every_s, for_s)) is not None:
+    while for_s is None or waited_s < for_s:
+        step_s = every_s if for_s is None else min(every_s, for_s - waited_s)
         sleeper.sleep(step_s)
         waited_s += step_s
         if sleeper.is_stopped:

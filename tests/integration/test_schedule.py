@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.model import SystemClock
 from replay.nightly.children import Children
+from replay.nightly.cron import Cron
 from replay.nightly.due import Retries
 from replay.nightly.missing import Policy
 from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, dates_known
@@ -42,10 +42,8 @@ def write_day(folder: Path, day: date) -> None:
     pq.write_table(pa.table(columns), folder / f"{day}.parquet")
 
 
-class EveryTwoSeconds:
+class EveryTwoSeconds(Cron):
     """A schedule that a test need not wait a minute for."""
-
-    zone = UTC
 
     def after(self, moment: datetime) -> datetime:
         return datetime.fromtimestamp((moment.timestamp() // 2 + 1) * 2, UTC)
@@ -79,7 +77,7 @@ def test_each_job_fires_and_one_that_fails_stops_no_other(
 
         return ScheduledJob(
             name,
-            CronTrigger(EveryTwoSeconds()),
+            CronTrigger(EveryTwoSeconds("", UTC)),
             "today",
             args,
             tmp_path / "state" / name,
@@ -90,7 +88,7 @@ def test_each_job_fires_and_one_that_fails_stops_no_other(
             Policy(),
         )
 
-    told, children = Told(), Children(SystemClock())
+    told, children = Told(), Children()
     scheduler = Scheduler([job("bad", tmp_path / "none"), job("good", tmp_path / "in")], children, told)
     ended: list[int] = []
     thread = threading.Thread(target=lambda: ended.append(scheduler.run()))
@@ -145,20 +143,20 @@ def test_a_day_that_grew_is_looked_at_and_holds_no_other_back(
         return ["run", str(tmp_path / "in"), "--topic", topic, "--job", "j", "--date", str(day), "--empty", "ok",
                 *appends, "--bootstrap-servers", kafka.bootstrap_servers, "--state-dir", str(state)]  # fmt: skip
 
-    trigger = CronTrigger(EveryTwoSeconds())
+    trigger = CronTrigger(EveryTwoSeconds("", UTC))
     job = ScheduledJob(
         "j", trigger, "today", args, state / "j", 7, Retries(0, 1.0, 1.0), False, lambda _: True, Policy()
     )
 
     def firing() -> Told:
         told = Told()
-        Scheduler([job], Children(SystemClock()), told)._fire(job)
+        Scheduler([job], Children(), told)._fire(job)
         return told
 
     def state_of(day: date) -> Any:
         return checkpoint(state / "j" / f"{day}.json").get("state")
 
-    assert Children(SystemClock()).run(args(yesterday)) == 0
+    assert Children().run(args(yesterday)) == 0
     assert not any(str(yesterday) in info for info in firing().infos), "nothing has moved"
     assert (state_of(yesterday), state_of(TODAY)) == ("done", "empty")
     assert not any("replaying" in info for info in firing().infos), "there is still nothing to send"

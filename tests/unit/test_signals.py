@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from replay.errors import STOPPED, ExitCode, Stopped
-from replay.model import SystemClock
 from replay.nightly.children import Children
 from replay.signals import ASKING_TO_STOP, Stop
 from replay.watch.run import RunOutcome
@@ -94,7 +93,7 @@ def test_a_signal_at_any_moment_of_the_start_has_its_exit_code(
 
 def test_a_stop_while_a_child_is_made_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken: the handler finds no child yet, and the child never hears of the stop: it goes on for hours."""
-    family = Children(SystemClock())
+    family = Children()
     real = subprocess.Popen
 
     def stopped_meanwhile(*args: object, **options: object) -> object:
@@ -110,6 +109,6 @@ def test_a_stop_while_a_child_is_made_reaches_it(tmp_path: Path, monkeypatch: py
 
 
 def test_no_child_begins_after_a_stop() -> None:
-    family = Children(SystemClock())
+    family = Children()
     family.stop(signal.SIGHUP)
     assert family.run(["--version"]) == 129

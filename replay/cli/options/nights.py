@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from replay import units
 from replay.cli.options.declare import Harmless, Option, Panel, duration, nights, same
-from replay.nightly.options import Missing
+from replay.nightly.due import Missing
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from loguru import logger
 from replay.checkpoint.content import JobState, dumps
 from replay.nightly.backfill import Backfill, Day, DayState, exit_code, run_days
 from replay.nightly.calendars import DaysOff
-from replay.nightly.due import Retries
+from replay.nightly.due import Missing, Retries
 from replay.nightly.missing import Policy
-from replay.nightly.options import Missing
 from replay.position import Position
 from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.fakes import Told
