@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
@@ -51,51 +51,51 @@ def over_time(data: ReportData, runs: Sequence[Run], marks: Sequence[Mark], zone
     if not any(run.samples for run in runs):
         return []
     with _no_folders_at_home():
-        from replay.watch.report import plots as drawing  # noqa: PLC0415 - matplotlib: an extra, and only for this
+        from replay.watch.report import plots  # noqa: PLC0415 - matplotlib: an extra, and only for this
 
-    counts = data.counts
+    counts, samples = data.counts, [sample for run in runs for sample in run.samples]
     rows_max = counts.of_rows - counts.not_selected - counts.bad
-    story = drawing.Story(runs, time_axis(runs), marks, zone, rows_max, data.delivery == Delivery.TRANSACTIONAL)
+    story = plots.Story(runs, time_axis(runs), marks, zone, rows_max, data.delivery == Delivery.TRANSACTIONAL)
+    canvases = [plots.Canvas(width, story) for width in plots.Width]
 
-    def drawn(plot: Any, title: str, words: str) -> Drawn:
-        wide, narrow = (drawing.svg(plot, width, story) for width in drawing.Width)
-        return Drawn(title, words, wide, narrow, plot.labels)
+    def drawn(title: str, words: str, plot: Any = None) -> Drawn:
+        """Without a plot: the timeline."""
+        wide, narrow = (each.plot(plot) if plot is not None else each.timeline() for each in canvases)
+        return Drawn(title, words, wide, narrow, plot.labels if plot is not None else ())
 
-    wide, narrow = (drawing.timeline(width, story) for width in drawing.Width)
-    words = "One run, and how it ended." if len(runs) == 1 else f"{len(runs)} runs, and how each ended."
-    strip = Drawn("Timeline", words, wide, narrow)
-    samples = [sample for run in runs for sample in run.samples]
+    ran = "One run, and how it ended." if len(runs) == 1 else f"{len(runs)} runs, and how each ended."
+    drawings = [drawn("Timeline", ran)]
     if any(run.speed is not None for run in runs) and any(sample.event_s is not None for sample in samples):
-        progress = drawn(drawing.EVENTS, "Progress, by event time", "How far in the trades' own time, and as planned.")
+        words = "How far in the trades' own time, and as planned."
+        drawings.append(drawn("Progress, by event time", words, plots.EVENTS))
+    elif any(run.rows_per_s is not None for run in runs):
+        words = f"{counts.text()}; and as planned by the pace."
+        drawings.append(drawn("Progress, rows in the topic", words, plots.ROWS))
     else:
-        has_plan = any(run.rows_per_s is not None for run in runs)
-        words = f"{counts.text()}" + ("; and as planned by the pace." if has_plan else ".")
-        progress = drawn(drawing.ROWS, "Progress, rows in the topic", words)
-        if not has_plan:
-            progress = replace(progress, legend=())
-    plots = [strip, progress, drawn(drawing.RATE, "Throughput, rows a second", _rate_words(runs))]
+        drawings.append(drawn("Progress, rows in the topic", f"{counts.text()}.", plots.ROWS_SO_FAR))
+    drawings.append(drawn("Throughput, rows a second", _rate_words(runs), plots.RATE))
     for plot, title, what, values in (
-        (drawing.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
-        (drawing.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
+        (plots.LATENESS, "Lateness behind the schedule", "lateness", [each.lateness for each in samples]),
+        (plots.ACK_LATENCY, "ACK latency", "ACK latency", [each.ack_latency for each in samples]),
     ):
         if known := [each for each in values if each.p50_s is not None]:
-            plots.append(drawn(plot, title, _delay_words(what, known)))
-    return plots
+            drawings.append(drawn(title, _delay_words(what, known), plot))
+    return drawings
 
 
-def _at_work(runs: Sequence[Run]) -> list[Run]:
-    """Those that delivered rows: others have no throughput."""
-    return [run for run in runs if run.delivered_rows]
+def _work(runs: Sequence[Run]) -> tuple[int, float]:
+    """Rows delivered, and how long the runs took that delivered some: others have no throughput."""
+    return sum(run.delivered_rows for run in runs), sum(run.lasted_s for run in runs if run.delivered_rows)
 
 
 def rows_per_s(runs: Sequence[Run]) -> float:
     """Rows delivered per second of running, without runs that found nothing to do."""
-    took_s = sum(run.lasted_s for run in _at_work(runs))
-    return sum(run.delivered_rows for run in runs) / took_s if took_s else 0.0
+    rows, took_s = _work(runs)
+    return rows / took_s if took_s else 0.0
 
 
 def _rate_words(runs: Sequence[Run]) -> str:
-    took_s, rows = sum(run.lasted_s for run in _at_work(runs)), sum(run.delivered_rows for run in runs)
+    rows, took_s = _work(runs)
     average = f"{rows_per_s(runs):,.0f} rows a second on average, " if took_s else ""
     return f"{average}{rows:,} rows in {duration(took_s)} of running."
 

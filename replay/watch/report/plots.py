@@ -10,7 +10,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import Enum
 from functools import partial
@@ -29,22 +29,12 @@ from replay.watch.report.series import Line, TimeAxis, line, outages_of
 _DAY_S = 86_400.0  # matplotlib counts time in days since 1970
 
 # Colours that matplotlib writes. They stand for variables of the page.
-_INK, _GRID, _OUTAGE, _PAUSE, _RESUME = "#010101", "#020202", "#030303", "#040404", "#050505"
-_LINES = ("#060606", "#070707", "#080808")
-_GOOD, _BAD, _OPEN = "#090909", "#0a0a0a", "#0b0b0b"
-_VARIABLES = {
-    _INK: "var(--ink)",
-    _GRID: "var(--plot-grid)",
-    _OUTAGE: "var(--plot-outage)",
-    _PAUSE: "var(--plot-pause)",
-    _RESUME: "var(--plot-resume)",
-    _GOOD: "var(--good)",
-    _BAD: "var(--bad)",
-    _OPEN: "var(--open)",
-    **{colour: f"var(--plot-{number})" for number, colour in enumerate(_LINES, 1)},
-}
+_NAMES = ["ink", *(f"plot-{each}" for each in ("grid", "outage", "pause", "resume", 1, 2, 3)), "good", "bad", "open"]
+_VARIABLES = {f"#{bytes([number] * 3).hex()}": f"var(--{name})" for number, name in enumerate(_NAMES, 1)}
+_INK, _GRID, _OUTAGE, _PAUSE, _RESUME, *_LINES, _GOOD, _BAD, _OPEN = _VARIABLES
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))  # lines differ also without colour
-_HATCHES = {MarkKind.OUTAGE: "////", MarkKind.PAUSE: "--"}
+_MARKS = {MarkKind.OUTAGE: (_OUTAGE, "////"), MarkKind.PAUSE: (_PAUSE, "--"), MarkKind.RESUME: (_RESUME, "")}
+"""Colour and hatch."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, and in the page's font
@@ -70,31 +60,15 @@ class Width(Enum):
     WIDE = (880, 210, 12, 9, 320)
     NARROW = (340, 200, 11, 4, 130)
 
+    def __init__(self, across: int, down: int, text_px: int, ticks_max: int, points_max: int) -> None:
+        self.across, self.down, self.text_px = across, down, text_px
+        self.ticks_max, self.points_max = ticks_max, points_max
+
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 62, 32, 20, 24
 """Margins of every drawing. They are equal, so that a moment is at the same place in all of them."""
 
 _TIMELINE_PX = 34  # height of the bars
-
-Kind = Enum("Kind", ["RATE", "ROWS", "EVENTS", "DELAY"])
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """`lines` picks the curves of a `Line`, one a row of the array. As many are drawn as there are `labels`."""
-
-    name: str
-    labels: tuple[str, ...]
-    lines: Callable[[Line], Floats]
-    kind: Kind
-
-
-_PLANNED = ("so far", "planned by the pace")
-ROWS = Plot("rows", _PLANNED, lambda each: each.rows, Kind.ROWS)
-EVENTS = Plot("events", _PLANNED, lambda each: each.event_s, Kind.EVENTS)
-RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], Kind.RATE)
-LATENESS = Plot("lateness", ("median", "99 %", "highest"), lambda each: each.lateness_s, Kind.DELAY)
-ACK_LATENCY = Plot("ack-latency", ("median", "99 %", "highest"), lambda each: each.ack_latency_s, Kind.DELAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,140 +83,154 @@ class Story:
     in_steps: bool = False  # rows get there by transactions
 
 
-def svg(plot: Plot, width: Width, story: Story) -> str:
-    """One plot as an `<svg>` element."""
-    down, points_max = width.value[1], width.value[4]
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """`curves` picks those of a `Line`, one a row of the array. As many are drawn as there are `labels`. `lay_out` is
+    for the axis of values, and gets all values drawn."""
 
-    def draw(axes: Any) -> None:
-        gaps = [outages_of(run, story.marks) for run in story.runs]
-        lines = [
-            line(run, story.axis, points_max, gap, story.rows_max, in_steps=story.in_steps)
-            for run, gap in zip(story.runs, gaps, strict=True)
-        ]
-        highest = _draw_lines(axes, plot, lines)
-        _draw_marks(axes, story.axis, story.marks, width.value[0])
-        _lay_out_values(axes, plot, highest, story.zone)
-
-    return _svg(plot.name, width, down, story, draw)
+    name: str
+    labels: tuple[str, ...]
+    curves: Callable[[Line], Floats]
+    lay_out: Callable[[Any, Floats, tzinfo], None]
+    is_filled: bool = False
 
 
-def timeline(width: Width, story: Story) -> str:
-    """The runs as bars in the colour of how they ended, and the marks with their numbers."""
-    across, _, text_px, *_ = width.value
-    colours = {RunState.DONE: _GOOD, RunState.STOPPED: _OPEN, RunState.RUNNING: _OPEN}
+class Canvas:
+    """Draws a story at one width, each drawing as an `<svg>` element."""
 
-    def draw(axes: Any) -> None:
-        for run in story.runs:
-            begin, end = story.axis.place(np.array([run.begun_s, run.last_s])) / _DAY_S
-            end = max(end, begin + 2 / across * story.axis.span_s / _DAY_S)  # to be seen at all
-            colour = colours.get(run.state, _BAD)
-            axes.axvspan(begin, end, facecolor=colour, alpha=0.3, linewidth=0)
-            axes.axvline(begin, color=colour, linewidth=1.2)
-            wide_px = (end - begin) * _DAY_S / story.axis.span_s * across
-            word = next((each for each in (run.state.word, run.state.sign) if wide_px > text_px * len(each)), "")
-            axes.text((begin + end) / 2, 0.5, word, color=_INK, ha="center", va="center", in_layout=False)
-        _draw_marks(axes, story.axis, story.marks, across)
-        axes.set_ylim(0, 1)
-        axes.yaxis.set_major_locator(NullLocator())
-        axes.spines["left"].set_visible(False)
-
-    return _svg("timeline", width, _TIMELINE_PX + _TOP_PX + _BOTTOM_PX, story, draw)
-
-
-def _svg(name: str, width: Width, down: int, story: Story, draw: Callable[[Any], None]) -> str:
-    across, _, text_px, ticks_max, _ = width.value
-    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": f"{name}-{width.name}", "font.size": text_px}
-    with mpl.rc_context():
-        mpl.rcdefaults()  # a matplotlibrc of this machine's user does not count
-        mpl.rcParams.update(style)
-        figure = Figure(figsize=(across / 72, down / 72))
-        axes = figure.add_axes(
-            (
-                _LEFT_PX / across,
-                _BOTTOM_PX / down,
-                1 - (_LEFT_PX + _RIGHT_PX) / across,
-                1 - (_TOP_PX + _BOTTOM_PX) / down,
+    def __init__(self, width: Width, story: Story) -> None:
+        self._width, self._story = width, story
+        self._lines = [
+            line(
+                run, story.axis, width.points_max, outages_of(run, story.marks), story.rows_max, in_steps=story.in_steps
             )
-        )
-        draw(axes)
-        _lay_out_time(axes, story.axis, ticks_max, story.zone)
-        written = io.StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _for_page(written.getvalue())
+            for run in story.runs
+            if run.samples
+        ]
+
+    def plot(self, plot: Plot) -> str:
+        def draw(axes: Any) -> None:
+            drawn = _draw_lines(axes, plot, self._lines)
+            self._draw_marks(axes)
+            axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.5, alpha=0.6)
+            axes.set_axisbelow(True)
+            plot.lay_out(axes, drawn, self._story.zone)
+
+        return self._svg(plot.name, self._width.down, draw)
+
+    def timeline(self) -> str:
+        """The runs as bars in the colour of how they ended, and the marks with their numbers."""
+        axis, across = self._story.axis, self._width.across
+        colours = {RunState.DONE: _GOOD, RunState.STOPPED: _OPEN, RunState.RUNNING: _OPEN}
+
+        def draw(axes: Any) -> None:
+            for run in self._story.runs:
+                begin, end = axis.place(np.array([run.begun_s, run.last_s])) / _DAY_S
+                end = max(end, begin + 2 / across * axis.span_s / _DAY_S)  # to be seen at all
+                colour = colours.get(run.state, _BAD)
+                axes.axvspan(begin, end, facecolor=colour, alpha=0.3, linewidth=0)
+                axes.axvline(begin, color=colour, linewidth=1.2)
+                letters_max = (end - begin) * _DAY_S / axis.span_s * across / self._width.text_px
+                word = next((each for each in (run.state.word, run.state.sign) if len(each) < letters_max), "")
+                axes.text((begin + end) / 2, 0.5, word, color=_INK, ha="center", va="center", in_layout=False)
+            self._draw_marks(axes)
+            axes.set_ylim(0, 1)
+            axes.yaxis.set_major_locator(NullLocator())
+            axes.spines["left"].set_visible(False)
+
+        return self._svg("timeline", _TIMELINE_PX + _TOP_PX + _BOTTOM_PX, draw)
+
+    def _svg(self, name: str, down: int, draw: Callable[[Any], None]) -> str:
+        across = self._width.across
+        style: dict[Any, Any] = {
+            **_STYLE,
+            "svg.hashsalt": f"{name}-{self._width.name}",
+            "font.size": self._width.text_px,
+        }
+        right, top = 1 - (_LEFT_PX + _RIGHT_PX) / across, 1 - (_TOP_PX + _BOTTOM_PX) / down
+        with mpl.rc_context():
+            mpl.rcdefaults()  # a matplotlibrc of this machine's user does not count
+            mpl.rcParams.update(style)
+            figure = Figure(figsize=(across / 72, down / 72))
+            axes = figure.add_axes((_LEFT_PX / across, _BOTTOM_PX / down, right, top))
+            draw(axes)
+            self._lay_out_time(axes)
+            written = io.StringIO()
+            figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        return _for_page(written.getvalue())
+
+    def _draw_marks(self, axes: Any) -> None:
+        """Outages and pauses as hatched bands. A resume as a line where rows go on, after a band for the time before
+        it. Numbers on top, where they do not collide."""
+        axis = self._story.axis
+        free_from = -math.inf
+        for number, mark in enumerate(self._story.marks, 1):
+            begin, end = axis.place(np.array([mark.from_s, mark.to_s])) / _DAY_S
+            colour, hatch = _MARKS[mark.kind]
+            if hatch:
+                axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=hatch, linewidth=0.7)
+            else:
+                axes.axvspan(begin, end, facecolor=colour, alpha=0.25, linewidth=0)
+                axes.axvline(end, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
+            at = (begin + end) / 2 if hatch else end
+            if at >= free_from:
+                on_top = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+                axes.text(at, 1.01, str(number), color=colour, fontweight="bold", **on_top)
+                digits_px = 8 * len(str(number)) + 6
+                free_from = at + digits_px / self._width.across * axis.span_s / _DAY_S
+
+    def _lay_out_time(self, axes: Any) -> None:
+        axis, zone = self._story.axis, self._story.zone
+        form = "%H:%M:%S" if axis.span_s < 600 else "%H:%M" if axis.span_s < 1.5 * _DAY_S else "%m-%d %H:%M"
+
+        def clock(place_days: float, _: int) -> str:
+            return datetime.fromtimestamp(axis.clock(place_days * _DAY_S), zone).strftime(form)
+
+        begin, end = axis.place_s[0] / _DAY_S, axis.place_s[-1] / _DAY_S
+        margin = 0.01 * (end - begin)
+        axes.set_xlim(begin - margin, end + margin)
+        axes.xaxis.set_major_locator(_dates(zone, self._width.ticks_max))
+        axes.xaxis.set_major_formatter(FuncFormatter(clock))
+        axes.grid(visible=True, axis="x", color=_GRID, linewidth=0.5, alpha=0.35)
+
+
+def _dates(zone: tzinfo, ticks_max: int) -> Any:
+    return AutoDateLocator(tz=zone, minticks=2, maxticks=ticks_max)  # type: ignore[no-untyped-call]
 
 
 def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
     """The runs one after the other, with gaps between them. Returns all values drawn: the axis is chosen by them."""
-    gap = np.full((3, 1), np.nan)
-    places = np.concatenate([part for each in lines for part in (each.place_s / _DAY_S, [np.nan])])
-    parts = [part for each in lines for part in (plot.lines(each), gap)]
-    drawn = []
-    for number, (label, colour, dashes) in enumerate(zip(plot.labels, _LINES, _DASHES, strict=False)):
-        values = np.concatenate([part[number] for part in parts])
-        if number and np.isnan(values).all():  # older versions did not record the highest
+    places = np.hstack([np.append(each.place_s / _DAY_S, np.nan) for each in lines])
+    curves = np.hstack([np.pad(plot.curves(each), ((0, 0), (0, 1)), constant_values=np.nan) for each in lines])
+    drawn: list[Floats] = []
+    for label, curve, colour, dashes in zip(plot.labels, curves, _LINES, _DASHES, strict=False):
+        there = ~np.isnan(curve)
+        if drawn and not there.any():  # older versions did not record the highest
             continue
-        shown = np.clip(values, _LOWEST_S, _HIGHEST_S) if plot.kind is Kind.DELAY else values
-        if plot.kind is Kind.EVENTS:
-            shown = shown / _DAY_S
-        axes.plot(places, shown, color=colour, linestyle=dashes, lw=1.6, label=label)
-        there = np.concatenate([[False], ~np.isnan(shown), [False]])
-        alone = there[1:-1] & ~there[:-2] & ~there[2:]  # a line of one point is invisible without a dot
-        axes.plot(places[alone], shown[alone], color=colour, linestyle="", marker="o", markersize=3)
-        if plot.kind is Kind.RATE:
-            axes.fill_between(places, shown, color=colour, alpha=0.15, linewidth=0)
-        drawn.append(shown[~np.isnan(shown)])
+        axes.plot(places, curve, color=colour, linestyle=dashes, lw=1.6, label=label)
+        beside = np.pad(there, 1)
+        alone = there & ~beside[:-2] & ~beside[2:]  # a line of one point is invisible without a dot
+        axes.plot(places[alone], curve[alone], color=colour, linestyle="", marker="o", markersize=3)
+        if plot.is_filled:
+            axes.fill_between(places, curve, color=colour, alpha=0.15, linewidth=0)
+        drawn.append(curve[there])
     return np.concatenate(drawn)
 
 
-def _draw_marks(axes: Any, axis: TimeAxis, marks: Sequence[Mark], across: int) -> None:
-    """Outages and pauses as hatched bands. A resume as a line where rows go on, after a band for the time before it.
-    Numbers on top, where they do not collide."""
-    colours = {MarkKind.OUTAGE: _OUTAGE, MarkKind.PAUSE: _PAUSE, MarkKind.RESUME: _RESUME}
-    free_from = -math.inf
-    for number, mark in enumerate(marks, 1):
-        begin, end = axis.place(np.array([mark.from_s, mark.to_s])) / _DAY_S
-        colour = colours[mark.kind]
-        if mark.kind in _HATCHES:
-            axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=_HATCHES[mark.kind], linewidth=0.7)
-        else:
-            axes.axvspan(begin, end, facecolor=colour, alpha=0.25, linewidth=0)
-            axes.axvline(end, color=colour, linestyle=(0, (4, 2)), linewidth=1.2)
-        at = end if mark.kind is MarkKind.RESUME else (begin + end) / 2
-        if at >= free_from:
-            on_top = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-            axes.text(at, 1.01, str(number), color=colour, fontweight="bold", **on_top)
-            digits_px = 8 * len(str(number)) + 6
-            free_from = at + digits_px / across * axis.span_s / _DAY_S
+def _lay_out_counts(axes: Any, drawn: Floats, _: tzinfo) -> None:
+    """Rows and rates from 0 on."""
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_ylim(0, 1.08 * max(1.0, float(drawn.max(initial=0.0))))
 
 
-def _lay_out_time(axes: Any, axis: TimeAxis, ticks_max: int, zone: tzinfo) -> None:
-    form = "%H:%M:%S" if axis.span_s < 600 else "%H:%M" if axis.span_s < 1.5 * _DAY_S else "%m-%d %H:%M"
-
-    def clock(place_days: float, _: int) -> str:
-        return datetime.fromtimestamp(axis.clock(place_days * _DAY_S), zone).strftime(form)
-
-    begin, end = axis.place_s[0] / _DAY_S, axis.place_s[-1] / _DAY_S
-    margin = 0.01 * (end - begin)
-    axes.set_xlim(begin - margin, end + margin)
-    axes.xaxis.set_major_locator(AutoDateLocator(tz=zone, minticks=2, maxticks=ticks_max))  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(FuncFormatter(clock))
-    axes.grid(visible=True, axis="x", color=_GRID, linewidth=0.5, alpha=0.35)
+def _lay_out_events(axes: Any, drawn: Floats, zone: tzinfo) -> None:
+    axes.yaxis.set_major_locator(_dates(zone, 6))
+    days = np.ptp(drawn) if len(drawn) else 0.0
+    axes.yaxis.set_major_formatter(FuncFormatter(partial(_event_time, zone=zone, days=days)))
 
 
-def _lay_out_values(axes: Any, plot: Plot, drawn: Floats, zone: tzinfo) -> None:
-    """Rows and rates from 0 on. Delays on a logarithmic axis, so that milliseconds and minutes fit."""
-    axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.5, alpha=0.6)
-    axes.set_axisbelow(True)
-    if plot.kind is Kind.EVENTS:
-        locator = AutoDateLocator(tz=zone, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
-        axes.yaxis.set_major_locator(locator)
-        days = np.ptp(drawn) if len(drawn) else 0.0
-        axes.yaxis.set_major_formatter(FuncFormatter(partial(_event_time, zone=zone, days=days)))
-        return
-    if plot.kind is not Kind.DELAY:
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.set_ylim(0, 1.08 * max(1.0, float(drawn.max(initial=0.0))))
-        return
+def _lay_out_delays(axes: Any, drawn: Floats, _: tzinfo) -> None:
+    """On a logarithmic axis, so that milliseconds and minutes fit."""
     axes.set_yscale("log")  # which sets a formatter of its own
     axes.yaxis.set_major_formatter(FuncFormatter(_delay))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -260,6 +248,17 @@ def _event_time(at_days: float, _: int, *, zone: tzinfo, days: float) -> str:
 
 def _delay(seconds: float, _: int) -> str:
     return f"{seconds * 1e3:g} ms" if seconds < 0.9 else f"{seconds:g} s"
+
+
+_PLANNED = ("so far", "planned by the pace")
+_QUANTILES = ("median", "99 %", "highest")
+
+ROWS_SO_FAR = Plot("rows", _PLANNED[:1], lambda each: each.rows, _lay_out_counts)
+ROWS = replace(ROWS_SO_FAR, labels=_PLANNED)
+EVENTS = Plot("events", _PLANNED, lambda each: each.event_s / _DAY_S, _lay_out_events)
+RATE = Plot("rate", ("rows a second",), lambda each: each.rows_per_s[np.newaxis], _lay_out_counts, is_filled=True)
+LATENESS = Plot("lateness", _QUANTILES, lambda each: each.lateness_s.clip(_LOWEST_S, _HIGHEST_S), _lay_out_delays)
+ACK_LATENCY = replace(LATENESS, name="ack-latency", curves=lambda each: each.ack_latency_s.clip(_LOWEST_S, _HIGHEST_S))
 
 
 def _for_page(written: str) -> str:

@@ -75,7 +75,6 @@ class Line:
     event_s: Floats  # reached, planned
 
 
-_NOTHING = np.empty(0)
 Gaps = Sequence[tuple[float, float]]
 """Begin and end, in clock time, of stretches in which nothing can be drawn. Ascending, without overlap."""
 
@@ -97,14 +96,13 @@ def line(
     *,
     in_steps: bool = False,
 ) -> Line:
-    """Rows per second between samples. Several samples make one point where there would be more than `points_max`.
+    """Rows per second between samples, of which there is one at least. Several make one point where there would be more
+    than `points_max`.
 
     A point stands at the end of its stretch, and has the stretch's highest delays. In `gaps` nothing was acknowledged:
     only the plan's curve goes through them; it ends at `rows_max`. `in_steps`: the rows of a transaction arrive at
     once, and are spread over the time since the transaction before.
     """
-    if not run.samples:
-        return Line(_NOTHING, _NOTHING, *(np.empty((count, 0)) for count in (3, 3, 2, 2)))
     at_s = np.array([run.begun_s, *(each.at_s for each in run.samples)])
     rows = np.array([run.first_rows, *(each.done_rows for each in run.samples)], dtype=np.float64)
     edges_s = np.array(gaps, dtype=np.float64).ravel()
@@ -127,14 +125,16 @@ def line(
     points = np.vstack([rate, *highest, rows[1:][lasts], event_s[lasts]])
     points[:, part[lasts] % 2 == 1] = np.nan
     where_s, points = _broken(at_s[1:][lasts], points, part[lasts])
-    planned = np.minimum(_planned_rows(run, rows, at_s, where_s), rows_max)
+    moved, known = rows > run.first_rows, ~np.isnan(event_s)
+    planned_rows = _planned(run.rows_per_s, np.flatnonzero(moved) - 1, rows, at_s, where_s)
+    planned_events = _planned(run.speed, np.flatnonzero(known), event_s, at_s[1:], where_s)
     return Line(
         axis.place(where_s),
         points[0],
         points[1:4],
         points[4:7],
-        np.vstack([points[7], planned]),
-        np.vstack([points[8], _planned_events(run, at_s, event_s, where_s)]),
+        np.vstack([points[7], np.minimum(planned_rows, rows_max)]),
+        np.vstack([points[8], planned_events]),
     )
 
 
@@ -152,22 +152,12 @@ def _broken(at_s: Floats, points: Floats, part: Ints) -> tuple[Floats, Floats]:
     return np.insert(at_s, breaks, middle_s), np.insert(points, breaks, np.nan, axis=1)
 
 
-def _planned_rows(run: Run, rows: Floats, at_s: Floats, where_s: Floats) -> Floats:
-    """The rows that are due by then at the rate, from when the first one moved."""
-    moved = np.flatnonzero(rows > run.first_rows)
-    if run.rows_per_s is None or not len(moved):
+def _planned(per_s: float | None, began: Ints, reached: Floats, at_s: Floats, where_s: Floats) -> Floats:
+    """What is due by then at this pace, from the first of the places `began` on."""
+    if per_s is None or not len(began):
         return np.full(len(where_s), np.nan)
-    since_s = where_s - at_s[moved[0] - 1]
-    return np.where(since_s >= 0, run.first_rows + run.rows_per_s * since_s, np.nan)
-
-
-def _planned_events(run: Run, at_s: Floats, event_s: Floats, where_s: Floats) -> Floats:
-    """The event time that is due by then at the speed, from when the first row went out."""
-    known = np.flatnonzero(~np.isnan(event_s))
-    if run.speed is None or not len(known):
-        return np.full(len(where_s), np.nan)
-    since_s = where_s - at_s[1:][known[0]]
-    return np.where(since_s >= 0, event_s[known[0]] + run.speed * since_s, np.nan)
+    since_s = where_s - at_s[began[0]]
+    return np.where(since_s >= 0, reached[began[0]] + per_s * since_s, np.nan)
 
 
 def _rows(delays: Sequence[Quantiles]) -> Floats:

@@ -288,6 +288,13 @@ def test_an_eventful_page_is_small_and_the_same_each_time(page):
     assert render(eventful()) == page
 
 
+def test_a_run_without_samples_among_others():
+    """Broken: a run that ended before its first sample ends the report."""
+    data = eventful()
+    last = quiet(data.runs[-1].last_s + 60, data.runs[-1].done_rows, 1, exit_code=5)
+    assert "4 runs, and how each ended." in told(replace(data, runs=[*data.runs, last]))
+
+
 def test_times_are_those_of_the_zone():
     """Broken: plots and tables tell different times, or not those of the zone that is named."""
     text = told(eventful(), zone=ZoneInfo("America/New_York"))

@@ -80,12 +80,6 @@ def test_many_samples_make_few_points_and_hide_no_peak():
     assert np.isnan(drawn.ack_latency_s[0]).sum() == len(drawn.place_s) - 1
 
 
-def test_no_samples_no_points():
-    """Broken: a run that ended before its first sample ends the report."""
-    run = ran(0.0, 10.0)
-    assert len(line(run, time_axis([run]), 50).place_s) == 0
-
-
 def test_no_curve_goes_through_an_outage():
     """Broken: a straight line from before an outage to behind it tells of a slow broker that there was none, and the
     rows that come at once at its end of a speed that was never reached."""
