@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from replay.errors import InputError
 from replay.model import SpanNs
 from replay.source import event_times
-from replay.source.columns.peek import text_units
 from replay.source.columns.schema import FileLayout, Layout, resolve
 from replay.source.columns.symbols import cased
 from replay.source.files.parquet_file import InputFile, RowGroup
@@ -60,7 +59,7 @@ def included(inputs: Inputs, options: SourceOptions, wanted: Wanted) -> Included
 
 
 def _layout(files: Sequence[InputFile], inputs: Inputs, options: SourceOptions) -> Layout:
-    layout = resolve(files, inputs.columns, options.records, text_units)
+    layout = resolve(files, inputs.columns, options.records)
     if options.selection is not None and options.selection.where is not None:
         for file in files:
             options.selection.where.check(file.schema, file.shown)

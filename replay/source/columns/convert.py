@@ -19,7 +19,7 @@ from pyarrow import types
 from replay.model import Bools, Bytes, Fate, Ints
 from replay.record.kinds import with_scale
 from replay.source.columns import text_times
-from replay.source.columns.fates import mask
+from replay.source.columns.fates import all_sent, mask, where
 from replay.source.columns.unify import plain, widen
 from replay.units import FIRST_NS, LAST_NS, NS_PER_UNIT
 
@@ -76,7 +76,7 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
     else:
         if array.null_count:
             missing = mask(pc.is_null(array))
-        fates = np.zeros(len(array), dtype=np.int8)
+        fates = all_sent(len(array))
         if types.is_timestamp(array.type):
             unit, array = array.type.unit, array.view(pa.int64())
         elif types.is_null(array.type):
@@ -125,12 +125,12 @@ def price_type(kind: pa.DataType, *, scale: int | None) -> pa.DataType | None:
 def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[pa.Array, Bytes]:
     """Prices as `kind`: what `price_type` said of this column, unified with what it said of others."""
     if array.type == kind and types.is_floating(kind) and not array.null_count and np.isfinite(array.to_numpy()).all():
-        return array, np.zeros(len(array), dtype=np.int8)  # as nearly all are: nothing to ask of each row
+        return array, all_sent(len(array))  # as nearly all are: nothing to ask of each row
     array = widen(array, plain(array.type))
     if types.is_string(array.type):
         array, fates = _number_texts(array)
     else:
-        fates = np.where(mask(pc.is_null(array)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+        fates = where(mask(pc.is_null(array)), Fate.PRICE_MISSING)
         if types.is_floating(array.type):
             fates[mask(pc.invert(pc.is_finite(array)).fill_null(False))] = Fate.PRICE_NOT_FINITE
         elif types.is_integer(array.type) and scale is not None:
@@ -150,7 +150,7 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
 
 def _number_texts(texts: pa.Array) -> tuple[pa.Array, Bytes]:
     """Text as JSON numbers: as it is where it is one, else with the same digits in JSON's form."""
-    fates = np.where(mask(pc.is_null(texts)), np.int8(Fate.PRICE_MISSING), np.int8(Fate.SENT))
+    fates = where(mask(pc.is_null(texts)), Fate.PRICE_MISSING)
     fits = pc.match_substring_regex(texts, _JSON_NUMBER).fill_null(True)
     if pc.all(fits).as_py():
         return texts, fates

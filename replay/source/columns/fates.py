@@ -13,9 +13,9 @@ def all_sent(rows: int) -> Bytes:
     return np.zeros(rows, dtype=np.int8)
 
 
-def where(mask: Bools, fate: Fate, otherwise: Bytes | Fate = Fate.SENT) -> Bytes:
-    """This fate for the rows of the mask, the other for the rest."""
-    return np.where(mask, np.int8(fate), np.int8(otherwise) if isinstance(otherwise, Fate) else otherwise)
+def where(mask: Bools, fate: Fate) -> Bytes:
+    """This fate for the rows of the mask; nothing is wrong with the rest."""
+    return np.where(mask, np.int8(fate), np.int8(Fate.SENT))
 
 
 def mask(booleans: pa.Array) -> Bools:

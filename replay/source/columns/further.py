@@ -41,7 +41,7 @@ def to_key(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:
     """Values as those of a record's key. Every row needs one: a missing key is bad."""
     array, found = to_field(array, kind)
     if array.null_count:
-        found = fates.where(fates.mask(pc.is_null(array)) & (found == Fate.SENT), Fate.KEY_MISSING, found)
+        found = np.where(found == Fate.SENT, fates.where(fates.mask(pc.is_null(array)), Fate.KEY_MISSING), found)
     return array, found
 
 

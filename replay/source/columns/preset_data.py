@@ -36,15 +36,17 @@ class Preset:
     price_scale: str | None = None
     price_undefined: int | None = None
     fields: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Of the `fields`, those without which a file may still be of this layout."""
     marks: tuple[str, ...] = ()
-    """Further columns without which a file is not of this layout: they tell it from others."""
+    """Columns beside them without which it is not: they tell it from others."""
     named_too: bool = False
     """The columns alone say too little: the file's name has to fit `symbol_from` as well."""
 
     def needed(self) -> frozenset[str]:
         """The columns that a file of this layout has."""
-        own = [column for column in (self.symbol, self.price, self.event_time) if column is not None]
-        return frozenset((*own, *self.marks))
+        own = (self.symbol, self.price, self.event_time, *self.fields, *self.marks)
+        return frozenset(column for column in own if column is not None and column not in self.optional)
 
     def symbol_of(self, path: str) -> str | None:
         """The symbol in the file's name, where the layout has it there."""
@@ -66,7 +68,7 @@ _BINANCE = Preset(
     source="https://github.com/binance/binance-public-data",
     symbol_from=("{symbol}-trades-*",),
     fields=("id", "qty", "quote_qty", "is_buyer_maker"),
-    marks=("id", "qty", "is_buyer_maker"),
+    optional=("quote_qty",),
 )
 
 PRESETS: tuple[Preset, ...] = (
@@ -74,8 +76,8 @@ PRESETS: tuple[Preset, ...] = (
     # writes the columns as "trade Id, price, qty, quoteQty, time, isBuyerMaker, isBestMatch"; the header row of the
     # futures' files is id,price,qty,quote_qty,time,is_buyer_maker.
     _BINANCE,
-    replace(_BINANCE, fields=("trade_id", *_BINANCE.fields[1:]), marks=("trade_id", *_BINANCE.marks[1:])),
-    replace(_BINANCE, fields=("qty", "quoteQty", "isBuyerMaker"), marks=("qty", "isBuyerMaker")),
+    replace(_BINANCE, fields=("trade_id", *_BINANCE.fields[1:])),
+    replace(_BINANCE, fields=("qty", "quoteQty", "isBuyerMaker"), optional=("quoteQty",)),
     Preset(
         name="binance-agg",
         what="Binance public data, aggTrades",
@@ -83,7 +85,6 @@ PRESETS: tuple[Preset, ...] = (
         source=_BINANCE.source,
         symbol_from=("{symbol}-aggTrades-*",),
         fields=("agg_trade_id", "quantity", "is_buyer_maker"),
-        marks=("agg_trade_id", "quantity", "is_buyer_maker"),
     ),
     # The files' times are texts such as 2024-01-01D00:00:01.000000000: no ISO form, so they have to be converted.
     Preset(
@@ -93,7 +94,7 @@ PRESETS: tuple[Preset, ...] = (
         event_time="timestamp",
         source="https://public.bitmex.com",
         fields=("side", "size", "trdMatchID"),
-        marks=("side", "size", "tickDirection", "trdMatchID", "trdType"),
+        marks=("tickDirection", "trdType"),
     ),
     # Its times are seconds with a fraction: as CSV readers take them, floats.
     Preset(
@@ -104,7 +105,7 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="s",
         source="https://public.bybit.com/trading/",
         fields=("side", "size", "trdMatchID"),
-        marks=("side", "size", "tickDirection", "trdMatchID"),
+        marks=("tickDirection",),
     ),
     Preset(
         name="bybit-spot",
@@ -114,7 +115,6 @@ PRESETS: tuple[Preset, ...] = (
         source="https://public.bybit.com/spot/",
         symbol_from=("{symbol}_????-??-??.*",),
         fields=("id", "volume", "side"),
-        marks=("id", "volume", "side"),
         named_too=True,
     ),
     Preset(
@@ -124,7 +124,7 @@ PRESETS: tuple[Preset, ...] = (
         source="https://docs.coinapi.io/flat-files-api/data-types/trades",
         symbol_from=("IDDI-*+SC-{symbol}+S-*",),
         fields=("guid", "base_amount", "taker_side"),
-        marks=("time_coinapi", "guid", "base_amount", "taker_side"),
+        marks=("time_coinapi",),
     ),
     Preset(
         name="coinmetrics",
@@ -133,7 +133,7 @@ PRESETS: tuple[Preset, ...] = (
         event_time="time",
         source="https://docs.coinmetrics.io/market-data/market-trades",
         fields=("coin_metrics_id", "amount", "side"),
-        marks=("coin_metrics_id", "amount"),
+        optional=("side",),
     ),
     Preset(
         name="cryptolake",
@@ -143,7 +143,7 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="ns",
         source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
         fields=("trade_id", "side", "quantity"),
-        marks=("receipt_timestamp", "trade_id", "side", "quantity"),
+        marks=("receipt_timestamp",),
     ),
     Preset(
         name="cryptolake",
@@ -153,7 +153,7 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="ns",
         source="https://crypto-lake.com/data/ and github.com/crypto-lake/lake-api, lakeapi/main.py",
         fields=("trade_id", "side", "quantity"),
-        marks=("received_time", "trade_id", "side", "quantity"),
+        marks=("received_time",),
     ),
     # DBNStore.to_parquet writes floats unless told price_type="fixed": then integers of 1e-9, 2**63 - 1 for none.
     Preset(
@@ -166,7 +166,8 @@ PRESETS: tuple[Preset, ...] = (
         price_undefined=INT64_MAX,
         source="https://databento.com/docs/schemas/trades and …/api-historical/helpers/dbn-store-to-parquet",
         fields=("size", "side", "sequence", "publisher_id"),
-        marks=("rtype", "publisher_id", "instrument_id", "size", "side"),
+        optional=("sequence",),
+        marks=("rtype", "instrument_id"),
     ),
     Preset(
         name="kaiko",
@@ -176,7 +177,6 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="ms",
         source="https://docs.kaiko.com/kaiko-csv-data/data-feeds/level-1-tick-level/all-trades",
         fields=("id", "exchange", "amount", "sell"),
-        marks=("id", "exchange", "amount", "sell"),
     ),
     Preset(
         name="nautilus",
@@ -185,7 +185,6 @@ PRESETS: tuple[Preset, ...] = (
         source="github.com/nautechsystems/nautilus_trader, test data binance/*-trades.csv",
         symbol_from=("binance_{symbol}-trades*", "binance/{symbol}-trades*"),
         fields=("trade_id", "quantity", "buyer_maker"),
-        marks=("trade_id", "quantity", "buyer_maker"),
     ),
     Preset(
         name="okx",
@@ -195,7 +194,6 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="ms",
         source="https://www.okx.com/historical-data",
         fields=("trade_id", "side", "size"),
-        marks=("trade_id", "side", "size"),
     ),
     Preset(
         name="polygon",
@@ -205,7 +203,6 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="ns",
         source="https://polygon.io/flat-files/stocks-trades",
         fields=("size", "exchange", "conditions"),
-        marks=("size", "exchange", "conditions"),
     ),
     Preset(
         name="tardis",
@@ -215,6 +212,6 @@ PRESETS: tuple[Preset, ...] = (
         time_unit="us",
         source="https://docs.tardis.dev/downloadable-csv-files",
         fields=("exchange", "id", "side", "amount"),
-        marks=("exchange", "local_timestamp", "id", "side", "amount"),
+        marks=("local_timestamp",),
     ),
 )

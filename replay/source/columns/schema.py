@@ -1,4 +1,4 @@
-"""From the columns of all files to one event: where each part comes from, and as which type. Pure.
+"""From the columns of all files to one event: where each part comes from, and as which type.
 
 Files may differ in the order, width and encoding of their columns, and in the unit of integer times; what cannot be
 brought to one type is refused by file and column, before a row is read.
@@ -6,11 +6,13 @@ brought to one type is refused by file and column, before a row is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
+from pyarrow import types
 
 from replay.errors import InputError
 from replay.identity import list_text, parts_text
@@ -20,9 +22,13 @@ from replay.record.options import Records
 from replay.source.columns import convert
 from replay.source.columns.names import check_names, fields_of, remedy
 from replay.source.columns.symbol_pattern import symbol_pattern
-from replay.source.columns.unify import plain, unify
-from replay.source.files.parquet_file import InputFile
+from replay.source.columns.text_times import needs_ns
+from replay.source.columns.unify import plain, unify, widen
+from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, unreadable
 from replay.source.options import METADATA, Columns
+
+_FIRST_ROWS = 1_024
+"""Read of each file whose times are texts. A writer that has nanoseconds writes some within so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,59 +73,58 @@ class Layout:
         }
 
 
-def resolve(
-    files: Sequence[InputFile],
-    columns: Columns,
-    records: Records,
-    text_units: Callable[[Sequence[InputFile], str], Mapping[str, str]],
-) -> Layout:
-    """Raises `InputError` for a file that lacks a column or contradicts the others in its type.
-
-    `text_units` gives, by file, the unit that the texts in a column of times need.
-    """
+def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> Layout:
+    """Raises `InputError` for a file that lacks a column or contradicts the others in its type."""
     for file in files:
         check_names(file, columns, records)
     symbols = [_constant_symbol(file, columns) for file in files]
-    texts = [
-        file for file in files if columns.time_unit is None and is_text(file.schema.field(columns.event_time).type)
-    ]
-    units_of_texts = text_units(texts, columns.event_time) if texts else {}
-    units = [units_of_texts.get(file.shown) or _time_unit(file, columns) for file in files]
-    time_types = partial(_time_type, columns, dict(zip((file.shown for file in files), units, strict=True)))
-    price_type = partial(convert.price_type, scale=columns.price_scale)
-    part = partial(_part, files)
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:  # of some files rows are read
+        units = list(pool.map(partial(_time_unit, columns=columns), files))
+    layouts = tuple(map(FileLayout, symbols, units))
+    part = partial(_part, list(zip(files, layouts, strict=True)))
+    key, partition = records.key_column, records.partition_column
     return Layout(
         symbol_column=columns.symbol,
-        price=part("price", columns.price, lambda _, kind: price_type(kind), "a number, or text that is one"),
-        event_time=part("event_time", columns.event_time, time_types, "a timestamp, an integer or ISO 8601 text"),
+        price=part(
+            "price",
+            columns.price,
+            lambda kind, _: convert.price_type(kind, scale=columns.price_scale),
+            "a number, or text that is one",
+        ),
+        event_time=part(
+            "event_time",
+            columns.event_time,
+            lambda kind, own: convert.time_type(kind, own.time_unit or columns.time_unit),
+            "a timestamp, an integer or ISO 8601 text",
+        ),
         fields=tuple(
-            part(name, column, lambda _, kind: kind if supports(plain(kind)) else None, "a type that has a JSON form")
+            part(name, column, lambda kind, _: kind if supports(plain(kind)) else None, "a type that has a JSON form")
             for name, column in fields_of(files, columns, records)
         ),
-        key=part("key", records.key_column, _text_type, "text") if records.key_column else None,
+        key=part("key", key, lambda kind, _: pa.string() if is_text(kind) else None, "text") if key else None,
         partition=(
-            part("partition", records.partition_column, _integer_type, "an integer")
-            if records.partition_column
+            part("partition", partition, lambda kind, _: pa.int64() if types.is_integer(kind) else None, "an integer")
+            if partition
             else None
         ),
-        files=tuple(map(FileLayout, symbols, units)),
+        files=layouts,
     )
 
 
 # -- one column over all files ------------------------------------------------------------------------------
 
 
-Target = Callable[[InputFile, pa.DataType], "pa.DataType | None"]
-"""The type that a column of this type becomes in this file; None if it cannot."""
+Target = Callable[[pa.DataType, FileLayout], "pa.DataType | None"]
+"""The type that a column of this type becomes in such a file; None if it cannot."""
 
 
-def _part(files: Sequence[InputFile], name: str, column: str, target: Target, needs: str) -> Part:
+def _part(files: Sequence[tuple[InputFile, FileLayout]], name: str, column: str, target: Target, needs: str) -> Part:
     kinds: list[tuple[InputFile, pa.DataType]] = []
-    for file in files:
+    for file, own in files:
         if column not in file.schema.names:  # with `--fields *`, a column that this file does not have
             continue
         kind = file.schema.field(column).type
-        became = target(file, kind)
+        became = target(kind, own)
         if became is None:
             raise InputError(
                 f"column {column!r} has type {kind}, and {name} needs {needs}", where=file.shown, todo=remedy(name)
@@ -136,21 +141,6 @@ def _part(files: Sequence[InputFile], name: str, column: str, target: Target, ne
                 todo="convert one of them, or replay them as separate jobs",
             ) from None
     return Part(name, column, unify([unified]))
-
-
-def _time_type(
-    columns: Columns, units: Mapping[str, str | None], file: InputFile, kind: pa.DataType
-) -> pa.DataType | None:
-    found: pa.DataType | None = convert.time_type(kind, units[file.shown] or columns.time_unit)
-    return found
-
-
-def _text_type(_: InputFile, kind: pa.DataType) -> pa.DataType | None:
-    return pa.string() if is_text(kind) else None
-
-
-def _integer_type(_: InputFile, kind: pa.DataType) -> pa.DataType | None:
-    return pa.int64() if pa.types.is_integer(kind) else None
 
 
 # -- what is peculiar to a file -----------------------------------------------------------------------------
@@ -180,8 +170,11 @@ def _symbol_from(pattern: str, file: InputFile) -> str | None:
 
 
 def _time_unit(file: InputFile, columns: Columns) -> str | None:
-    """The unit of integer times: given, or inferred from statistics. None for times that are no integers."""
-    if not pa.types.is_integer(file.schema.field(columns.event_time).type):
+    """The unit of integer times: given, or inferred from statistics. "ns" for texts that need it. Else None."""
+    kind = file.schema.field(columns.event_time).type
+    if is_text(kind):
+        return "ns" if columns.time_unit is None and _has_ns(file, columns.event_time) else None
+    if not types.is_integer(kind):
         return None
     if columns.time_unit is not None or not file.rows:
         return columns.time_unit or "us"  # of a file without rows nothing depends on it
@@ -195,3 +188,16 @@ def _time_unit(file: InputFile, columns: Columns) -> str | None:
             todo="name it with --time-unit s, ms, us or ns",
         )
     return unit
+
+
+def _has_ns(file: InputFile, column: str) -> bool:
+    """Whether the first texts of this column have more than six digits of a second. What later rows have then, and
+    these have not, is refused by the reader, never rounded."""
+    if column in file.keys or not file.rows:
+        return False
+    with open_parquet(file.path) as (parquet, _):
+        try:
+            batch = next(parquet.iter_batches(_FIRST_ROWS, columns=[column], use_threads=False), None)
+            return batch is not None and needs_ns(widen(batch.column(column), pa.string()))
+        except (UnicodeError, OSError, pa.ArrowException) as error:
+            raise unreadable(file.shown, error) from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from replay.model import Bytes, Fate, SymbolTable
 from replay.source.columns import fates
@@ -31,7 +30,8 @@ class SymbolIds:
         self._table, self._columns = table, columns
         self._names: pa.Array | None = None  # the dictionary of the last batch, and what its texts are
         self._ids: pa.Array = pa.array([], pa.int32())
-        self._fates: pa.Array | None = None  # None: nothing is wrong with any of them
+        self._fates: pa.Array = pa.array([], pa.int8())
+        self._has_bad = False
 
     def of_all(self, symbol: str, rows: int) -> tuple[pa.Array, Bytes]:
         """Ids and fates of so many rows that all have this symbol."""
@@ -45,12 +45,10 @@ class SymbolIds:
         if self._names is None or not array.dictionary.equals(self._names):
             known = [self._known(name) for name in array.dictionary.cast(pa.binary()).to_pylist()]
             self._names, self._ids = array.dictionary, pa.array([symbol for symbol, _ in known], pa.int32())
-            self._fates = pa.array([fate for _, fate in known], pa.int8()) if any(f for _, f in known) else None
+            self._fates, self._has_bad = pa.array([fate for _, fate in known], pa.int8()), any(f for _, f in known)
         ids, found = self._ids.take(array.indices), fates.all_sent(len(array))
-        if self._fates is not None:
-            found = self._fates.take(array.indices).fill_null(Fate.SENT).to_numpy()
-        if ids.null_count:
-            found = fates.where(fates.mask(pc.is_null(ids)), Fate.SYMBOL_MISSING, found)
+        if self._has_bad or ids.null_count:
+            found = self._fates.take(array.indices).fill_null(Fate.SYMBOL_MISSING).to_numpy()
             ids = ids.fill_null(NO_SYMBOL)
         return ids, found
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from replay.iso8601 import CLOCK, DATES, DIGITS_MAX, LARGEST, NAMED, Problem
 from replay.model import Bools, Bytes, Fate, Ints
-from replay.source.columns.fates import mask
+from replay.source.columns.fates import all_sent, mask
 from replay.units import LAST_NS, NS_PER_S
 
 _BARE_DATE_BYTES = 10
@@ -45,7 +45,7 @@ def parsed(texts: pa.Array, unit: str) -> tuple[Ints, str, Bytes]:
                     times = texts.cast(pa.timestamp(finest, zone))
                 except pa.ArrowInvalid:  # one has no zone, or has one; has more digits; or is no time
                     continue
-                return times.view(pa.int64()).fill_null(0).to_numpy(), finest, np.zeros(len(texts), dtype=np.int8)
+                return times.view(pa.int64()).fill_null(0).to_numpy(), finest, all_sent(len(texts))
     return _by_parts(texts)
 
 
@@ -93,7 +93,7 @@ def _moments(parts: pa.StructArray) -> tuple[Ints, Bytes]:
     zone_s = np.where(west, -1, 1) * (number["zone_hour"] * 3_600 + number["zone_minute"] * 60)
     more_s, rest_ns = np.divmod(np.where(too_fine, 0, fraction) * unit, NS_PER_S)
     seconds = days * 86_400 + number["hour"] * 3_600 + number["minute"] * 60 + number["second"] - zone_s + more_s
-    fates = np.zeros(len(parts), dtype=np.int8)
+    fates = all_sent(len(parts))
     fates[(seconds > _LAST_S) | ((seconds == _LAST_S) & (rest_ns > _LAST_REST_NS))] = Fate.TIME_TOO_LATE
     fates[too_fine] = Fate.TIME_TOO_FINE
     fates[~possible] = Fate.TIME_NOT_A_TIME

@@ -44,7 +44,7 @@ def rules_of(
     file: InputFile, columns: Columns | None = None, records: Records | None = None, **options: Any
 ) -> RowRules:
     columns, records = columns or Columns(), records or Records()
-    layout = resolve([file], columns, records, lambda *_: {})
+    layout = resolve([file], columns, records)
     selection = options.get("selection")
     wanted = Wanted(SymbolTable(), selection.wants if selection is not None else lambda _: True)
     return RowRules(SourceOptions((file.shown,), columns, records, **options), columns, layout, wanted)
