@@ -15,7 +15,7 @@ from replay.cli.options.target import Target
 from replay.cli.plan_tables import plan_text
 from replay.cli.terminal import Terminal, draws
 from replay.delivery.job_name import JobName
-from replay.delivery.known_tables import as_known
+from replay.delivery.job_print import as_known
 from replay.delivery.options import PROGRESS_S
 from replay.delivery.plan import PlanOptions, make_plan
 from replay.errors import BEGIN_ANEW

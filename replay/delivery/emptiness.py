@@ -3,7 +3,7 @@ unless an option permits it. The one place where that is decided, for all comman
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -64,10 +64,11 @@ def check_by_footers(source: Source) -> bool:
     return False
 
 
-def check_by_reading(source: Source) -> bool:
+def check_by_reading(source: Source, check_stop: Callable[[], None] = lambda: None) -> bool:
     """The same, by reading every row."""
     selected = Selected(source)
     for batch in source.checked():
+        check_stop()
         selected.add(batch)
     return selected.check()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from replay.checkpoint.content import Checkpoint, JobPrint, JobState
+from dataclasses import replace
+
+from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import this_instance
 from replay.counts import RowCounts
 from replay.delivery.context import Context
-from replay.delivery.job_print import options_print
+from replay.delivery.job_print import job_print
+from replay.kafka.topic import Topic
 from replay.model import Position, Progress
-from replay.record.options import ENCODER_VERSION
 from replay.units import utc
 
 
@@ -17,10 +19,7 @@ def save_empty(context: Context) -> None:
     options = context.options
     context.file.save(
         Checkpoint(
-            job=JobPrint(
-                "", options.kafka.topic, "", 0, options.source.records.partitioner, ENCODER_VERSION,
-                options_print(options, context.source), (),
-            ),
+            job=replace(job_print(options, context.source, Topic("", options.kafka.topic, "", 0, 0)), inputs=()),
             progress=Progress(Position(0, ()), ()),
             first_offsets=(),
             state=JobState.EMPTY,
@@ -30,7 +29,7 @@ def save_empty(context: Context) -> None:
             instance=this_instance(),
             pruned_rows=context.source.rows_all,
         )
-    )  # fmt: skip
+    )
     context.tally.nothing_selected = True
     context.tally.counts = RowCounts(context.source.rows_all, not_selected=context.source.rows_all)
     context.report.progress(context.tally.view())

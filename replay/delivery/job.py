@@ -16,16 +16,14 @@ from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import check_watermarks
 from replay.delivery import done, idempotent, transactional
 from replay.delivery.changed import accept_changed
-from replay.delivery.context import Context, Ready
+from replay.delivery.context import Context, Ready, Saving
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.endings import nothing_to_do, save_empty
-from replay.delivery.job_print import is_forgotten, job_print
-from replay.delivery.known_tables import as_known
+from replay.delivery.job_print import as_known, is_forgotten, job_print
 from replay.delivery.opening import opening_tally, tell_inputs
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.outages import ClusterOutages
 from replay.delivery.preflight import check_before, check_left_out
-from replay.delivery.saving import Saving
 from replay.delivery.slices import encoder_for
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.topic import create_topic, find_topic, is_planned, look_at_new_topic
@@ -146,14 +144,14 @@ def _checked(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -
 
 
 def _ready(context: Context, topic: Topic, job: JobPrint, saved: Checkpoint | None) -> Ready:
-    options, source, cluster = context.options, context.source, context.cluster
+    cluster = context.cluster
     context.tally.cluster_id = topic.cluster_id
-    encoder = encoder_for(source, topic.partitions)
-    saving = Saving(options, source, context.file, context.clock, job, (0,) * topic.partitions, checked=options.check)
+    encoder = encoder_for(context.source, topic.partitions)
     if saved is not None:
-        saving = replace(saving, first_offsets=saved.first_offsets, appended=saved.appended, checked=saved.checked)
-    elif not is_planned(topic):
-        saving = replace(saving, first_offsets=tuple(cluster.high_watermarks(topic)))
+        saving = Saving(context, job, saved.first_offsets, saved.appended, saved.checked)
+    else:
+        first_offsets = [0] * topic.partitions if is_planned(topic) else cluster.high_watermarks(topic)
+        saving = Saving(context, job, tuple(first_offsets), checked=context.options.check)
     identity = TopicIdentity(topic.topic_id, topic.partitions)
     watch = TopicWatch(identity, topic.name, cluster, context.report, context.clock)
     parts = {field.name: getattr(context, field.name) for field in fields(Context)}

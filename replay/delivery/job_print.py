@@ -1,15 +1,19 @@
-"""What the checkpoint of a replay belongs to: its topic, its options, its inputs."""
+"""What the checkpoint of a replay belongs to: its topic, its options, its inputs; and lake tables as it names them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
+from replay.checkpoint.file import readable
 from replay.delivery.options import RunOptions
+from replay.identity import TABLES
 from replay.kafka.topic import Topic
-from replay.position import InputPrint
 from replay.record.options import ENCODER_VERSION
+from replay.source.options import SourceOptions
 from replay.source.source import Source
+from replay.source.tables.states import known_from
 
 
 def job_print(options: RunOptions, source: Source, topic: Topic) -> JobPrint:
@@ -21,21 +25,15 @@ def job_print(options: RunOptions, source: Source, topic: Topic) -> JobPrint:
         partitions=topic.partitions,
         partitioner=options.source.records.partitioner,
         encoder=ENCODER_VERSION,
-        options=options_print(options, source),
-        inputs=_inputs_print(source),
+        options={"--delivery": str(options.delivery), **source.identity()},
+        inputs=tuple(file.print for file in source.files),
     )
 
 
 def as_now(options: RunOptions, source: Source, saved: Checkpoint) -> JobPrint:
     """What the checkpoint would belong to, as far as that is known before a broker is asked."""
-    return replace(
-        saved.job,
-        topic=options.kafka.topic,
-        partitioner=options.source.records.partitioner,
-        encoder=ENCODER_VERSION,
-        options=options_print(options, source),
-        inputs=_inputs_print(source),
-    )
+    job = saved.job
+    return job_print(options, source, Topic(job.cluster_id, options.kafka.topic, job.topic_id, job.partitions, 0))
 
 
 def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool:
@@ -43,13 +41,20 @@ def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool
     looked at again), or options or inputs are others now (the name of a symbol was corrected, say)."""
     if not saved.holds_nothing:
         return False
-    is_same = (saved.job.options, saved.job.inputs) == (options_print(options, source), _inputs_print(source))
-    return saved.state is not JobState.CLEAN or not is_same
+    now = as_now(options, source, saved)
+    return saved.state is not JobState.CLEAN or (saved.job.options, saved.job.inputs) != (now.options, now.inputs)
 
 
-def options_print(options: RunOptions, source: Source) -> dict[str, str]:
-    return {"--delivery": str(options.delivery), **source.identity()}
+def as_known(options: SourceOptions, checkpoint: Path) -> SourceOptions:
+    """The options with the tables as they were when this replay began, however they have moved on since.
+
+    A replay that has come to its end, done or empty, is compared with the newest state. A checkpoint that cannot be
+    read is no matter here: whoever goes by it says so.
+    """
+    saved = readable(checkpoint)
+    return options if saved is None or saved.state.has_ended else as_of(options, saved)
 
 
-def _inputs_print(source: Source) -> tuple[InputPrint, ...]:
-    return tuple(file.print for file in source.files)
+def as_of(options: SourceOptions, saved: Checkpoint) -> SourceOptions:
+    """The options with the tables as this checkpoint names them."""
+    return replace(options, known_tables=known_from(saved.job.options.get(TABLES, "")))

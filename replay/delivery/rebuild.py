@@ -11,14 +11,12 @@ from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile, existing
 from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
-from replay.delivery import seen
-from replay.delivery.context import Context
-from replay.delivery.emptiness import check_by_footers
+from replay.delivery import emptiness, seen
+from replay.delivery.context import Context, Saving
 from replay.delivery.job_print import job_print
 from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.preflight import check_left_out
-from replay.delivery.saving import Saving
 from replay.delivery.slices import encoded_from, encoder_for
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
@@ -65,9 +63,10 @@ def _rebuild(
 ) -> Checkpoint:
     source = Source(options.source)
     check_left_out(options, source, None, stop, report)
-    for _ in source.checked() if options.check else ():  # what the lost checkpoint's replay looked at, and decided
-        stop.check()
-    check_by_footers(source)
+    if options.check:  # what the lost checkpoint's replay looked at, and decided
+        emptiness.check_by_reading(source, stop.check)
+    else:
+        emptiness.check_by_footers(source)
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         if file.path.exists():
@@ -95,7 +94,7 @@ def _from_topic(context: Context, first_offsets: Sequence[int] | None) -> Checkp
     rows = encoded_from(source, encoder_for(source, topic.partitions), source.start)
     match = TailMatch(fresh_start(source.start, starts), rows, source.rows)
     match_records(context, topic, match, starts, high, "reading the topic")
-    saving = Saving(options, source, context.file, context.clock, job_print(options, source, topic), tuple(starts))
+    saving = Saving(context, job_print(options, source, topic), tuple(starts), checked=options.check)
     saving.save(match.progress(high), JobState.RUNNING)
     context.report.info(
         f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"

@@ -11,7 +11,7 @@ from loguru import logger
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import existing
 from replay.delivery.job_name import JobName
-from replay.delivery.known_tables import as_of
+from replay.delivery.job_print import as_of
 from replay.delivery.options import RunOptions
 from replay.delivery.snapshot import Display
 from replay.model import SystemClock

@@ -79,6 +79,21 @@ def test_what_only_the_end_can_tell_is_told_then(nights: NightFolder, delivery: 
     assert (nights.checkpoint_of("j.json")["state"], len(nights.in_topic())) == ("done", 500)
 
 
+def test_a_rebuilt_checkpoint_knows_whether_the_rows_were_looked_at(nights: NightFolder) -> None:
+    """Broken: after a rebuild with --no-check, a symbol that is not there is never missed: the run is done with exit 0;
+    or a rebuild that looks at every row passes over it."""
+    meant = ("--symbols", "BTC*,ETHUSDT")
+    nights.go("run", *meant, "--no-check", code=3)
+    for path in nights.state.glob("j.json*"):
+        path.unlink()
+    assert "no row is selected of ETHUSDT" in nights.go("checkpoint rebuild", *meant, code=3).stderr
+    assert checkpoints(nights) == []
+    nights.go("checkpoint rebuild", *meant, "--no-check")
+    told = nights.go("run", *meant, "--no-check", code=3).stderr
+    assert "no row is selected of ETHUSDT" in told
+    assert len(nights.in_topic()) == 500
+
+
 def test_allowed_symbols_may_be_missing_and_a_sample_expects_nothing(nights: NightFolder) -> None:
     """Broken: a list of symbols of which one did not trade can never be replayed; or --sample refuses what it leaves
     out itself."""

@@ -17,7 +17,7 @@ from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import StringType
 
-from replay.delivery.known_tables import as_known
+from replay.delivery.job_print import as_known
 from replay.errors import ExitCode, ReplayError, exit_code
 from replay.identity import TABLES
 from replay.model import Fate
