@@ -19,6 +19,7 @@ from replay.iso8601 import Problem
 from replay.position import PartitionMark as PartitionMark  # noqa: PLC0414
 from replay.position import Position as Position  # noqa: PLC0414
 from replay.position import Progress as Progress  # noqa: PLC0414
+from replay.units import NS_PER_UNIT
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.int8]
@@ -116,6 +117,12 @@ class SymbolTable:
             found = self._ids[name] = len(self.names)
             self.names.append(name)
         return found
+
+
+def event_times_ns(table: pa.RecordBatch) -> Ints:
+    """The event times of the rows, in ns since 1970, whatever they are ordered by."""
+    times = table.column("event_time")
+    return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def _look_at_rows(
     now_s = ready.clock.now()
     for batch in source.checked(on_bad):
         if look_at_times:
-            check_topic(ready.topic, sent_span_ns(source, batch), now_s)
+            check_topic(ready.topic, sent_span_ns(batch), now_s)
         selected.add(batch)
         if _may_be_refused(batch, source.symbols, bytes_max):
             refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))

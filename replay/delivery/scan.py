@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replay.model import Fate, Ints, count_fates
+from replay.model import Fate, Ints, count_fates, event_times_ns
 from replay.reporter import Reporter
 from replay.source.source import Source
 
@@ -33,7 +33,7 @@ def scan(source: Source, report: Reporter, check_stop: Callable[[], None]) -> Sc
         if batch.fates is not None:
             fates += count_fates(batch.fates)
         symbols.update(_counts(np.asarray(batch.table.column("symbol").to_numpy(), dtype=np.int64)[batch.sent]))
-        hours.update(_counts(source.times_ns(batch)[batch.sent] // HOUR_NS))
+        hours.update(_counts(event_times_ns(batch.table)[batch.sent] // HOUR_NS))
     names = source.symbols.names
     return Scan(
         records=source.rows - fates.total(),

@@ -7,8 +7,7 @@ from replay.delivery.context import Context, Ready
 from replay.errors import StateConflict, UsageError
 from replay.kafka.topic import Topic
 from replay.kafka.topic_check import check_topic, limits_times, topic_warnings
-from replay.model import Batch, SpanNs
-from replay.source.source import Source
+from replay.model import Batch, SpanNs, event_times_ns
 
 _PLANNED = "to be created"
 """Instead of a cluster's id, in a topic that is not there yet."""
@@ -67,10 +66,10 @@ def look_at_new_topic(ready: Ready) -> None:
     """The same for a topic that was not there when the rows were looked at; the cluster may have limits of its own."""
     if ready.options.check and ready.options.source.records.has_event_times and limits_times(ready.topic):
         for batch in ready.source.checked():
-            check_topic(ready.topic, sent_span_ns(ready.source, batch), ready.clock.now())
+            check_topic(ready.topic, sent_span_ns(batch), ready.clock.now())
     look_at_topic(ready)
 
 
-def sent_span_ns(source: Source, batch: Batch) -> SpanNs:
-    times_ns = source.times_ns(batch)[batch.sent]
+def sent_span_ns(batch: Batch) -> SpanNs:
+    times_ns = event_times_ns(batch.table)[batch.sent]
     return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else None

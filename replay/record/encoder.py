@@ -3,20 +3,19 @@
 The bytes of a record are part of the promise: a resume compares them with what the topic holds. So they depend
 on nothing but the row and the options in the checkpoint; any change to them needs a new `ENCODER_VERSION`.
 
-What the value of a record looks like is a `ValueFormat` of its own: see `json_format.py`.
+What the value of a record looks like is said by `json_format.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable
+from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable, event_times_ns
 from replay.partitioning import Partitioner
 from replay.record.json_format import JsonFormat
 from replay.record.keys import Keys
@@ -27,13 +26,6 @@ _NS_PER_MS = NS_PER_UNIT["ms"]
 _HEADER_BYTES = 10  # the lengths of a header's name and value, as varints of up to 5 bytes
 _ROW_DIGITS = 20  # of the largest row number, and the colon before it
 _DEFAULT = Records()
-
-
-class ValueFormat(Protocol):
-    """Writes the values of records; made for the symbols and the further columns of one replay."""
-
-    def values(self, rows: pa.RecordBatch) -> pa.Array:
-        """The value of each row: binary, without nulls. `rows` has the columns of `Batch.table`."""
 
 
 class Encoder:
@@ -52,7 +44,7 @@ class Encoder:
     ) -> None:
         self._records, self._row_label = records, row_label
         self._keys = Keys(symbols, partitioner, records)
-        self._format: ValueFormat = JsonFormat(symbols, fields, records.decimal_as is DecimalAs.STRING)
+        self._format = JsonFormat(symbols, fields, records.decimal_as is DecimalAs.STRING)
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
         self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
         if records.row_header is not None:
@@ -65,10 +57,9 @@ class Encoder:
         if batch.fates is not None and batch.fates[start:stop].any():
             sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
             rows = rows.take(pa.array(sent))
-        times = rows.column("event_time")
         values = self._format.values(rows)
         keys = self._keys.of(rows)
-        times_ns = times.view(pa.int64()).to_numpy() * NS_PER_UNIT[times.type.unit]
+        times_ns = event_times_ns(rows)
         return Encoded(
             keys=keys.keys,
             values=values.to_pylist(),

@@ -17,7 +17,7 @@ from replay.source.columns.schema import FileLayout
 from replay.source.columns.symbols import NO_SYMBOL
 from replay.source.files.parquet_file import InputFile
 from replay.source.files.trust import Contradiction, StatisticsWrong
-from replay.source.rows.reader import Known, RowReader
+from replay.source.rows.reader import RowReader
 from replay.source.rows.rules import RowRules, Wanted
 from replay.source.rows.times import SCAN_ROWS
 
@@ -56,7 +56,7 @@ class RuledOut:
         for part in self.parts:
             if part.file.footer_sha256 in known:
                 continue
-            reader = RowReader(rules, part.file, part.own, Known(promised=part.promised))
+            reader = RowReader(rules, part.file, part.own, promised=part.promised)
             try:
                 row = _first_selected(reader, look)
             except StatisticsWrong as found:

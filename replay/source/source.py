@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from replay.model import Batch, Ints, Position, SpanNs, SymbolTable
+from replay.model import Batch, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
 from replay.source import event_times, identity
@@ -18,8 +18,8 @@ from replay.source.options import OnBadRow, Order, SourceOptions, Unsorted
 from replay.source.order.merge import by_event_time, one_after_the_other
 from replay.source.order.spill import SpillFiles
 from replay.source.order.streams import FileStreams
-from replay.source.rows.batches import BATCH_ROWS_MAX, batch_of, event_times_ns, order_times_ns, up_to
-from replay.source.rows.reader import BadRows, Known, RowReader
+from replay.source.rows.batches import BATCH_ROWS_MAX, batch_of, order_times_ns, up_to
+from replay.source.rows.reader import BadRows, RowReader
 from replay.source.rows.rules import Wanted
 from replay.source.selection.select import Selection
 
@@ -148,8 +148,8 @@ class Source:
 
     def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None, *, judges: bool) -> RowReader:
         first_ns, _ = self.span_ns(index) or (0, 0)
-        known = Known(first_ns, self._times[index].spans if judges else None)
-        return RowReader(self._rules, self.files[index], self.layout.files[index], known, on_bad)
+        promised = self._times[index].spans if judges else None
+        return RowReader(self._rules, self.files[index], self.layout.files[index], on_bad, first_ns, promised)
 
     def _judging_reader(self, index: int) -> RowReader:
         return self._reader(index, judges=self._judges)
@@ -176,10 +176,6 @@ class Source:
         """What one row of a file is ordered by."""
         with SpillFiles() as spill:
             return int(order_times_ns(next(self._streams.rows(index, row, spill)(1)))[0])
-
-    def times_ns(self, batch: Batch) -> Ints:
-        """The event times of a batch, whatever the rows are ordered by."""
-        return event_times_ns(batch.table)
 
     def _spans_ns(self, index: int, read: list[SpanNs] | None) -> list[SpanNs]:
         """Event times of each row group; `read` from the column where statistics do not say."""

@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from replay.model import Batch, Ints
+from replay.model import Batch, Ints, event_times_ns
 from replay.record.encoder import Encoder
 from replay.source.options import Order, SourceOptions
 from replay.source.order.sorting import sorted_stream
 from replay.source.order.spill import SpillFiles
-from replay.source.rows.batches import BATCH_ROWS_MAX, event_times_ns
+from replay.source.rows.batches import BATCH_ROWS_MAX
 from replay.source.source import Source
 from tests.bench.memory import FREED_OFTEN, KEPT
 from tests.bench.setting import Setting, Used, replay_run, used

@@ -61,13 +61,17 @@ class Layout:
     partition: Part | None
     files: tuple[FileLayout, ...]
 
+    @property
+    def parts(self) -> list[Part]:
+        """All but the symbol."""
+        return [part for part in (self.price, self.event_time, *self.fields, self.key, self.partition) if part]
+
     def identity(self) -> dict[str, str]:
         """What decides the bytes, beside the options: types, and what was found out about the files."""
-        parts = [part for part in (self.price, self.event_time, *self.fields, self.key, self.partition) if part]
         symbols = sorted({file.symbol for file in self.files if file.symbol is not None})
         units = sorted({file.time_unit for file in self.files if file.time_unit is not None})
         return {
-            "types": parts_text([(part.name, part.column, str(part.kind)) for part in parts]),
+            "types": parts_text([(part.name, part.column, str(part.kind)) for part in self.parts]),
             "constant symbols": list_text(symbols),
             "time units": ",".join(units),
         }

@@ -5,20 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position
-from replay.units import NS_PER_UNIT
+from replay.model import FATE, ORDER_NS, Batch, Fate, Ints, Position, event_times_ns
 
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
 
 BATCH_ROWS_MIN = 512
 """Below this, the cost per call outweighs the rows: more than 1,024 overlapping files need more memory."""
-
-
-def event_times_ns(table: pa.RecordBatch) -> Ints:
-    """The event times of the rows, in ns since 1970, whatever they are ordered by."""
-    times = table.column("event_time")
-    return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
 
 def order_times_ns(table: pa.RecordBatch) -> Ints:
@@ -30,9 +23,7 @@ def order_times_ns(table: pa.RecordBatch) -> Ints:
 
 def batch_of(start: Position, table: pa.RecordBatch, files: Ints | int) -> Batch:
     """The table as it leaves the source: fates beside it, no internal order."""
-    fates = None
-    if FATE in table.schema.names:
-        fates = table.column(FATE).to_numpy()
+    fates = table.column(FATE).to_numpy() if FATE in table.schema.names else None
     inner = [name for name in (FATE, ORDER_NS) if name in table.schema.names]
     return Batch(start, table.drop_columns(inner) if inner else table, files, fates)
 

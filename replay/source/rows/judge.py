@@ -53,13 +53,12 @@ class Judge:
     """Judges the batches of one file; `shown` is how it is called in messages."""
 
     def __init__(self, rules: RowRules, own: FileLayout, shown: str) -> None:
-        self._layout, self._columns, self._selection = rules.layout, rules.columns, rules.selection
-        self._own, self._shown, self._unit_ns = own, shown, rules.unit_ns
-        self._wanted, self._symbol_ids = rules.wanted, SymbolIds(rules.wanted.symbols, rules.columns)
+        self.rules, self._own, self._shown = rules, own, shown
+        self._symbol_ids = SymbolIds(rules.wanted.symbols, rules.columns)
 
     def judged(self, raw: pa.RecordBatch) -> Judged:
         """Raises `InputError` for a value that has no place in the type of its column over all files."""
-        layout = self._layout
+        layout = self.rules.layout
         symbols, bad_symbols = self.symbols(raw)
         price, bad_prices = self._prices(raw)
         times, bad_times = self.times(raw)
@@ -79,37 +78,36 @@ class Judge:
         """The ids of the symbols, and what is wrong with each."""
         if self._own.symbol is not None:
             return self._symbol_ids.of_all(self._own.symbol, raw.num_rows)
-        return self._symbol_ids.of(raw.column(self._layout.symbol_column))
+        return self._symbol_ids.of(raw.column(self.rules.layout.symbol_column))
 
     def times(self, raw: pa.RecordBatch) -> tuple[Ints, Bytes]:
         """The times in units of the event time, and what is wrong with each. A bad one holds anything."""
-        part = self._layout.event_time
+        part = self.rules.layout.event_time
         times, found = convert.to_time(raw.column(part.column), part.kind, self._own.time_unit)
         return times.view(pa.int64()).to_numpy(), found
 
     def chosen(self, symbols: Ints, times: Ints, bad_times: Bytes) -> Bools | None:
         """Which rows are selected by their symbol and time, the condition not asked; None: all."""
-        selection = self._selection
+        selection = self.rules.selection
         if selection is None:
             return None
         if bad_times.any():  # such a time says nothing: only the rest of the selection counts
-            times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self._unit_ns))
-        found = selection.fates(symbols, self._wanted.ids(), times * self._unit_ns)
-        return None if found is None else found == Fate.SENT
+            times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self.rules.unit_ns))
+        return selection.chosen(symbols, self.rules.wanted.ids(), times * self.rules.unit_ns)
 
     def _prices(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
-        part, columns = self._layout.price, self._columns
+        part, columns = self.rules.layout.price, self.rules.columns
         array = raw.column(part.column)
         if columns.price_undefined is not None and pa.types.is_integer(array.type):
             array = pc.if_else(pc.equal(array, columns.price_undefined), pa.scalar(None, array.type), array)
         return convert.to_price(array, part.kind, scale=columns.price_scale)
 
     def _further_parts(self) -> Iterator[tuple[str, Part]]:
-        yield from ((part.name, part) for part in self._layout.fields)
-        if self._layout.key is not None:
-            yield KEY, self._layout.key
-        if self._layout.partition is not None:
-            yield PARTITION, self._layout.partition
+        yield from ((part.name, part) for part in self.rules.layout.fields)
+        if self.rules.layout.key is not None:
+            yield KEY, self.rules.layout.key
+        if self.rules.layout.partition is not None:
+            yield PARTITION, self.rules.layout.partition
 
     def _further(self, raw: pa.RecordBatch, name: str, part: Part) -> tuple[pa.Array, Bytes]:
         if part.column not in raw.schema.names:
@@ -133,10 +131,10 @@ class Judge:
         for _, found in by_column[1:]:
             if found.any():
                 decided = np.where(decided == Fate.SENT, found, decided)
-        if self._selection is not None:  # a row that is not selected is not bad either
-            chosen = self.chosen(symbols.to_numpy(), times, bad)
-            if chosen is not None:
-                decided = np.where(chosen, decided, np.int8(Fate.NOT_SELECTED))
-            if self._selection.where is not None:
-                decided = np.where(self._selection.where.mask(raw), decided, np.int8(Fate.NOT_SELECTED))
+        # a row that is not selected is not bad either
+        chosen, selection = self.chosen(symbols.to_numpy(), times, bad), self.rules.selection
+        if chosen is not None:
+            decided = np.where(chosen, decided, np.int8(Fate.NOT_SELECTED))
+        if selection is not None and selection.where is not None:
+            decided = np.where(selection.where.mask(raw), decided, np.int8(Fate.NOT_SELECTED))
         return decided

@@ -87,12 +87,10 @@ class RawRows:
     def _with_keys(self, rows: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
         """The rows with the Hive keys that were asked for, each as a constant column."""
         for key, value in self.file.keys.items():
-            if key in columns and key not in rows.schema.names:
-                if value is None:
-                    rows = rows.append_column(key, pa.nulls(rows.num_rows, self.file.schema.field(key).type))
-                    continue
-                indices = pa.array(np.zeros(rows.num_rows, dtype=np.int32))
-                constant = pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
+            if key in columns:
+                constant = pa.nulls(rows.num_rows, self.file.schema.field(key).type)
+                if value is not None:
+                    constant = pa.DictionaryArray.from_arrays(np.zeros(rows.num_rows, dtype=np.int32), [value])
                 rows = rows.append_column(key, constant)
         return rows
 

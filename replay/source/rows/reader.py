@@ -38,21 +38,12 @@ class BadRows:
     raw: pa.RecordBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a file before its rows are read.
-
-    `first_ns`: no event time of it is smaller. `promised` is between which event times the rows of each row group lie:
-    a row that contradicts it is a `StatisticsWrong`; None: rows are not compared.
-    """
-
-    first_ns: int = 0
-    promised: Sequence[SpanNs] | None = None
-
-
 class RowReader:
     """Reads a file's rows. `on_bad` is called with bad rows and all their columns; without it only what is needed is
     read. A bad row is an `InputError` unless the options say otherwise, and so is one that goes back in time.
+
+    `first_ns`: no event time of the file is smaller. `promised` is between which event times the rows of each row group
+    lie: a row that contradicts it is a `StatisticsWrong`; None: rows are not compared.
     """
 
     def __init__(
@@ -60,14 +51,16 @@ class RowReader:
         rules: RowRules,
         file: InputFile,
         own: FileLayout,
-        known: Known = Known(),
         on_bad: Callable[[BadRows], None] | None = None,
+        first_ns: int = 0,
+        promised: Sequence[SpanNs] | None = None,
     ) -> None:
-        self.rules, self.file, self.own, self._known, self._on_bad = rules, file, own, known, on_bad
+        self.rules, self.file, self.own, self._on_bad = rules, file, own, on_bad
+        self._first_ns, self._promised = first_ns, promised
         layout = rules.layout
         self.raw = RawRows(file, layout.event_time.column, layout.symbol_column if own.symbol is None else None)
         self.judge = Judge(rules, own, file.shown)
-        self.times = TimeColumn(self.raw, self.judge, layout.event_time.column, rules.unit_ns)
+        self.times = TimeColumn(self.raw, self.judge)
         self._unsorted = rules.options.unsorted
         self._has_fates = rules.is_tolerant or rules.selection is not None
         self._highest: int | None = None  # the largest time of a good row so far, in units of the event time
@@ -93,8 +86,7 @@ class RowReader:
         layout, selection = self.rules.layout, self.rules.selection
         if self._on_bad is not None:
             return list(self.file.schema.names)
-        parts = [layout.price, layout.event_time, *layout.fields, layout.key, layout.partition]
-        names = [part.column for part in parts if part is not None]
+        names = [part.column for part in layout.parts]
         if self.own.symbol is None:
             names.append(layout.symbol_column)
         if selection is not None and selection.where is not None:
@@ -103,10 +95,10 @@ class RowReader:
 
     def check_promised(self, times: Ints, bad_times: Bytes, first_row: int) -> None:
         """Raises `StatisticsWrong` where a time is not what the statistics of its row group say."""
-        if self._known.promised is None:
+        if self._promised is None:
             return
         bounds, unit_ns = self.file.group_bounds, self.rules.unit_ns
-        row = first_contradiction(bounds, self._known.promised, unit_ns, times, bad_times, first_row)
+        row = first_contradiction(bounds, self._promised, unit_ns, times, bad_times, first_row)
         if row is not None:
             place = self.file.file_row(first_row + row)
             raise StatisticsWrong([Contradiction(self.file, place, self.rules.layout.event_time.column)])
@@ -191,7 +183,7 @@ class RowReader:
         The same as a run from row 0 would know here: positions depend on it.
         """
         found = self.times.highest_before(row, is_sorted=self._unsorted is Unsorted.FAIL)
-        return found if found is not None else min(max(self._known.first_ns, 0), LAST_NS) // self.rules.unit_ns
+        return found if found is not None else min(max(self._first_ns, 0), LAST_NS) // self.rules.unit_ns
 
 
 def _text(value: pa.Array) -> str | None:

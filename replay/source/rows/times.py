@@ -23,14 +23,12 @@ class TimeColumn:
 
     raw: RawRows
     judge: Judge
-    column: str
-    unit_ns: int
 
     def good(self, start: int, stop: int) -> Iterator[tuple[Ints, Ints]]:
         """Rows from `start` to before `stop` and their times; batches without a good row are left out."""
         if start >= stop:
             return
-        for first_row, raw in self.raw.batches(start, SCAN_ROWS, [self.column]):
+        for first_row, raw in self.raw.batches(start, SCAN_ROWS, [self.judge.rules.layout.event_time.column]):
             times, fates = self.judge.times(raw)
             rows = np.arange(first_row, first_row + len(times))
             good = (fates == Fate.SENT) & (rows < stop)
@@ -59,7 +57,8 @@ class TimeColumn:
                 mine = times[groups == group]
                 before = spans[group] or (int(mine[0]), int(mine[0]))
                 spans[group] = (min(before[0], int(mine.min())), max(before[1], int(mine.max())))
-        return [None if span is None else (span[0] * self.unit_ns, span[1] * self.unit_ns) for span in spans], count
+        unit_ns = self.judge.rules.unit_ns
+        return [None if span is None else (span[0] * unit_ns, span[1] * unit_ns) for span in spans], count
 
     def highest_before(self, row: int, *, is_sorted: bool) -> int | None:
         """The largest good time before this row; None where there is none. `is_sorted`: it is the last one."""

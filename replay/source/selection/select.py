@@ -6,18 +6,17 @@ Ranges are half-open, `[from, to)`. Names are compared after `--symbol-case`, wi
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from replay import dates
 from replay.errors import UsageError
-from replay.model import Fate, Ints
+from replay.model import Bools, Ints
 from replay.source.selection import moment
 from replay.source.selection.moment import Moment, parse_moment
 from replay.source.selection.symbols import (
@@ -26,7 +25,6 @@ from replay.source.selection.symbols import (
     names_of,
     parse_sample,
     parse_symbols,
-    read_text,
     sample_text,
     symbols_text,
 )
@@ -97,10 +95,8 @@ class Selection:
             return False
         return symbol not in self._exclude and (self.sample is None or in_sample(symbol, self.sample))
 
-    def fates(
-        self, symbol_ids: npt.NDArray[np.integer], wanted_ids: npt.NDArray[np.bool_], times_ns: Ints
-    ) -> npt.NDArray[np.int8] | None:
-        """SENT or NOT_SELECTED for every row, by symbol and time; None: all are sent. The condition is not asked.
+    def chosen(self, symbol_ids: Ints, wanted_ids: Bools, times_ns: Ints) -> Bools | None:
+        """Which rows are selected by their symbol and time; None: all are. The condition is not asked.
 
         `wanted_ids` says for every symbol id whether it is wanted. A row without a symbol (id -1) is left to the
         policy for bad rows, unless its time is out of range.
@@ -112,9 +108,7 @@ class Selection:
             out |= times_ns < self.from_ns
         if self.to_ns is not None:
             out |= times_ns >= self.to_ns
-        if not out.any():
-            return None
-        return np.where(out, Fate.NOT_SELECTED, Fate.SENT).astype(np.int8)
+        return ~out if out.any() else None
 
     def unmatched(self, seen: Iterable[str], others: Iterable[str] = ()) -> list[str]:
         """Names and patterns of `--symbols` that none of the symbols seen fits, each with what may have been meant:
@@ -171,8 +165,6 @@ def parse_selection(
     sample: str | None = None,
     where: str | None = None,
     limit: int | None = None,
-    *,
-    read: Callable[[str], str] = read_text,
 ) -> Selection:
     """From the texts of the options; None is not given."""
     first = None if from_ is None else parse_range_end(from_, "--from")
@@ -184,8 +176,8 @@ def parse_selection(
             todo="--to is the first moment that is left out: for one day give the next",
         )
     return Selection(
-        symbols=() if symbols is None else parse_symbols(symbols, "--symbols", read),
-        exclude=() if exclude is None else parse_symbols(exclude, "--exclude-symbols", read),
+        symbols=() if symbols is None else parse_symbols(symbols, "--symbols"),
+        exclude=() if exclude is None else parse_symbols(exclude, "--exclude-symbols"),
         from_ns=None if first is None else first.ns,
         to_ns=None if last is None else last.ns,
         sample=None if sample is None else parse_sample(sample),

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import gcd
@@ -55,7 +55,7 @@ def names_of(texts: Iterable[str]) -> Names:
     return Names(plain, tuple(sorted(plain)), patterns)
 
 
-def read_text(path: str) -> str:
+def _text_of(path: str) -> str:
     """The text of a file that an option names."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
@@ -64,9 +64,9 @@ def read_text(path: str) -> str:
         raise UsageError(reason, where=f"@{path}", todo="name a file with one symbol a line") from None
 
 
-def parse_symbols(text: str, option: str, read: Callable[[str], str] = read_text) -> tuple[str, ...]:
+def parse_symbols(text: str, option: str) -> tuple[str, ...]:
     """`BTCUSDT,ETH*`, or `@file` with one a line; sorted, each once."""
-    parts = read(text[1:]).splitlines() if text.startswith("@") else text.split(",")
+    parts = _text_of(text[1:]).splitlines() if text.startswith("@") else text.split(",")
     names = {part.strip() for part in parts} - {""}
     if not names:
         raise UsageError("no symbol is named", where=option, todo=f"write {option} BTCUSDT,ETH* or {option} @file")
@@ -88,11 +88,11 @@ def symbols_text(names: tuple[str, ...]) -> str:
 # -- the sample -------------------------------------------------------------------------------------------
 
 
-def parse_sample(text: str, option: str = "--sample") -> tuple[int, int]:
+def parse_sample(text: str) -> tuple[int, int]:
     """`1/100`: one symbol in a hundred."""
     match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text, re.ASCII)
     if match is None or not 0 < int(match[1]) <= int(match[2]):
-        raise UsageError(f"{text[:40]!r} is no part of the symbols", where=option, todo="write it like 1/100")
+        raise UsageError(f"{text[:40]!r} is no part of the symbols", where="--sample", todo="write it like 1/100")
     return int(match[1]), int(match[2])
 
 

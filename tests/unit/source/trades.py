@@ -56,7 +56,7 @@ def judge_of(file: InputFile, rules: RowRules) -> Judge:
 
 def times_of(file: InputFile, rules: RowRules) -> TimeColumn:
     raw = RawRows(file, "event_time", "symbol")
-    return TimeColumn(raw, judge_of(file, rules), "event_time", rules.unit_ns)
+    return TimeColumn(raw, judge_of(file, rules))
 
 
 # -- a whole source ----------------------------------------------------------------------------------------
