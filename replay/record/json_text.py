@@ -78,8 +78,7 @@ def number_text(column: pa.Array, quote: bool = False) -> Texts:
         texts = column
     else:
         return json_text(column)
-    mark = '"' if quote else ""
-    return _bare(mark, texts.cast(pa.binary()), mark)
+    return _as_arrow_writes_it(texts, '"' if quote else "")
 
 
 def supports(kind: pa.DataType) -> bool:
@@ -109,8 +108,8 @@ def _whole(before: str, texts: pa.Array, after: str) -> pa.Array:
 # -- flat types -------------------------------------------------------------------------------------------
 
 
-def _as_arrow_writes_it(column: pa.Array) -> Texts:
-    return _bare("", column.cast(pa.string()).cast(pa.binary()), "")
+def _as_arrow_writes_it(column: pa.Array, mark: str = "") -> Texts:
+    return _bare(mark, column.cast(pa.string()).cast(pa.binary()), mark)
 
 
 def _floats(column: pa.Array) -> Texts:
@@ -122,7 +121,7 @@ def _floats(column: pa.Array) -> Texts:
 
 def _strings(column: pa.Array) -> Texts:
     if not pc.any(pc.match_substring_regex(column, _NEEDS_ESCAPE)).as_py():
-        return _bare('"', column.cast(pa.binary()), '"')
+        return _as_arrow_writes_it(column, '"')
     return _bare("", _per_distinct(column, partial(json.dumps, ensure_ascii=False)), "")
 
 
@@ -145,30 +144,24 @@ def _timestamps(column: pa.Array) -> Texts:
     unit = column.type.unit
     if unit != "ns":  # 64 bits of nanoseconds cannot leave the years of four digits
         per_day = S_PER_DAY * _PER_SECOND[unit]
-        column = _within(column, pa.int64(), _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day)
+        column = _within(column, _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day)
     text = column.cast(pa.timestamp("ns" if unit == "ns" else "us")).cast(pa.string()).cast(pa.binary())
     # "2026-11-22 00:00:00.032185": the blank at 10 becomes T
     return _bare('"', pc.binary_replace_slice(text, 10, 11, b"T"), 'Z"')
 
 
 def _dates(column: pa.Array) -> Texts:
-    if types.is_date32(column.type):
-        column = _within(column, pa.int32(), _YEAR_1_DAY, _YEAR_10000_DAY)
-    else:
-        per_day = S_PER_DAY * _PER_SECOND["ms"]
-        column = _within(column, pa.int64(), _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day)
-    return _bare('"', column.cast(pa.string()).cast(pa.binary()), '"')
+    per_day = 1 if types.is_date32(column.type) else S_PER_DAY * _PER_SECOND["ms"]
+    return _as_arrow_writes_it(_within(column, _YEAR_1_DAY * per_day, _YEAR_10000_DAY * per_day), '"')
 
 
 def _times(column: pa.Array) -> Texts:
-    integers = pa.int32() if types.is_time32(column.type) else pa.int64()
-    column = _within(column, integers, 0, S_PER_DAY * _PER_SECOND[column.type.unit])
-    return _bare('"', column.cast(pa.string()).cast(pa.binary()), '"')
+    return _as_arrow_writes_it(_within(column, 0, S_PER_DAY * _PER_SECOND[column.type.unit]), '"')
 
 
-def _within(column: pa.Array, integers: pa.DataType, low: int, high: int) -> pa.Array:
+def _within(column: pa.Array, low: int, high: int) -> pa.Array:
     """Null where the value, as an integer, is not in [low, high)."""
-    values = column.view(integers)
+    values = column.view(pa.int32() if column.type.bit_width == 32 else pa.int64())
     span = pc.min_max(values).as_py()
     if span["min"] is None or (span["min"] >= low and span["max"] < high):
         return column

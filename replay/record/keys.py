@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from replay.model import KEY, PARTITION, Ints, SymbolTable
@@ -12,11 +13,18 @@ from replay.partitioning import Partitioner
 from replay.record.options import KEY_NONE, Records
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
+class Keyed(NamedTuple):
     """Of each record its key (None: it has none), the bytes of that, and its partition."""
 
     keys: list[bytes | None]
+    sizes: Ints
+    partitions: Ints
+
+
+class _Known(NamedTuple):
+    """The same of each distinct key, from which that of records is taken."""
+
+    keys: npt.NDArray[Any]
     sizes: Ints
     partitions: Ints
 
@@ -26,38 +34,31 @@ class Keys:
 
     def __init__(self, symbols: SymbolTable, partitioner: Partitioner, records: Records) -> None:
         self._symbols, self._partitioner, self._records = symbols, partitioner, records
-        self._keys = np.array([], dtype=object)
-        self._sizes: Ints = np.array([], dtype=np.int64)
-        self._partitions: Ints = np.array([], dtype=np.int64)
+        self._of_symbols = self._known([])
 
     def of(self, rows: pa.RecordBatch) -> Keyed:
         """Keys from the symbols or a column of their own. Partitions from the keys, without any from the symbols, or
         from a column of their own."""
-        self._learn_symbols()
-        ids = rows.column("symbol").to_numpy()
-        sizes, partitions = self._sizes[ids], self._partitions[ids]
         if self._records.key_column is not None:
             distinct = rows.column(KEY).cast(pa.binary()).dictionary_encode()
-            at, names = distinct.indices.to_numpy(), distinct.dictionary.to_pylist()
-            keys = np.array(names, dtype=object)[at].tolist()  # the same bytes object for each row of a key
-            sizes, partitions = self._sizes_of(names)[at], self._partitions_of(names)[at]
-        elif self._records.key == KEY_NONE:
-            keys, sizes = [None] * len(ids), np.zeros(len(ids), dtype=np.int64)
+            known, at = self._known(distinct.dictionary.to_pylist()), distinct.indices.to_numpy()
         else:
-            keys = self._keys[ids].tolist()  # the same bytes object for each row of a symbol
+            self._learn_symbols()
+            known, at = self._of_symbols, rows.column("symbol").to_numpy()
+        partitions = known.partitions[at]
         if self._records.partition_column is not None:
             partitions = rows.column(PARTITION).to_numpy()
-        return Keyed(keys, sizes, partitions)
+        if self._records.key == KEY_NONE:
+            return Keyed([None] * len(at), np.zeros(len(at), dtype=np.int64), partitions)
+        # the same bytes object for each row of a key
+        return Keyed(known.keys[at].tolist(), known.sizes[at], partitions)
 
     def _learn_symbols(self) -> None:
-        keys = [name.encode() for name in self._symbols.names[len(self._keys) :]]
-        if keys:
-            self._keys = np.concatenate([self._keys, np.array(keys, dtype=object)])
-            self._sizes = np.concatenate([self._sizes, self._sizes_of(keys)])
-            self._partitions = np.concatenate([self._partitions, self._partitions_of(keys)])
+        if new := self._symbols.names[len(self._of_symbols.keys) :]:
+            added = self._known([name.encode() for name in new])
+            self._of_symbols = _Known(*map(np.concatenate, zip(self._of_symbols, added, strict=True)))
 
-    def _sizes_of(self, keys: list[bytes]) -> Ints:
-        return np.array([len(key) for key in keys], dtype=np.int64)
-
-    def _partitions_of(self, keys: list[bytes]) -> Ints:
-        return np.array([self._partitioner(key) for key in keys], dtype=np.int64)
+    def _known(self, keys: list[bytes]) -> _Known:
+        sizes = np.array([len(key) for key in keys], dtype=np.int64)
+        partitions = np.array([self._partitioner(key) for key in keys], dtype=np.int64)
+        return _Known(np.array(keys, dtype=object), sizes, partitions)

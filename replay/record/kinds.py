@@ -19,6 +19,7 @@ def is_one_of(*predicates: Predicate) -> Predicate:
     return lambda kind: any(predicate(kind) for predicate in predicates)
 
 
+is_number = is_one_of(types.is_integer, types.is_floating, types.is_decimal)
 is_string = is_one_of(types.is_string, types.is_large_string, types.is_string_view)
 is_binary = is_one_of(types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
 is_list = is_one_of(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from replay.model import Bools, Bytes, Fate, Ints
-from replay.record.kinds import with_scale
+from replay.record.kinds import is_number, with_scale
 from replay.source.columns import text_times
 from replay.source.columns.fates import all_sent, mask, where
 from replay.source.columns.unify import plain, widen
@@ -118,8 +118,8 @@ def price_type(kind: pa.DataType, *, scale: int | None) -> pa.DataType | None:
         return pa.decimal128(_DECIMAL128_DIGITS, scale)
     if types.is_float16(kind):
         return pa.float32()  # the same value, and Arrow can do more with it
-    is_price = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_string(kind)
-    return kind if is_price or types.is_null(kind) else None  # null: a file without a value goes with all others
+    is_price = is_number(kind) or types.is_string(kind) or types.is_null(kind)
+    return kind if is_price else None  # null: a file without a value goes with all others
 
 
 def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[pa.Array, Bytes]:

@@ -26,7 +26,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import Predicate, entries, is_binary, is_extension, is_list, is_string, is_uuid, offsets
+from replay.record.kinds import (
+    Predicate,
+    entries,
+    is_binary,
+    is_extension,
+    is_list,
+    is_number,
+    is_string,
+    is_uuid,
+    offsets,
+)
 
 _FINEST = ("s", "ms", "us", "ns")
 
@@ -125,10 +135,6 @@ def _join(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
-
-
 def _numbers(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     if types.is_integer(a) and types.is_integer(b):
         return _integers(a, b)
@@ -190,7 +196,7 @@ def _maps(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 _JOINS: Sequence[tuple[Predicate, Callable[[pa.DataType, pa.DataType], pa.DataType | None]]] = (
-    (_is_number, _numbers),
+    (is_number, _numbers),
     (types.is_timestamp, _finer),
     (types.is_time, _finer),
     (types.is_duration, _finer),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -51,10 +51,8 @@ class Quarantine:
         self._names = _own_names(columns)
         schema = pa.schema([*_OURS, *(pa.field(self._names[each], kind) for each, kind in columns.items())])
         self._schema = schema.with_metadata({_OF: label.encode()})
-        try:
+        with self._refusing():
             self._writer = pq.ParquetWriter(self._temporary, self._schema)
-        except (OSError, pa.ArrowException) as error:
-            raise self._unwritable(error) from None
 
     def add(self, bad: BadRows) -> None:
         raw = {self._names[each]: bad.raw.column(at) for at, each in enumerate(_numbered(bad.raw.schema.names))}
@@ -67,24 +65,15 @@ class Quarantine:
             if field.name not in columns:
                 array = raw.get(field.name, pa.nulls(len(bad.rows), field.type))
                 columns[field.name] = _as(array, field.type)
-        try:
+        with self._refusing():
             self._writer.write_table(pa.table(columns, schema=self._schema))
-        except (OSError, pa.ArrowException) as error:
-            raise self._unwritable(error) from None
 
     def finish(self) -> None:
-        try:
+        with self._refusing():
             self._writer.close()
-            for path in (self._temporary, self._temporary.parent):
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-                if path == self._temporary:
-                    os.replace(self._temporary, self._path)
-        except (OSError, pa.ArrowException) as error:
-            raise self._unwritable(error) from None
+            _sync(self._temporary)
+            os.replace(self._temporary, self._path)
+            _sync(self._path.parent)
 
     def discard(self) -> None:
         with suppress(OSError, pa.ArrowException):
@@ -92,13 +81,25 @@ class Quarantine:
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
 
-    def _unwritable(self, error: Exception) -> CheckpointUnwritable:
-        reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
-        return CheckpointUnwritable(
-            f"bad rows cannot be written to the quarantine file: {reason}",
-            where=str(self._path),
-            todo="repair the folder, or leave bad rows out with --on-bad-row skip",
-        )
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
+            raise CheckpointUnwritable(
+                f"bad rows cannot be written to the quarantine file: {reason}",
+                where=str(self._path),
+                todo="repair the folder, or leave bad rows out with --on-bad-row skip",
+            ) from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 _Nth = tuple[str, int]

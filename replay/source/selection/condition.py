@@ -14,11 +14,12 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError, UsageError
+from replay.model import Bools
+from replay.record.kinds import Predicate, is_number, is_string
 from replay.source.selection import condition_tree as nodes
 from replay.source.selection.condition_columns import check_path
 from replay.source.selection.condition_parser import parse_condition
@@ -61,7 +62,7 @@ class Condition:
     columns: frozenset[str]
     _tree: Node
 
-    def mask(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    def mask(self, batch: pa.RecordBatch) -> Bools:
         """Which rows of the batch it selects; null counts as no."""
         try:
             selected = _condition(self._tree, batch)
@@ -98,7 +99,7 @@ def _column(path: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:
     if len(path) > 1:
         array = pc.struct_field(array, list(path[1:]))  # null where a parent is
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if _kind(kind) == "text":
+    if is_string(kind):
         kind = pa.string()
     elif pa.types.is_timestamp(kind):
         kind = pa.timestamp(kind.unit)
@@ -107,21 +108,6 @@ def _column(path: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:
     elif pa.types.is_date64(kind):
         kind = pa.date32()
     return array.cast(kind) if kind != array.type else array
-
-
-def _kind(kind: pa.DataType) -> str:
-    types = pa.types
-    if types.is_boolean(kind):
-        return "a truth value"
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return "a number"
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return "text"
-    if types.is_timestamp(kind):
-        return "a time"
-    if types.is_date(kind):
-        return "a date"
-    return str(kind)
 
 
 # -- evaluation -------------------------------------------------------------------------------------------
@@ -200,7 +186,14 @@ def _compared(node: Node, op: str, left: Value, right: Value) -> pa.Array:
     return _COMPARE[op](left, right)
 
 
-_COMPARABLE = ("a number", "text", "a time", "a date", "a truth value")
+_COMPARABLE: dict[str, Predicate] = {
+    "a truth value": pa.types.is_boolean,
+    "a number": is_number,
+    "text": is_string,
+    "a time": pa.types.is_timestamp,
+    "a date": pa.types.is_date,
+}
+_LITERALS = {bool: "a truth value", Decimal: "a number", str: "text"}
 _ALIKE = "compare what is alike"
 _HINTS = {
     frozenset(("a number", "text")): "a number goes without quotes, a text in single quotes",
@@ -211,11 +204,9 @@ _HINTS = {
 
 
 def _kind_of(value: Value) -> str:
-    if isinstance(value, bool):
-        return "a truth value"
-    if isinstance(value, Decimal):
-        return "a number"
-    return "text" if isinstance(value, str) else _kind(value.type)
+    if type(value) in _LITERALS:
+        return _LITERALS[type(value)]
+    return next((kind for kind, matches in _COMPARABLE.items() if matches(value.type)), str(value.type))
 
 
 def _literal_time(value: Value, other: Value) -> Value:

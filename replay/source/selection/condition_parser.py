@@ -42,8 +42,7 @@ _GRAMMAR = r"""
 ?comparison: sum
     | sum (COMPARE sum)+                        -> chain
     | sum NOT? _IN "(" item ("," item)* ")"     -> within
-    | sum _IS _NULL                             -> is_null
-    | sum _IS NOT _NULL                         -> is_valid
+    | sum _IS NOT? _NULL                        -> null_test
 ?sum: product (SIGN product)*
 ?product: signed (SCALE signed)*
 ?signed: SIGN* atom
@@ -206,11 +205,8 @@ class _Builder(Transformer[Token, Node]):
             raise _Problem("a list holds texts and numbers only", _place(meta), todo)
         return node
 
-    def is_null(self, value: Node) -> Node:
-        return nodes.FunctionCall("is_null", value)
-
-    def is_valid(self, value: Node, _not: Token) -> Node:
-        return nodes.FunctionCall("is_valid", value)
+    def null_test(self, value: Node, *nots: Token) -> Node:
+        return nodes.FunctionCall("is_valid" if nots else "is_null", value)
 
     def sum(self, first: Node, *rest: Node) -> Node:
         pairs = zip(rest[::2], rest[1::2], strict=True)

@@ -44,7 +44,7 @@ def _with_literal(array: pa.Array, value: Decimal) -> tuple[Any, Any] | None:
         first, last = (0, 2**64 - 1) if wide == pa.uint64() else (-(2**63), 2**63 - 1)
         if first <= value <= last:
             return array, pa.scalar(int(value), wide)
-    digits, scale = (_INT_DIGITS, 0) if whole else (kind.precision, kind.scale)
+    digits, scale = _digits(kind)
     if max(digits - scale, 0) + 1 + max(scale, 0) + 1 > _DIGITS_MAX:
         return None
     return _alike(array, pa.scalar(_stepped(value, digits - scale, scale)))
@@ -71,10 +71,15 @@ def _alike(left: Any, right: Any) -> tuple[Any, Any] | None:
         signed = sum(map(pa.types.is_signed_integer, kinds))
         if signed != 1 or pa.uint64() not in kinds:
             return left, right
-    shapes = [(_INT_DIGITS, 0) if pa.types.is_integer(kind) else (kind.precision, kind.scale) for kind in kinds]
-    scale = max(0, *(scale for _, scale in shapes))
-    digits = scale + max(precision - scale for precision, scale in shapes)
+    sizes = [_digits(kind) for kind in kinds]
+    scale = max(0, *(scale for _, scale in sizes))
+    digits = scale + max(precision - scale for precision, scale in sizes)
     if digits > _DIGITS_MAX:
         return None
     common = pa.decimal128(max(digits, 1), scale) if digits <= 38 else pa.decimal256(digits, scale)
     return left.cast(common), right.cast(common)
+
+
+def _digits(kind: pa.DataType) -> tuple[int, int]:
+    """Of an integer or a decimal: how many digits, and how many of them are behind the point."""
+    return (_INT_DIGITS, 0) if pa.types.is_integer(kind) else (kind.precision, kind.scale)
