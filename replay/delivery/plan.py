@@ -24,7 +24,7 @@ from replay.delivery.slices import encoder_for
 from replay.kafka.cluster import connect
 from replay.kafka.options import KafkaOptions
 from replay.kafka.partitioner import partitioner
-from replay.kafka.topic_check import topic_problems
+from replay.kafka.topic import topic_problems
 from replay.model import Clock, Fate, SpanNs, reasons
 from replay.record.encoder import Encoder
 from replay.reporter import Reporter

@@ -16,7 +16,7 @@ from replay.delivery.context import Ready
 from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.snapshot import Display
 from replay.delivery.topic import is_planned, look_at_topic, sent_span_ns
-from replay.kafka.topic_check import check_topic, limits_times
+from replay.kafka.topic import check_topic
 from replay.model import PARTITION, Batch, Fate, SymbolTable, count_fates, reasons
 from replay.record.encoder import refuse_records
 from replay.signals import Stop
@@ -117,7 +117,7 @@ def _look_at_rows(
 ) -> Counter[Fate]:
     source, bytes_max = ready.source, ready.options.kafka.record_bytes_max
     bad = Counter[Fate]()
-    look_at_times = ready.options.source.records.has_event_times and limits_times(ready.topic)
+    look_at_times = ready.options.source.records.has_event_times and ready.topic.limits_times
     now_s = ready.clock.now()
     for batch in source.checked(on_bad):
         if look_at_times:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from replay.checkpoint.content import Checkpoint
 from replay.delivery.context import Context, Ready
 from replay.errors import StateConflict, UsageError
-from replay.kafka.topic import Topic
-from replay.kafka.topic_check import check_topic, limits_times, topic_warnings
+from replay.kafka.topic import Topic, check_topic, topic_warnings
 from replay.model import Batch, SpanNs, event_times_ns
 
 _PLANNED = "to be created"
@@ -64,7 +63,7 @@ def look_at_topic(ready: Ready) -> None:
 
 def look_at_new_topic(ready: Ready) -> None:
     """The same for a topic that was not there when the rows were looked at; the cluster may have limits of its own."""
-    if ready.options.check and ready.options.source.records.has_event_times and limits_times(ready.topic):
+    if ready.options.check and ready.options.source.records.has_event_times and ready.topic.limits_times:
         for batch in ready.source.checked():
             check_topic(ready.topic, sent_span_ns(batch), ready.clock.now())
     look_at_topic(ready)

@@ -9,24 +9,30 @@ from replay.errors import UsageError
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
-def check_bootstrap_servers(servers: str, security_protocol: str = "PLAINTEXT") -> str:
+_PORT = 9092  # Kafka's, where none is named
+
+_SERVER = re.compile(
+    r"\s*(?:(?P<scheme>[^:/\s]+)://)?(?P<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:/\s\[\]]+)(?::(?P<port>\d{1,5}))?\s*",
+    re.ASCII,
+)
+
+
+def check_bootstrap_servers(servers: str, security_protocol: str) -> str:
     """`host:port` pairs, comma-separated; a missing port is Kafka's 9092.
 
     A scheme before an address, as listeners are written (`SASL_SSL://host:9093`), must be the security.protocol that
     the clients use: librdkafka would leave such an address out, and then look for a broker in vain.
     """
     for server in servers.split(","):
-        match = re.fullmatch(
-            r"\s*(?:([^:/\s]+)://)?(\[[0-9a-fA-F:.%]+\]|[^:/\s\[\]]+)(?::(\d{1,5}))?\s*", server, re.ASCII
-        )
-        if match is None or (match[3] is not None and not 1 <= int(match[3]) <= 65535):
+        match = _SERVER.fullmatch(server)
+        if match is None or not 1 <= int(match["port"] or _PORT) <= 65535:
             raise UsageError(
                 f"{server.strip()!r} is no broker address",
                 where="--bootstrap-servers",
                 todo="write host:port[,host:port…] with ports from 1 to 65535",
             )
-        if match[1] is not None:
-            _check_scheme(match[1], server.strip(), security_protocol)
+        if match["scheme"] is not None:
+            _check_scheme(match["scheme"], server.strip(), security_protocol)
     return servers
 
 
@@ -48,11 +54,5 @@ def _check_scheme(scheme: str, server: str, security_protocol: str) -> None:
 
 def broker_addresses(servers: str) -> list[tuple[str, int]]:
     """Host and port of each, of servers that `check_bootstrap_servers` took."""
-    found = []
-    for server in servers.split(","):
-        bare = server.strip().rpartition("://")[2]
-        host, colon, port = bare.rpartition(":")
-        if not colon or bare.endswith("]"):
-            host, port = bare, "9092"
-        found.append((host.strip("[]"), int(port)))
-    return found
+    found = filter(None, map(_SERVER.fullmatch, servers.split(",")))
+    return [(match["host"].strip("[]"), int(match["port"] or _PORT)) for match in found]

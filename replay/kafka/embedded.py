@@ -19,13 +19,13 @@ def is_embedded(cluster_id: str) -> bool:
 class EmbeddedBroker:
     """Gone with this process. It has 4 partitions a topic."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, timeout_s: float = 10.0) -> None:
         quiet = {"log_level": 0, "bootstrap.servers": "embedded", "test.mock.num.brokers": 1}
         self._holder = Producer({**quiet, "allow.auto.create.topics": True})
-        deadline = time.monotonic() + 10
-        metadata = self._holder.list_topics(timeout=10)
+        deadline = time.monotonic() + timeout_s
+        metadata = self._holder.list_topics(timeout=timeout_s)
         self.bootstrap_servers = ",".join(f"{b.host}:{b.port}" for b in metadata.brokers.values())
-        while not self._holder.list_topics(topic, timeout=10).topics[topic].partitions:
+        while not self._holder.list_topics(topic, timeout=timeout_s).topics[topic].partitions:
             if time.monotonic() > deadline:
                 raise BrokerUnavailable("the embedded broker does not create its topic", where="--embedded")
 

@@ -15,13 +15,12 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from replay.errors import ProducerFatal
-from replay.kafka import statistics as broker_statistics
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings, transactional_settings
-from replay.kafka.statistics import BrokerStatistics, StatisticsWatch
+from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
@@ -174,10 +173,11 @@ class KafkaSink:
         twice that it had appended (librdkafka issue 4953)."""
         return self._bumped or (self._retries_unsafe and self._log.bump)
 
-    def _on_statistics(self, statistics: str) -> None:
-        self.statistics = broker_statistics.parse(statistics) or self.statistics
+    def _on_statistics(self, text: str) -> None:
+        statistics = parse(text)
+        self.statistics = figures(statistics) or self.statistics
         self._log.compare(self._connections.lost(statistics))
-        self._watch_epoch(statistics)
+        self._watch_epoch(text)
 
     def _watch_epoch(self, statistics: str) -> None:
         match = _EPOCH.search(statistics)
@@ -226,9 +226,9 @@ class TransactionalSink(KafkaSink):
     def _proven(self, what: str, call: Callable[[], None]) -> None:
         try:
             call()
-        except (KafkaException, BufferError) as error:
-            if isinstance(error, BufferError):
-                raise Resync(f"cannot {what}: {error}") from None
+        except BufferError as error:
+            raise Resync(f"cannot {what}: {error}") from None
+        except KafkaException as error:
             code, text = error.args[0].code(), error.args[0].str()
             kind = Fenced if _is_fenced(code, text) else Resync
             raise kind(f"cannot {what}: {text}") from None

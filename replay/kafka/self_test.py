@@ -17,12 +17,13 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
-from replay.errors import ProducerFatal
+from replay.errors import BrokerUnavailable, ProducerFatal
 from replay.kafka.client import CLIENT_VERSION
+from replay.kafka.embedded import EmbeddedBroker
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings
-from replay.kafka.statistics import StatisticsWatch
+from replay.kafka.statistics import StatisticsWatch, parse
 from replay.reporter import Reporter
 
 _TOPIC = "replay-self-test"
@@ -53,7 +54,8 @@ class SelfTest:
     def _run(self) -> None:
         try:
             self._found = self._test()
-        except (KafkaException, OSError, RuntimeError, BufferError) as error:  # no loopback, no threads, no memory
+        # no loopback, no threads, no memory
+        except (KafkaException, OSError, RuntimeError, BufferError, BrokerUnavailable) as error:
             self._why = str(error)
 
     def judge(self, report: Reporter) -> None:
@@ -81,14 +83,14 @@ def lose_a_connection() -> Reads:
     log, statistics, lost = LogWatch(), StatisticsWatch(), list[str]()
     logger = logging.Logger("self-test", logging.DEBUG)  # of its own: no other log has its lines
     logger.addHandler(log)
-    broker, address = _broker()
-    settings: dict[str, Any] = producer_settings(KafkaOptions(address, _TOPIC))
-    settings |= {"statistics.interval.ms": _STATISTICS_MS, "stats_cb": lambda text: lost.extend(statistics.lost(text))}
-    producer = Producer(settings, logger=logger)
-    producer.produce(_TOPIC, b"", partition=0)  # a connection is made where there is something to send
-    if not _within(_DEADLINE_S, producer, lambda: statistics.was_up):
-        raise RuntimeError("a broker inside this process cannot be connected to")
-    broker.pop()  # the only reference: with it the broker goes
+    with EmbeddedBroker(_TOPIC, _DEADLINE_S) as broker:
+        settings: dict[str, Any] = producer_settings(KafkaOptions(broker.bootstrap_servers, _TOPIC))
+        settings["statistics.interval.ms"] = _STATISTICS_MS
+        settings["stats_cb"] = lambda text: lost.extend(statistics.lost(parse(text)))
+        producer = Producer(settings, logger=logger)
+        producer.produce(_TOPIC, b"", partition=0)  # a connection is made where there is something to send
+        if not _within(_DEADLINE_S, producer, lambda: statistics.was_up):
+            raise RuntimeError("a broker inside this process cannot be connected to")
     _within(_DEADLINE_S / 3, producer, lambda: bool(log.lost and lost))
     with suppress(KafkaException, SystemError):
         producer.purge()
@@ -96,14 +98,6 @@ def lose_a_connection() -> Reads:
         (True, True): Reads.BOTH, (True, False): Reads.LOG, (False, True): Reads.STATISTICS,
         (False, False): Reads.NEITHER,
     }[bool(log.lost), bool(lost)]  # fmt: skip
-
-
-def _broker() -> tuple[list[Producer], str]:
-    """librdkafka's mock cluster of one, alive as long as the producer in the list, and its address."""
-    settings = {"log_level": 0, "bootstrap.servers": "self-test", "test.mock.num.brokers": 1}
-    holder = Producer({**settings, "allow.auto.create.topics": True})
-    brokers = holder.list_topics(_TOPIC, timeout=_DEADLINE_S).brokers.values()
-    return [holder], ",".join(f"{each.host}:{each.port}" for each in brokers)
 
 
 def _within(seconds: float, producer: Producer, reached: Callable[[], bool]) -> bool:

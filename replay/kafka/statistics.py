@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 UP_STATES = ("UP", "UPDATE", "REAUTH")
 """States of a connection that works: its address or its credentials are being renewed."""
+
+_UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading raises that is not as it should be."""
 
 _SLACK_S = 0.01  # between two clocks of librdkafka's; a reconnect takes longer
 _MANY_REQUESTS = 100  # that a new connection has not sent in the second it exists
@@ -34,14 +38,20 @@ class BrokerStatistics:
     brokers_up: int = 0
 
 
-def parse(text: str) -> BrokerStatistics | None:
-    """From librdkafka's JSON; None where it is not what is expected."""
-    try:
-        body = json.loads(text)
-        nodes = [broker for broker in body["brokers"].values() if broker["nodeid"] >= 0]
+def parse(text: str) -> Any:
+    """librdkafka's JSON; None where it is none."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return None
+
+
+def figures(statistics: Any) -> BrokerStatistics | None:
+    """None where they are not what is expected."""
+    with suppress(*_UNEXPECTED):
+        nodes = [broker for broker in statistics["brokers"].values() if broker["nodeid"] >= 0]
         return BrokerStatistics(
-            queue_records=int(body["msg_cnt"]),
-            queue_bytes=int(body["msg_size"]),
+            queue_records=int(statistics["msg_cnt"]),
+            queue_bytes=int(statistics["msg_size"]),
             retries=_sum(nodes, "txretries"),
             errors=_sum(nodes, "txerrs"),
             timeouts=_sum(nodes, "req_timeouts"),
@@ -50,8 +60,7 @@ def parse(text: str) -> BrokerStatistics | None:
             # UPDATE is a connected broker whose address is being looked up anew
             brokers_up=sum(broker["state"] in ("UP", "UPDATE") for broker in nodes),
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
+    return None
 
 
 def _sum(nodes: Iterable[Mapping[str, Any]], name: str) -> int:
@@ -86,13 +95,12 @@ class StatisticsWatch:
         self._up: Mapping[int, Connection] = {}
         self.was_up = False
 
-    def lost(self, statistics: str) -> list[str]:
+    def lost(self, statistics: Any) -> list[str]:
         """The names of brokers whose connection worked the last time and was lost since."""
         try:
-            body = json.loads(statistics)
-            at_s = float(body["ts"]) / 1e6
-            now = {int(each["nodeid"]): _connection(each) for each in body["brokers"].values() if each["nodeid"] >= 0}
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            at_s, brokers = float(statistics["ts"]) / 1e6, statistics["brokers"].values()
+            now = {int(each["nodeid"]): _connection(each) for each in brokers if each["nodeid"] >= 0}
+        except _UNEXPECTED:
             return []
         before, elapsed_s = self._up, at_s - self._at_s
         self._up, self._at_s = {number: each for number, each in now.items() if each.is_up}, at_s

@@ -8,9 +8,10 @@ from replay.errors import UsageError
 from replay.kafka import addresses
 
 
-@pytest.mark.parametrize("servers", ["localhost", "a:9092,b:9093", "[::1]:9092", "PLAINTEXT://a:9093", "a:1, b:65535"])
+@pytest.mark.parametrize("servers", ["localhost", "a:9092,b:9093", "[::1]:9092", "PLAINTEXT://a:9093", "a:1, b:65535",
+                                     "[fe80::1%eth0.2]:9092"])  # fmt: skip
 def test_broker_addresses(servers):
-    assert addresses.check_bootstrap_servers(servers) == servers
+    assert addresses.check_bootstrap_servers(servers, "PLAINTEXT") == servers
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,4 @@ def test_hosts_and_ports_of_broker_addresses(servers, pairs):
 @pytest.mark.parametrize("servers", ["", "a:9092,", "a:0", "a:65536", "a:x", "a b", "::1"])
 def test_broker_addresses_that_lead_nowhere(servers):
     with pytest.raises(UsageError):
-        addresses.check_bootstrap_servers(servers)
+        addresses.check_bootstrap_servers(servers, "PLAINTEXT")

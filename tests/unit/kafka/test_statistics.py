@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, parse
+from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
 
 
 def broker(
@@ -26,12 +26,12 @@ def statistics(*brokers: dict[str, Any]) -> dict[str, Any]:
 def test_totals_are_over_all_brokers_and_the_round_trip_is_the_worst():
     """Broken: a broker that retries or is slow would hide behind the others."""
     text = json.dumps(statistics(broker(1, "UP", 2, 1, 0, 1_500), broker(2, "DOWN", 3, 0, 4, 250_000)))
-    assert parse(text) == BrokerStatistics(7, 700, 5, 1, 4, 0.25, brokers=2, brokers_up=1)
+    assert figures(parse(text)) == BrokerStatistics(7, 700, 5, 1, 4, 0.25, brokers=2, brokers_up=1)
 
 
 def test_bootstrap_connections_do_not_count():
     """Broken: they go down for good as soon as the brokers are known, and would look like an outage."""
-    found = parse(json.dumps(statistics(broker(-1, "DOWN", 9), broker(1, "UPDATE"))))
+    found = figures(statistics(broker(-1, "DOWN", 9), broker(1, "UPDATE")))
     assert found is not None
     assert (found.brokers, found.brokers_up, found.retries) == (1, 1, 0)
 
@@ -39,7 +39,7 @@ def test_bootstrap_connections_do_not_count():
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"brokers": 3}', '{"brokers": {"a": {"nodeid": 1}}}'])
 def test_anything_else_is_nothing_and_raises_nothing(text):
     """Broken: an exception inside librdkafka's callback surfaces in the next poll and ends the replay."""
-    assert parse(text) is None
+    assert figures(parse(text)) is None
 
 
 # -- lost connections -------------------------------------------------------------------------------------
@@ -53,6 +53,10 @@ def looked_at(at_s: float, state: str | None = "UP", age_s: float = 0.9, connect
     }  # fmt: skip
     bootstrap = {**broker, "name": "a:9092/bootstrap", "nodeid": -1, "state": "UP", "stateage": 0}
     return json.dumps({"ts": int(at_s * 1e6), "brokers": {"b": bootstrap} | ({"a": broker} if state else {})})
+
+
+def lost(watch: StatisticsWatch, text: str) -> list[str]:
+    return watch.lost(parse(text))
 
 
 @pytest.mark.parametrize(
@@ -70,9 +74,9 @@ def looked_at(at_s: float, state: str | None = "UP", age_s: float = 0.9, connect
 def test_a_connection_that_was_lost_shows_in_the_statistics(later):
     """Missed, rows in flight would be sent again unseen as soon as a log line is not understood."""
     watch = StatisticsWatch()
-    assert watch.lost(looked_at(10, tx=200 if "400" in later else 4)) == []
-    assert watch.lost(later) == ["a:9092/1"]
-    assert watch.lost(later) == [], "told once"
+    assert lost(watch, looked_at(10, tx=200 if "400" in later else 4)) == []
+    assert lost(watch, later) == ["a:9092/1"]
+    assert lost(watch, later) == [], "told once"
 
 
 @pytest.mark.parametrize(
@@ -90,11 +94,11 @@ def test_a_connection_that_was_lost_shows_in_the_statistics(later):
 def test_a_connection_that_goes_on_is_not_lost(later):
     """Taken for lost, each renewal of credentials costs the wait of a crash (45 s by Kafka's defaults)."""
     watch = StatisticsWatch()
-    watch.lost(looked_at(10, tx=300))
-    assert watch.lost(later if "UPDATE" not in later else looked_at(11, "UPDATE", 1.5, tx=400)) == []
+    lost(watch, looked_at(10, tx=300))
+    assert lost(watch, later if "UPDATE" not in later else looked_at(11, "UPDATE", 1.5, tx=400)) == []
 
 
 def test_what_was_not_up_cannot_be_lost():
     watch = StatisticsWatch()
-    watch.lost(looked_at(10, "CONNECT"))
-    assert watch.lost(looked_at(11, None)) == []
+    lost(watch, looked_at(10, "CONNECT"))
+    assert lost(watch, looked_at(11, None)) == []
