@@ -372,6 +372,6 @@ def test_a_server_that_dies_is_one_error():
         file.read_row_group(1, ["price"])
     with pytest.raises(InputError) as unfound:
         find([given])
-    for error in (path.refusal(failed.value), unfound.value):
+    for error in (path.place.refusal(failed.value), unfound.value):
         assert "the service is not available" in error.what
         assert error.where == "s3://dying/x.parquet"

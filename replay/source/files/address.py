@@ -6,8 +6,12 @@ Passwords and parameters of a URI are in no text that leaves this module.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote
+
+import pyarrow as pa
 
 from replay.errors import InputError, NoInput, UsageError, not_memory
 
@@ -130,6 +134,15 @@ def refusal(address: Address, error: Exception) -> InputError:
         todo = _NETWORK.get(service, "check the network and the address; then run the same command again")
         return InputError(f"the service is not available: {reason}", where=address.shown, todo=todo)
     return InputError(f"the service refused: {reason}", where=address.shown, todo="run the same command again")
+
+
+@contextmanager
+def refusing(refused: Callable[[Exception], InputError]) -> Iterator[None]:
+    """What the system, a service or pyarrow raise meanwhile, as an error of ours."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise refused(error) from None
 
 
 def is_denied(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from replay.errors import InputError, NoInput
 from replay.source.files import address, lake, local, paths, remote
 from replay.source.files.endings import TAKEN, OtherEndings
-from replay.source.files.input_path import InputPath
+from replay.source.files.input_path import InputPath, Place
 from replay.source.tables import marks
 from replay.source.tables import states as tables
 
@@ -123,27 +123,18 @@ def _of_table(content: tables.Content, near: address.Address | None, store: remo
     for file in files:
         at = lake.place_of(file.location, near) if near is not None else lake.local_path(file.location)
         if isinstance(at, str):
-            place: local.LocalFile | remote.RemoteFile = local.LocalFile(at, os.path.realpath(at), file.size_bytes)
-            shown, full = at, at
+            place: Place = local.LocalFile(at, os.path.realpath(at), file.size_bytes)
         else:
             assert store is not None
-            place, shown, full = remote.RemoteFile(at, file.size_bytes, store), at.shown, at.path
-        found.append(InputPath(shown, paths.identify(full)[0], file.keys, file.size_bytes, place, state))
+            place = remote.RemoteFile(at, file.size_bytes, store)
+        found.append(replace(_input_path(place), keys=file.keys, table=state))
     if not found:
         raise NoInput(f"{state.text} has no rows", where=near.shown if near else "INPUT", todo="check the table")
     return found
 
 
-def _input_path(file: local.LocalFile | remote.RemoteFile) -> InputPath:
-    if isinstance(file, local.LocalFile):
-        shown, full = file.path, os.path.abspath(file.path)  # by its links: they may be what gives it its keys
-    else:
-        shown, full = file.address.shown, file.address.path
-    try:
-        name, keys = paths.identify(full)
-    except InputError as error:
-        raise InputError(error.what, where=shown, todo=error.todo) from None
-    return InputPath(shown, name, keys, file.size_bytes, file)
+def _input_path(place: Place) -> InputPath:
+    return InputPath(*paths.identify(place.whole, place.shown), place)
 
 
 def _nothing(where: str, others: OtherEndings) -> InputError:

@@ -15,20 +15,30 @@ _END_BYTES = 8  # a Parquet file ends with its footer's length (4 bytes) and the
 _TAIL_BYTES = 64 << 10  # what pyarrow itself reads first: one request for nearly every footer
 
 
+Place = local.LocalFile | remote.RemoteFile
+
+
 @dataclass(frozen=True, slots=True)
 class InputPath:
-    """An input file, not opened yet. `size_bytes` is as found."""
+    """An input file, not opened yet."""
 
-    shown: str
-    """The name for messages: as the user would write it, without credentials."""
     name: str
     """What identifies it on any machine: its Hive folders and its file name."""
     keys: paths.Keys
     """Its Hive partition keys, outermost first, decoded; null is None."""
-    size_bytes: int
-    place: local.LocalFile | remote.RemoteFile = field(repr=False, compare=False)
+    place: Place
     table: tables.TableState | None = field(default=None, repr=False, compare=False)
     """The state of the table whose file it is; `keys` then come from the table."""
+
+    @property
+    def shown(self) -> str:
+        """The name for messages: as the user would write it, without credentials."""
+        return self.place.shown
+
+    @property
+    def size_bytes(self) -> int:
+        """As found."""
+        return self.place.size_bytes
 
     @property
     def is_remote(self) -> bool:
@@ -37,15 +47,13 @@ class InputPath:
     def open(self) -> pa.NativeFile:
         """The file, for random access. Raises `InputError` where it is no longer the one that was found."""
         try:
-            file = self.place.open()
+            with address.refusing(self.place.refusal):
+                file = self.place.open()
+                size = file.size()
         except NoInput:
             if self.table is None:
                 raise
             raise tables.gone(self.table, self.shown) from None
-        try:
-            size = file.size()
-        except (OSError, pa.ArrowException) as error:
-            raise self.refusal(error) from None
         if size != self.size_bytes:
             file.close()
             raise InputError(
@@ -54,12 +62,6 @@ class InputPath:
                 todo="if it is still being written, wait until it is whole; if it was replaced, put the old file back",
             )
         return file
-
-    def refusal(self, error: Exception) -> InputError:
-        """What a read of this file failed with, as an error for the operator."""
-        if isinstance(self.place, remote.RemoteFile):
-            return address.refusal(self.place.address, error)
-        return local.refusal(self.shown, error)
 
 
 def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
@@ -71,7 +73,7 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
     if size == 0:
         todo = "if it is still being written, wait until it is whole; else remove it, or write it again"
         raise InputError("the file is empty", where=path.shown, todo=todo)
-    try:
+    with address.refusing(path.place.refusal):
         tail = file.read_at(min(size, _TAIL_BYTES), max(0, size - _TAIL_BYTES))
         if tail.endswith(_ENCRYPTED):
             raise InputError("this Parquet file is encrypted", where=path.shown, todo="name a decrypted copy")
@@ -83,8 +85,6 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
         return bytes(
             tail[-footer_bytes:] if footer_bytes <= len(tail) else file.read_at(footer_bytes, size - footer_bytes)
         )
-    except (OSError, pa.ArrowException) as error:
-        raise path.refusal(error) from None
 
 
 def _not_whole(path: InputPath, head: bytes) -> InputError:

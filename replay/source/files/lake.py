@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from functools import partial
 
 from replay.errors import InputError, ReplayError
 from replay.source.files import remote
-from replay.source.files.address import SCHEMES, Address, refusal, without_secrets
+from replay.source.files.address import SCHEMES, Address, refusal, refusing, without_secrets
 from replay.source.tables import delta, iceberg, marks
 from replay.source.tables import states as tables
 from replay.source.tables.marks import DELTA, HUDI, ICEBERG, Table
@@ -25,18 +25,14 @@ def metadata_file(path: str) -> str | None:
 def local(table: Table, asked: AskedState, metadata: str | None = None) -> Content:
     """The files of a table in a local folder. `metadata` is Iceberg's metadata file, where the user named one."""
 
-    def failed(error: Exception) -> ReplayError:
-        return _unreadable(table, str(error))
-
+    failed = partial(_unreadable, table)
     if table.format == DELTA:
         return delta.content(table.root, {}, asked, failed)
     if table.format == HUDI:
         marks.refuse(table, table.root)
     if metadata is None:
         folder = os.path.join(table.root, marks.METADATA)
-        metadata = os.path.join(
-            folder, iceberg.newest(sorted(filter(marks.is_metadata_file, os.listdir(folder))), table.root)
-        )
+        metadata = os.path.join(folder, iceberg.newest(os.listdir(folder), table.root))
     return iceberg.content(table.root, metadata, None, asked, failed)
 
 
@@ -55,7 +51,8 @@ def far(place: Address, format: str, store: remote.Store, asked: AskedState, met
     if format == HUDI:
         marks.refuse(table, place.shown)
     if metadata is None:
-        names = sorted(filter(marks.is_metadata_file, remote.names_in(place, marks.METADATA, store)))
+        with refusing(partial(refusal, place)):
+            names = store.names_in(store.full(place.path, marks.METADATA))
         metadata = f"{place.path}/{marks.METADATA}/{iceberg.newest(names, place.shown)}".lstrip("/")
     return iceberg.content(place.shown, f"{place.scheme}://{_bucket(place)}/{metadata}", store.files, asked, failed)
 
@@ -80,8 +77,8 @@ def _bucket(place: Address) -> str:
     return place.authority if SCHEMES[place.scheme] == "abfs" else place.host
 
 
-def _unreadable(table: Table, said: str) -> InputError:
-    reason = next((line.strip() for line in said.splitlines() if line.strip()), "no reason given")
+def _unreadable(table: Table, said: Exception | str) -> InputError:
+    reason = next((line.strip() for line in str(said).splitlines() if line.strip()), "no reason given")
     return InputError(
         f"the {table.format} table cannot be read: {reason}",
         where=table.root,
@@ -89,17 +86,18 @@ def _unreadable(table: Table, said: str) -> InputError:
     )
 
 
-def _storage_options(place: Address, getenv: Callable[[str], str | None] = os.environ.get) -> dict[str, str]:
+def _storage_options(place: Address) -> dict[str, str]:
     """The store's settings for deltalake, which knows AWS's own variables, but not the parameters of our URIs."""
     if SCHEMES[place.scheme] != "s3":
         return {}
     given = remote.s3_settings(place)
+    endpoint = given["endpoint_override"] or ""
     said = {
         "AWS_ACCESS_KEY_ID": given["access_key"],
         "AWS_SECRET_ACCESS_KEY": given["secret_key"],
-        "AWS_REGION": given["region"] or (None if getenv("AWS_REGION") else "us-east-1" if given["endpoint"] else None),
-        "AWS_ENDPOINT_URL": given["endpoint"],
-        "AWS_ALLOW_HTTP": "true" if (given["endpoint"] or "").startswith("http://") else None,
+        "AWS_REGION": given["region"] or ("us-east-1" if endpoint else None),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true" if endpoint.startswith("http://") else None,
         "AWS_SKIP_SIGNATURE": "true" if given["anonymous"] else None,
         "timeout": f"{remote.S3_SILENCE_S:g}s",
         "connect_timeout": f"{remote.S3_CONNECT_S:g}s",

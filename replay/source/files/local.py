@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -28,14 +28,23 @@ class LocalFile:
     linked: bool = False
 
     @property
+    def shown(self) -> str:
+        return self.path
+
+    @property
+    def whole(self) -> str:
+        """With all folders that may give it keys: by its links, not what they lead to."""
+        return os.path.abspath(self.path)
+
+    @property
     def identity(self) -> str:
         return self.real
 
     def open(self) -> pa.NativeFile:
-        try:
-            return pa.OSFile(os.fsencode(self.path))  # by bytes: a path need not be UTF-8
-        except (OSError, pa.ArrowException) as error:
-            raise refusal(self.path, error) from None
+        return pa.OSFile(os.fsencode(self.path))  # by bytes: a path need not be UTF-8
+
+    def refusal(self, error: Exception) -> InputError:
+        return refusal(self.path, error)
 
 
 def refusal(path: str, error: Exception) -> InputError:
@@ -76,19 +85,20 @@ def search(start: str, steps: paths.Steps, others: OtherEndings) -> Iterator[Loc
         except OSError as error:
             raise refusal(folder.path, error) from None
         for entry in ordered:
-            below = _folders(folder, entry)
-            for each in below:
-                (linked if each.linked else near).append(each)
-            if not below and paths.takes(folder.steps, entry.name):
-                yield from _file(folder, entry)
-            elif folder.steps == paths.FOLDER and not below and not paths.is_ignored(entry.name) and _is_file(entry):
-                others.note(_place(folder, entry)[1], folder.path, entry.name)
+            path, real, is_linked = _place(folder, entry)
+            ways = paths.into(folder.steps, entry.name)
+            if ways and _is(entry.is_dir):
+                (linked if is_linked else near).extend(_Folder(path, real, steps, is_linked) for steps in ways)
+            elif paths.takes(folder.steps, entry.name):
+                yield from _file(path, real, is_linked, entry)
+            elif folder.steps == paths.FOLDER and not paths.is_ignored(entry.name) and _is(entry.is_file):
+                others.note(real, folder.path, entry.name)
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _is(kind: Callable[[], bool]) -> bool:
     try:
-        return entry.is_file()
-    except OSError:  # a link to itself
+        return kind()
+    except OSError:  # a link to itself; where it is named like a file of ours, opening it says so
         return False
 
 
@@ -100,19 +110,7 @@ def _place(folder: _Folder, entry: os.DirEntry[str]) -> tuple[str, str, bool]:
     return path, os.path.join(folder.real, entry.name), folder.linked
 
 
-def _folders(folder: _Folder, entry: os.DirEntry[str]) -> list[_Folder]:
-    ways = paths.into(folder.steps, entry.name)
-    try:
-        if not ways or not entry.is_dir():
-            return []
-    except OSError:  # a link to itself: no folder; where it is named like a file, opening it says so
-        return []
-    path, real, linked = _place(folder, entry)
-    return [_Folder(path, real, steps, linked) for steps in ways]
-
-
-def _file(folder: _Folder, entry: os.DirEntry[str]) -> Iterator[LocalFile]:
-    path, real, linked = _place(folder, entry)
+def _file(path: str, real: str, linked: bool, entry: os.DirEntry[str]) -> Iterator[LocalFile]:
     try:
         status = entry.stat()
     except OSError as error:

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +18,7 @@ from replay.errors import InputError
 from replay.position import InputPrint
 from replay.source.files import statistics
 from replay.source.files.input_path import MAGIC, InputPath, read_footer
-from replay.source.files.statistics import Sort, ValueRange
+from replay.source.files.statistics import ValueRange
 from replay.source.tables.fields import check_fields
 
 FOOTERS_AT_ONCE = 16
@@ -123,8 +122,8 @@ def open_file(path: InputPath, statistics_of: Sequence[str] = ()) -> InputFile:
 
 def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics_of: Sequence[str]) -> InputFile:
     metadata, schema = parquet.metadata, parquet.schema_arrow
-    wanted = dict(_believed(parquet, statistics_of))
-    groups = tuple(_groups(metadata, wanted))
+    believed = {name: column for name in statistics_of if (column := statistics.column_of(parquet, name)) is not None}
+    groups = tuple(_groups(metadata, believed))
     if metadata.num_rows != sum(group.rows for group in groups) or any(group.rows < 0 for group in groups):
         raise unreadable(path.shown, ValueError("the footer's row counts contradict each other"))
     keys = {key: value for key, value in path.keys if key not in schema.names}
@@ -142,9 +141,7 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
         keys=keys,
         metadata=metadata.metadata or {},
         groups=groups,
-        time_units={
-            column: unit for column, chunk in wanted.items() if (unit := statistics.time_unit(chunk.described))
-        },
+        time_units={name: column.time_unit for name, column in believed.items() if column.time_unit is not None},
         created_by=metadata.created_by or "",
     )
 
@@ -216,41 +213,10 @@ def _is_absurd(error: MemoryError) -> bool:
     return asked is not None and not 0 <= int(asked[1]) <= memory_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunks:
-    """A column whose statistics are believed: its place among the leaves, how Parquet describes it, how it is
-    compared."""
-
-    leaf: int
-    described: Any
-    sort: Sort
-
-
-def _believed(parquet: pq.ParquetFile, columns: Sequence[str]) -> Iterator[tuple[str, _Chunks]]:
-    paths = parquet.reader.column_paths
-    for column in columns:
-        leaf = statistics.leaf_of(paths, column)
-        if leaf is None:
-            continue
-        described = parquet.schema.column(leaf)
-        logical, created_by = statistics.logical_of(described), parquet.metadata.created_by
-        sort = statistics.believed(created_by, described.physical_type, logical)
-        if sort is not None and described.max_repetition_level == 0:
-            yield column, _Chunks(leaf, described, sort)
-
-
-def _groups(metadata: Any, wanted: Mapping[str, _Chunks]) -> Iterator[RowGroup]:
+def _groups(metadata: pq.FileMetaData, believed: Mapping[str, statistics.Column]) -> Iterator[RowGroup]:
     first_row = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        ranges = {column: _range_of(group, chunks) for column, chunks in wanted.items()}
+        ranges = {name: statistics.range_of(group, column) for name, column in believed.items()}
         yield RowGroup(number, first_row, group.num_rows, ranges)
         first_row += group.num_rows
-
-
-def _range_of(group: Any, chunks: _Chunks) -> ValueRange:
-    if group.num_rows <= 0:
-        return ValueRange()
-    return statistics.range_of(
-        group.column(chunks.leaf), chunks.sort, required=chunks.described.max_definition_level == 0
-    )

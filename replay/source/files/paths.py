@@ -118,31 +118,31 @@ def selector(steps: Steps) -> Callable[[str], bool]:
 # -- Hive folders -----------------------------------------------------------------------------------------
 
 
-def identify(path: str) -> tuple[str, Keys]:
+def identify(path: str, shown: str) -> tuple[str, Keys]:
     """A file's name on any machine, and its partition keys: its `key=value` folders, wherever above it they are."""
     *folders, file = path.split("/")
     hive = [folder for folder in folders if "=" in folder[1:]]
-    return "/".join([*hive, file]), _keys(hive, path)
+    return "/".join([*hive, file]), _keys(hive, shown)
 
 
-def _keys(folders: Sequence[str], path: str) -> Keys:
+def _keys(folders: Sequence[str], shown: str) -> Keys:
     keys: dict[str, str | None] = {}
     for folder in folders:
         key, _, value = folder.partition("=")
-        key, value = _decoded(key, path), _decoded(value, path)
+        key, value = _decoded(key, shown), _decoded(value, shown)
         if key in keys:
-            raise InputError(f"two folders give a value for {key!r}", where=path, todo="rename one of the folders")
+            raise InputError(f"two folders give a value for {key!r}", where=shown, todo="rename one of the folders")
         keys[key] = None if value == _NO_VALUE else value
     return tuple(keys.items())
 
 
-def _decoded(text: str, path: str) -> str:
+def _decoded(text: str, shown: str) -> str:
     """Spark and Hive write what a path cannot hold as %2F and the like."""
     try:
         decoded = unquote(text, errors="strict")
         decoded.encode()  # a local path need not be UTF-8, but these become text columns
     except UnicodeError:
         raise InputError(
-            f"the folder's {text!r} is not UTF-8 and cannot be a column", where=path, todo="rename the folder"
+            f"the folder's {text!r} is not UTF-8 and cannot be a column", where=shown, todo="rename the folder"
         ) from None
     return decoded

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from replay.errors import InputError, ReplayError, UsageError
 from replay.source.files import paths
-from replay.source.files.address import SCHEMES, Address, is_denied, refusal, without_secrets
+from replay.source.files.address import SCHEMES, Address, is_denied, refusal, refusing, without_secrets
 from replay.source.files.endings import OtherEndings
 from replay.source.tables import marks
 
@@ -48,14 +48,19 @@ class Store:
     endpoint: str
     no_tables: set[str] = field(default_factory=set, compare=False)
 
-    def full(self, path: str) -> str:
-        return f"/{path}" if self.base == "/" else "/".join(part for part in (self.base, path) if part)
+    def full(self, *parts: str) -> str:
+        path = "/".join(part for part in (self.base.strip("/"), *parts) if part)
+        return f"/{path}" if self.base == "/" else path
+
+    def names_in(self, folder: str) -> list[str]:
+        """What lies in a folder, given by its full path; nothing where there is no such folder."""
+        return [info.base_name for info in self.files.get_file_info(fs.FileSelector(folder, allow_not_found=True))]
 
 
-def connect(address: Address, environment: Mapping[str, str] = os.environ) -> Store:
+def connect(address: Address) -> Store:
     """The store of this address; its path plays no part."""
     try:
-        return _s3(address, environment) if SCHEMES[address.scheme] == "s3" else _other(address)
+        return _s3(address) if SCHEMES[address.scheme] == "s3" else _other(address)
     except ReplayError:
         raise
     except (ImportError, NotImplementedError):  # ArrowNotImplementedError is one
@@ -68,7 +73,7 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
         reason = without_secrets(address, str(error).partition("\n")[0])
         raise UsageError(reason, where=address.root, todo="check the URI and its parameters") from None
     except OSError as error:
-        unset = SCHEMES[address.scheme] == "hdfs" and not environment.get("CLASSPATH")
+        unset = SCHEMES[address.scheme] == "hdfs" and not os.environ.get("CLASSPATH")
         if unset or "libjvm" in str(error) or "libhdfs" in str(error):
             raise UsageError(
                 "Hadoop's client library cannot be loaded",
@@ -78,19 +83,13 @@ def connect(address: Address, environment: Mapping[str, str] = os.environ) -> St
         raise refusal(address, error) from None
 
 
-def _s3(address: Address, environment: Mapping[str, str]) -> Store:
-    given = s3_settings(address, environment)
-    endpoint = given["endpoint"] or ""
-    region = given["region"]
-    if not region and not endpoint:
-        region = fs.resolve_s3_region(address.host)  # as pyarrow does for a URI: a wrong region is refused by AWS
+def _s3(address: Address) -> Store:
+    given = s3_settings(address)
+    endpoint = given["endpoint_override"] or ""
+    if not given["region"] and not endpoint:  # as pyarrow does for a URI: a wrong region is refused by AWS
+        given["region"] = fs.resolve_s3_region(address.host)
     files = fs.S3FileSystem(
-        access_key=given["access_key"],
-        secret_key=given["secret_key"],
-        anonymous=bool(given["anonymous"]),
-        region=region or None,
-        scheme=given["scheme"],
-        endpoint_override=endpoint or None,
+        **given,
         connect_timeout=S3_CONNECT_S,
         request_timeout=S3_SILENCE_S,
         # Without it a URI's file system retries connections only, not a 503 "slow down".
@@ -99,9 +98,9 @@ def _s3(address: Address, environment: Mapping[str, str]) -> Store:
     return Store(files, address.host, endpoint.rpartition("://")[2])
 
 
-def s3_settings(address: Address, environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
-    """What the URI and AWS's variables say of an S3 service: endpoint, region, scheme, access_key, secret_key,
-    anonymous. `UsageError` for a parameter that there is not."""
+def s3_settings(address: Address) -> dict[str, Any]:
+    """What the URI and AWS's variables say of an S3 service, by pyarrow's names. `UsageError` for a parameter that
+    there is not."""
     given = dict(address.parameters)
     if unknown := sorted(set(given) - set(_S3_PARAMETERS)):
         raise UsageError(
@@ -111,12 +110,12 @@ def s3_settings(address: Address, environment: Mapping[str, str] = os.environ) -
         )
     user, _, password = address.authority.rpartition("@")[0].partition(":")
     return {
-        "endpoint": (given.get("endpoint_override") or endpoint_of(environment) or "").rstrip("/") or None,
-        "region": given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
+        "endpoint_override": (given.get("endpoint_override") or endpoint_of(os.environ) or "").rstrip("/") or None,
+        "region": given.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None,
         "scheme": given.get("scheme"),
         "access_key": unquote(user) or None,
         "secret_key": unquote(password) or None,
-        "anonymous": "true" if given.get("anonymous", "").lower() in {"1", "true", "yes"} else None,
+        "anonymous": given.get("anonymous", "").lower() in {"1", "true", "yes"},
     }
 
 
@@ -162,24 +161,31 @@ class RemoteFile:
     store: Store = field(repr=False)
 
     @property
+    def shown(self) -> str:
+        return self.address.shown
+
+    @property
+    def whole(self) -> str:
+        """With all folders that may give it keys."""
+        return self.address.path
+
+    @property
     def identity(self) -> str:
         """What is the same however the file is named."""
         return f"{SCHEMES[self.address.scheme]}://{self.store.endpoint}/{self.store.full(self.address.path)}"
 
     def open(self) -> pa.NativeFile:
-        try:
-            return self.store.files.open_input_file(self.store.full(self.address.path))
-        except (OSError, pa.ArrowException) as error:
-            raise refusal(self.address, error) from None
+        return self.store.files.open_input_file(self.store.full(self.address.path))
+
+    def refusal(self, error: Exception) -> InputError:
+        return refusal(self.address, error)
 
 
 def find(address: Address, store: Store, others: OtherEndings) -> list[RemoteFile]:
     """The files an address names: one, all Parquet files of a folder or bucket, or those a pattern matches. `others`
     takes note of files in folders that are not taken because of their endings."""
-    try:
+    with refusing(partial(refusal, address)):
         return list(_find(address, store, others))
-    except (OSError, pa.ArrowException) as error:
-        raise refusal(address, error) from None
 
 
 def _find(address: Address, store: Store, others: OtherEndings) -> Iterator[RemoteFile]:
@@ -238,23 +244,11 @@ def table_at(place: Address, store: Store) -> str | None:
     """The format of the table whose folder this is."""
     if place.path in store.no_tables:
         return None
-    try:
+    with refusing(partial(refusal, place)):
         format = _format_of(store, place.path)
-    except (OSError, pa.ArrowException) as error:
-        raise refusal(place, error) from None
     if format is None:
         store.no_tables.add(place.path)
     return format
-
-
-def names_in(place: Address, folder: str, store: Store) -> list[str]:
-    """What lies in a folder of the place."""
-    path = store.full(f"{place.path}/{folder}".lstrip("/"))
-    try:
-        found = store.files.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    except (OSError, pa.ArrowException) as error:
-        raise refusal(place, error) from None
-    return [info.base_name for info in found]
 
 
 def _no_table_above(place: Address, store: Store) -> None:
@@ -269,14 +263,12 @@ def _no_table_above(place: Address, store: Store) -> None:
 
 
 def _format_of(store: Store, folder: str) -> str | None:
-    def inner(name: str) -> str:
-        return store.full(f"{folder}/{name}" if folder else name)
-
     try:
-        names = [name for name in marks.MARKERS if store.files.get_file_info(inner(name)).type != fs.FileType.NotFound]
-        listed = store.files.get_file_info(fs.FileSelector(inner(marks.METADATA), allow_not_found=True))
+        markers = store.files.get_file_info([store.full(folder, name) for name in marks.MARKERS])
+        names = [info.base_name for info in markers if info.type != fs.FileType.NotFound]
+        metadata = store.names_in(store.full(folder, marks.METADATA))
     except (OSError, pa.ArrowException) as error:
         if is_denied(error):
             return None
         raise
-    return marks.format_by(names, [info.base_name for info in listed])
+    return marks.format_by(names, metadata)

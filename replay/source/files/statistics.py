@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from replay.errors import not_memory
 
@@ -109,38 +110,49 @@ def writer(created_by: str | None) -> tuple[str, tuple[int, ...]]:
     return (match[1].lower(), tuple(map(int, match[2].split(".")))) if match is not None else ("", ())
 
 
-def logical_of(column: Any) -> Mapping[str, Any]:
-    """The logical type of a `ParquetColumnSchema`: its name as `Type`, and its parameters."""
-    logical: Mapping[str, Any] = json.loads(column.logical_type.to_json())
-    return logical
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column whose statistics are believed: its place among the leaves, and how its values are compared. `required`:
+    it has no nulls by its definition. `time_unit` is that of timestamps; None for any other column."""
+
+    leaf: int
+    sort: Sort
+    required: bool
+    time_unit: str | None
 
 
-def time_unit(column: Any) -> str | None:
-    """The unit of a column of timestamps; None for any other column."""
-    return _TIME_UNITS.get(logical_of(column).get("timeUnit", ""))
+def column_of(parquet: pq.ParquetFile, name: str) -> Column | None:
+    """None where its statistics are not believed."""
+    leaf = leaf_of(parquet.reader.column_paths, name)
+    if leaf is None:
+        return None
+    described = parquet.schema.column(leaf)
+    logical = json.loads(described.logical_type.to_json())  # its name as `Type`, and its parameters
+    sort = believed(parquet.metadata.created_by, described.physical_type, logical)
+    if sort is None or described.max_repetition_level:
+        return None
+    return Column(leaf, sort, described.max_definition_level == 0, _TIME_UNITS.get(logical.get("timeUnit", "")))
 
 
-def range_of(chunk: Any, sort: Sort, *, required: bool) -> ValueRange:
-    """The range of a `ColumnChunkMetaData`. `required`: the column has no nulls by its definition.
+def range_of(group: pq.RowGroupMetaData, column: Column) -> ValueRange:
+    """The range of the column in a row group.
 
     Text is text. All else is the stored number, which has every digit and none of the limits of Python's dates.
     """
+    if group.num_rows <= 0:
+        return ValueRange()
     try:
+        chunk = group.column(column.leaf)
         statistics = chunk.statistics
         if statistics is None or not statistics.has_min_max:
             return ValueRange()
-        if sort is Sort.TEXT:
-            first, last = _text(statistics.min_raw), _text(statistics.max_raw)
-        else:
-            first, last = statistics.min_raw, statistics.max_raw
-            if sort is Sort.UNSIGNED:
-                first, last = (value % (1 << _BITS[chunk.physical_type]) for value in (first, last))
-        nulls = 0 if required else statistics.null_count if statistics.has_null_count else None
+        first, last = statistics.min_raw, statistics.max_raw
+        if column.sort is Sort.TEXT:
+            first, last = first.decode(), last.decode()
+        elif column.sort is Sort.UNSIGNED:
+            first, last = (value % (1 << _BITS[chunk.physical_type]) for value in (first, last))
+        nulls = 0 if column.required else statistics.null_count if statistics.has_null_count else None
     except (ValueError, OverflowError, OSError, UnicodeError, pa.ArrowException) as error:  # bytes that are no value
         not_memory(error)
         return ValueRange()
     return ValueRange(first, last, nulls) if first <= last else ValueRange()
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -108,7 +108,7 @@ def test_a_file_that_changes_after_it_was_found_is_refused(change, what):
 def test_a_read_that_fails_is_an_error_of_ours():
     """Broken: a disk error is a traceback, or does not say in which file."""
     (path,) = find([str(make(Path("t.parquet")))])
-    error = path.refusal(OSError(5, "Input/output error"))
+    error = path.place.refusal(OSError(5, "Input/output error"))
     assert (error.what, error.where) == ("Input/output error", "t.parquet")
 
 

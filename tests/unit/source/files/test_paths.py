@@ -115,7 +115,7 @@ def test_a_search_starts_as_deep_as_the_pattern_is_spelled_out(pattern, folder, 
 )  # fmt: skip
 def test_a_file_is_known_by_its_hive_folders(path, name, keys):
     """Broken: a symbol is lost or wrong, or a data set moved to another machine is another one."""
-    assert identify(path) == (name, keys)
+    assert identify(path, path) == (name, keys)
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_a_file_is_known_by_its_hive_folders(path, name, keys):
 def test_folders_that_make_no_column_are_refused(path, what):
     """Broken: two symbols become one, or a column cannot be made when rows are on their way."""
     with pytest.raises(InputError, match=what) as caught:
-        identify(path)
+        identify(path, path)
     assert caught.value.where == path
