@@ -161,10 +161,15 @@ class Batch:
             bad = _with_bad(bad, self.fates[:rows])
         return Position(self.start.row + rows, tuple(cursors.tolist()), left_out, bad)
 
-    def first(self, rows: int) -> Batch:
-        """The batch without what follows its first `rows` rows."""
+    def up_to(self, limit: int) -> Batch:
+        """As far as the record that is the last one within the limit (of records since the first row of all)."""
+        left, rows, fates = limit - (self.start.row - self.start.left_out), len(self), self.fates
+        if fates is None:
+            rows = min(left, rows)
+        elif left <= len(sent := np.flatnonzero(fates == Fate.SENT)):
+            rows = int(sent[left - 1]) + 1
         files = self.files if isinstance(self.files, int) else self.files[:rows]
-        return Batch(self.start, self.table.slice(0, rows), files, None if self.fates is None else self.fates[:rows])
+        return Batch(self.start, self.table.slice(0, rows), files, None if fates is None else fates[:rows])
 
 
 def _with_bad(before: Mapping[str, int], fates: Bytes) -> Mapping[str, int]:

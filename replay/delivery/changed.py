@@ -21,7 +21,6 @@ from replay.position import InputPrint
 from replay.record.encoder import Encoder
 from replay.source.files.trust import NOT_USED
 from replay.source.options import Order
-from replay.source.rows.batches import up_to
 from replay.source.source import Source
 
 
@@ -178,7 +177,7 @@ class _First:
 
     def _encoded(self) -> Iterator[Encoded]:
         for batch in self._source.batches(self._source.start):
-            part = up_to(batch, self._wanted)
+            part = batch.up_to(self._wanted)
             self.position = part.position_after(len(part))
             for start, stop in slices(len(part), ENCODE_ROWS):
                 yield self._encoder.encode(part, start, stop)

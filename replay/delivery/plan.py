@@ -209,7 +209,7 @@ def _file_plan(source: Source, index: int) -> FilePlan:
 def _mean_record_bytes(source: Source, encoder: Encoder) -> float:
     """Of the first records; 0 if none is selected."""
     for batch in source.checked():
-        encoded = encoder.encode(batch.first(SAMPLE_ROWS))
+        encoded = encoder.encode(batch, stop=min(SAMPLE_ROWS, len(batch)))
         if len(encoded):
             return float(encoded.record_bytes.mean())
     return 0.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from replay.model import Batch, Position, SpanNs, SymbolTable
+import pyarrow as pa
+
+from replay.model import FATE, ORDER_NS, Batch, Ints, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
 from replay.source import event_times, identity
@@ -18,9 +20,10 @@ from replay.source.options import OnBadRow, Order, SourceOptions, Unsorted
 from replay.source.order.merge import by_event_time, one_after_the_other
 from replay.source.order.spill import SpillFiles
 from replay.source.order.streams import FileStreams
-from replay.source.rows.batches import BATCH_ROWS_MAX, batch_of, order_times_ns, up_to
+from replay.source.rows.raw import BATCH_ROWS_MAX
 from replay.source.rows.reader import BadRows, RowReader
 from replay.source.rows.rules import Wanted
+from replay.source.rows.times import order_times_ns
 from replay.source.selection.select import Selection
 
 
@@ -115,9 +118,9 @@ class Source:
             for table, files in arrange(self._streams.from_rows(start.cursors, spill)):
                 if limit is not None and position.row - position.left_out >= limit:
                     return
-                batch = batch_of(position, table, files)
+                batch = _batch(position, table, files)
                 if limit is not None:
-                    batch = up_to(batch, limit)
+                    batch = batch.up_to(limit)
                 yield batch
                 position = batch.position_after(len(batch))
 
@@ -132,7 +135,7 @@ class Source:
             try:
                 for table in reader.batches(0, BATCH_ROWS_MAX):
                     cursors = (0,) * index + (at,) + (0,) * (len(self.files) - index - 1)
-                    yield batch_of(Position(before + at, cursors), table, index)
+                    yield _batch(Position(before + at, cursors), table, index)
                     at += table.num_rows
             except StatisticsWrong as found:  # nothing that follows from the statistics of this file holds
                 wrong += found.found
@@ -184,3 +187,10 @@ class Source:
         if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):
             return read or RowReader(self._rules, file, own).times.spans_ns()[0]
         return spans
+
+
+def _batch(start: Position, table: pa.RecordBatch, files: Ints | int) -> Batch:
+    """A table as it leaves the source: fates beside it, no internal order."""
+    fates = table.column(FATE).to_numpy() if FATE in table.schema.names else None
+    inner = [name for name in (FATE, ORDER_NS) if name in table.schema.names]
+    return Batch(start, table.drop_columns(inner) if inner else table, files, fates)

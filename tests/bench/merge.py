@@ -26,7 +26,7 @@ from replay.record.encoder import Encoder
 from replay.source.options import Order, SourceOptions
 from replay.source.order.sorting import sorted_stream
 from replay.source.order.spill import SpillFiles
-from replay.source.rows.batches import BATCH_ROWS_MAX
+from replay.source.rows.raw import BATCH_ROWS_MAX
 from replay.source.source import Source
 from tests.bench.memory import FREED_OFTEN, KEPT
 from tests.bench.setting import Setting, Used, replay_run, used

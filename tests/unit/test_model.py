@@ -60,7 +60,8 @@ def test_a_position_counts_the_rows_that_are_left_out():
     table = pa.RecordBatch.from_pydict({"x": pa.array([1, 2, 3, 4])})
     batch = Batch(Position(5, (5,), 2), table, 0, fates)
     assert [batch.position_after(n).left_out for n in range(5)] == [2, 2, 3, 4, 4]
-    assert batch.first(3).position_after(3) == batch.position_after(3)
+    assert [len(batch.up_to(limit)) for limit in (4, 5, 6)] == [1, 4, 4], "three were sent before it"
+    assert batch.up_to(4).position_after(1) == batch.position_after(1)
 
 
 def test_a_symbol_has_one_id_for_good():

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from replay.errors import InputError
 from replay.model import ORDER_NS, Ints
-from replay.source.rows.batches import BATCH_ROWS_MAX, BATCH_ROWS_MIN, order_times_ns
+from replay.source.rows.raw import BATCH_ROWS_MAX, BATCH_ROWS_MIN
+from replay.source.rows.times import order_times_ns
 from replay.units import LAST_NS
 
 OPEN_ROWS = 1 << 20
@@ -97,28 +98,17 @@ def batch_rows_for(streams: Sequence[Stream]) -> int:
     return max(BATCH_ROWS_MIN, min(BATCH_ROWS_MAX, OPEN_ROWS // 2 // max(1, open_at_once(streams))))
 
 
-def broken_promise(path: str, writer: str = "") -> InputError:
-    """The files were put in order by their statistics, which turn out to be wrong."""
-    by = f"written by {writer!r}" if writer else "by an unknown writer"
-    return InputError(
-        f"event times lie before what the statistics of the row groups say ({by})",
-        where=path,
-        todo="write the file again, or keep path order with --order as-is; with --check (the default) a new replay"
-        " finds out before the first row is sent, and reads this file as if it had none",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Rows that were read and not handed on yet, their times, and about how large the table is."""
+    """Rows that were read and not handed on yet, their times, and about how many bytes they hold in memory: a part of a
+    piece holds all of it."""
 
     table: pa.RecordBatch
     times: Ints
     nbytes: int
 
     def part(self, start: int, stop: int) -> _Piece:
-        rows = stop - start
-        return _Piece(self.table.slice(start, rows), self.times[start:stop], self.nbytes * rows // len(self.times))
+        return _Piece(self.table.slice(start, stop - start), self.times[start:stop], self.nbytes)
 
 
 class _Input:
@@ -127,7 +117,6 @@ class _Input:
     def __init__(self, stream: Stream) -> None:
         self.stream, self.file = stream, stream.file
         self.pieces: deque[_Piece] = deque()
-        self._taken = 0  # rows of the first piece
         self._batches: Iterator[pa.RecordBatch] | None = None
 
     def read(self, batch_rows: int) -> pa.RecordBatch | None:
@@ -137,7 +126,13 @@ class _Input:
             self._batches = self.stream.read(batch_rows)
         table = next((table for table in self._batches if table.num_rows), None)
         if opens and table is not None and int(order_times_ns(table[:1])[0]) < self.stream.first_place[0]:
-            raise broken_promise(self.stream.path, self.stream.writer)
+            by = f"written by {self.stream.writer!r}" if self.stream.writer else "by an unknown writer"
+            raise InputError(
+                f"event times lie before what the statistics of the row groups say ({by})",
+                where=self.stream.path,
+                todo="write the file again, or keep path order with --order as-is; with --check (the default) a new"
+                " replay finds out before the first row is sent, and reads this file as if it had none",
+            )
         return table
 
     def last_place(self, piece: _Piece) -> Place:
@@ -147,23 +142,14 @@ class _Input:
         """The rows up to this place, it included; all of them where there is no limit."""
         taken: list[_Piece] = []
         while self.pieces and (limit is None or self.last_place(self.pieces[0]) <= limit):
-            piece = self.pieces.popleft()
-            taken.append(piece.part(self._taken, len(piece.times)) if self._taken else piece)
-            self._taken = 0
+            taken.append(self.pieces.popleft())
         if self.pieces and limit is not None:
             piece = self.pieces[0]
             stop = int(piece.times.searchsorted(limit[0], "right" if self.file <= limit[1] else "left"))
-            if stop > self._taken:
-                taken.append(piece.part(self._taken, stop))
-                self._taken = stop
+            if stop:
+                taken.append(piece.part(0, stop))
+                self.pieces[0] = piece.part(stop, len(piece.times))
         return taken
-
-    def held(self) -> Iterator[tuple[Ints, int]]:
-        """For each piece the times that are left, and about how many bytes it holds: a part keeps all of the piece."""
-        taken = self._taken
-        for piece in self.pieces:
-            yield piece.times[taken:], piece.nbytes
-            taken = 0
 
 
 class _Merge:
@@ -190,8 +176,8 @@ class _Merge:
                     yield from ((piece.table, file) for file, piece in pieces)
                 elif pieces:
                     yield from _sorted(pieces)
-            held = [piece for each in self._holding.values() for piece in each.held()]
-            self._rows, self._bytes = sum(len(times) for times, _ in held), sum(nbytes for _, nbytes in held)
+            held = [piece for each in self._holding.values() for piece in each.pieces]
+            self._rows, self._bytes = sum(len(piece.times) for piece in held), sum(piece.nbytes for piece in held)
 
     @property
     def _is_full(self) -> bool:
@@ -228,7 +214,8 @@ class _Merge:
         part_rows = max(PART_ROWS, PART_ROWS_PER_FILE * len(self._holding))
         if len(self._holding) == 1 or self._rows <= part_rows:
             return [end]
-        sample = np.concatenate([times[::SAMPLE_ROWS] for each in self._holding.values() for times, _ in each.held()])
+        pieces = [piece for each in self._holding.values() for piece in each.pieces]
+        sample = np.concatenate([piece.times[::SAMPLE_ROWS] for piece in pieces])
         if end is not None:
             sample = sample[sample < end[0]]
         sample.sort()

@@ -8,14 +8,14 @@ in a file without a name, so that nothing is left over, whatever ends the proces
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from replay.source.order.merge import Stream, by_event_time, open_at_once
 from replay.source.order.spill import Piece, SpillFiles
-from replay.source.rows.batches import BATCH_ROWS_MAX, BATCH_ROWS_MIN, order_times_ns
+from replay.source.rows.raw import BATCH_ROWS_MAX, BATCH_ROWS_MIN
+from replay.source.rows.times import order_times_ns
 
 Read = Callable[[int], Iterator[pa.RecordBatch]]
 """A file's rows, so many per batch."""
@@ -54,7 +54,7 @@ def sorted_stream(read: Read, memory_bytes: int, spill: SpillFiles, start_row: i
             held_bytes += table.nbytes
         if not held:
             return
-        if not len(runs):  # all of it fits into memory
+        if not runs.pieces:  # all of it fits into memory
             yield from _in_order(held, batch_rows, start_row)
             return
         runs.add(_in_order(held, BATCH_ROWS_MAX))
@@ -79,10 +79,8 @@ class _Runs:
         self._spill, self._run_bytes = spill, run_bytes
         # One piece of each run that is merged takes half of the memory: what `by_event_time` needs to go on.
         self._piece_bytes = run_bytes // 2 // RUNS_AT_ONCE
-        self._runs: list[_Run] = []
-
-    def __len__(self) -> int:
-        return len(self._runs)
+        self.pieces: list[list[Piece]] = []
+        """What is left to merge of each run."""
 
     def add(self, tables: Iterator[pa.RecordBatch]) -> None:
         """Sorted rows as the next run."""
@@ -90,36 +88,33 @@ class _Runs:
         for table in tables:
             rows = max(1, self._piece_bytes * table.num_rows // max(1, table.nbytes))
             pieces += [self._spill.put(table.slice(start, rows)) for start in range(0, table.num_rows, rows)]
-        self._runs.append(_Run(len(self._runs), pieces))
+        self.pieces.append(pieces)
 
     def merged(self, start_row: int) -> Iterator[pa.RecordBatch]:
         """All rows, sorted, from this one on."""
-        while open_at_once([self._stream(run) for run in self._runs]) > RUNS_AT_ONCE:
-            self._make_longer()
+        while open_at_once(self._streams(self.pieces)) > RUNS_AT_ONCE:
+            short, self.pieces = self.pieces, []
+            for start in range(0, len(short), RUNS_AT_ONCE):  # neighbours become longer ones
+                self.add(self._merge(short[start : start + RUNS_AT_ONCE]))
         skip = self._drop_before(start_row)
-        for table in self._merge(self._runs):
+        for table in self._merge(self.pieces):
             if skip < table.num_rows:
                 yield table.slice(skip)
             skip = max(0, skip - table.num_rows)
 
-    def _make_longer(self) -> None:
-        """Merges neighbours."""
-        short, self._runs = self._runs, []
-        for start in range(0, len(short), RUNS_AT_ONCE):
-            self.add(self._merge(short[start : start + RUNS_AT_ONCE]))
-
-    def _merge(self, runs: list[_Run]) -> Iterator[pa.RecordBatch]:
-        streams = [self._stream(run) for run in runs]
-        for table, _ in by_event_time(streams, open_bytes=self._run_bytes, keep_order_ns=True):
+    def _merge(self, runs: list[list[Piece]]) -> Iterator[pa.RecordBatch]:
+        for table, _ in by_event_time(self._streams(runs), open_bytes=self._run_bytes, keep_order_ns=True):
             yield table
 
-    def _stream(self, run: _Run) -> Stream:
-        first_ns, last_ns = run.pieces[0].first_ns, run.pieces[-1].last_ns
-        return Stream(run.number, "temporary file", first_ns, lambda _: map(self._spill.take, run.pieces), last_ns)
+    def _streams(self, runs: list[list[Piece]]) -> list[Stream]:
+        return [self._stream(number, run) for number, run in enumerate(runs)]
+
+    def _stream(self, number: int, run: list[Piece]) -> Stream:
+        return Stream(number, "temporary file", run[0].first_ns, lambda _: map(self._spill.take, run), run[-1].last_ns)
 
     def _drop_before(self, row: int) -> int:
         """Drops pieces that lie before this row of the order; how many rows before it are left."""
-        pieces = [piece for run in self._runs for piece in run.pieces]
+        pieces = [piece for run in self.pieces for piece in run]
         firsts = np.array([piece.first_ns for piece in pieces])
         rows = np.array([piece.rows for piece in pieces])
         order = np.argsort(firsts, kind="stable")
@@ -131,14 +126,6 @@ class _Runs:
             if piece.last_ns < from_ns:
                 self._spill.drop(piece)
                 row -= piece.rows
-        kept = [_Run(run.number, [piece for piece in run.pieces if piece.last_ns >= from_ns]) for run in self._runs]
-        self._runs = [run for run in kept if run.pieces]
+        kept = [[piece for piece in run if piece.last_ns >= from_ns] for run in self.pieces]
+        self.pieces = [run for run in kept if run]
         return row
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What is left to merge of a run, which is the `number`-th of its file."""
-
-    number: int
-    pieces: list[Piece]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,7 +14,7 @@ from typing import IO
 import pyarrow as pa
 
 from replay.errors import InputError
-from replay.source.rows.batches import order_times_ns
+from replay.source.rows.times import order_times_ns
 
 SEGMENT_BYTES = 256 << 20
 """A file is given back once all of it has been taken: small against what is spilled, and few files are open."""
@@ -49,16 +49,13 @@ class Piece:
     last_ns: int
 
 
-class SpillFiles:
+class SpillFiles(AbstractContextManager["SpillFiles"]):
     """The place for them: no file before the first row, none once it is closed. `folder` None: where the system keeps
     temporary files. Raises `InputError` where the disk does not take or give rows."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._segments: list[_Segment] = []  # the last is written to, until it is full
-
-    def __enter__(self) -> SpillFiles:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

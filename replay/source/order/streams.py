@@ -43,6 +43,7 @@ class FileStreams:
     ) -> None:
         self._options, self._files, self._reader_of, self._span_ns = options, files, reader_of, span_ns
         self.goes_back: dict[int, bool] = {}
+        self._by_time = options.order is Order.EVENT_TIME
 
     def from_rows(self, cursors: Sequence[int], spill: SpillFiles) -> list[Stream]:
         """What is left of each file behind as many rows; files of which nothing is left are left out."""
@@ -63,20 +64,14 @@ class FileStreams:
         """
         reader = self._reader_of(index)
 
-        def as_they_are(batch_rows: int) -> Iterator[pa.RecordBatch]:
-            return _spilled(spill, reader, row, batch_rows) if lets_go else reader.batches(row, batch_rows)
-
-        if self._options.order is not Order.EVENT_TIME or self._options.unsorted is not Unsorted.SORT:
-            return as_they_are
-
         def read(batch_rows: int) -> Iterator[pa.RecordBatch]:
-            if index not in self.goes_back:
-                self.goes_back[index] = reader.times.goes_back()
-            if self.goes_back[index]:
-                whole = partial(reader.batches, 0)
-                memory_bytes = sort_bytes or self._options.sort_memory_bytes
-                return sorting.sorted_stream(whole, memory_bytes, spill, row)(batch_rows)
-            return as_they_are(batch_rows)
+            if self._by_time and self._options.unsorted is Unsorted.SORT:
+                if index not in self.goes_back:
+                    self.goes_back[index] = reader.times.goes_back()
+                if self.goes_back[index]:
+                    memory_bytes = sort_bytes or self._options.sort_memory_bytes
+                    return sorting.sorted_stream(partial(reader.batches, 0), memory_bytes, spill, row)(batch_rows)
+            return _spilled(spill, reader, row, batch_rows) if lets_go else reader.batches(row, batch_rows)
 
         return read
 
@@ -96,8 +91,7 @@ class FileStreams:
 
     def _lets_go(self, indices: Sequence[int]) -> bool:
         """Whether these are too many to keep all open that overlap."""
-        by_time = self._options.order is Order.EVENT_TIME
-        return by_time and self._at_once(indices, list(map(self._reader_bytes, indices))) > READERS_BYTES
+        return self._by_time and self._at_once(indices, list(map(self._reader_bytes, indices))) > READERS_BYTES
 
     def _reader_bytes(self, index: int) -> int:
         """What an open file holds, beside the rows decoded from it; about."""

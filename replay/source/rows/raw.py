@@ -12,7 +12,12 @@ import pyarrow.parquet as pq
 
 from replay.errors import InputError
 from replay.source.files.parquet_file import BUFFER_BYTES_MAX, InputFile, open_parquet, unreadable
-from replay.source.rows.batches import BATCH_ROWS_MAX
+
+BATCH_ROWS_MAX = 65_536
+"""Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
+
+BATCH_ROWS_MIN = 512
+"""Below this, the cost per call outweighs the rows: more than 1,024 overlapping files need more memory."""
 
 BUFFER_BYTES_MIN = 16 << 10  # below this, more reads cost more than the memory is worth
 

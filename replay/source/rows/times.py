@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from replay.model import Bools, Bytes, Fate, Ints, SpanNs
+from replay.model import ORDER_NS, Bools, Bytes, Fate, Ints, SpanNs, event_times_ns
 from replay.source.rows.judge import Judge
 from replay.source.rows.raw import RawRows
 
@@ -69,6 +70,13 @@ class TimeColumn:
             if found:
                 return int(found[-1][-1])
         return None
+
+
+def order_times_ns(table: pa.RecordBatch) -> Ints:
+    """What rows are ordered by, in ns since 1970: `ORDER_NS` where it is there, else the event time."""
+    if ORDER_NS in table.schema.names:
+        return np.asarray(table.column(ORDER_NS).to_numpy())
+    return event_times_ns(table)
 
 
 @dataclass(frozen=True, slots=True)
