@@ -12,9 +12,6 @@ from replay.api.options import ReplayOptions, given
 from replay.api.result import Outcome, ReplayResult
 from replay.cli import resolve
 from replay.cli.given import Options
-from replay.cli.options.naming import Naming
-from replay.cli.options.sending import Ending
-from replay.cli.options.watching import Watching
 from replay.cli.origins import blaming
 from replay.delivery.job_name import JobName
 from replay.delivery.options import RunOptions
@@ -126,14 +123,14 @@ class _Call:
 
     def run(self) -> ReplayResult:
         began_s = time.monotonic()
-        name = resolve.job_name(self._options.of(Naming))
+        name = resolve.job_name(self._options)
         options, absent = resolve.whole_run(self._options, name)
-        watch = resolve.watch_options(self._options.of(Watching), name, options.kafka.topic)
+        watch = resolve.watch_options(self._options, name, options.kafka.topic)
         found = night.files_of_date(options.source.inputs, name, absent, self._display, self._stop)
         ended = None
         if found is not Found.SKIPPED:
             info = night.info(options, name, found, self._options.texts(), self._options.origins())
-            verify = self._options.of(Ending).verify_after
+            verify = self._options["verify_after"]
             ended = night.run(Night(options, name, watch, info, verify), found, self._stop, self._display, self._keep)
         return self._result(name, options, found, ended, time.monotonic() - began_s)
 

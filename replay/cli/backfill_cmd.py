@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,7 @@ import typer
 from replay import dates
 from replay.cli import resolve
 from replay.cli.call import Call
-from replay.cli.options.naming import Naming
-from replay.cli.options.nights import Backfilling, MissingDays, OnFailure, Retrying
-from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Sending
-from replay.cli.options.source import Input
-from replay.cli.options.target import Target
-from replay.cli.options.watching import Watching
+from replay.cli.options.nights import OnFailure
 from replay.cli.origins import check_nightly
 from replay.cli.output import pairs, write_if_possible
 from replay.cli.terminal import log_lines
@@ -37,14 +30,12 @@ OWN = frozenset(
 def backfill(call: Call) -> None:
     plan, days = _plan(call)
     # What the days have in common is checked once, before the first of them begins.
-    first = resolve.job_name(call.of(Naming), days[0])
-    source = resolve.source_options(replace(call.of(Input), from_=None, to=None), first)
-    target = call.of(Target)
-    resolve.run_options(call.of(Sending), first, source, resolve.kafka_options(target, first))
-    resolve.pace(call.of(Pacing))
-    resolve.watch_options(call.of(Watching), first, target.topic)
+    options = call.options
+    first = resolve.job_name(options, days[0])
+    resolve.run_options(options.changed(from_=None, to=None), first)
+    resolve.watch_options(options, first, options["topic"])
     report = log_lines()
-    for lost in resolve.lost_between_days(call.of(Watching)) if len(days) > 1 else ():
+    for lost in resolve.lost_between_days(options) if len(days) > 1 else ():
         report.warning(lost)
     ended, code = nightly.run(plan, days, report)
     write_if_possible(pairs([(str(day.day), str(day)) for day in ended]))
@@ -53,20 +44,20 @@ def backfill(call: Call) -> None:
 
 def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
     """What to do for each day, and the days in their order."""
-    source, naming, given = call.of(Input), call.of(Naming), call.of(Backfilling)
-    topic = call.of(Target).topic
-    retries = resolve.retries(call.of(Retrying), given.retries)
-    absent = resolve.missing_days(call.of(MissingDays))
-    check_nightly(call.options.file)
-    days = due.days_between(source.from_, source.to, dates.today_in(naming.timezone, time.time()))
-    inputs = tuple(source.inputs or ())
-    nightly.check_parallel(given.parallel, topic)
-    rest = call.options.arguments(without=OWN)
+    options = call.options
+    topic, timezone = options["topic"], options["timezone"]
+    retries = resolve.retries(options)
+    absent = resolve.missing_days(options)
+    check_nightly(options.file)
+    days = due.days_between(options["from_"], options["to"], dates.today_in(timezone, time.time()))
+    inputs = tuple(options["inputs"] or ())
+    nightly.check_parallel(options["parallel"], topic)
+    rest = options.arguments(without=OWN)
 
     def args(day: date) -> list[str]:
-        return children.arguments(day, *nightly.selection_of(day, inputs, naming.timezone), *rest)
+        return children.arguments(day, *nightly.selection_of(day, inputs, timezone), *rest)
 
-    named = call.of(Sending).checkpoint
+    named = options["checkpoint"]
     if named and len(days) > 1 and not dates.has_date(named):
         raise UsageError(
             "all days would share one checkpoint, and each but the first would be taken for done",
@@ -75,10 +66,9 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
         )
 
     def checkpoint(day: date) -> Path:
-        name = resolve.job_name(naming, day)
-        return resolve.checkpoint(name, named, name.dated(topic or "", "--topic"))
+        return resolve.checkpoint(options, resolve.job_name(options, day))
 
-    if given.newest_first:
+    if options["newest_first"]:
         days.reverse()
     plan = nightly.Backfill(
         args,
@@ -86,8 +76,8 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
         partial(missing.has_files, inputs),
         retries,
         absent,
-        given.on_failure is OnFailure.GO_ON,
-        given.parallel,
-        naming.job or topic,
+        options["on_failure"] is OnFailure.GO_ON,
+        options["parallel"],
+        options["job"] or topic,
     )
     return plan, days

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from rich.console import Console
 from replay import signals
 from replay.cli.commands import Command
 from replay.cli.given import Options, from_call, with_job_file
+from replay.cli.options.looking import ResultFormat
 from replay.cli.options.watching import Logging
 from replay.cli.origins import blaming, check_variables
 from replay.cli.output import DRAWN, Results
@@ -47,6 +49,13 @@ class Call:
     def results(self) -> Results:
         """Where what a command found goes: standard output."""
         return Results(no_color=bool(self.console.no_color))
+
+    def show(self, document: Any, table: Any) -> None:
+        """As JSON or as a table: what `--format` says."""
+        if self.options["table_format"] is ResultFormat.JSON:
+            self.results.write(json.dumps(document, indent=1, default=str))
+        else:
+            self.results.show(table)
 
 
 def call(command: Command, context: typer.Context, parsed: dict[str, Any]) -> Any:

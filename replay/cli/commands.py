@@ -64,6 +64,7 @@ class Command:
 
 
 RUN = (Input, Naming, Target, Pacing, Sending)
+WHOLE_RUN = (*RUN, MissingDays, Watching, Ending)
 
 COMMANDS = (
     Command(
@@ -73,7 +74,7 @@ COMMANDS = (
             "replay run data --topic trades --bootstrap-servers localhost:9092 --create-topic 6 --rate 5000/s",
             "replay run data --topic trades --embedded",
         ),
-        (*RUN, MissingDays, Watching, Ending),
+        WHOLE_RUN,
     ),
     Command(
         "plan",
@@ -134,7 +135,7 @@ COMMANDS = (
         "config show",
         "Show every option of a run, and where it came from.\nSecrets are masked. Takes what run takes.",
         ("replay config show --config nightly.toml --job trades --date yesterday",),
-        (*RUN, Watching, Ending),
+        WHOLE_RUN,
     ),
     Command(
         "checkpoint show",

@@ -8,25 +8,18 @@ from pathlib import Path
 
 from replay.cli import resolve
 from replay.cli.call import Call
-from replay.cli.options.naming import Naming
-from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Sending
-from replay.cli.options.source import Input
-from replay.cli.options.target import Target
-from replay.cli.options.watching import Watching
 
 
 def show(call: Call) -> None:
     """What is not given is shown as it is; what is given is checked: any day, topic and input serve for that."""
-    name = resolve.job_name(call.of(Naming))
+    options = call.options
+    name = resolve.job_name(options)
     some = replace(name, folder=Path(), day=name.day or date.today())
-    source, target = call.of(Input), call.of(Target)
-    rows = resolve.source_options(replace(source, inputs=source.inputs or ["-"]), some)
-    kafka = resolve.kafka_options(replace(target, topic=target.topic or "-"), some, needed=False)
-    resolve.run_options(call.of(Sending), some, rows, kafka)
-    resolve.watch_options(call.of(Watching), some, target.topic, places=False)
-    resolve.pace(call.of(Pacing))
-    lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in call.options.listed()]
-    if name.day is not None and rows.selection is not None and rows.selection.by_date:
-        lines.append(("picked", f"{rows.selection.day_text}  (--date, as INPUT has no {{date}})"))
+    complete = options.changed(inputs=options["inputs"] or ["-"], topic=options["topic"] or "-")
+    selection = resolve.run_options(complete, some, needs_broker=False).source.selection
+    resolve.missing_days(options)
+    resolve.watch_options(options, some, options["topic"], places=False)
+    lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in options.listed()]
+    if name.day is not None and selection is not None and selection.by_date:
+        lines.append(("picked", f"{selection.day_text}  (--date, as INPUT has no {{date}})"))
     call.results.pairs(lines)

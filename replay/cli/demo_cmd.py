@@ -21,7 +21,7 @@ from rich.table import Table
 
 from replay.checkpoint.content import loads
 from replay.cli.call import Call
-from replay.cli.terminal import Terminal, draws
+from replay.cli.terminal import Terminal, terminal_on
 from replay.delivery import job
 from replay.delivery.options import Pace, RunOptions
 from replay.errors import BrokerUnavailable, ExitCode, InputError
@@ -54,7 +54,7 @@ def run_demo(console: Any) -> bool:
         checkpoint = Path(folder) / "checkpoint.json"
         logger.info("1. replay {} into an embedded broker at {:,.0f} rows/s, in a process of its own", inputs[0], RATE)
         saved_row = _run_and_kill(inputs, broker, checkpoint)
-        terminal = Terminal(console, progress_interval_s=1.0, bar=draws(console))
+        terminal = terminal_on(console, 1.0)
         kafka = KafkaOptions(broker.bootstrap_servers, TOPIC, broker_timeout_s=30.0)
         in_topic = _records_in(kafka, terminal)
         logger.info(

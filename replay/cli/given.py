@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,6 +53,18 @@ class Options:
 
     def __getitem__(self, name: str) -> Any:
         return self.by_field[name].value
+
+    def read(self, name: str) -> Any:
+        """The value as the form of its option reads it; None where there is none."""
+        given = self.by_field[name]
+        form = given.option.option.form
+        assert form is not None, f"{name} has no form"
+        return None if given.value is None else form.read(given.value, given.option.name)
+
+    def changed(self, **values: Any) -> Options:
+        """With other values for these fields."""
+        changed = {name: replace(self.by_field[name], value=value) for name, value in values.items()}
+        return replace(self, by_field={**self.by_field, **changed})
 
     def of(self, group: type[G]) -> G:
         """The options of a group."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 
 from replay.cli.call import Call
-from replay.cli.options.looking import PastRuns, ResultFormat
+from replay.cli.options.looking import PastRuns
 from replay.cli.options.naming import StateFolder
 from replay.delivery.job_name import state_folder
 from replay.watch.history.database import History
@@ -17,7 +16,4 @@ from replay.watch.tables import history_table
 def history(call: Call) -> None:
     given = call.of(PastRuns)
     runs = History.in_folder(state_folder(call.of(StateFolder).state_dir)).runs(job=given.job, limit=given.limit)
-    if given.table_format is ResultFormat.JSON:
-        call.results.write(json.dumps([asdict(run) for run in runs], indent=1, default=str))
-        return
-    call.results.show(history_table(runs, time.time()))
+    call.show([asdict(run) for run in runs], history_table(runs, time.time()))

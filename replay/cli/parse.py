@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 
+from replay.cli.options.source import Input
 from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
 from replay.partitioning import CRC32, MURMUR2
 from replay.source.options import ALL_FIELDS, Columns, SymbolCase
 from replay.units import NUMBER, check_within, matched, number_of, parse_rows
-
-
-def parse_offsets(text: str, option: str) -> list[int]:
-    """`0,0,12`: an offset a partition."""
-    matched(text, r"\d+(\s*,\s*\d+)*", option, "0,0,12 (an offset for each partition)")
-    return [int(part) for part in text.split(",")]
 
 
 def parse_topic_spec(text: str, option: str = "--create-topic") -> TopicSpec:
@@ -48,20 +43,9 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
 EVENT_FIELDS = ("symbol", "price", "event_time")
 
 
-def parse_columns(
-    maps: list[str],
-    fields: str | None,
-    symbol: str | None,
-    *,
-    rename: list[str] | None = None,
-    symbol_from: str | None = None,
-    symbol_case: SymbolCase | None = None,
-    time_unit: str | None = None,
-    price_scale: int | None = None,
-    preset: str | None = None,
-) -> Columns:
+def parse_columns(given: Input) -> Columns:
     """From `--map event_time=timestamp`, `--fields a,b`, `--symbol BTCUSDT` and their like."""
-    mapping = parse_assignments(maps, "--map")
+    mapping = parse_assignments(given.maps or [], "--map")
     if "" in mapping.values():
         raise UsageError("a column name is empty", where="--map", todo="write event_time=COLUMN")
     if unknown := set(mapping) - set(EVENT_FIELDS):
@@ -70,23 +54,27 @@ def parse_columns(
             where="--map",
             todo="write event_time=COLUMN, price=COLUMN or symbol=COLUMN; further columns go out with --fields",
         )
-    sources = {"--map symbol=…": "symbol" in mapping, "--symbol": symbol is not None, "--symbol-from": symbol_from}
-    if len(given := [option for option, value in sources.items() if value]) > 1:
-        raise UsageError("symbols come from one place", where=given[0], todo=f"drop {' or '.join(given)}")
-    _check_symbol(symbol)
-    renamed = parse_assignments(rename or [], "--rename")
+    is_given = {
+        "--map symbol=…": "symbol" in mapping,
+        "--symbol": given.symbol is not None,
+        "--symbol-from": bool(given.symbol_from),
+    }
+    if len(places := [option for option in is_given if is_given[option]]) > 1:
+        raise UsageError("symbols come from one place", where=places[0], todo=f"drop {' or '.join(places)}")
+    _check_symbol(given.symbol)
+    renamed = parse_assignments(given.rename or [], "--rename")
     return Columns(
         symbol=mapping.get("symbol", "symbol"),
         price=mapping.get("price", "price"),
         event_time=mapping.get("event_time", "event_time"),
-        fields=_fields(fields, renamed) if fields else (),
+        fields=_fields(given.fields, renamed) if given.fields else (),
         rename=tuple(sorted(renamed.items())),
-        constant_symbol=symbol,
-        symbol_from=(symbol_from,) if symbol_from else (),
-        symbol_case=symbol_case or SymbolCase.KEEP,
-        time_unit=time_unit,
-        price_scale=price_scale,
-        preset=preset,
+        constant_symbol=given.symbol,
+        symbol_from=(given.symbol_from,) if given.symbol_from else (),
+        symbol_case=given.symbol_case or SymbolCase.KEEP,
+        time_unit=_time_unit(given.time_unit),
+        price_scale=given.price_scale,
+        preset=given.preset,
     )
 
 
@@ -115,7 +103,7 @@ def _fields(text: str, renamed: dict[str, str]) -> tuple[str, ...]:
     return names
 
 
-def parse_time_unit(text: str | None) -> str | None:
+def _time_unit(text: str | None) -> str | None:
     if text is not None and text not in ("s", "ms", "us", "ns"):
         raise UsageError(f"{text[:20]!r} is no unit of time", where="--time-unit", todo="give s, ms, us or ns")
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date as calendar_date
 from pathlib import Path
@@ -11,11 +12,9 @@ from zoneinfo import ZoneInfo
 from replay import dates
 from replay.cli import parse
 from replay.cli.given import Options
-from replay.cli.options.declare import read
 from replay.cli.options.naming import Naming
-from replay.cli.options.nights import MissingDays, Retrying
 from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Ending, Sending
+from replay.cli.options.sending import Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Watching
@@ -36,8 +35,9 @@ from replay.watch.around import WatchOptions, checked
 from replay.watch.metrics.export import MetricsOptions
 
 
-def job_name(given: Naming, day: calendar_date | None = None) -> JobName:
+def job_name(options: Options, day: calendar_date | None = None) -> JobName:
     """`day`: another date than the one that is given."""
+    given = options.of(Naming)
     if given.job == "":
         raise UsageError("the name is empty", where="--job", todo="give one such as nightly")
     today = dates.today_in(given.timezone, time.time())
@@ -46,22 +46,13 @@ def job_name(given: Naming, day: calendar_date | None = None) -> JobName:
     return JobName(given.job, day, Path(given.state_dir) if given.state_dir else None, given.timezone)
 
 
-def source_options(given: Input, name: JobName) -> SourceOptions:
+def source_options(options: Options, name: JobName) -> SourceOptions:
+    given = options.of(Input)
     if not given.inputs:
         raise UsageError(
             "which files?", where="INPUT", todo="name Parquet files, folders or globs, or a job file with --config"
         )
-    columns = parse.parse_columns(
-        given.maps or [],
-        given.fields,
-        given.symbol,
-        rename=given.rename,
-        symbol_from=given.symbol_from,
-        symbol_case=given.symbol_case,
-        time_unit=parse.parse_time_unit(given.time_unit),
-        price_scale=given.price_scale,
-        preset=given.preset,
-    )
+    columns = parse.parse_columns(given)
     records = Records(
         key=parse.check_named(given.key, "--key"),
         partitioner=parse.check_partitioner(given.partitioner),
@@ -82,7 +73,7 @@ def source_options(given: Input, name: JobName) -> SourceOptions:
         records=records,
         order=given.order,
         unsorted=given.unsorted,
-        sort_memory_bytes=read(given, "sort_memory"),
+        sort_memory_bytes=options.read("sort_memory"),
         selection=selection if selection != select.Selection() else None,
         on_bad_row=given.on_bad_row,
         bad_rows_max=bad_rows_max,
@@ -95,11 +86,12 @@ def source_options(given: Input, name: JobName) -> SourceOptions:
     )
 
 
-def kafka_options(given: Target, name: JobName, *, needed: bool = True) -> KafkaOptions:
-    """`needed`: the address of a broker."""
+def kafka_options(options: Options, name: JobName, *, needs_broker: bool = True) -> KafkaOptions:
+    """`needs_broker`: its address has to be given."""
+    given = options.of(Target)
     if given.topic is None:
         raise UsageError("which topic?", where="--topic", todo="name it with --topic, or in a job file (--config)")
-    if needed and not given.bootstrap_servers:
+    if needs_broker and not given.bootstrap_servers:
         raise UsageError(
             "which broker? There is no default",
             where="--bootstrap-servers",
@@ -112,67 +104,71 @@ def kafka_options(given: Target, name: JobName, *, needed: bool = True) -> Kafka
         servers,
         parse.check_topic_name(name.dated(given.topic, "--topic")),
         settings=settings,
-        broker_timeout_s=read(given, "broker_timeout"),
+        broker_timeout_s=options.read("broker_timeout"),
     )
 
 
-def pace(given: Pacing) -> Pace:
+def pace(options: Options) -> Pace:
+    given = options.of(Pacing)
     return parse_pace(given.rate, given.speed, given.max_gap)
 
 
-def run_options(given: Sending, name: JobName, source: SourceOptions, kafka: KafkaOptions) -> RunOptions:
-    """At full speed: the pace is not among these options."""
+def run_options(options: Options, name: JobName, *, needs_broker: bool = True) -> RunOptions:
+    """What a replay sends, where to, and how."""
+    given = options.of(Sending)
+    source = source_options(options, name)
     kafka = replace(
-        kafka,
+        kafka_options(options, name, needs_broker=needs_broker),
         create_topic=parse.parse_topic_spec(given.create_topic) if given.create_topic else None,
         # Trades are older than any default retention, so a topic made for them keeps them.
         topic_config={"retention.ms": "-1", **parse.parse_assignments(given.topic_config or [], "--topic-config")},
-        linger_ms=read(given, "linger") * 1_000,
-        batch_bytes=read(given, "batch_size"),
-        batch_rows=read(given, "batch_rows"),
+        linger_ms=options.read("linger") * 1_000,
+        batch_bytes=options.read("batch_size"),
+        batch_rows=options.read("batch_rows"),
         compression=given.compression,
-        in_flight_rows_max=read(given, "in_flight_rows"),
-        in_flight_bytes_max=read(given, "in_flight_bytes"),
+        in_flight_rows_max=options.read("in_flight_rows"),
+        in_flight_bytes_max=options.read("in_flight_bytes"),
     )
     return RunOptions(
         source=source,
-        checkpoint=checkpoint(name, given.checkpoint, kafka.topic),
+        checkpoint=checkpoint(options, name),
         kafka=kafka,
         check=given.check,
         when_changed=WhenChanged.APPEND if given.allow_appended else given.when_changed,
-        checkpoint_interval_s=read(given, "checkpoint_interval"),
-        drain_timeout_s=read(given, "drain_timeout"),
+        checkpoint_interval_s=options.read("checkpoint_interval"),
+        drain_timeout_s=options.read("drain_timeout"),
         progress_interval_s=given.progress_seconds,
         delivery=given.delivery,
         transactions=Transactions(
             job=name.of(kafka.topic),
             progress_topic=parse.check_topic_name(given.progress_topic),
-            rows_max=read(given, "transaction_rows"),
+            rows_max=options.read("transaction_rows"),
             open_ms_max=given.transaction_ms,
         ),
-        settle_s=read(given, "settle"),
+        settle_s=options.read("settle"),
+        pace=pace(options),
     )
 
 
-def checkpoint(name: JobName, named: str, topic: str) -> Path:
+def checkpoint(options: Options, name: JobName) -> Path:
     """Where it lies: as it is named, else by job and date."""
-    return Path(name.dated(named, "--checkpoint")) if named else name.checkpoint(topic)
+    if named := options["checkpoint"]:
+        return Path(name.dated(named, "--checkpoint"))
+    return name.checkpoint(name.dated(options["topic"] or "", "--topic"))
 
 
-def whole_run(given: Options, name: JobName) -> tuple[RunOptions, MissingPolicy]:
+def whole_run(options: Options, name: JobName) -> tuple[RunOptions, MissingPolicy]:
     """All that `replay run` takes, and what becomes of a date without a file."""
-    ending = given.of(Ending)
-    source = source_options(given.of(Input), name)
-    kafka = kafka_options(given.of(Target), name, needed=not ending.embedded)
-    absent = missing_days(given.of(MissingDays))
+    made = run_options(options, name, needs_broker=not options["embedded"])
+    absent = missing_days(options)
     if name.day is not None and absent.is_off(name.day):  # a file of many days has no row of this one
-        source = replace(source, empty=Empty.OK)
-    options = run_options(given.of(Sending), name, source, kafka)
-    return replace(options, pace=pace(given.of(Pacing)), restart=ending.restart), absent
+        made = replace(made, source=replace(made.source, empty=Empty.OK))
+    return replace(made, restart=options["restart"]), absent
 
 
-def watch_options(given: Watching, name: JobName, topic: str | None = None, *, places: bool = True) -> WatchOptions:
+def watch_options(options: Options, name: JobName, topic: str | None = None, *, places: bool = True) -> WatchOptions:
     """`places`: look whether files can be written where they are wanted. A job without a name has its topic's."""
+    given = options.of(Watching)
 
     def placed(option: str, path: str | None) -> str | None:
         return name.placed(path, option, topic) if path else None
@@ -193,17 +189,17 @@ def watch_options(given: Watching, name: JobName, topic: str | None = None, *, p
             summary_json=placed("--summary-json", given.summary_json),
             report=Path(report) if report else None,
             zone=ZoneInfo(name.timezone),
-            notify=notify.parse_notify(given.notify, given.notify_on) if given.notify else None,
+            notify=notify.parse_notify(given.notify, given.notify_on) if given.notify is not None else None,
         ),
         places=places,
     )
 
 
-def lost_between_days(given: Watching) -> list[str]:
+def lost_between_days(options: Options) -> list[str]:
     """What is lost where one command replays several dates, each in a process of its own."""
-    if given.summary_json == "-":
+    files = {"--summary-json": options["summary_json"], "--report": options["report"]}
+    if files["--summary-json"] == "-":
         return ["--summary-json -: the days' own standard output is not shown; name a file: summary-{date}.json"]
-    files = {"--summary-json": given.summary_json, "--report": given.report}
     return [
         f"{option} {path}: each day replaces that of the day before; put {{date}} into its name to keep all"
         for option, path in files.items()
@@ -211,36 +207,32 @@ def lost_between_days(given: Watching) -> list[str]:
     ]
 
 
-def shared_by_jobs(given: Watching) -> list[str]:
-    """What is lost where several jobs write the same files."""
-    files = {
-        "--metrics-textfile": given.metrics_textfile,
-        "--summary-json": given.summary_json,
-        "--report": given.report,
-    }
+def shared_by_jobs(files: Mapping[str, str | None]) -> list[str]:
+    """What is lost where several jobs write the same files, which are those of these options."""
     return [
         f"{option} {path}: each job replaces that of the others; put {{job}} into its name to keep all"
         for option, path in files.items()
-        if path not in (None, "-") and not is_for_each_job(str(path))
+        if path not in (None, "-") and not is_for_each_job(path)
     ]
 
 
-def retries(given: Retrying, times: int) -> due.Retries:
+def retries(options: Options) -> due.Retries:
     """Raises `UsageError` where the first wait would be cut short by the longest."""
-    wait_s, wait_max_s = read(given, "retry_wait"), read(given, "retry_wait_max")
+    wait_s, wait_max_s = options.read("retry_wait"), options.read("retry_wait_max")
     if wait_s > wait_max_s:
         raise UsageError(
-            f"the first wait ({given.retry_wait}) is longer than the longest ({given.retry_wait_max})",
+            f"the first wait ({options['retry_wait']}) is longer than the longest ({options['retry_wait_max']})",
             where="--retry-wait",
             todo="make it shorter, or give a longer --retry-wait-max",
         )
-    return due.Retries(times, wait_s, wait_max_s)
+    return due.Retries(options["retries"], wait_s, wait_max_s)
 
 
-def missing_days(given: MissingDays) -> MissingPolicy:
+def missing_days(options: Options) -> MissingPolicy:
+    calendar = options["calendar"]
     return MissingPolicy(
-        given.missing,
-        read(given, "missing_every"),
-        read(given, "missing_for"),
-        parse_calendar(given.calendar) if given.calendar else None,
+        options["missing"],
+        options.read("missing_every"),
+        options.read("missing_for"),
+        parse_calendar(calendar) if calendar is not None else None,
     )

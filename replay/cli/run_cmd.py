@@ -12,11 +12,9 @@ from loguru import logger
 
 from replay.cli import resolve
 from replay.cli.call import Call, stop_on_signals
-from replay.cli.options.naming import Naming
-from replay.cli.options.sending import Ending, Sending
-from replay.cli.options.watching import Logging, Watching
+from replay.cli.given import COMMAND_LINE
 from replay.cli.output import pairs, write_if_possible
-from replay.cli.terminal import Terminal, draws, log_lines, summary_lines
+from replay.cli.terminal import Terminal, log_lines, summary_lines, terminal_on
 from replay.delivery.job_name import JobName
 from replay.delivery.options import RunOptions
 from replay.errors import AS_TOLD, UsageError, as_told, exit_code
@@ -29,14 +27,14 @@ from replay.verify.verdict import Verdict, verdict_table
 
 
 def run(call: Call) -> None:
-    ending, sending = call.of(Ending), call.of(Sending)
+    embedded = call.options["embedded"]
     with ExitStack() as stack:
-        name = resolve.job_name(call.of(Naming))
-        if ending.embedded:
+        name = resolve.job_name(call.options)
+        if embedded:
             name = replace(name, folder=Path())  # until there is one that ends with this process
         options, absent = resolve.whole_run(call.options, name)
-        if ending.embedded:
-            options = _embedded(options, sending.checkpoint, stack)
+        if embedded:
+            options = _embedded(options, call.options["checkpoint"], stack)
             name = replace(name, folder=options.checkpoint.parent)  # no history outlives it either
         stop = stop_on_signals()  # one for all of it: none is lost between two
         _warn(call, name)
@@ -47,11 +45,11 @@ def run(call: Call) -> None:
 
 def _warn(call: Call, name: JobName) -> None:
     given = call.options.by_field["restart"]
-    if given.value and given.origin != "command line":
+    if given.value and given.origin != COMMAND_LINE:
         log_lines().warning(f"{given.origin} says restart: every run, each retry too, sends all rows again")
-    naming = call.of(Naming)
-    if naming.date is not None and naming.date != str(name.day):
-        log_lines().info(f"the date is {name.day}, {naming.date} in {name.timezone}")
+    date = call.options["date"]
+    if date is not None and date != str(name.day):
+        log_lines().info(f"the date is {name.day}, {date} in {name.timezone}")
 
 
 def _embedded(options: RunOptions, checkpoint: str, stack: ExitStack) -> RunOptions:
@@ -75,14 +73,14 @@ def _embedded(options: RunOptions, checkpoint: str, stack: ExitStack) -> RunOpti
 def _replay(call: Call, options: RunOptions, name: JobName, found: Found | None, stop: Stop) -> None:
     """With a display; it says how the replay ended."""
     began_s = time.monotonic()
-    quiet, console = call.of(Logging).quiet, call.console
-    watch = resolve.watch_options(call.of(Watching), name, options.kafka.topic)
-    terminal = Terminal(console, options.progress_interval_s, bar=draws(console) and not quiet)
+    quiet = call.options["quiet"]
+    watch = resolve.watch_options(call.options, name, options.kafka.topic)
+    terminal = terminal_on(call.console, options.progress_interval_s, quiet=quiet)
     info = night.info(options, name, found, call.options.texts(), call.options.origins())
     verdicts: list[Verdict] = []
     outcome = "stopped"
     try:
-        replayed = Night(options, name, watch, info, call.of(Ending).verify_after)
+        replayed = Night(options, name, watch, info, call.options["verify_after"])
         night.run(replayed, found, stop, terminal, verdicts.append, terminal.live())
         outcome = "done"
     except AS_TOLD as error:

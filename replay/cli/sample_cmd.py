@@ -6,7 +6,6 @@ import typer
 
 from replay.cli import sample_trades as generator
 from replay.cli.call import Call
-from replay.cli.options.declare import read
 from replay.cli.options.looking import Sampling
 from replay.errors import UsageError
 
@@ -14,8 +13,8 @@ from replay.errors import UsageError
 def sample(call: Call) -> None:
     given = call.of(Sampling)
     try:
-        layout = generator.Split(given.layout)
-        spec = generator.SampleSpec(read(given, "rows"), given.symbols, given.days, layout, given.seed)
+        rows = call.options.read("rows")
+        spec = generator.SampleSpec(rows, given.symbols, given.days, given.layout, given.seed)
         paths = generator.write_sample(given.folder, spec)
     except (ValueError, FileExistsError) as error:
         raise UsageError(str(error), where="sample") from None

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 from functools import lru_cache
 from math import ceil, log10
 from pathlib import Path
@@ -18,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from replay.cli.options.looking import SampleLayout
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -53,11 +54,6 @@ MASS_UNIT = 1e6  # clocks are rounded to whole units: the last bit of `cos` or `
 DAYS_STREAM, CLOCK_STREAM, FILE_STREAM = range(3)  # keeps the independent random streams apart
 
 
-class Split(StrEnum):
-    BY_DAY = "by-day"
-    BY_SYMBOL = "by-symbol"
-
-
 @dataclass(frozen=True, slots=True)
 class SampleSpec:
     """What to make; equal specs make equal files (with the same pyarrow and numpy)."""
@@ -65,7 +61,7 @@ class SampleSpec:
     rows: int
     symbols: int
     days: int
-    layout: Split = Split.BY_DAY
+    layout: SampleLayout = SampleLayout.BY_DAY
     seed: int = 7  # any fixed number does; a default that varied would make runs impossible to compare
     first_day: date = date(2026, 11, 2)  # fixed, never "today", so that the same command gives the same bytes
     row_group_rows: int = 131_072  # ~6 MB decoded: cheap to hold one per file, big enough to compress well
@@ -147,7 +143,7 @@ def _apportion(total: int, weight: Floats, least: int) -> Ints:
 def _files(spec: SampleSpec, market: _Market) -> list[_File]:
     day_weight = np.random.default_rng([spec.seed, DAYS_STREAM]).lognormal(sigma=0.2, size=spec.days)
     everyone = np.arange(spec.symbols)
-    if spec.layout is Split.BY_DAY:
+    if spec.layout is SampleLayout.BY_DAY:
         days = [spec.first_day + timedelta(days=index) for index in range(spec.days)]
         rows = _apportion(spec.rows, day_weight, least=1)
         return [_File(f"trades-{day}.parquet", everyone, day, rows[i : i + 1]) for i, day in enumerate(days)]

@@ -12,7 +12,6 @@ import typer
 from rich.live import Live
 
 from replay.cli.call import Call
-from replay.cli.options.declare import read
 from replay.cli.options.looking import ResultFormat, Statuses
 from replay.cli.options.naming import StateFolder
 from replay.cli.output import Results
@@ -28,7 +27,7 @@ def status(call: Call) -> None:
     """Once, or again and again. With JSON: one document, or one a look, each in a line. Exit 1 where a job's last
     success is too old, also in the middle of watching."""
     given = call.of(Statuses)
-    interval_s, age_s = read(given, "watch"), read(given, "fail_if_older_than")
+    interval_s, age_s = call.options.read("watch"), call.options.read("fail_if_older_than")
     state_dir = state_folder(call.of(StateFolder).state_dir)
     named = [Path(each) for each in given.checkpoints or []]
     history = History.in_folder(state_dir)

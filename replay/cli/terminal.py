@@ -107,6 +107,11 @@ class Terminal:
         return (rows - before) / seconds if now_s > then_s else 0.0
 
 
+def terminal_on(console: Console, progress_interval_s: float = PROGRESS_S, *, quiet: bool = False) -> Terminal:
+    """With a bar, if one can be drawn there and is wanted."""
+    return Terminal(console, progress_interval_s, bar=draws(console) and not quiet)
+
+
 def log_lines() -> Terminal:
     """For commands that run others, and for what is said before a replay: no bar."""
     return Terminal(Console(stderr=True), PROGRESS_S, bar=False)

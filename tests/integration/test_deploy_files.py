@@ -25,8 +25,9 @@ import typer
 from replay import __version__
 from replay.cli.app import app
 from replay.cli.commands import job_keys
+from replay.cli.options.looking import SampleLayout
 from replay.cli.options.sending import Sending
-from replay.cli.sample_trades import SampleSpec, Split, write_sample
+from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.errors import STOPPED, ExitCode
 from replay.units import parse_duration_s
 from tests.conftest import Broker
@@ -107,7 +108,7 @@ def nightly(tmp_path: Path, topic: str) -> dict[str, str]:
     need("faketime", "unshare")
     need_file(DAEMON, "cron")
     need_root("a mount namespace")
-    (trades,) = write_sample(tmp_path / "made", SampleSpec(ROWS, 5, 1, Split.BY_DAY))
+    (trades,) = write_sample(tmp_path / "made", SampleSpec(ROWS, 5, 1, SampleLayout.BY_DAY))
     for days in (0, 1):  # one of them is yesterday, also if midnight passes now
         day = (datetime.now(UTC) - timedelta(days=days)).date()
         shutil.copy(trades, tmp_path / f"trades-{day}.parquet")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from replay.cli.sample_trades import SampleSpec, Split, write_sample
+from replay.cli.options.looking import SampleLayout
+from replay.cli.sample_trades import SampleSpec, write_sample
 from tests.conftest import Broker
 from tests.support.command_lines import CRON, all_lines
 from tests.support.kafka_cluster import KafkaCluster
@@ -29,7 +30,7 @@ class Night:
 
     def __init__(self, folder: Path, bootstrap: str, topic: str, jobs: Jobs) -> None:
         self.folder, self._jobs, self._bootstrap = folder, jobs, bootstrap
-        (trades,) = write_sample(folder / "made", SampleSpec(20_000, 5, 1, Split.BY_DAY))
+        (trades,) = write_sample(folder / "made", SampleSpec(20_000, 5, 1, SampleLayout.BY_DAY))
         (folder / "metrics").mkdir()
         for job in ("trades", "quotes", "slow"):
             for days in (0, 1):  # one of them is yesterday, also if midnight passes now

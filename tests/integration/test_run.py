@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import murmur2
 
-from replay.cli.sample_trades import Split
+from replay.cli.options.looking import SampleLayout
 from tests.support.process import Jobs, checkpoint, replay_command
 from tests.support.readback import Record, compare, expected_records, partition_count, read_topic
 from tests.support.scenario import Trades, make_trades
@@ -92,7 +92,7 @@ def test_real_trades_of_an_exchange(run: Runner) -> None:
 
 def test_overlapping_files_become_one_order(run: Runner, tmp_path: Path) -> None:
     """Broken: files with one symbol each would be sent one after the other, hours out of step."""
-    trades = make_trades(tmp_path / "by-symbol", 3_000, symbols=7, layout=Split.BY_SYMBOL)
+    trades = make_trades(tmp_path / "by-symbol", 3_000, symbols=7, layout=SampleLayout.BY_SYMBOL)
     run(trades.folder)
     read = run.read()
     verdict = compare(trades.rows, read)

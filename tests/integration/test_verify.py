@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import Producer, murmur2
 
-from replay.cli.sample_trades import SampleSpec, Split, write_sample
+from replay.cli.options.looking import SampleLayout
+from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
 from replay.kafka.options import KafkaOptions
 from replay.model import SystemClock
@@ -47,7 +48,7 @@ class Trades:
 
 def make(folder: Path, order: Order = Order.EVENT_TIME, rows: int = ROWS) -> Trades:
     """The bytes are the encoder's own, whose tests are elsewhere."""
-    write_sample(folder, SampleSpec(rows, 8, 2, Split.BY_SYMBOL, row_group_rows=min(131_072, rows // 7)))
+    write_sample(folder, SampleSpec(rows, 8, 2, SampleLayout.BY_SYMBOL, row_group_rows=min(131_072, rows // 7)))
     source = Source(SourceOptions((str(folder),), order=order))
     return Trades(folder, encoded_rows(source))
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer, murmur2
 
-from replay.cli.sample_trades import SampleSpec, Split, write_sample
+from replay.cli.options.looking import SampleLayout
+from replay.cli.sample_trades import SampleSpec, write_sample
 from tests.support.process import replay_command
 from tests.support.readback import Row, compare, expected_records, partition_count, read_topic
 
@@ -32,7 +33,7 @@ class Trades:
     rows: list[Row]
 
 
-def make_trades(folder: Path, rows: int, symbols: int = 8, layout: Split = Split.BY_DAY) -> Trades:
+def make_trades(folder: Path, rows: int, symbols: int = 8, layout: SampleLayout = SampleLayout.BY_DAY) -> Trades:
     """Generated trades; in event-time order, ties in file order, then row order."""
     paths = write_sample(folder, SampleSpec(rows, symbols, 2, layout, row_group_rows=max(1, rows // 5)))
     table = pa.concat_tables([pq.read_table(path) for path in sorted(paths)])

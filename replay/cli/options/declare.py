@@ -53,6 +53,14 @@ def byte_size(bounds: units.Bounds = units.ANY) -> Form:
     return Form("SIZE", lambda text, option: units.parse_bytes(text, option, bounds))
 
 
+def _offsets(text: str, option: str) -> list[int]:
+    units.matched(text, r"\d+(\s*,\s*\d+)*", option, "0,0,12 (an offset for each partition)")
+    return [int(part) for part in text.split(",")]
+
+
+OFFSETS = Form("OFFSETS", _offsets)
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """What is said of an option beside its type and its default, which are those of its field.
@@ -204,13 +212,3 @@ def _declared(field: Any) -> Declared:
     required = field.default is MISSING
     default = None if required else field.default
     return Declared(field.name, field.metadata[_SAID], str if many else kinds[0], kind, many, default, required)
-
-
-def read(group: Any, field: str) -> Any:
-    """The value of a field, as its declaration reads it; None where it is not given."""
-    text = getattr(group, field)
-    (option,) = (each for each in declared(type(group)) if each.field == field)
-    if text is None:
-        return None
-    assert option.option.form is not None, f"{option.name} has no form"
-    return option.option.form.read(text, option.name)

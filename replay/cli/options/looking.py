@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from replay import units
-from replay.cli.options.declare import REQUIRED, Harmless, Option, Panel, duration, own, row_count, same
+from replay.cli.options.declare import OFFSETS, REQUIRED, Harmless, Option, Panel, duration, own, row_count, same
 
 
 class Isolation(StrEnum):
@@ -24,7 +24,7 @@ class SampleLayout(StrEnum):
 
 
 FORMAT = Option("Show the result as a table, or as JSON.", Panel.OWN, name="--format")
-FIRST_OFFSETS = Option("Where this replay began in each partition: 0,0,12.", Panel.OWN, metavar="OFFSETS")
+FIRST_OFFSETS = Option("Where this replay began in each partition: 0,0,12.", Panel.OWN, form=OFFSETS)
 ONLY_JOB = Option("Show only this job.", Panel.OWN, metavar="NAME")
 
 
@@ -42,7 +42,7 @@ class Verifying(Harmless):
     end_offsets: str | None = own(
         None,
         "Read up to these offsets, one for each partition, without the record at them.",
-        metavar="OFFSETS",
+        form=OFFSETS,
         otherwise="the end",
     )
     isolation: Isolation = own(Isolation.READ_COMMITTED, "Read as a consumer with this isolation.level would.")

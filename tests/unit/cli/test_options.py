@@ -17,7 +17,7 @@ from replay.cli.app import app
 from replay.cli.call import LOOK_ONLY
 from replay.cli.commands import COMMANDS, Command, command
 from replay.cli.given import Options
-from replay.cli.options.declare import Declared, Harmless, declared, read
+from replay.cli.options.declare import Declared, Harmless, declared
 from replay.cli.options.naming import Naming
 from replay.cli.options.sending import Sending
 from replay.cli.options.source import Input
@@ -26,6 +26,7 @@ from replay.delivery.job_name import JobName
 from replay.errors import UsageError
 from replay.source.source import Source
 from tests.support.process import ROOT
+from tests.unit.cli.groups import options_of
 
 NAME = JobName("j", None, Path("/s"))
 WORDS = [each.words for each in COMMANDS]
@@ -133,10 +134,10 @@ def test_no_two_options_of_a_command_share_a_name(of: Command) -> None:
 
 def test_a_bound_or_a_unit_stands_in_the_declaration() -> None:
     """Broken: the text of an option is taken as it is, however it is written."""
-    assert read(Sending(linger="20ms"), "linger") == 0.02
+    assert options_of(Sending(linger="20ms")).read("linger") == 0.02
     for text in ("20 parsecs", "1000"):
         with pytest.raises(UsageError) as refused:
-            read(Sending(linger=text), "linger")
+            options_of(Sending(linger=text)).read("linger")
         assert refused.value.where == "--linger"
 
 
@@ -167,7 +168,8 @@ CHANGED: dict[str, Any] = {
 
 
 def identity(given: Input, name: JobName = NAME) -> dict[str, str]:
-    return Source(resolve.source_options(replace(given, inputs=[str(ROOT / "data")]), name)).identity()
+    options = options_of(replace(given, inputs=[str(ROOT / "data")]))
+    return Source(resolve.source_options(options, name)).identity()
 
 
 @pytest.mark.parametrize("option", OF_A_REPLAY, ids=lambda option: option.name)
@@ -195,7 +197,7 @@ def test_another_value_is_another_identity(field: str) -> None:
     assert option.option.identity is True
     more: dict[str, Any] = {"fields": "quantity"} if field == "rename" else {}
     if field == "price_scale":
-        columns = resolve.source_options(Input(inputs=["x"], price_scale=2), NAME).columns
+        columns = resolve.source_options(options_of(Input(inputs=["x"], price_scale=2)), NAME).columns
         assert columns.price_scale == 2  # the sample's prices are no integers, so that no source has this one
         return
     before, after = identity(Input(**more)), identity(Input(**more, **{field: CHANGED[field]}))

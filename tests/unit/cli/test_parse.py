@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.cli import parse
+from replay.cli.options.source import Input
 from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
 from replay.source.options import Columns
@@ -41,11 +42,10 @@ def test_a_secret_is_never_repeated_in_an_error():
 
 
 def test_columns():
-    assert parse.parse_columns([], None, None) == Columns()
-    assert parse.parse_columns(["symbol=s", "event_time=ts"], "id, qty", None) == Columns(
-        "s", "price", "ts", ("id", "qty")
-    )
-    assert parse.parse_columns([], None, "BTCUSDT").constant_symbol == "BTCUSDT"
+    assert parse.parse_columns(Input()) == Columns()
+    given = Input(maps=["symbol=s", "event_time=ts"], fields="id, qty")
+    assert parse.parse_columns(given) == Columns("s", "price", "ts", ("id", "qty"))
+    assert parse.parse_columns(Input(symbol="BTCUSDT")).constant_symbol == "BTCUSDT"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_columns():
 )
 def test_columns_that_cannot_be_meant(maps, fields, symbol):
     with pytest.raises(UsageError):
-        parse.parse_columns(maps, fields, symbol)
+        parse.parse_columns(Input(maps=maps, fields=fields, symbol=symbol))
 
 
 @pytest.mark.parametrize("name", ["trades", "a.b_c-9", "x" * 249])

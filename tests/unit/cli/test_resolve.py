@@ -13,12 +13,13 @@ from replay.cli import resolve
 from replay.cli.options.naming import Naming
 from replay.cli.options.watching import Watching
 from replay.delivery.job_name import JobName
+from tests.unit.cli.groups import options_of
 
 DAY = date(2026, 11, 22)
 
 
 def textfile(path: str, job: str | None = "nightly", topic: str | None = None) -> Path | None:
-    given = Watching(metrics_textfile=path)
+    given = options_of(Watching(metrics_textfile=path))
     return resolve.watch_options(given, JobName(job, DAY, Path()), topic, places=False).metrics.textfile
 
 
@@ -33,16 +34,16 @@ def test_a_folder_holds_a_file_a_job(tmp_path: Path, slash: str) -> None:
 def test_job_and_date_in_a_name() -> None:
     """Broken: a file literally called {job}."""
     assert textfile("/m/{job}-{date:%m}.prom") == Path("/m/nightly-11.prom")
-    watch = Watching(report="{job}.{date}.html", summary_json="/s/{job}.json")
+    watch = options_of(Watching(report="{job}.{date}.html", summary_json="/s/{job}.json"))
     made = resolve.watch_options(watch, JobName("a b", DAY, Path()), places=False)
     assert (made.report, made.summary_json) == (Path("a_b-806c5cd3.2026-11-22.html"), "/s/a_b-806c5cd3.json")
 
 
 def test_what_jobs_would_share_is_said(tmp_path: Path) -> None:
-    told = resolve.shared_by_jobs(Watching(metrics_textfile="all.prom", summary_json="-", report="{job}.html"))
+    told = resolve.shared_by_jobs({"--metrics-textfile": "all.prom", "--summary-json": "-", "--report": "{job}.html"})
     assert len(told) == 1
     assert told[0].startswith("--metrics-textfile all.prom: each job replaces")
-    assert not resolve.shared_by_jobs(Watching(metrics_textfile=str(tmp_path)))
+    assert not resolve.shared_by_jobs({"--metrics-textfile": str(tmp_path), "--report": None})
 
 
 def test_the_metrics_can_be_read_by_another_user(tmp_path: Path) -> None:
@@ -58,4 +59,4 @@ def test_the_metrics_can_be_read_by_another_user(tmp_path: Path) -> None:
 
 
 def test_naming_needs_no_topic() -> None:
-    assert resolve.job_name(Naming(job="x")).placed("{job}", "--report", None) == "x"
+    assert resolve.job_name(options_of(Naming(job="x"))).placed("{job}", "--report", None) == "x"

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from replay.cli.sample_trades import SCHEMA, SampleSpec, Split, write_sample
+from replay.cli.options.looking import SampleLayout
+from replay.cli.sample_trades import SCHEMA, SampleSpec, write_sample
 
 SHIPPED = Path(__file__).parents[3] / "data"
-LAYOUTS = pytest.mark.parametrize("layout", list(Split))
+LAYOUTS = pytest.mark.parametrize("layout", list(SampleLayout))
 
 
 def read(paths: list[Path]) -> pa.Table:
@@ -27,7 +28,7 @@ def times(table: pa.Table) -> np.ndarray:
     return np.asarray(table["event_time"].cast(pa.int64()))
 
 
-def spec_of(layout: Split, **changed) -> SampleSpec:
+def spec_of(layout: SampleLayout, **changed) -> SampleSpec:
     return replace(SampleSpec(rows=20_000, symbols=30, days=3, layout=layout), **changed)
 
 
@@ -38,20 +39,20 @@ SMALL_SPECS = st.builds(
     extra=st.integers(0, 600),
     symbols=st.integers(1, 25),
     days=st.integers(1, 8),
-    layout=st.sampled_from(Split),
+    layout=st.sampled_from(SampleLayout),
     group=st.integers(1, 200),
 )
 
 
 @settings(max_examples=30, deadline=None)
 @given(spec=SMALL_SPECS)
-@example(spec=SampleSpec(25, 25, 25, Split.BY_DAY))
-@example(spec=SampleSpec(25, 25, 25, Split.BY_SYMBOL))
+@example(spec=SampleSpec(25, 25, 25, SampleLayout.BY_DAY))
+@example(spec=SampleSpec(25, 25, 25, SampleLayout.BY_SYMBOL))
 def test_exactly_the_rows_asked_for(tmp_path_factory, spec):
     """Broken: sizes in tests and benchmarks lie, or a symbol or day that was asked for is missing."""
     told: list[int] = []
     paths = write_sample(tmp_path_factory.mktemp("out"), spec, told.append)
-    assert len(paths) == (spec.days if spec.layout is Split.BY_DAY else spec.symbols)
+    assert len(paths) == (spec.days if spec.layout is SampleLayout.BY_DAY else spec.symbols)
     assert all(pq.read_metadata(path).num_rows for path in paths)
     table = read(paths)
     assert sum(told) == table.num_rows == spec.rows
@@ -96,7 +97,7 @@ def test_same_spec_same_bytes_other_seed_other_trades(tmp_path, layout):
 
 def test_by_day_files_hold_their_own_day_and_follow_on(tmp_path):
     """Broken: a file named for a day holds another day's trades, or prices jump at midnight."""
-    paths = write_sample(tmp_path, spec_of(Split.BY_DAY, first_day=date(2027, 2, 27)))
+    paths = write_sample(tmp_path, spec_of(SampleLayout.BY_DAY, first_day=date(2027, 2, 27)))
     days = [date(2027, 2, 27), date(2027, 2, 28), date(2027, 3, 1)]
     assert [path.name for path in paths] == [f"trades-{day}.parquet" for day in days]
     tables = [pq.read_table(path) for path in paths]
@@ -114,7 +115,7 @@ def test_by_day_files_hold_their_own_day_and_follow_on(tmp_path):
 
 def test_by_symbol_files_hold_one_symbol_and_overlap_in_time(tmp_path):
     """Broken: nothing made here would exercise the merge of overlapping files any more."""
-    paths = write_sample(tmp_path, spec_of(Split.BY_SYMBOL))
+    paths = write_sample(tmp_path, spec_of(SampleLayout.BY_SYMBOL))
     assert paths[0].name == "BTCUSDT.parquet"
     tables = [pq.read_table(path) for path in paths]
     assert [table["symbol"].unique().to_pylist() for table in tables] == [[path.stem] for path in paths]
@@ -164,7 +165,7 @@ def test_values_are_plausible(tmp_path, layout):
 def test_refuses_what_cannot_be_made(changed, says):
     """Broken: an impossible request gives empty files or a traceback instead of the option to change."""
     with pytest.raises(ValueError, match=says):
-        spec_of(Split.BY_DAY, **changed)
+        spec_of(SampleLayout.BY_DAY, **changed)
 
 
 def test_never_overwrites_a_file_and_checks_before_writing_any(tmp_path):
@@ -172,17 +173,17 @@ def test_never_overwrites_a_file_and_checks_before_writing_any(tmp_path):
     last = tmp_path / "trades-2026-11-04.parquet"
     last.write_text("precious")
     with pytest.raises(FileExistsError, match=r"trades-2026-11-04\.parquet already exists: delete it"):
-        write_sample(tmp_path, spec_of(Split.BY_DAY))
+        write_sample(tmp_path, spec_of(SampleLayout.BY_DAY))
     assert last.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [last]
 
 
 def test_a_leftover_of_a_killed_run_is_replaced(tmp_path):
     """Broken: after a kill the same command fails, or leaves a temporary file for ever."""
-    clean = write_sample(tmp_path / "clean", spec_of(Split.BY_DAY))
+    clean = write_sample(tmp_path / "clean", spec_of(SampleLayout.BY_DAY))
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / ".trades-2026-11-02.parquet.tmp").write_text("half a file")
-    again = write_sample(tmp_path / "again", spec_of(Split.BY_DAY))
+    again = write_sample(tmp_path / "again", spec_of(SampleLayout.BY_DAY))
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in clean]
     assert sorted((tmp_path / "again").iterdir()) == again
 
@@ -195,7 +196,7 @@ def test_a_failure_leaves_no_part_of_a_file(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_sample(tmp_path, spec_of(Split.BY_DAY), stop)
+        write_sample(tmp_path, spec_of(SampleLayout.BY_DAY), stop)
     assert list(tmp_path.iterdir()) == []
 
 
