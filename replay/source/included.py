@@ -16,8 +16,8 @@ from replay.source.files.parquet_file import InputFile, RowGroup
 from replay.source.files.statistics import ValueRange
 from replay.source.inputs import Inputs
 from replay.source.options import SourceOptions, SymbolCase
+from replay.source.rows.judge import RowRules, Wanted
 from replay.source.rows.reader import RowReader
-from replay.source.rows.rules import RowRules, Wanted
 from replay.source.ruled_out import RuledOut, RuledOutFile
 from replay.source.selection import select
 

@@ -17,8 +17,8 @@ from replay.source.columns.schema import FileLayout
 from replay.source.columns.symbols import NO_SYMBOL
 from replay.source.files.parquet_file import InputFile
 from replay.source.files.trust import Contradiction, StatisticsWrong
+from replay.source.rows.judge import RowRules, Wanted
 from replay.source.rows.reader import RowReader
-from replay.source.rows.rules import RowRules, Wanted
 from replay.source.rows.times import SCAN_ROWS
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from replay.source.options import OnBadRow, Order, SourceOptions, Unsorted
 from replay.source.order.merge import by_event_time, one_after_the_other
 from replay.source.order.spill import SpillFiles
 from replay.source.order.streams import FileStreams
+from replay.source.rows.judge import Wanted
 from replay.source.rows.raw import BATCH_ROWS_MAX
 from replay.source.rows.reader import BadRows, RowReader
-from replay.source.rows.rules import Wanted
 from replay.source.rows.times import order_times_ns
 from replay.source.selection.select import Selection
 

@@ -7,6 +7,7 @@ Times without a zone are UTC. Types are checked by evaluating the condition on n
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,7 +22,6 @@ from replay.errors import InputError, UsageError
 from replay.model import Bools
 from replay.record.kinds import Predicate, is_number, is_string
 from replay.source.selection import condition_tree as nodes
-from replay.source.selection.condition_columns import check_path
 from replay.source.selection.condition_parser import parse_condition
 from replay.source.selection.condition_tree import Node, paths_of, text_of
 from replay.source.selection.moment import parse_moment
@@ -44,6 +44,11 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _KLEENE: dict[str, Callable[[Any, Any], Any]] = {"and": pc.and_kleene, "or": pc.or_kleene}
+
+
+NEAR = 0.8
+"""Ratio of letters that two names share from which on one was meant by the other: `prise` and `price`, not `size` and
+`side`."""
 
 
 class _Unfit(Exception):
@@ -73,7 +78,7 @@ class Condition:
     def check(self, schema: pa.Schema, where: str) -> None:
         """Raise for a column that the file (`where`) does not have, or types that cannot be compared."""
         for path in paths_of(self._tree):
-            check_path(path, schema, where)
+            _check_path(path, schema, where)
         try:
             _condition(self._tree, pa.RecordBatch.from_pylist([], schema=schema))
         except _Unfit as unfit:
@@ -91,6 +96,46 @@ def parse(text: str, option: str = "--where") -> Condition:
     if not columns:
         raise UsageError("the condition names no column", where=option, todo="write it like size > 100")
     return Condition(canonical, columns, tree)
+
+
+# -- columns of a file ------------------------------------------------------------------------------------
+
+
+def _check_path(path: tuple[str, ...], schema: pa.Schema, where: str) -> None:
+    """Raise `InputError` where the file (`where`) has no such column or field, or several of that name."""
+    fields: Any = list(schema)
+    for depth, name in enumerate(path):
+        names = [field.name for field in fields]
+        if names.count(name) != 1:
+            what = f"there are {names.count(name)} columns" if name in names else "there is no column"
+            raise InputError(
+                f"{what} {'.'.join(path[: depth + 1])!r}, which --where needs; there {'are' if names else 'is'}: "
+                f"{', '.join(map(repr, names)) or 'none'}",
+                where=where,
+                todo=_remedy(path, depth, names),
+            )
+        kind = schema.field(name).type if depth == 0 else fields[names.index(name)].type
+        fields = list(kind) if pa.types.is_struct(kind) else []
+
+
+def _remedy(path: tuple[str, ...], depth: int, names: list[str]) -> str:
+    if path[depth] in names:
+        return "write the file again with a name for each: a condition cannot tell them apart"
+    whole = ".".join(path[depth:])
+    if whole in names and len(path) > depth + 1:
+        return f'write "{whole}", in double quotes: without them the dot leads to a field of a struct'
+    if like := _near(path[depth], names):
+        return f"write {text_of(nodes.Column((*path[:depth], like)))}"
+    if depth:
+        return "name a field that is there"
+    return f"name a column that is there; a text goes in single quotes: '{path[0]}'"
+
+
+def _near(name: str, names: list[str]) -> str | None:
+    """A name that was surely meant: a typing error away, but not another word of the same length (size, side)."""
+    lower = {each.lower(): each for each in names}
+    like = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=NEAR)
+    return lower[like[0]] if like else None
 
 
 def _column(path: tuple[str, ...], batch: pa.RecordBatch) -> pa.Array:

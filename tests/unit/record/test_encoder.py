@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -75,3 +79,113 @@ def test_a_record_over_the_limit_is_named_and_one_at_the_limit_goes():
     with pytest.raises(InputError, match=f"{largest} bytes") as caught:
         refuse_records(encoded, largest - 1, 6, lambda row: f"row {row}")
     assert caught.value.where == "row 1"
+
+
+# -- the value: JSON, to the byte ---------------------------------------------------------------------------
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def field_texts(column: pa.Array) -> list[str]:
+    """The JSON text of each value of a further field."""
+    times = pa.array([0] * len(column), pa.timestamp("us"))
+    head = '{"symbol": "A", "price": 1, "event_time": "1970-01-01T00:00:00.000000Z", "f": '
+    texts = [value.decode() for value in encode(["A"] * len(column), times, f=column).values]
+    assert all(text.startswith(head) and text.endswith("}") for text in texts)
+    return [text[len(head) : -1] for text in texts]
+
+
+def test_the_record_is_this_to_the_byte():
+    """From the specification (README): consumers and a resume depend on it."""
+    encoded = encode(
+        ["BTCUSDT", 'Ä"\n'],
+        pa.array([datetime(2026, 11, 22, 0, 0, 0, 32185), datetime(2026, 11, 22)], pa.timestamp("us")),
+        pa.array([50034.56, 3.0]),
+        trade_id=pa.array([12, None], pa.int64()),
+        buyer=pa.array(["x", None]),
+    )
+    first, second = (value.decode() for value in encoded.values)
+    assert first == (
+        '{"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z",'
+        ' "trade_id": 12, "buyer": "x"}'
+    )
+    assert second == (
+        '{"symbol": "Ä\\"\\n", "price": 3, "event_time": "2026-11-22T00:00:00.000000Z",'
+        ' "trade_id": null, "buyer": null}'
+    )
+    assert encoded.keys == [b"BTCUSDT", 'Ä"\n'.encode()]
+    pairs = zip(encoded.keys, encoded.values, strict=True)
+    assert encoded.record_bytes.tolist() == [len(key or b"") + len(value) for key, value in pairs]
+
+
+def test_a_field_name_is_escaped_too():
+    times = pa.array([0], pa.timestamp("us"))
+    (value,) = encode(["A"], times, **{'say "hi"\\': pa.array([1])}).values
+    assert json.loads(value)['say "hi"\\'] == 1
+
+
+@given(st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=20))
+def test_a_float_reads_back_as_itself_and_what_json_has_no_number_for_is_null(values):
+    for value, text in zip(values, field_texts(pa.array(values, pa.float64())), strict=True):
+        if value is None or not math.isfinite(value):
+            assert text == "null"
+        else:
+            back = json.loads(text)
+            assert float(back) == value
+            assert len(text) <= 25
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_a_single_precision_float_reads_back_as_itself(values):
+    for value, text in zip(values, field_texts(pa.array(values, pa.float32())), strict=True):
+        assert np.float32(json.loads(text)) == np.float32(value)
+        assert len(text) <= 16, "0.1 and not 0.10000000149011612"
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=20)), min_size=1, max_size=10))
+def test_a_string_is_written_as_json_writes_it(values):
+    expected = [json.dumps(value, ensure_ascii=False) for value in values]
+    assert field_texts(pa.array(values, pa.string())) == expected
+
+
+@pytest.mark.parametrize("text", [*map(chr, range(32)), '"', "\\", "\x7f", "\u2028", "\U0001f600", "'", "/", "\ufeff"])
+def test_each_special_character_is_written_as_json_writes_it(text):
+    assert field_texts(pa.array([f"a{text}b"])) == [json.dumps(f"a{text}b", ensure_ascii=False)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.int8(), [-128, 127, None]),
+        (pa.int64(), [-(2**63), 2**63 - 1, 0]),
+        (pa.uint64(), [2**64 - 1, None]),
+        (pa.bool_(), [True, False, None]),
+        (pa.null(), [None]),
+    ],
+)
+def test_integers_and_booleans(kind, values):
+    assert field_texts(pa.array(values, kind)) == [json.dumps(value) for value in values]
+
+
+@given(st.lists(st.decimals(places=8, min_value=-(10**20), max_value=10**20), min_size=1, max_size=10))
+def test_a_decimal_keeps_every_digit(values):
+    for value, text in zip(values, field_texts(pa.array(values, pa.decimal128(38, 8))), strict=True):
+        assert json.loads(text, parse_float=Decimal, parse_int=Decimal) == value
+
+
+UNITS = {"s": 10**6, "ms": 10**3, "us": 1}
+
+
+@given(st.sampled_from(list(UNITS)), st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)))
+def test_a_time_has_six_digits_after_the_second_and_is_utc(unit, when):
+    units = (when.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1) // UNITS[unit]
+    kept = EPOCH + timedelta(microseconds=units * UNITS[unit])
+    expected = kept.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert field_texts(pa.array([units, None], pa.timestamp(unit))) == [f'"{expected}"', "null"]
+
+
+@given(st.integers(1, 2**63 - 1))
+def test_a_nanosecond_time_has_nine(ns):
+    seconds, rest = divmod(ns, 10**9)
+    expected = (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09}Z"
+    assert field_texts(pa.array([ns], pa.timestamp("ns"))) == [f'"{expected}"']

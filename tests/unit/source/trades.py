@@ -14,9 +14,8 @@ from replay.source.columns.schema import resolve
 from replay.source.files.find import find
 from replay.source.files.parquet_file import InputFile, open_file
 from replay.source.options import Columns, Order, SourceOptions
-from replay.source.rows.judge import Judge
+from replay.source.rows.judge import Judge, RowRules, Wanted
 from replay.source.rows.raw import RawRows
-from replay.source.rows.rules import RowRules, Wanted
 from replay.source.rows.times import TimeColumn
 from replay.source.source import Source
 
