@@ -96,6 +96,11 @@ def _crc(body: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(canonical.encode()):08x}"
 
 
+_OF_CHECKPOINT = ("pruned_rows", "saved_at_s", "instance", "lead_rows_max", "interval_s", "appended", "checked")
+_OF_JOB = ("cluster_id", "topic", "topic_id", "partitioner", "encoder")
+"""Fields that the file has as they are, in its order."""
+
+
 def dumps(checkpoint: Checkpoint) -> bytes:
     """The file's bytes. Inputs and cursors are zipped, so that a person sees how far each file is."""
     job, progress = checkpoint.job, checkpoint.progress
@@ -107,18 +112,8 @@ def dumps(checkpoint: Checkpoint) -> bytes:
         "left_out": progress.position.left_out,
         "bad": dict(progress.position.bad),
         "rows": job.rows,
-        "pruned_rows": checkpoint.pruned_rows,
-        "saved_at_s": checkpoint.saved_at_s,
-        "instance": checkpoint.instance,
-        "lead_rows_max": checkpoint.lead_rows_max,
-        "interval_s": checkpoint.interval_s,
-        "appended": checkpoint.appended,
-        "checked": checkpoint.checked,
-        "cluster_id": job.cluster_id,
-        "topic": job.topic,
-        "topic_id": job.topic_id,
-        "partitioner": job.partitioner,
-        "encoder": job.encoder,
+        **{name: getattr(checkpoint, name) for name in _OF_CHECKPOINT},
+        **{name: getattr(job, name) for name in _OF_JOB},
         "options": dict(job.options),
         "partitions": [
             {"first_offset": first, **asdict(mark)}
@@ -167,14 +162,10 @@ def _from_body(body: dict[str, Any]) -> Checkpoint:
     inputs = tuple(each for each in inputs if each.rows)
     position = Position(count(body["next_row"]), cursors, count(body["left_out"]), counts(body.get("bad", {})))
     job = JobPrint(
-        cluster_id=body["cluster_id"],
-        topic=body["topic"],
-        topic_id=body["topic_id"],
         partitions=len(marks),
-        partitioner=body["partitioner"],
-        encoder=body["encoder"],
         options=_texts(body["options"]),
         inputs=inputs,
+        **{name: body[name] for name in _OF_JOB},
     )
     if position.left_out > position.row:
         raise ValueError("more rows are left out than there were")

@@ -9,8 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from replay.delivery.plan import SHOWN_MAX, Plan, utc_ns
-from replay.delivery.scan import HOUR_NS, Scan
+from replay.delivery.plan import HOUR_NS, SHOWN_MAX, Plan, Scan, utc_ns
 from replay.units import duration
 
 BARS_MAX = 48

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from replay.checkpoint.content import JobState
 from replay.delivery.context import Ready
@@ -15,16 +14,8 @@ from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.model import Fenced, Position, Progress, Resync
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressPlace:
-    """Where progress records go, and which instance writes them."""
-
-    topic: str
-    instance: str
-
-
 class ByTransaction:
-    """The `Guarantee` of one transactional producer."""
+    """The `Guarantee` of one transactional producer. `instance` is who writes to the progress topic."""
 
     unconfirmed_rows = 0  # what was not committed is taken back
 
@@ -34,9 +25,11 @@ class ByTransaction:
         sink: TransactionalSink,
         flight: Flight,
         transactions: TransactionSteps,
-        place: ProgressPlace,
+        progress_topic: str,
+        instance: str,
     ) -> None:
-        self._ready, self._sink, self._flight, self._place = ready, sink, flight, place
+        self._ready, self._sink, self._flight = ready, sink, flight
+        self._progress_topic, self._instance = progress_topic, instance
         self._transactions, self._bounds = transactions, ready.options.transactions
         self._committed = flight.progress
         self._committed_records = 0  # how many of this producer's are
@@ -139,11 +132,11 @@ class ByTransaction:
             bad=dict(position.bad),
             cursors=position.cursors,
             fingerprint=fingerprint(saving.job),
-            instance=self._place.instance,
+            instance=self._instance,
             topic_id=saving.job.topic_id,
             first_offsets=saving.first_offsets,
         )
-        self._sink.send_progress(self._place.topic, self._bounds.job.encode(), dumps(record))
+        self._sink.send_progress(self._progress_topic, self._bounds.job.encode(), dumps(record))
 
     def _save(self, state: JobState) -> None:
         self._ready.saving.save(self._committed, state)

@@ -137,9 +137,10 @@ def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) ->
         )
     source = context.source
     first = _First(source, encoder_for(source, topic.partitions), sent)
-    match = TailMatch(fresh_start(source.start, starts), iter(first), source.rows)
+    rows = first.encoded()
+    match = TailMatch(fresh_start(source.start, starts), rows, source.rows)
     match_records(context, topic, match, starts, ends, "comparing what was sent")
-    for _ in first:  # where the last ones are
+    for _ in rows:  # where the last ones are
         pass
     if match.matched < sent or first.records < sent:
         raise StateConflict(
@@ -166,16 +167,12 @@ class _First:
     def __init__(self, source: Source, encoder: Encoder, records: int) -> None:
         self._source, self._encoder, self._wanted = source, encoder, records
         self.position = source.start
-        self._rows = self._encoded()
-
-    def __iter__(self) -> Iterator[Encoded]:
-        return self._rows
 
     @property
     def records(self) -> int:
         return self.position.row - self.position.left_out
 
-    def _encoded(self) -> Iterator[Encoded]:
+    def encoded(self) -> Iterator[Encoded]:
         for batch in self._source.batches(self._source.start):
             part = batch.up_to(self._wanted)
             self.position = part.position_after(len(part))

@@ -25,7 +25,7 @@ def _files(source: Source) -> str:
 
 def opening_tally(options: RunOptions, source: Source, saved: Checkpoint | None) -> Tally:
     """How far the replay has come, as its checkpoint says."""
-    tally = Tally(source.rows, source.pruned_rows, inputs=tuple(file.shown for file in source.files))
+    tally = Tally(source.rows, pruned_rows=source.pruned_rows, inputs=tuple(file.shown for file in source.files))
     tally.schedule_end_ns, tally.is_end_at_most = _schedule_end(options, source)
     if saved is not None and _fits(saved, options, source):
         tally.knows(saved.progress, transactional=options.delivery is Delivery.TRANSACTIONAL)

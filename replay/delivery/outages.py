@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable
 from replay.kafka.broker_news import BrokerNews, in_words
-from replay.kafka.options import KafkaOptions
 from replay.kafka.outage import RUN_AGAIN, Outage
 from replay.kafka.trouble import UNREACHABLE, Telling
 from replay.model import Clock
@@ -46,14 +46,12 @@ class ClusterOutages:
 class ProducerOutages:
     """Watches how long the rows of one producer wait for their acknowledgements."""
 
-    def __init__(
-        self, options: KafkaOptions, flight: Flight, news: BrokerNews, tally: Tally, report: Display, clock: Clock
-    ) -> None:
-        self._options, self._flight, self._news = options, flight, news
-        self._tally, self._clock = tally, clock
-        self._outage = Outage(options.linger_ms / 1_000, options.broker_timeout_s)
-        self._telling = Telling(report, clock)
-        self._before = (tally.outages, tally.outages_s)
+    def __init__(self, ready: Ready, flight: Flight, news: BrokerNews) -> None:
+        self._options, self._tally, self._clock = ready.options.kafka, ready.tally, ready.clock
+        self._flight, self._news = flight, news
+        self._outage = Outage(self._options.linger_ms / 1_000, self._options.broker_timeout_s)
+        self._telling = Telling(ready.report, ready.clock)
+        self._before = (self._tally.outages, self._tally.outages_s)
         self._errors_seen = 0
 
     @property

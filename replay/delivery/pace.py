@@ -1,4 +1,4 @@
-"""Pacing as pure functions: deadlines of a batch from one anchor, and what to do now. Nothing here sleeps.
+"""Pacing: deadlines of rows from one anchor, and what to do now. Nothing here sleeps or asks a clock.
 
 All deadlines are seconds since the anchor; row n of a rate is due at n / rate, a row of a speed at
 (event time - first event time) / speed, never earlier than the row before it. Nothing is derived from when
@@ -27,34 +27,6 @@ SHIFT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """Where the schedule stands between two batches: rows scheduled so far, and event time covered."""
-
-    rows: int = 0
-    last_event_ns: int | None = None
-    covered_ns: int = 0
-
-    def deadlines(self, pace: Pace, event_times_ns: Ints) -> tuple[Floats | None, Timeline]:
-        """Deadlines in seconds since the anchor, ascending, one a row; None where nothing is ever waited for."""
-        rows = len(event_times_ns)
-        if pace.rows_per_s is not None:
-            due = (self.rows + np.arange(rows, dtype=np.float64)) / pace.rows_per_s
-            return due, Timeline(self.rows + rows, self.last_event_ns, self.covered_ns)
-        if pace.speed is None or rows == 0:
-            return None, self
-        first = int(event_times_ns[0]) if self.last_event_ns is None else self.last_event_ns
-        # Gaps rather than differences to the first row: a row that goes back in time is due with its
-        # predecessor, and a gap can be capped.
-        high_water = np.maximum.accumulate(np.maximum(event_times_ns, first))
-        gaps = np.diff(high_water, prepend=np.int64(first))
-        if pace.gap_max_s is not None:
-            gaps = np.minimum(gaps, np.int64(pace.gap_max_s * 1e9))
-        covered = self.covered_ns + np.cumsum(gaps)
-        due = covered / (1e9 * pace.speed)
-        return due, Timeline(self.rows + rows, int(high_water[-1]), int(covered[-1]))
-
-
-@dataclass(frozen=True, slots=True)
 class Send:
     """Send the rows up to (not including) this one, now."""
 
@@ -68,15 +40,13 @@ class Wait:
     seconds: float
 
 
-def decide(due_s: Floats | None, row: int, elapsed_s: float) -> Send | Wait:
+def decide(due_s: Floats, row: int, elapsed_s: float) -> Send | Wait:
     """What to do at `elapsed_s` after the anchor, when `row` of the batch is the next one.
 
     Rows are never early. While rows come faster than one in `BURST_S`, what goes out waits until the last row of such a
     stretch is due, so that they go out together. Also when its first is due already: handing over takes longer than the
     next row does at a high rate, and a burst a row would cost a whole core.
     """
-    if due_s is None:
-        raise ValueError("an unpaced replay has nothing to decide")
     # bisect, since after a sleep a call into numpy costs ten times that
     last = bisect_right(due_s, due_s[row] + BURST_S, lo=row) - 1
     wait_s = float(due_s[last]) - elapsed_s
@@ -85,48 +55,63 @@ def decide(due_s: Floats | None, row: int, elapsed_s: float) -> Send | Wait:
     return Send(bisect_right(due_s, elapsed_s, lo=last))
 
 
-def shift_s(late_s: float) -> float:
-    """How far to move the anchor when the next row is this late: not at all, or by the whole of it."""
-    return late_s if late_s > SHIFT_S else 0.0
-
-
+@dataclass(slots=True)
 class Schedule:
     """When rows are due, from one anchor on. Nothing here sleeps: the session asks, and waits.
 
     The first row goes alone, and its acknowledgement sets the anchor: a fresh producer is held up for about a second
     (coordinator load, metadata), which the schedule would then make up for with a burst.
+
+    `rows` are scheduled so far, and `covered_ns` of event time, up to `last_event_ns`.
     """
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace, self._timeline = pace, Timeline()
-        self._anchor_s: float | None = None
-        self.is_warmed_up = False  # the first row went out
+    pace: Pace
+    rows: int = 0
+    last_event_ns: int | None = None
+    covered_ns: int = 0
+    anchor_s: float | None = None
+    is_warmed_up: bool = False  # the first row went out
 
     @property
     def has_begun(self) -> bool:
-        return self._anchor_s is not None
+        return self.anchor_s is not None
 
     def deadlines(self, event_times_ns: Ints) -> Floats | None:
-        """Of the rows that come next, in seconds since the anchor; None where nothing is ever waited for."""
-        due_s, self._timeline = self._timeline.deadlines(self._pace, event_times_ns)
-        return due_s
+        """Of the rows that come next, in seconds since the anchor, ascending; None where nothing is ever waited for."""
+        pace, rows = self.pace, len(event_times_ns)
+        if pace.rows_per_s is not None:
+            due_s: Floats = (self.rows + np.arange(rows, dtype=np.float64)) / pace.rows_per_s
+            self.rows += rows
+            return due_s
+        if pace.speed is None or rows == 0:
+            return None
+        first = int(event_times_ns[0]) if self.last_event_ns is None else self.last_event_ns
+        # Gaps rather than differences to the first row: a row that goes back in time is due with its
+        # predecessor, and a gap can be capped.
+        high_water = np.maximum.accumulate(np.maximum(event_times_ns, first))
+        gaps = np.diff(high_water, prepend=np.int64(first))
+        if pace.gap_max_s is not None:
+            gaps = np.minimum(gaps, np.int64(pace.gap_max_s * 1e9))
+        covered = self.covered_ns + np.cumsum(gaps)
+        self.last_event_ns, self.covered_ns = int(high_water[-1]), int(covered[-1])
+        return covered / (1e9 * pace.speed)
 
     def begin(self, now_s: float, due_s: float) -> None:
         """What is due then is due now."""
-        self._anchor_s = now_s - due_s
+        self.anchor_s = now_s - due_s
 
     def late_s(self, now_s: float, due_s: F) -> F:
         """How late what is due then is now: of one row or of many."""
-        assert self._anchor_s is not None
-        return now_s - self._anchor_s - due_s
+        assert self.anchor_s is not None
+        return now_s - self.anchor_s - due_s
 
     def shift(self, late_s: float) -> float:
-        """Move the anchor, where the next row is that late; by how much."""
-        assert self._anchor_s is not None
-        by_s = shift_s(late_s)
-        self._anchor_s += by_s
+        """Move the anchor, where the next row is that late; by how much: not at all, or by the whole of it."""
+        assert self.anchor_s is not None
+        by_s = late_s if late_s > SHIFT_S else 0.0
+        self.anchor_s += by_s
         return by_s
 
     def decide(self, due_s: Floats, row: int, now_s: float) -> Send | Wait:
-        assert self._anchor_s is not None
-        return decide(due_s, row, now_s - self._anchor_s)
+        assert self.anchor_s is not None
+        return decide(due_s, row, now_s - self.anchor_s)

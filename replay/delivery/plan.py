@@ -18,14 +18,13 @@ import numpy as np
 from replay.checkpoint.describe import standing
 from replay.checkpoint.file import CheckpointFile
 from replay.delivery.options import Pace
-from replay.delivery.pace import Timeline
-from replay.delivery.scan import HOUR_NS, Scan, scan
+from replay.delivery.pace import Schedule
 from replay.delivery.slices import encoder_for
 from replay.kafka.cluster import connect
 from replay.kafka.options import KafkaOptions
 from replay.kafka.partitioner import partitioner
 from replay.kafka.topic import topic_problems
-from replay.model import Clock, Fate, SpanNs, reasons
+from replay.model import Clock, Fate, Ints, SpanNs, count_fates, event_times_ns, reasons
 from replay.record.encoder import Encoder
 from replay.reporter import Reporter
 from replay.source.files.trust import until_true
@@ -35,6 +34,8 @@ from replay.source.source import Source
 
 SAMPLE_ROWS = 4_096
 """Rows encoded to learn how large records are: enough for a mean within a few per cent, done in milliseconds."""
+
+HOUR_NS = 3_600_000_000_000
 
 GAP_NS = HOUR_NS
 """Stretches without any file are shown from this length on; shorter ones are how quiet markets look."""
@@ -65,6 +66,16 @@ class FilePlan:
     last_ns: int | None
     backwards: int = 0
     first_backwards_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What only a full read gives. `hours` maps hours since 1970 to records."""
+
+    records: int
+    left_out: dict[str, int]
+    symbols: dict[str, int]
+    hours: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +152,9 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     record_bytes = _mean_record_bytes(source, encoder)
     scanned = scan(source, report, check_stop) if options.scan else None
     files = tuple(_file_plan(source, index) for index in range(len(source.files)))
-    spans = [(file.first_ns, file.last_ns) for file in files if file.rows]
-    known = [(first, last) for first, last in spans if first is not None and last is not None]
-    complete = len(known) == len(spans) and bool(known)
-    first, last = (min(f for f, _ in known), max(n for _, n in known)) if complete else (None, None)
+    spans = [source.span_ns(index) for index, file in enumerate(files) if file.rows]
+    known = [span for span in spans if span is not None]
+    first, last = source.event_span_ns or (None, None)
     selection = options.source.selection
     return Plan(
         files=files,
@@ -153,8 +163,8 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
         size_bytes=sum(file.size_bytes for file in source.files),
         first_ns=first,
         last_ns=last,
-        open_max=most_open(known) if complete else len(spans),
-        gaps_ns=tuple(gaps(known)) if complete else (),
+        open_max=most_open(known) if first is not None else len(spans),
+        gaps_ns=tuple(gaps(known)) if first is not None else (),
         record_bytes=record_bytes,
         duration_s=_duration_s(options.pace, scanned.records if scanned is not None else source.rows, first, last),
         scan=scanned,
@@ -175,6 +185,29 @@ def _records_by_partition(options: PlanOptions, scanned: Scan | None) -> tuple[i
     for symbol, rows in scanned.symbols.items():
         found[of(symbol.encode())] += rows
     return tuple(found[p] for p in range(partitions))
+
+
+def scan(source: Source, report: Reporter, check_stop: Callable[[], None]) -> Scan:
+    fates, symbols, hours = Counter[Fate](), Counter[int](), Counter[int]()
+    for batch in source.checked():
+        check_stop()
+        report.phase("reading", batch.start.row + len(batch), source.rows)
+        if batch.fates is not None:
+            fates += count_fates(batch.fates)
+        symbols.update(_counts(np.asarray(batch.table.column("symbol").to_numpy(), dtype=np.int64)[batch.sent]))
+        hours.update(_counts(event_times_ns(batch.table)[batch.sent] // HOUR_NS))
+    names = source.symbols.names
+    return Scan(
+        records=source.rows - fates.total(),
+        left_out={fate.key: rows for fate, rows in sorted(fates.items())},
+        symbols={names[symbol]: rows for symbol, rows in symbols.most_common()},
+        hours=dict(sorted(hours.items())),
+    )
+
+
+def _counts(values: Ints) -> dict[int, int]:
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 # -- what there is ------------------------------------------------------------------------------------------
@@ -221,7 +254,7 @@ def _duration_s(pace: Pace, records: int, first_ns: int | None, last_ns: int | N
         return records / pace.rows_per_s
     if pace.speed is None or first_ns is None or last_ns is None:
         return None
-    due, _ = Timeline().deadlines(pace, np.array([first_ns, last_ns]))
+    due = Schedule(pace).deadlines(np.array([first_ns, last_ns]))
     return float(due[-1]) if due is not None and pace.gap_max_s is None else None
 
 
@@ -237,7 +270,7 @@ def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | No
     if scan is None and not source.rows:
         yield "no row is selected"
     if scan is not None:
-        bad = Counter({fate: scan.left_out.get(fate.name.lower(), 0) for fate in Fate if fate.is_bad})
+        bad = Counter({fate: scan.left_out.get(fate.key, 0) for fate in Fate if fate.is_bad})
         if bad := +bad:
             remedy = ": --on-bad-row skip or quarantine" if options.on_bad_row is OnBadRow.FAIL else ""
             yield f"{bad.total():,} bad rows ({reasons(bad)}){remedy}"

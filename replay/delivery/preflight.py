@@ -11,16 +11,16 @@ import pyarrow.compute as pc
 
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.delivery import emptiness, seen
-from replay.delivery.bad_rows import refuse_bad_rows
 from replay.delivery.context import Ready
 from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.snapshot import Display
 from replay.delivery.topic import is_planned, look_at_topic, sent_span_ns
+from replay.errors import InputError
 from replay.kafka.topic import check_topic
 from replay.model import PARTITION, Batch, Fate, SymbolTable, count_fates, reasons
 from replay.record.encoder import refuse_records
 from replay.signals import Stop
-from replay.source.options import OnBadRow
+from replay.source.options import OnBadRow, SourceOptions
 from replay.source.rows import quarantine
 from replay.source.rows.reader import BadRows
 from replay.source.ruled_out import look_at_ruled_out
@@ -51,11 +51,10 @@ def _looked_at(options: RunOptions, source: Source, saved: Checkpoint | None) ->
     if saved is None:
         return set()
     noted = seen.load(options.checkpoint, saved)
-    before = {(each.path, each.size_bytes, each.mtime_ns) for each in noted.files} if noted is not None else set()
+    before = {each.stamp for each in noted.files} if noted is not None else set()
     found = {each.footer_sha256 for each in saved.job.inputs}
     for file in source.ruled_out.files:
-        now = seen.described(file.shown, file.size_bytes, is_local=not file.path.is_remote)
-        if (now.path, now.size_bytes, now.mtime_ns) in before:
+        if seen.described(file.shown, file.size_bytes, is_local=not file.path.is_remote).stamp in before:
             found.add(file.footer_sha256)
     return found
 
@@ -86,9 +85,8 @@ def _check_new(ready: Ready) -> bool:
 def _check_rows(ready: Ready) -> bool:
     """Every row once; False if none is to be sent. Bad ones are counted, and written to the
     quarantine file where that was asked for."""
-    aside = None
+    aside, place = None, quarantine.place_beside(ready.options.checkpoint)
     if ready.options.source.on_bad_row is OnBadRow.QUARANTINE:
-        place = quarantine.place_beside(ready.options.checkpoint)
         aside = quarantine.Quarantine(place, ready.source.files, ready.source.label)
     try:
         selected = emptiness.Selected(ready.source)
@@ -132,12 +130,23 @@ def _look_at_rows(
     return bad
 
 
+def refuse_bad_rows(options: SourceOptions, bad: Counter[Fate], rows: int) -> None:
+    """Raises `InputError` where most is rubbish: a wrong column or unit would pass for a replay otherwise."""
+    found = sum(bad.values())
+    allowed = options.bad_rows_max if options.bad_rows_max is not None else int(rows * options.bad_share_max)
+    if found > allowed:
+        raise InputError(
+            f"{found:,} rows are bad, and {allowed:,} are allowed: {reasons(bad)}",
+            where=", ".join(options.inputs),
+            todo="check --map and --time-unit; or allow more with --bad-rows-max",
+        )
+
+
 def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
-    return PARTITION in batch.table.schema.names or _may_be_large(batch, symbols, bytes_max)
-
-
-def _may_be_large(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
-    """Whether a record of this batch could be too large, by the longest text of each column: no need to encode it."""
+    """Whether a record of this batch could be for no partition, or too large by the longest text of each column: only
+    then it has to be encoded."""
+    if PARTITION in batch.table.schema.names:
+        return True
     longest = [_longest(column) for column in batch.table.columns]
     symbol = max((len(name) for name in symbols.names), default=0) * _UTF8_BYTES_MAX
     return symbol + _ESCAPED_MAX * (symbol + sum(longest)) + _OTHER_BYTES * len(batch.table.columns) > bytes_max

@@ -31,6 +31,11 @@ class SeenFile:
     mtime_ns: int | None
     footer_sha256: str = ""
 
+    @property
+    def stamp(self) -> tuple[str, int, int | None]:
+        """What tells it from another, or a later, file without a look into it."""
+        return self.path, self.size_bytes, self.mtime_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -73,8 +78,8 @@ def absolute(inputs: Sequence[str]) -> tuple[str, ...]:
 
 def is_same(seen: Seen, now: Sequence[SeenFile]) -> bool:
     """Whether the same files are there, as far as name, size and time of change tell."""
-    before = {(each.path, each.size_bytes, each.mtime_ns) for each in seen.files}
-    return bool(before) and before == {(each.path, each.size_bytes, each.mtime_ns) for each in now}
+    before = {each.stamp for each in seen.files}
+    return bool(before) and before == {each.stamp for each in now}
 
 
 def described(path: str, size_bytes: int, *, is_local: bool, footer_sha256: str = "") -> SeenFile:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from replay.delivery import pace
 from replay.delivery.acks import Chunk
-from replay.delivery.bad_rows import refuse_bad_rows
 from replay.delivery.context import SLEEP_MAX_S, Ready
 from replay.delivery.flight import Flight, Slice
 from replay.delivery.guarantee import ACK_WAIT_S, Guarantee
 from replay.delivery.outages import ProducerOutages
+from replay.delivery.preflight import refuse_bad_rows
 from replay.delivery.slices import slice_rows, slices
 from replay.errors import (
     BrokerUnavailable,
@@ -47,7 +47,7 @@ class Session:
         self._options, self._tally, self._clock = ready.options, ready.tally, ready.clock
         self._chunk_rows = min(CHUNK_ROWS, chunk_rows_max)
         self._schedule = pace.Schedule(ready.options.pace)
-        self._outages = ProducerOutages(ready.options.kafka, flight, sink.news, ready.tally, ready.report, ready.clock)
+        self._outages = ProducerOutages(ready, flight, sink.news)
         self._ticked_at_s = ready.clock.monotonic()
         self._newest_event_ns, self._newest_sent_at_s = 0, 0.0  # of the newest row that was handed over
         if self._tally.sending_since_s is None:

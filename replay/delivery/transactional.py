@@ -15,7 +15,7 @@ from dataclasses import replace
 from replay.checkpoint.content import Checkpoint
 from replay.checkpoint.file import this_instance
 from replay.checkpoint.progress import fresh_start
-from replay.delivery.by_transaction import ByTransaction, ProgressPlace
+from replay.delivery.by_transaction import ByTransaction
 from replay.delivery.changed import check_appended
 from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
@@ -62,8 +62,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 ready = replace(ready, saving=replace(ready.saving, first_offsets=first_offsets))
                 start = fresh_start(position, ready.cluster.high_watermarks(ready.topic))
                 flight = Flight(start, ready.options.kafka.in_flight_rows_max, ready.options.kafka.in_flight_bytes_max)
-                place = ProgressPlace(progress_topic.name, me)
-                by_transaction = ByTransaction(ready, sink, flight, transactions, place)
+                by_transaction = ByTransaction(ready, sink, flight, transactions, progress_topic.name, me)
                 session = Session(ready, sink, flight, by_transaction, ready.options.transactions.rows_max)
                 ready.tally.begins(start)
                 by_transaction.claim()

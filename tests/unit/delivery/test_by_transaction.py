@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from replay.checkpoint.content import JobPrint, JobState
-from replay.delivery.by_transaction import ByTransaction, ProgressPlace
+from replay.delivery.by_transaction import ByTransaction
 from replay.delivery.options import Pace, Transactions
 from replay.delivery.progress_record import loads
 from replay.delivery.session import Session
@@ -62,8 +62,7 @@ class TransactionBench(Bench):
     def run(self) -> TransactionBench:
         sink: Any = self.sink
         ready, flight = self.ready, self.flight
-        place = ProgressPlace("replay-progress", "host:1:abcd")
-        by_transaction = ByTransaction(ready, sink, flight, self.transactions, place)
+        by_transaction = ByTransaction(ready, sink, flight, self.transactions, "replay-progress", "host:1:abcd")
         session = Session(ready, sink, flight, by_transaction, self.options.transactions.rows_max)
         self.tally.begins(flight.progress)
         by_transaction.claim()

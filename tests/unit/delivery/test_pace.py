@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.delivery.options import Pace
-from replay.delivery.pace import BURST_S, SHIFT_S, Schedule, Send, Timeline, Wait, decide, shift_s
+from replay.delivery.pace import BURST_S, SHIFT_S, Schedule, Send, Wait, decide
 
 SECOND = 1_000_000_000
 RATES = st.one_of(st.integers(1, 1_000_000).map(float), st.floats(0.01, 1e6))
@@ -24,10 +24,10 @@ TIMES = st.lists(st.integers(-5 * SECOND, 100 * SECOND), min_size=1, max_size=60
 
 
 def all_deadlines(pace: Pace, times: np.ndarray, cuts: list[int]) -> list[float]:
-    timeline, due = Timeline(), []
+    schedule, due = Schedule(pace), []
     edges = [0, *sorted(cut % (len(times) + 1) for cut in cuts), len(times)]
     for first, last in itertools.pairwise(edges):
-        part, timeline = timeline.deadlines(pace, times[first:last])
+        part = schedule.deadlines(times[first:last])
         if part is not None:
             due += part.tolist()
     return due
@@ -41,8 +41,7 @@ def test_row_n_of_a_rate_is_due_at_n_over_rate_however_the_rows_are_cut(rate, ro
 
 
 def test_a_rate_does_not_drift_over_a_billion_rows():
-    timeline = Timeline(rows=10**9)
-    due, _ = timeline.deadlines(Pace(rows_per_s=5_000.0), np.zeros(1, dtype=np.int64))
+    due = Schedule(Pace(rows_per_s=5_000.0), rows=10**9).deadlines(np.zeros(1, dtype=np.int64))
     assert due is not None
     assert due[0] == 200_000.0
 
@@ -72,9 +71,7 @@ def test_a_gap_counts_for_no_more_than_its_cap():
 
 
 def test_unpaced_rows_have_no_deadline():
-    assert Timeline().deadlines(Pace(), np.zeros(3, dtype=np.int64)) == (None, Timeline())
-    with pytest.raises(ValueError, match="nothing to decide"):
-        decide(None, 0, 0.0)
+    assert Schedule(Pace()).deadlines(np.zeros(3, dtype=np.int64)) is None
 
 
 DUES = st.lists(st.floats(0, 0.01), min_size=1, max_size=40).map(lambda gaps: np.cumsum(np.array(gaps)))
@@ -111,8 +108,10 @@ def test_rows_of_a_high_rate_go_out_together_and_those_of_a_low_rate_alone():
 
 
 def test_only_a_long_delay_shifts_the_schedule_and_then_by_all_of_it():
-    assert shift_s(SHIFT_S) == shift_s(0.01) == shift_s(-1.0) == 0
-    assert shift_s(SHIFT_S + 0.5) == SHIFT_S + 0.5
+    schedule = Schedule(Pace(rows_per_s=10), anchor_s=100.0)
+    assert schedule.shift(SHIFT_S) == schedule.shift(0.01) == schedule.shift(-1.0) == 0
+    assert schedule.shift(SHIFT_S + 0.5) == SHIFT_S + 0.5
+    assert schedule.anchor_s == 100.0 + SHIFT_S + 0.5
 
 
 def test_a_schedule_begins_at_its_anchor_and_is_shifted_by_long_delays_only():

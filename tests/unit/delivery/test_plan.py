@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replay.delivery.plan import gaps, most_open, utc_ns
-from replay.delivery.scan import HOUR_NS
+from replay.delivery.plan import HOUR_NS, gaps, most_open, utc_ns
 
 
 @pytest.mark.parametrize(
