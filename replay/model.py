@@ -1,10 +1,10 @@
-"""What travels between the stages: positions, batches, encoded records; and the seams `Clock` and `Sink`."""
+"""What travels between the stages: positions, batches, encoded records; and the seam `Clock`."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
@@ -260,23 +260,6 @@ class SystemClock:
     monotonic = staticmethod(time.monotonic)
     now = staticmethod(time.time)
     sleep = staticmethod(time.sleep)
-
-
-class Sink(Protocol):
-    """Where encoded rows go. `send` promises nothing; only the delivery callback does."""
-
-    def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
-        """Hand over these rows in order, each with its callback; returns how many were accepted (fewer when the queue
-        is full)."""
-
-    def poll(self, seconds: float = 0.0) -> None:
-        """Serve delivery reports, waiting for one up to `seconds`; raises where the producer cannot go on."""
-
-    def drain(self, seconds: float, give_up: Callable[[], bool]) -> bool:
-        """Send now what waits for a fuller batch; True once every report has come."""
-
-    def close(self) -> None:
-        """Let go within bounded time, whatever the broker does. Outcomes still missing stay unknown."""
 
 
 def count_fates(fates: Bytes) -> Counter[Fate]:

@@ -8,7 +8,8 @@ from replay.checkpoint.content import JobState
 from replay.delivery.context import Ready
 from replay.delivery.flight import Flight, OnDisk, lead_rows_max
 from replay.delivery.guarantee import ACK_WAIT_S, Wait
-from replay.model import Progress, Resync, Sink
+from replay.kafka.producer import KafkaSink
+from replay.model import Progress, Resync
 
 
 class ByCheckpoint:
@@ -16,7 +17,7 @@ class ByCheckpoint:
 
     committed_row = None
 
-    def __init__(self, ready: Ready, sink: Sink, flight: Flight) -> None:
+    def __init__(self, ready: Ready, sink: KafkaSink, flight: Flight) -> None:
         self._ready, self._sink, self._flight = ready, sink, flight
         options = ready.options
         self._disk = OnDisk(

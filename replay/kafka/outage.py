@@ -63,25 +63,13 @@ class Standstill:
     since_s: float
     best_row: int = -1
 
-    def moved(self, now_s: float, row: int) -> bool:
-        """Whether the producer that just ended had got beyond all before it."""
-        if row <= self.best_row:
-            return False
-        self.best_row, self.since_s = row, now_s
-        return True
-
     def check(self, now_s: float, row: int, what: str, reason: object, where: str) -> bool:
-        """`moved`, and where it has not: raises `BrokerUnavailable` past the deadline."""
-        if self.moved(now_s, row):
+        """Whether the producer that just ended had got beyond all before it; where it has not, raises
+        `BrokerUnavailable` past the deadline: another producer would not get further, either."""
+        if row > self.best_row:
+            self.best_row, self.since_s = row, now_s
             return True
-        if self.is_over(now_s):
-            waited = f"{what} for {self.lasted_s(now_s):.0f} s ({reason})"
-            raise BrokerUnavailable(waited, where=where, todo=RUN_AGAIN) from None
+        lasted_s = now_s - self.since_s
+        if lasted_s > self.timeout_s:
+            raise BrokerUnavailable(f"{what} for {lasted_s:.0f} s ({reason})", where=where, todo=RUN_AGAIN) from None
         return False
-
-    def lasted_s(self, now_s: float) -> float:
-        return now_s - self.since_s
-
-    def is_over(self, now_s: float) -> bool:
-        """Past the deadline: another producer would not get further, either."""
-        return self.lasted_s(now_s) > self.timeout_s

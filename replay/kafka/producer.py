@@ -63,7 +63,7 @@ def check_producer_settings(options: KafkaOptions) -> None:
 
 
 class KafkaSink:
-    """An idempotent producer behind the `Sink` protocol."""
+    """An idempotent producer. `send` promises nothing; only the delivery callback does."""
 
     def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
         self.news = BrokerNews()
@@ -171,7 +171,7 @@ class KafkaSink:
     def _epoch_changes(self) -> bool:
         """Rows that are being retried get new numbers with a new epoch, of any partition: the broker would take those
         twice that it had appended (librdkafka issue 4953)."""
-        return self._bumped or (self._retries_unsafe and self._log.bump)
+        return self._retries_unsafe and (self._bumped or self._log.bump)
 
     def _on_statistics(self, text: str) -> None:
         statistics = parse(text)
@@ -200,7 +200,8 @@ class TransactionalSink(KafkaSink):
 
     def __init__(self, options: KafkaOptions, transactional_id: str) -> None:
         super().__init__(options, transactional_settings(options, transactional_id))
-        self._retries_unsafe = False  # a producer with an open transaction is not forgotten
+        # A producer with an open transaction is not forgotten. Epochs change with transactions; a lost one raises.
+        self._retries_unsafe = False
 
     def init(self) -> bool:
         """Fence older instances and end their open transaction; raises `KafkaException`, to be tried again."""
@@ -232,9 +233,6 @@ class TransactionalSink(KafkaSink):
             code, text = error.args[0].code(), error.args[0].str()
             kind = Fenced if _is_fenced(code, text) else Resync
             raise kind(f"cannot {what}: {text}") from None
-
-    def _watch_epoch(self, statistics: str) -> None:
-        """Epochs change with transactions; a lost one raises by itself."""
 
     def _lost(self, reason: str) -> Exception:
         kind = Fenced if _is_fenced(self.news.fatal_code, reason) else Resync

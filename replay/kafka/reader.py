@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from replay.errors import StateConflict
@@ -140,12 +139,13 @@ class TopicReader:
     def _records(self, messages: list[Message]) -> tuple[list[Fetched], set[int]]:
         """What is wanted of the records, and the partitions that are through."""
         fetched, through = [], set[int]()
-        for partition, start, stop in _stretches(list(map(Message.partition, messages))):
+        for partition, stretch in groupby(messages, Message.partition):
             if partition in self._assigned:
-                records = self._take(partition, messages[start:stop])
+                mine = list(stretch)
+                records = self._take(partition, mine)
                 if records.offsets:
                     fetched.append(records)
-                if messages[stop - 1].offset() >= self._ends[partition] - 1:
+                if mine[-1].offset() >= self._ends[partition] - 1:
                     through.add(partition)
         return fetched, through
 
@@ -188,10 +188,3 @@ def _times(messages: list[Any]) -> list[int | None]:
     if kinds.count(TIMESTAMP_CREATE_TIME) < len(kinds):
         return [time if kind == TIMESTAMP_CREATE_TIME else None for kind, time in zip(kinds, times, strict=True)]
     return list(times)
-
-
-def _stretches(partitions: list[int]) -> Iterator[tuple[int, int, int]]:
-    """Each stretch of one partition, and where it starts and stops."""
-    ends = [*(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(partitions)] if partitions else []
-    for start, stop in pairwise([0, *ends]):
-        yield partitions[start], start, stop

@@ -7,12 +7,15 @@ an outage. Either way rows that were acknowledged are gone, and no more may foll
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from replay.errors import StateConflict
 from replay.kafka.topic import TopicIdentity
 from replay.model import Clock
 from replay.reporter import Reporter
+
+if TYPE_CHECKING:
+    from replay.kafka.cluster import Cluster, Description
 
 ASK_EVERY_S = 2.0
 """Soon beside what a wrong topic costs, rarely beside thousands of rows a second."""
@@ -23,32 +26,13 @@ GONE_ANSWERS = 3
 GONE_GAP_S = 0.5  # between those answers
 
 
-class Question(Protocol):
-    """Put to the cluster, and answered some time later."""
-
-    def done(self) -> bool: ...
-
-    def answer(self) -> TopicIdentity | None:
-        """Once it is done; None where the cluster could not say."""
-
-
-class Asked(Protocol):
-    """The cluster, as far as it is asked here."""
-
-    def ask(self, topic: str) -> Question:
-        """Returns at once."""
-
-    def identity(self, topic: str) -> TopicIdentity:
-        """Waits for the answer, up to the broker deadline."""
-
-
 class TopicWatch:
     """Raises `StateConflict` once the topic is not the same any more, and warns once of added partitions."""
 
-    def __init__(self, known: TopicIdentity, topic: str, cluster: Asked, report: Reporter, clock: Clock) -> None:
+    def __init__(self, known: TopicIdentity, topic: str, cluster: Cluster, report: Reporter, clock: Clock) -> None:
         self._known, self._topic = known, topic
         self._cluster, self._report, self._clock = cluster, report, clock
-        self._question: Question | None = None
+        self._question: Description | None = None
         self._asked_s = clock.monotonic()
 
     def look(self) -> None:

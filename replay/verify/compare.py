@@ -4,8 +4,8 @@ A `Lane` compares one partition while both sides stream by. Equal stretches are 
 sides differ, rows without a record and records without a row wait for each other, each for as long as its own
 side is less than `window` further; what has waited in vain goes to a `Spill` on disk.
 
-`settle` then joins what was spilled, bucket by bucket, so that every count but one is that of a full comparison in
-memory, whatever the size of the damage. The one is `out_of_order`: a record found again only in the spill is
+`spill.settle` then joins what was spilled, bucket by bucket, so that every count but one is that of a full comparison
+in memory, whatever the size of the damage. The one is `out_of_order`: a record found again only in the spill is
 further from its place than the window, and counts as out of order: an upper bound, and the verdict says so.
 
 What is what, per partition; the n-th record of some content stands for the n-th row of that content:
@@ -22,6 +22,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import eq
 
 from replay.verify.kinds import NONE, Example, KindCounts
@@ -88,9 +89,8 @@ class Lane:
 
     def __init__(self, partition: int, window: int, counts: KindCounts, spill: Spill, guide: Guide) -> None:
         self._partition, self._window, self._counts, self._guide = partition, window, counts, guide
-        self._spill = spill
-        self._rows = Pending(window, lambda identity, row: spill.row(partition, identity, row))
-        self._records = Pending(window, lambda identity, offset: spill.record(partition, identity, offset))
+        self._rows = Pending(window, partial(spill.add, partition))
+        self._records = Pending(window, partial(spill.add_record, partition))
         self._order = _Order(partition, window, counts)
         self._expected: deque[Stretch] = deque()
         self._found: deque[Stretch] = deque()
@@ -215,7 +215,7 @@ class Lane:
                 self._order.settled()
                 self._counts.add("found", 1)
             else:
-                self._spill.row(self._partition, identity, row)
+                self._rows.give_up(identity, row)
 
     def _only_found(self, f: Stretch) -> None:
         """There are no more rows."""
@@ -225,7 +225,7 @@ class Lane:
                 self._order.found(identity[0], self._rows.take(identity).place, offset)
                 self._counts.add("found", 1)
             else:
-                self._spill.record(self._partition, identity, offset)
+                self._records.give_up(identity, offset)
             self._step_records()
 
     def _end(self) -> None:

@@ -28,12 +28,10 @@ from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
-from replay.verify.atlas import Atlas
 from replay.verify.compare import Lane
 from replay.verify.kinds import KINDS, KindCounts
-from replay.verify.settle import settle
-from replay.verify.sides import NoEventTimes, SourceSide, TopicSide
-from replay.verify.spill import Spill
+from replay.verify.sides import Atlas, NoEventTimes, SourceSide, TopicSide
+from replay.verify.spill import Spill, settle
 from replay.verify.verdict import LOG_APPEND_TIME, Verdict
 
 LANE_MIN = 1_000  # records of a partition: with thousands of partitions, windows and buffers grow with their number

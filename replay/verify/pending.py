@@ -51,7 +51,7 @@ class Pending:
     """Who waits on one side, the oldest first, and no longer than `window` steps of this side."""
 
     def __init__(self, window: int, give_up: Callable[[Identity, int], None]) -> None:
-        self._window, self._give_up = window, give_up
+        self._window, self.give_up = window, give_up
         self._by_identity: dict[Identity, list[WaitingRecords]] = {}
         self._ages: deque[WaitingRecords] = deque()
         self._now = 0
@@ -98,4 +98,4 @@ class Pending:
     def _drop(self, waiting: WaitingRecords) -> None:
         if waiting.waits:
             self.take(waiting.identity)  # the oldest of its content, which is this one
-            self._give_up(waiting.identity, waiting.place)
+            self.give_up(waiting.identity, waiting.place)

@@ -1,4 +1,5 @@
-"""The two sides of a comparison: the source's rows and the topic's records, each handed to the lanes.
+"""The two sides of a comparison: the source's rows and the topic's records, each handed to the lanes; and a sample of
+the rows.
 
 Memory, whatever the size of source and topic: the source's open batches, one portion of rows, `buffered_records`
 (and one fetch more), and 16 MB in librdkafka.
@@ -24,11 +25,13 @@ from replay.model import Encoded, Ints
 from replay.source.source import Source
 from replay.verify.compare import Lane
 from replay.verify.kinds import NONE, Example
-from replay.verify.pending import Stretch
+from replay.verify.pending import Identity, Stretch
 from replay.verify.spill import fingerprints
 from replay.verify.verdict import Finding
 
 T = TypeVar("T")
+
+ATLAS_ROWS = 1_000_000  # 16 MB; of 10 G rows every 10,000th is known, and half a window holds several of those
 
 PORTION_ROWS = 65_536  # of the source at a time: divided among a hundred partitions, still worth comparing as lists
 
@@ -102,6 +105,37 @@ class SourceSide:
 
     def _times(self, encoded: Encoded) -> Sequence[int | None]:
         return encoded.timestamps_ms if self._with_times else [None] * len(encoded)
+
+
+class Atlas:
+    """The `Guide` of lanes. It knows every so many-th row, chosen by the fingerprint of its content.
+
+    `source` is read once, and only if a lane ever asks.
+    """
+
+    def __init__(self, source: Callable[[], Iterator[tuple[Ints, Ints]]], rows: int) -> None:
+        self._source, self._every = source, rows // ATLAS_ROWS + 1
+        self._known: tuple[Ints, Ints] | None = None
+
+    def __call__(self, partition: int, row: int, records: Sequence[Identity]) -> bool:
+        if self._known is None:
+            self._known = self._sample()
+        known, rows = self._known
+        full = fingerprints([partition] * len(records), zip(*records, strict=True))
+        full = full[self._chosen(full)]
+        at = np.searchsorted(known, full)
+        at, full = at[at < len(known)], full[at < len(known)]
+        ahead = (known[at] == full) & (rows[at] > row)
+        return 2 * int(ahead.sum()) > len(ahead)
+
+    def _sample(self) -> tuple[Ints, Ints]:
+        parts = [(full[hits], rows[hits]) for full, rows in self._source() for hits in [self._chosen(full)]]
+        known, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(known, kind="stable")
+        return known[order], rows[order]
+
+    def _chosen(self, full: Ints) -> Ints:
+        return np.flatnonzero(full % self._every == 0)
 
 
 def _row_numbers(encoded: Encoded, first_row: int) -> Ints:

@@ -392,7 +392,8 @@ class Bench:
         self.on_save: Callable[[Progress], None] = lambda _: None
         self.tally = Tally(len(rows))
         self.cluster = FakeCluster(self.clock, TopicIdentity("id-1", partitions))
-        self.watch = TopicWatch(self.cluster.now, "trades", self.cluster, self.told, self.clock)
+        cluster: Any = self.cluster
+        self.watch = TopicWatch(cluster.now, "trades", cluster, self.told, self.clock)
 
     def save(self, progress: Progress, state: JobState) -> None:
         self.on_save(progress)

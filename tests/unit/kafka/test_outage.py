@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.errors import BrokerUnavailable
 from replay.kafka.outage import NOTICE_S, NOTICE_WITH_ERROR_S, Outage, Standstill
 
 
@@ -68,11 +69,15 @@ def test_each_change_is_told_and_nothing_else_is(steps):
 def test_producers_may_follow_each_other_for_long_as_long_as_rows_get_through():
     """Broken: a network that breaks each minute ends a replay that gets on, or one that never will goes on for ever."""
     standstill = Standstill(60.0, since_s=0.0)
+
+    def moved(now_s: float, row: int) -> bool:
+        return standstill.check(now_s, row, "no row got through", "connection reset", "a:9092")
+
     for minute in range(10):
-        assert standstill.moved(minute * 60.0, row=minute)
-        assert not standstill.is_over(minute * 60.0 + 59.0)
-    assert not standstill.moved(560.0, row=9), "a resume from an older checkpoint, and no further than before"
-    assert not standstill.moved(570.0, row=3)
-    assert not standstill.is_over(600.0)
-    assert standstill.is_over(600.1)
-    assert standstill.lasted_s(600.1) == pytest.approx(60.1)
+        assert moved(minute * 60.0, row=minute)
+        assert not moved(minute * 60.0 + 59.0, row=minute)
+    assert not moved(560.0, row=9), "a resume from an older checkpoint, and no further than before"
+    assert not moved(570.0, row=3)
+    assert not moved(600.0, row=9)
+    with pytest.raises(BrokerUnavailable, match=r"no row got through for 60 s \(connection reset\)"):
+        moved(600.1, row=9)

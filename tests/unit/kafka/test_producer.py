@@ -78,7 +78,7 @@ def test_statistics_are_kept_and_a_changed_epoch_is_noticed(transactional):
             sink._on_statistics(json.dumps(told))
         assert sink.statistics is not None
         assert sink.statistics.queue_records == 5
-        assert sink._bumped is not transactional
+        assert sink._epoch_changes() is not transactional
         sink._on_statistics("not JSON")
         assert sink.statistics.queue_records == 5, "the last that could be read"
     finally:

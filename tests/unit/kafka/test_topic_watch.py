@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,8 @@ class Watched:
     def __init__(self, known: TopicIdentity = KNOWN) -> None:
         self.clock, self.told = FakeClock(), Told()
         self.cluster = FakeCluster(self.clock, known)
-        self.watch = TopicWatch(known, "trades", self.cluster, self.told, self.clock)
+        cluster: Any = self.cluster
+        self.watch = TopicWatch(known, "trades", cluster, self.told, self.clock)
 
     def look(self, seconds: float) -> None:
         """As a session does: every 0.1 s."""

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.model import Ints
-from replay.verify.atlas import Atlas
 from replay.verify.compare import Lane
 from replay.verify.kinds import KINDS, NONE, Example, KindCounts
 from replay.verify.pending import Stretch
-from replay.verify.settle import settle
-from replay.verify.spill import Spill, fingerprints
+from replay.verify.sides import Atlas
+from replay.verify.spill import Spill, fingerprints, settle
 
 Item = tuple[bytes, bytes, int]
 """Key, value, timestamp of a row or record."""
