@@ -96,16 +96,20 @@ def _reconcile(ready: Ready, saved: Checkpoint) -> Progress:
 
 
 def _settled_watermarks(ready: Ready, saved: Checkpoint) -> list[int]:
-    """High watermarks once nothing that the last run sent can surface any more: for as long as that takes, replicas
-    have to be in sync."""
-    wait_s, topic = ready.options.settle_s, ready.topic
-    if wait_s is None:
-        wait_s = settle_s(saved, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
+    """High watermarks once nothing that the last run sent can surface any more. For as long as that takes, enough
+    replicas have to be in sync, and those that are have to answer."""
+    asked_s, topic = ready.options.settle_s, ready.topic
+    needed_s = settle_s(saved, ready.clock.now(), topic.replication, topic.replica_lag_max_s)
+    wait_s = needed_s if asked_s is None else asked_s
     if topic.replication <= 1:
         return _looked_at_twice(ready, wait_s)
-    in_full_s = settle_max_s(topic.replica_lag_max_s) if ready.options.settle_s is None else wait_s
-    ends = _looked_at_twice(ready, in_full_s if ready.cluster.wait_in_sync(topic) else wait_s)
-    while ready.cluster.wait_in_sync(topic):  # too few meanwhile: what they hid may not have surfaced
+    in_full_s = settle_max_s(topic.replica_lag_max_s) if asked_s is None else asked_s
+
+    def had_to_wait() -> bool:
+        return ready.cluster.wait_in_sync(topic, ask_each=asked_s is None)
+
+    ends = _looked_at_twice(ready, in_full_s if had_to_wait() else wait_s)
+    while had_to_wait():  # what was hidden meanwhile may not have surfaced
         ends = _looked_at_twice(ready, in_full_s)
     return ends
 

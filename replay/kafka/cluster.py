@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from replay.errors import StateConflict, UsageError
 from replay.kafka.broker_news import BrokerNews
@@ -19,6 +18,7 @@ from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
+from replay.kafka.replicas import Replicas
 from replay.kafka.settings import client_settings
 from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.trouble import Trouble
@@ -64,6 +64,7 @@ class Cluster:
             self._admin = self._client("admin", error_cb=self.news.on_error)
         except KafkaException as error:
             raise bad_setting(error) from None
+        self._replicas = Replicas(self._admin, self._call_s)
 
     def topic(self, name: str = "") -> Topic | None:
         """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
@@ -81,8 +82,8 @@ class Cluster:
             partitions=len(ready),
             replication=max(len(partition.replicas) for partition in ready.values()),
             brokers=len(metadata.brokers),
-            config={} if is_mock else self._config(ResourceType.TOPIC, name),
-            replica_lag_max_s=30.0 if is_mock else self._replica_lag_max_s(metadata),
+            config={} if is_mock else self._replicas.topic_config(name),
+            replica_lag_max_s=30.0 if is_mock else self._replicas.lag_max_s({each.leader for each in ready.values()}),
         )
 
     def existing_topic(self, todo: str) -> Topic:
@@ -152,31 +153,16 @@ class Cluster:
         """The offset behind the last record of each partition."""
         return self._offsets(topic, OffsetSpec.latest())
 
-    def is_in_sync(self, topic: Topic) -> bool | None:
-        """Whether each partition has `min.insync.replicas` in sync; None while the cluster does not answer that.
-
-        With fewer, a leader keeps what it has appended above the high watermark, for as long as that lasts (KIP-966).
-        """
-        config = self._config(ResourceType.TOPIC, topic.name)
-        if topic.config and not config:
-            return None
-        found = self._admin.list_topics(topic.name, self._call_s).topics[topic.name].partitions
-        if not found:
-            return None
-        # Without the right to read the configuration: the usual value, all replicas but one.
-        needed = int(config.get("min.insync.replicas", max(1, topic.replication - 1)))
-        return all(len(each.isrs) >= min(needed, len(each.replicas)) for each in found.values())
-
-    def wait_in_sync(self, topic: Topic) -> bool:
-        """Waits for that; False if it did not have to."""
+    def wait_in_sync(self, topic: Topic, *, ask_each: bool = True) -> bool:
+        """Waits until no replica hides what its leader has appended (see `Replicas`); False if it did not have to."""
         looks = 0
 
         def attempt() -> bool | None:
             nonlocal looks
             looks += 1
-            return self.is_in_sync(topic) or None
+            return self._replicas.are_in_sync(topic, ask_each=ask_each)
 
-        self._retry("find as many replicas in sync as min.insync.replicas says; rows may be hidden till then", attempt)
+        self._retry("be sure that no replica hides rows", attempt)
         return looks > 1
 
     def read(
@@ -246,19 +232,6 @@ class Cluster:
             return found.topic_id or None
 
         return self._retry(f"describe topic {name}", attempt)
-
-    def _config(self, kind: ResourceType, name: str) -> dict[str, str]:
-        """Best effort: describing configurations is a right of its own, which a replay can do without."""
-        with suppress(KafkaException, FutureTimeoutError):
-            resource = ConfigResource(kind, name)
-            answer = self._admin.describe_configs([resource], request_timeout=self._call_s)
-            entries = answer[resource].result(self._call_s)
-            return {key: entry.value for key, entry in entries.items() if entry.value is not None}
-        return {}
-
-    def _replica_lag_max_s(self, metadata: Any) -> float:
-        broker = str(next(iter(metadata.brokers)))
-        return int(self._config(ResourceType.BROKER, broker).get("replica.lag.time.max.ms", 30_000)) / 1_000
 
     def _offsets(self, topic: Topic, spec: Any) -> list[int]:
         wanted = {TopicPartition(topic.name, p): spec for p in range(topic.partitions)}

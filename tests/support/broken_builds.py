@@ -47,6 +47,7 @@ from replay.kafka.outage import Outage
 from replay.kafka.patience import Patience
 from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
 from replay.kafka.reader import TopicReader
+from replay.kafka.replicas import Replicas
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
 from replay.signals import Stop
@@ -141,7 +142,12 @@ def _set_patience(patch: pytest.MonkeyPatch, seconds: float) -> None:
 
 def sync_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     """a resume does not look whether enough replicas are in sync"""
-    patch.setattr(Cluster, "wait_in_sync", lambda *_: False)
+    patch.setattr(Cluster, "wait_in_sync", lambda *_, **__: False)
+
+
+def silent_replica_ignored(patch: pytest.MonkeyPatch) -> None:
+    """a resume does not ask the brokers that count as in sync whether they are there"""
+    patch.setattr(Replicas, "_broker_configs", lambda *_: {})
 
 
 def save_before_tail_read(patch: pytest.MonkeyPatch) -> None:
@@ -705,8 +711,9 @@ def _named(*functions: Break) -> Mapping[str, Break]:
 
 
 BREAKS = _named(
-    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, sync_not_looked_at, save_before_tail_read,
-    no_start_save, one_start_save, lead_unbounded, no_patience, done_is_forgotten, verify_is_blind,
+    no_tail_read, tail_by_count, timeout_is_end, no_settle_wait, sync_not_looked_at, silent_replica_ignored,
+    save_before_tail_read, no_start_save, one_start_save, lead_unbounded, no_patience, done_is_forgotten,
+    verify_is_blind,
     statistics_believed, verify_believes_statistics,
     watermark_not_checked, topic_id_not_checked, deleted_is_a_typing_error, topic_not_watched, job_not_compared,
     damaged_is_new, plain_partitioner, out_of_memory_is_a_bug,

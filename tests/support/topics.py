@@ -25,17 +25,19 @@ def create_topic(
     config: Mapping[str, str] | None = None,
     *,
     deadline_s: float = 60,
+    first_broker: int = 1,
 ) -> None:
     """Creates the topic, retrying while the cluster settles; returns when all its copies are in sync.
 
-    A repeated attempt may find that the first one had succeeded: that is fine. Copies are dealt out in turn: broker 1
-    leads partitions 0, 3, …, broker 2 partitions 1, 4, …, so that a test knows whom it hits.
+    A repeated attempt may find that the first one had succeeded: that is fine. Copies are dealt out in turn: of three,
+    broker 1 leads partitions 0, 3, …, broker 2 partitions 1, 4, … (the next ones, if another broker is the first), so
+    that a test knows whom it hits.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
     if replication == 1:
         topic = NewTopic(name, partitions, 1, config=dict(config or {}))
     else:
-        copies = [[(p + i) % replication + 1 for i in range(replication)] for p in range(partitions)]
+        copies = [[(first_broker - 1 + p + i) % replication + 1 for i in range(replication)] for p in range(partitions)]
         topic = NewTopic(name, partitions, replica_assignment=copies, config=dict(config or {}))
     deadline = time.monotonic() + deadline_s
     while True:

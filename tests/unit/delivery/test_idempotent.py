@@ -32,7 +32,7 @@ class Surfacing:
     def high_watermarks(self, _topic: Any) -> list[int]:
         return [7 if self.clock.time_s - self.began_s >= self.enough_s + self.hidden_s else 3]
 
-    def wait_in_sync(self, _topic: Any) -> bool:
+    def wait_in_sync(self, _topic: Any, *, ask_each: bool) -> bool:  # noqa: ARG002
         waited = False
         while self.too_few_s <= self.clock.time_s - self.began_s < self.enough_s:
             self.clock.sleep(0.25)
