@@ -30,6 +30,7 @@ from replay.nightly.missing import Policy as MissingPolicy
 from replay.record.options import Records
 from replay.source.options import Empty, SourceOptions
 from replay.source.selection import select
+from replay.source.tables.states import AskedState
 from replay.watch import notify
 from replay.watch.around import WatchOptions, checked
 from replay.watch.metrics.export import MetricsOptions
@@ -78,8 +79,7 @@ def source_options(options: Options, name: JobName) -> SourceOptions:
         on_bad_row=given.on_bad_row,
         bad_rows_max=bad_rows_max,
         bad_share_max=bad_share_max,
-        table_version=given.table_version,
-        snapshot=given.snapshot,
+        table_state=AskedState(given.table_version, given.snapshot),
         trust_statistics=given.trust_statistics,
         empty=given.empty,
         allow_empty=given.allow_empty,

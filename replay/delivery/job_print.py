@@ -57,4 +57,5 @@ def as_known(options: SourceOptions, checkpoint: Path) -> SourceOptions:
 
 def as_of(options: SourceOptions, saved: Checkpoint) -> SourceOptions:
     """The options with the tables as this checkpoint names them."""
-    return replace(options, known_tables=known_from(saved.job.options.get(TABLES, "")))
+    known = known_from(saved.job.options.get(TABLES, ""))
+    return replace(options, table_state=replace(options.table_state, known=known))

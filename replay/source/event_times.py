@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from itertools import accumulate
 
 from replay.model import SpanNs
 from replay.source.columns.schema import FileLayout, Layout
@@ -28,6 +28,11 @@ def by_statistics(layout: Layout, file: InputFile, own: FileLayout, group: RowGr
     return max(0, min(first, latest)), max(0, min(last, latest))
 
 
+def of_groups(layout: Layout, file: InputFile, own: FileLayout) -> list[SpanNs]:
+    """The same of each row group."""
+    return [by_statistics(layout, file, own, group) for group in file.groups]
+
+
 def of_all_rows(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
     """The event times of a row group in which every row has one that a record can have; else None."""
     found = by_statistics(layout, file, own, group)
@@ -45,18 +50,7 @@ def over_all(spans: Iterable[SpanNs]) -> SpanNs:
     return min(first for first, _ in firsts_and_lasts), max(last for _, last in firsts_and_lasts)
 
 
-@dataclass(frozen=True, slots=True)
-class FileTimes:
-    """The spans of the row groups of one file."""
-
-    groups: Sequence[RowGroup]
-    spans: Sequence[SpanNs]
-
-    def from_row(self, row: int) -> SpanNs:
-        """The span of all row groups with rows from this one on. No time there is smaller, none is larger."""
-        spans = []
-        for group, span in zip(self.groups, self.spans, strict=True):
-            if row < group.rows:
-                spans.append(span)
-            row = max(0, row - group.rows)
-        return over_all(spans)
+def from_row(row: int, groups: Sequence[RowGroup], spans: Sequence[SpanNs]) -> SpanNs:
+    """The span of all row groups with rows from this one on. No time there is smaller, none is larger."""
+    ends = accumulate(group.rows for group in groups)
+    return over_all(span for group, end, span in zip(groups, ends, spans, strict=True) if group.rows and row < end)

@@ -1,5 +1,5 @@
-"""Which files and row groups are part of a replay: all but those in which, by name, folder or statistics, no row can be
-selected. A file more of other days changes nothing.
+"""The inputs of a replay, found and opened, and which of their files and row groups are part of it: all but those in
+which, by name, folder or statistics, no row can be selected. A file more of other days changes nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,49 @@ from dataclasses import dataclass, replace
 from replay.errors import InputError
 from replay.model import SpanNs
 from replay.source import event_times
+from replay.source.columns.presets import with_preset
 from replay.source.columns.schema import FileLayout, Layout, resolve
 from replay.source.columns.symbols import cased
-from replay.source.files.parquet_file import InputFile, RowGroup
+from replay.source.files.endings import OtherEndings
+from replay.source.files.find import find
+from replay.source.files.input_path import InputPath
+from replay.source.files.parquet_file import InputFile, RowGroup, open_file, open_files
 from replay.source.files.statistics import ValueRange
-from replay.source.inputs import Inputs
-from replay.source.options import SourceOptions, SymbolCase
+from replay.source.options import Columns, SourceOptions, SymbolCase
 from replay.source.rows.judge import RowRules, Wanted
 from replay.source.rows.reader import RowReader
 from replay.source.ruled_out import RuledOut, RuledOutFile
 from replay.source.selection import select
+from replay.source.tables import states as tables
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """`other_endings` are files of the folders that are not taken because of how they end, `tables` is the text of the
+    states of tables that are read, `columns` those of the options with what a preset says of them."""
+
+    paths: list[InputPath]
+    other_endings: OtherEndings
+    tables: str
+    columns: Columns
+    files: tuple[InputFile, ...]
+
+
+def open_inputs(options: SourceOptions) -> Inputs:
+    """Their footers are read, no row is. Raises `InputError` for an input that is not there or is no whole Parquet
+    file."""
+    others = OtherEndings()
+    paths = find(options.inputs, others, options.table_state)
+    states = {path.table for path in paths if path.table is not None}
+    tables.check_asked(options.table_state, {state.format for state in states})
+    tables.check_one_state(states)
+    columns = with_preset(options.columns, open_file(paths[0])) if options.columns.preset else options.columns
+    with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
+    files = tuple(
+        file.without_statistics() if file.footer_sha256 in options.without_statistics else file
+        for file in open_files(paths, with_statistics)
+    )
+    return Inputs(paths, others, tables.text_of(states), columns, files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +105,8 @@ def _ruled_out(wholes: Sequence[InputFile], files: Sequence[InputFile], rules: R
         numbers = {group.number for group in file.groups}
         out = tuple(group for group in whole.groups if group.number not in numbers and group.rows)
         if out and not _is_unwanted(whole, own, rules):
-            spans = [event_times.by_statistics(rules.layout, whole, own, group) for group in out]
-            found.append(RuledOutFile(replace(whole, groups=out), own, spans))
+            part = replace(whole, groups=out)
+            found.append(RuledOutFile(part, own, event_times.of_groups(rules.layout, part, own)))
     return found
 
 
@@ -83,7 +116,7 @@ def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: di
     selection = rules.selection
     if selection is None or not selection.has_range:
         return False
-    if all(event_times.by_statistics(rules.layout, file, own, group) is not None for group in file.groups):
+    if None not in event_times.of_groups(rules.layout, file, own):
         return False
     spans, good = RowReader(rules, file, own).times.spans_ns()
     times_read[file.shown] = spans
@@ -99,15 +132,11 @@ def _pruned(files: Sequence[InputFile], rules: RowRules) -> tuple[InputFile, ...
     """The files without the row groups in which nothing can be selected."""
     if rules.selection is None:
         return tuple(files)
-    return tuple(_pruned_file(file, own, rules) for file, own in zip(files, rules.layout.files, strict=True))
-
-
-def _pruned_file(file: InputFile, own: FileLayout, rules: RowRules) -> InputFile:
-    if not file.rows:
-        return file
-    if _is_unwanted(file, own, rules):
-        return replace(file, groups=())
-    return replace(file, groups=tuple(group for group in file.groups if _may_hold(file, own, group, rules)))
+    found = []
+    for file, own in zip(files, rules.layout.files, strict=True):
+        groups = () if _is_unwanted(file, own, rules) else file.groups
+        found.append(replace(file, groups=tuple(group for group in groups if _may_hold(file, own, group, rules))))
+    return tuple(found)
 
 
 def _is_unwanted(file: InputFile, own: FileLayout, rules: RowRules) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from replay.record.options import Records
+from replay.source.tables.states import AskedState
 
 if TYPE_CHECKING:
     from replay.source.selection.select import Selection
@@ -89,9 +90,8 @@ class SourceOptions:
     """Which rows are replayed, and in which order.
 
     `trust_statistics`: row groups that statistics rule out are not looked at before they are left out.
-    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong. Of a table that is an
-    input, `table_version` (Delta) or `snapshot` (Iceberg) is read; else the number that `known_tables` has for its id,
-    as a checkpoint remembers it; else the newest.
+    `without_statistics`: the footers (SHA-256) of files whose statistics are known to be wrong. `table_state` says
+    what is read of a table that is an input.
     """
 
     inputs: tuple[str, ...]
@@ -108,9 +108,7 @@ class SourceOptions:
     allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
     trust_statistics: bool = False
     without_statistics: frozenset[str] = frozenset()
-    table_version: int | None = None
-    snapshot: int | None = None
-    known_tables: tuple[tuple[str, int], ...] = ()
+    table_state: AskedState = field(default_factory=AskedState)
 
     @property
     def may_be_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 import pyarrow as pa
@@ -12,10 +12,8 @@ from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
 from replay.source import event_times, identity
 from replay.source.columns.schema import Layout
-from replay.source.event_times import FileTimes
 from replay.source.files.trust import Contradiction, StatisticsWrong
-from replay.source.included import included
-from replay.source.inputs import open_inputs
+from replay.source.included import included, open_inputs
 from replay.source.options import OnBadRow, Order, SourceOptions, Unsorted
 from replay.source.order.merge import by_event_time, one_after_the_other
 from replay.source.order.spill import SpillFiles
@@ -37,7 +35,7 @@ class Source:
     """
 
     def __init__(self, options: SourceOptions, *, judges: bool = False) -> None:
-        self.options, self._judges, self.symbols = options, judges, SymbolTable()
+        self.options, self.symbols = options, SymbolTable()
         inputs = open_inputs(options)
         self.paths, self.other_endings, self.tables = inputs.paths, inputs.other_endings, inputs.tables
         self.rows_all, self.files_all = sum(file.rows for file in inputs.files), len(inputs.files)
@@ -45,14 +43,12 @@ class Source:
         wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
         found = included(inputs, options, wanted)
         self._rules, self.files, self.ruled_out = found.rules, found.files, found.ruled_out
-        self._times = [
-            FileTimes(file.groups, self._spans_ns(index, found.times_read.get(file.shown)))
-            for index, file in enumerate(self.files)
-        ]
+        self._spans_ns = [self._spans_of(index, found.times_read) for index in range(len(self.files))]
+        """Event times of each row group, by file."""
         self.rows = sum(file.rows for file in self.files)
         self.unsorted: dict[int, tuple[int, int]] = {}
         """Filled by `checked`: how many rows of a file go back in time, and the place of the first in it."""
-        self._streams = FileStreams(options, self.files, self._judging_reader, self.span_ns)
+        self._streams = FileStreams(options, self.files, lambda index: self._reader(index, judges=judges), self.span_ns)
 
     # -- what it is -----------------------------------------------------------------------------------------
 
@@ -151,11 +147,8 @@ class Source:
 
     def _reader(self, index: int, on_bad: Callable[[BadRows], None] | None = None, *, judges: bool) -> RowReader:
         first_ns, _ = self.span_ns(index) or (0, 0)
-        promised = self._times[index].spans if judges else None
+        promised = self._spans_ns[index] if judges else None
         return RowReader(self._rules, self.files[index], self.layout.files[index], on_bad, first_ns, promised)
-
-    def _judging_reader(self, index: int) -> RowReader:
-        return self._reader(index, judges=self._judges)
 
     # -- event times ----------------------------------------------------------------------------------------
 
@@ -168,7 +161,7 @@ class Source:
         """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""
         if self.options.unsorted is not Unsorted.FAIL or self.options.on_bad_row is not OnBadRow.FAIL:
             row = 0  # a row may be ordered by the time of one before it in its file
-        return self._times[index].from_row(row)
+        return event_times.from_row(row, self.files[index].groups, self._spans_ns[index])
 
     def last_event_ns(self, position: Position) -> int | None:
         """The newest event time before the position; None at the start. Reads one row of each file."""
@@ -180,12 +173,12 @@ class Source:
         with SpillFiles() as spill:
             return int(order_times_ns(next(self._streams.rows(index, row, spill)(1)))[0])
 
-    def _spans_ns(self, index: int, read: list[SpanNs] | None) -> list[SpanNs]:
-        """Event times of each row group; `read` from the column where statistics do not say."""
+    def _spans_of(self, index: int, read: Mapping[str, list[SpanNs]]) -> list[SpanNs]:
+        """From the column where statistics do not say: `read` by file already, or now."""
         file, own = self.files[index], self.layout.files[index]
-        spans = [event_times.by_statistics(self.layout, file, own, group) for group in file.groups]
-        if self.options.order is Order.EVENT_TIME and any(span is None for span in spans):
-            return read or RowReader(self._rules, file, own).times.spans_ns()[0]
+        spans = event_times.of_groups(self.layout, file, own)
+        if self.options.order is Order.EVENT_TIME and None in spans:
+            return read.get(file.shown) or RowReader(self._rules, file, own).times.spans_ns()[0]
         return spans
 
 

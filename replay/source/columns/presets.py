@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from replay.source.files.parquet_file import InputFile
 
 
-def with_preset(columns: Columns, file: InputFile | None) -> Columns:
+def with_preset(columns: Columns, file: InputFile) -> Columns:
     """The columns of a well-known layout, in the spelling of this file, where the options do not say otherwise."""
-    if columns.preset is None or file is None:
-        return columns
+    assert columns.preset is not None
     if columns.preset not in names():
         close = difflib.get_close_matches(columns.preset, names(), n=1)
         raise UsageError(

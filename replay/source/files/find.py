@@ -21,7 +21,7 @@ from replay.source.tables import states as tables
 def find(
     inputs: Sequence[str],
     others: OtherEndings | None = None,
-    asked: tables.AskedState = tables.AskedState(),  # noqa: B008 - frozen
+    asked: tables.AskedState | None = None,
 ) -> list[InputPath]:
     """The files that files, folders, patterns and URIs name, in natural order, each once however it is named; of a
     table's folder those of one state of it.
@@ -29,7 +29,7 @@ def find(
     `others` takes note of the files in folders that are not taken because of their endings.
     """
     others = others if others is not None else OtherEndings()
-    search = _Search(asked, others)
+    search = _Search(asked or tables.AskedState(), others)
     found: dict[str, InputPath] = {}
     for given in inputs:
         is_remote = address.is_uri(given) and not given.startswith(local.FILE)

@@ -19,7 +19,7 @@ from replay.position import InputPrint
 from replay.source.files import statistics
 from replay.source.files.input_path import MAGIC, InputPath, read_footer
 from replay.source.files.statistics import ValueRange
-from replay.source.tables.fields import check_fields
+from replay.source.tables.iceberg import check_fields
 
 FOOTERS_AT_ONCE = 16
 """Footers read side by side: an object store answers one request in tens of milliseconds, but many at a time."""
@@ -70,6 +70,11 @@ class InputFile:
     @property
     def size_bytes(self) -> int:
         return self.path.size_bytes
+
+    @property
+    def writer(self) -> str:
+        """Who wrote it, for messages."""
+        return f"written by {self.created_by!r}" if self.created_by else "by an unknown writer"
 
     @property
     def rows(self) -> int:

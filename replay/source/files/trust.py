@@ -32,10 +32,8 @@ class Contradiction:
     column: str
 
     def __str__(self) -> str:
-        writer = f"written by {self.file.created_by!r}" if self.file.created_by else "by an unknown writer"
-        return (
-            f"row {self.row:,} (the first is 0) contradicts the file's statistics of column {self.column!r} ({writer})"
-        )
+        what = f"contradicts the file's statistics of column {self.column!r} ({self.file.writer})"
+        return f"row {self.row:,} (the first is 0) {what}"
 
 
 class StatisticsWrong(InputError):

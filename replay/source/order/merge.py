@@ -53,7 +53,7 @@ Place = tuple[int, int]
 class Stream:
     """The rest of one file: `file` is its number, `path` for messages. `first_ns`: no event time in it is smaller;
     None where only reading shows it. `read` takes a number of rows per batch. `last_ns`: no event time in it is larger;
-    None where that is not known, which costs smaller batches. `writer` is who wrote the file."""
+    None where that is not known, which costs smaller batches. `writer` says who wrote the file."""
 
     file: int
     path: str
@@ -126,9 +126,8 @@ class _Input:
             self._batches = self.stream.read(batch_rows)
         table = next((table for table in self._batches if table.num_rows), None)
         if opens and table is not None and int(order_times_ns(table[:1])[0]) < self.stream.first_place[0]:
-            by = f"written by {self.stream.writer!r}" if self.stream.writer else "by an unknown writer"
             raise InputError(
-                f"event times lie before what the statistics of the row groups say ({by})",
+                f"event times lie before what the statistics of the row groups say ({self.stream.writer})",
                 where=self.stream.path,
                 todo="write the file again, or keep path order with --order as-is; with --check (the default) a new"
                 " replay finds out before the first row is sent, and reads this file as if it had none",

@@ -78,7 +78,7 @@ class FileStreams:
     def _stream(self, index: int, row: int, read: Callable[[int], Iterator[pa.RecordBatch]]) -> Stream:
         first_ns, last_ns = self._span_ns(index, row) or (None, None)
         file = self._files[index]
-        return Stream(index, file.shown, first_ns, read, last_ns, file.created_by)
+        return Stream(index, file.shown, first_ns, read, last_ns, file.writer)
 
     def _at_once(self, indices: Sequence[int], weights: Sequence[int] | None = None) -> int:
         """How many of these files at most are read at the same time, or what they weigh."""

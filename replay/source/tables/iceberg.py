@@ -7,8 +7,10 @@ taken for the table's state, unless one is named. The files are opened like all 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from replay.errors import InputError, ReplayError, not_memory
 from replay.source.tables import marks
@@ -16,27 +18,23 @@ from replay.source.tables import states as tables
 from replay.source.tables.marks import ICEBERG
 from replay.source.tables.states import AskedState, Content, DataFile, TableState
 
+_ID = b"PARQUET:field_id"
+
 _VERSION = re.compile(r"v?(\d+)(?:-.*)?(?:\.gz)?\.metadata\.json(?:\.gz)?")
 
 
 def newest(names: Sequence[str], root: str) -> str:
     """The file of a folder `metadata` with the table's newest state: the one with the highest number."""
-    numbers = {name: int(found[1]) for name in names if (found := _VERSION.fullmatch(name))}
-    if not numbers:
-        raise InputError(
-            "which of the table's metadata files is the newest cannot be told by their names",
-            where=f"{root}/{marks.METADATA}",
-            todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
-        )
-    last = max(numbers.values())
-    found_last = sorted(name for name, number in numbers.items() if number == last)
-    if len(found_last) > 1:
-        raise InputError(
-            f"two metadata files are the newest, {' and '.join(found_last[:2])}: only the catalog knows which counts",
-            where=f"{root}/{marks.METADATA}",
-            todo="name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json",
-        )
-    return found_last[0]
+    numbers = {name: int(match[1]) for name in names if (match := _VERSION.fullmatch(name))}
+    last = max(numbers.values(), default=None)
+    found = sorted(name for name, number in numbers.items() if number == last)
+    if len(found) == 1:
+        return found[0]
+    what = "which of the table's metadata files is the newest cannot be told by their names"
+    if found:
+        what = f"two metadata files are the newest, {' and '.join(found[:2])}: only the catalog knows which counts"
+    todo = "name the one that the catalog points to as INPUT: …/metadata/NAME.metadata.json"
+    raise InputError(what, where=f"{root}/{marks.METADATA}", todo=todo)
 
 
 def content(
@@ -109,3 +107,41 @@ def _kind_of(file: Any) -> str:
         return "deletion vectors"
     kind = getattr(file.content, "name", str(file.content)).lower()
     return "equality delete files" if "equality" in kind else "position delete files"
+
+
+# -- columns by their number ------------------------------------------------------------------------------
+
+
+def check_fields(shown: str, schema: pa.Schema, state: TableState) -> None:
+    """Raises `InputError` for a column that the table calls otherwise now, or whose name is another column's now: a
+    name may have meant another column when the file was written.
+
+    `schema` is that of the file, `shown` how it is called.
+    """
+    if not state.field_ids:
+        return
+    names = {number: name.rpartition(".")[2] for number, name in state.field_ids}
+    top = {name for _, name in state.field_ids if "." not in name}
+    for number, name, is_top in _numbered(schema, True):
+        now = names.get(number)
+        if now is not None and now != name:
+            raise tables.not_honoured(state.format, shown, f"a renamed column ({name!r} is now {now!r})")
+        if now is None and is_top and name in top:
+            raise tables.not_honoured(state.format, shown, f"a column {name!r} that replaced one of the same name")
+
+
+def _numbered(fields: Iterable[pa.Field], is_top: bool) -> Iterator[tuple[int, str, bool]]:
+    """Number, name and whether it is a column itself, of all fields that have a number; not those of lists and maps,
+    whose parts have fixed names."""
+    for field in fields:
+        if field.metadata and _ID in field.metadata:
+            yield int(field.metadata[_ID]), field.name, is_top
+        kind = field.type
+        inner = [kind]
+        if pa.types.is_map(kind):
+            inner = [kind.key_type, kind.item_type]
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            inner = [kind.value_type]
+        for each in inner:
+            if pa.types.is_struct(each):
+                yield from _numbered(each, False)

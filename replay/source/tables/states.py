@@ -44,9 +44,9 @@ class TableState:
 _NUMBERS = {DELTA: "version", ICEBERG: "snapshot"}
 
 
-def check_asked(version: int | None, snapshot: int | None, formats: Collection[str]) -> None:
+def check_asked(asked: AskedState, formats: Collection[str]) -> None:
     """An option for tables where there is none would be passed over."""
-    for option, value, format in (("--table-version", version, DELTA), ("--snapshot", snapshot, ICEBERG)):
+    for option, value, format in (("--table-version", asked.version, DELTA), ("--snapshot", asked.snapshot, ICEBERG)):
         if value is not None and format not in formats:
             todo = f"drop it, or name the folder of {'a Delta' if format == DELTA else 'an Iceberg'} table"
             raise UsageError(f"no input is a table of {format}", where=option, todo=todo)

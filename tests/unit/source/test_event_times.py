@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 
 from replay.source import event_times
-from replay.source.event_times import FileTimes
 from replay.source.files.parquet_file import RowGroup
 from tests.unit.source.trades import T0_US, US, file_of, rules_of, trades
 
@@ -18,13 +17,13 @@ GROUPS = [RowGroup(number, 2 * number, 2, {}) for number in range(3)]
 )
 def test_from_a_row_on_all_row_groups_count_that_have_rows_left(row, expected):
     """Broken: a file that is resumed is merged in as if it began later, or earlier, than it does."""
-    assert FileTimes(GROUPS, [(1, 3), (2, 9), (5, 6)]).from_row(row) == expected
+    assert event_times.from_row(row, GROUPS, [(1, 3), (2, 9), (5, 6)]) == expected
 
 
 def test_one_row_group_of_which_nothing_is_known_makes_the_rest_unknown():
     """Broken: a file is taken for later than it is."""
-    assert FileTimes(GROUPS, [(1, 3), None, (5, 6)]).from_row(0) is None
-    assert FileTimes(GROUPS, [(1, 3), None, (5, 6)]).from_row(4) == (5, 6)
+    assert event_times.from_row(0, GROUPS, [(1, 3), None, (5, 6)]) is None
+    assert event_times.from_row(4, GROUPS, [(1, 3), None, (5, 6)]) == (5, 6)
     assert event_times.over_all([]) is None
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -30,9 +31,10 @@ from tests.support import lake_tables as lake
 from tests.support.lake_tables import trades
 
 
-def source(path: str | Path, **options: object) -> Source:
+def source(path: str | Path, table_version: int | None = None, snapshot: int | None = None, **options: Any) -> Source:
     """Sorted: compaction puts the files of a table together in any order."""
-    return Source(SourceOptions((str(path),), unsorted=Unsorted.SORT, **options))  # type: ignore[arg-type]
+    asked = tables.AskedState(table_version, snapshot)
+    return Source(SourceOptions((str(path),), unsorted=Unsorted.SORT, table_state=asked, **options))
 
 
 def rows(read: Source) -> list[tuple[str, float]]:
@@ -54,7 +56,7 @@ def of(table: pa.Table) -> list[tuple[str, float]]:
     return list(zip(table["symbol"].to_pylist(), table["price"].to_pylist(), strict=True))
 
 
-def refused(path: str | Path, told: str, code: ExitCode = ExitCode.INPUT, **options: object) -> ReplayError:
+def refused(path: str | Path, told: str, code: ExitCode = ExitCode.INPUT, **options: Any) -> ReplayError:
     with pytest.raises(ReplayError) as caught:
         source(path, **options)
     assert exit_code(caught.value) == code, str(caught.value)
