@@ -17,9 +17,8 @@ from replay.cli.options.naming import StateFolder
 from replay.cli.output import Results
 from replay.delivery.job_name import state_folder
 from replay.errors import ExitCode
-from replay.watch.history.database import History, HistoryUnreadable
-from replay.watch.status.collect import collect
-from replay.watch.status.states import Stale, Status, as_json, older_than
+from replay.watch.history.database import History
+from replay.watch.status import Stale, Status, as_json, collect, older_than
 from replay.watch.tables import rough, status_table
 
 
@@ -82,11 +81,7 @@ def _json(statuses: Sequence[Status], *, in_a_line: bool) -> str:
 
 def _stale(statuses: Sequence[Status], history: History, age_s: float) -> list[Stale]:
     """Jobs to be alarmed about; where no job is known at all, that is one without a name."""
-    try:
-        successes = history.last_successes()
-    except HistoryUnreadable:
-        successes = {}
-    return older_than(statuses, age_s, time.time(), successes) if statuses else [Stale("", None)]
+    return older_than(statuses, age_s, time.time(), history.last_successes()) if statuses else [Stale("", None)]
 
 
 def _fail_if_stale(statuses: Sequence[Status], history: History, age_s: float) -> None:

@@ -7,18 +7,17 @@ from rich.console import Console
 
 from replay.cli.options.watching import LogFormat, Logging
 from replay.errors import AS_TOLD, Stopped, as_told, exit_code
-from replay.watch.logs import setup
+from replay.watch.logs import lines
 from replay.watch.logs.file import parse_log_file
-from replay.watch.logs.lines import fields_of
 
 
 def set_up_logging(logging: Logging, console: Console) -> None:
     """On stderr first: if the log file cannot be written, the error is logged there."""
     as_json = logging.log_format is LogFormat.JSON
-    setup.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
+    lines.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     if logging.log_file is not None:
         file = parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
-        setup.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
+        lines.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
 
 
 def warn(text: str) -> None:
@@ -27,7 +26,7 @@ def warn(text: str) -> None:
 
 def log_error(error: Exception, *, debug: bool) -> None:
     """What went wrong, as the last line."""
-    line = logger.bind(**fields_of(error))
+    line = logger.bind(**lines.fields_of(error))
     if debug:
         line.opt(exception=True).debug("traceback of the error below")
     line = line.bind(exit_code=int(exit_code(error)))

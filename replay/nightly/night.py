@@ -89,7 +89,7 @@ def run(
         if night.verify and not ended.nothing_selected:
             verdict = read_back(night.options, seen.reporter, stop.check)
             show(verdict)
-            seen.verified(verdict.as_json())
+            seen.recorder.verified(verdict.as_json())
             if not verdict.exact:
                 raise Different(verdict.differences(), where=verdict.topic, todo="the table says where")
         return ended

@@ -18,7 +18,7 @@ from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ReplayError, UsageError
 from replay.model import Clock, SystemClock
 from replay.watch import notify, summary
-from replay.watch.history.database import History, HistoryUnreadable
+from replay.watch.history.database import History
 from replay.watch.history.recorder import Recorder, recording
 from replay.watch.logs.lines import logged_as, mark
 from replay.watch.metrics import export as metrics
@@ -79,18 +79,12 @@ def check_place(option: str, target: str, or_else: str = "") -> None:
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Watched:
-    """A run that is watched. It is shown to `reporter`."""
+    """A run that is watched. It is shown to `reporter`; `recorder` is told what reading the topic back found."""
 
     reporter: Display
-    _recorder: Recorder
-    verdict: Mapping[str, Any] | None = None
-
-    def verified(self, verdict: Mapping[str, Any]) -> None:
-        """The topic was read back and compared: `Verdict.as_json()`."""
-        self.verdict = verdict
-        self._recorder.verified(verdict)
+    recorder: Recorder
 
 
 @contextmanager
@@ -103,16 +97,16 @@ def watching(
     watched: Watched | None = None
 
     def report(outcome: RunOutcome) -> None:
-        verdict = watched.verdict if watched is not None else None
+        verdict = watched.recorder.verdict if watched is not None else None
         _report(options, history, summary.summary(info, outcome, to.last, verdict, started_s, clock.now()), to)
 
-    last_success_s = _last_success_s(history, info.job) if options.metrics.wanted else None
+    last_success_s = history.last_successes().get(info.job) if options.metrics.wanted else None
     with (
         logged_as(info.job, info.date, info.run_id),  # also the warnings about the end
         ending(report),
         _marking(info, to),
-        recording(history, info, to, clock, at_once=False) as recorder,
-        metrics.exporting(options.metrics, info, recorder, last_success_s=last_success_s, clock=clock) as exported,
+        recording(history, info, to, clock) as recorder,
+        metrics.exporting(options.metrics, info, recorder, last_success_s, clock) as exported,
     ):
         watched = Watched(exported, recorder)
         yield watched
@@ -156,10 +150,3 @@ def _warning_only(to: Display, what: str) -> Iterator[None]:
         to.warning(f"{what}: {error}")
     except Exception as error:
         to.warning(f"{what}: {type(error).__name__}: {error}")
-
-
-def _last_success_s(history: History, job: str) -> float | None:
-    try:
-        return history.last_successes().get(job)
-    except HistoryUnreadable:
-        return None

@@ -25,7 +25,7 @@ from replay import __version__
 from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
 from replay.watch.beside import within
-from replay.watch.options import NotifyOn
+from replay.watch.run import NotifyOn
 
 if TYPE_CHECKING:
     from replay.reporter import Reporter

@@ -1,4 +1,4 @@
-"""A run as its surroundings see it: what it is, and how it ended. Pure and light.
+"""A run as its surroundings see it: what it is, what it displays, and how it ended. Pure and light.
 
 The history, the metrics, notifications and the machine-readable summary are all made of these.
 """
@@ -9,8 +9,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
+
+if TYPE_CHECKING:
+    from replay.delivery.snapshot import Display, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,14 @@ def outcome_of(error: BaseException | None) -> RunOutcome:
     return RunOutcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
 
 
+class NotifyOn(StrEnum):
+    """Which ends are notified. FAILURE is every end but `done`: also a stop by a signal."""
+
+    FAILURE = "failure"
+    SUCCESS = "success"
+    ALWAYS = "always"
+
+
 @contextmanager
 def ending(close: Callable[[RunOutcome], None]) -> Iterator[None]:
     """Calls `close` with the outcome of what happens inside. An error goes on to the caller."""
@@ -75,3 +88,22 @@ def ending(close: Callable[[RunOutcome], None]) -> Iterator[None]:
         raise
     finally:
         close(outcome)
+
+
+class Relay:
+    """A display that passes everything on to another one: the base of what watches a run."""
+
+    def __init__(self, to: Display) -> None:
+        self._to = to
+
+    def info(self, message: str) -> None:
+        self._to.info(message)
+
+    def warning(self, message: str) -> None:
+        self._to.warning(message)
+
+    def phase(self, name: str, done_rows: int, rows: int) -> None:
+        self._to.phase(name, done_rows, rows)
+
+    def progress(self, snapshot: Snapshot) -> None:
+        self._to.progress(snapshot)

@@ -11,7 +11,7 @@ from rich.table import Table
 from replay.counts import RowCounts
 from replay.errors import printable
 from replay.watch.history.records import RunRecord
-from replay.watch.status.states import ReplayState, Status
+from replay.watch.status import ReplayState, Status
 
 _STYLES = {
     ReplayState.DONE: "green",

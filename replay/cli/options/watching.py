@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from replay.cli.options.declare import Harmless, watch
-from replay.watch.options import NotifyOn
+from replay.watch.run import NotifyOn
 
 
 class LogFormat(StrEnum):

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ _KEEP_SAMPLES_S = 90 * 86_400.0
 """Samples of older runs are deleted: a run has a few thousand, for plots soon after it. The runs themselves stay."""
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+_Record = RunRecord | SampleRecord | SpanRecord
 
 
 class HistoryUnreadable(StateConflict):
@@ -121,25 +125,30 @@ class History:
         return self._ask(
             f"SELECT * FROM runs {'WHERE ' + where if where else ''} ORDER BY started_s DESC, rowid DESC LIMIT ?",
             [*given, -1 if limit is None else limit],
-            _run,
+            partial(_of, RunRecord),
         )
 
     def last_of_each(self) -> list[RunRecord]:
         """The newest run of each checkpoint."""
         return self._ask(
-            "SELECT *, max(started_s) AS newest FROM runs GROUP BY checkpoint ORDER BY job, date", [], _run
+            "SELECT *, max(started_s) AS newest FROM runs GROUP BY checkpoint ORDER BY job, date",
+            [],
+            partial(_of, RunRecord),
         )
 
     def last_successes(self) -> dict[str, float]:
-        """When each job last came to its end, in seconds since 1970; of all its dates."""
-        found = self._ask("SELECT job, max(ended_s) AS at_s FROM runs WHERE exit_code = 0 GROUP BY job", [], tuple)
-        return dict(found)
+        """When each job last came to its end, in seconds since 1970; of all its dates. None is known where the history
+        cannot be read."""
+        try:
+            return dict(self._ask("SELECT job, max(ended_s) FROM runs WHERE exit_code = 0 GROUP BY job", [], tuple))
+        except HistoryUnreadable:
+            return {}
 
     def samples(self, run_id: str) -> list[SampleRecord]:
-        return self._ask("SELECT * FROM samples WHERE run_id = ? ORDER BY at_s", [run_id], _sample)
+        return self._ask("SELECT * FROM samples WHERE run_id = ? ORDER BY at_s", [run_id], partial(_of, SampleRecord))
 
     def spans(self, run_id: str) -> list[SpanRecord]:
-        return self._ask("SELECT * FROM spans WHERE run_id = ? ORDER BY begin_s", [run_id], _span)
+        return self._ask("SELECT * FROM spans WHERE run_id = ? ORDER BY begin_s", [run_id], partial(_of, SpanRecord))
 
     def details(self, run_id: str) -> Details:
         """Empty where none were kept."""
@@ -153,10 +162,7 @@ class History:
                 return []
             # Not read-only: what a killed writer left half-written has to be rolled back first.
             address = f"{self.path.absolute().as_uri()}?mode=rw"
-            with (
-                _if_damaged(),
-                closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database,
-            ):
+            with _if_damaged(), closing(sqlite3.connect(address, _ASK_S, isolation_level=None, uri=True)) as database:
                 database.row_factory = sqlite3.Row
                 if database.execute("PRAGMA user_version").fetchone()[0] < since:
                     return []  # nothing was written yet, or by an older version of replay
@@ -180,9 +186,7 @@ def _if_damaged() -> Iterator[None]:
         raise
 
 
-def _put(
-    database: sqlite3.Connection, table: str, run_id: str, records: Sequence[RunRecord | SampleRecord | SpanRecord]
-) -> None:
+def _put(database: sqlite3.Connection, table: str, run_id: str, records: Sequence[_Record]) -> None:
     rows = [{"run_id": run_id, **_by_name(each)} for each in records]
     if rows:
         names = ", ".join(rows[0])
@@ -190,7 +194,7 @@ def _put(
         database.executemany(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({values})", rows)
 
 
-def _by_name(record: RunRecord | SampleRecord | SpanRecord) -> dict[str, Any]:
+def _by_name(record: _Record) -> dict[str, Any]:
     """Fields and columns have the same names."""
     return {each.name: _stored(getattr(record, each.name)) for each in fields(record)}
 
@@ -201,26 +205,19 @@ def _stored(value: Any) -> Any:
     return utf8(value) if isinstance(value, str) else value
 
 
-def _of(row: sqlite3.Row, kind: type[RunRecord | SampleRecord | SpanRecord]) -> dict[str, Any]:
+def _read(name: str, value: Any) -> Any:
+    if name in ("left_out", "bad", "options"):
+        return json.loads(value or "{}")
+    return bool(value) if name == "outage" else value
+
+
+def _of(kind: type[_Record], row: sqlite3.Row) -> Any:
     """Columns that an older version did not write get their defaults."""
-    known = set(row.keys())
-    return {each.name: row[each.name] for each in fields(kind) if each.name in known}
-
-
-def _run(row: sqlite3.Row) -> RunRecord:
-    found = _of(row, RunRecord)
-    return RunRecord(**{**found, **{name: json.loads(found[name] or "{}") for name in ("left_out", "bad", "options")}})
+    known = {each.name for each in fields(kind)}.intersection(row.keys())
+    return kind(**{name: _read(name, row[name]) for name in known})
 
 
 def _details(row: sqlite3.Row) -> Details:
     body = json.loads(row["body"])
     counts = {name: ByName(**body[name]) for name in ("symbols", "partitions")}
     return Details(**{**body, **counts, "inputs": tuple(body["inputs"])})
-
-
-def _sample(row: sqlite3.Row) -> SampleRecord:
-    return SampleRecord(**{**_of(row, SampleRecord), "outage": bool(row["outage"])})
-
-
-def _span(row: sqlite3.Row) -> SpanRecord:
-    return SpanRecord(**_of(row, SpanRecord))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replay.counts import ByName
@@ -26,18 +27,18 @@ EXAMPLES_MAX = 20
 
 def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | None) -> Details:
     """`shown` is None where the run has not come as far as to be shown."""
+    kept = Details(verdict=verdict, origins=info.origins)
     if shown is None:
-        return Details(verdict=verdict, origins=info.origins)
-    first_ns, last_ns = shown.events_sent_ns() or (None, None)
-    return Details(
+        return kept
+    events_s = [ns / 1e9 for ns in shown.events_sent_ns() or ()]
+    return replace(
+        kept,
         inputs=tuple(map(_short, shown.inputs[:NAMES_MAX])),
         files=len(shown.inputs),
-        first_event_s=first_ns / 1e9 if first_ns is not None else None,
-        last_event_s=last_ns / 1e9 if last_ns is not None else None,
+        first_event_s=events_s[0] if events_s else None,
+        last_event_s=events_s[1] if events_s else None,
         symbols=_shortened(shown.symbols_sent(NAMES_MAX)),
         partitions=shown.partitions_sent(NAMES_MAX),
-        verdict=verdict,
-        origins=info.origins,
         cluster_id=_short(shown.cluster_id),
     )
 

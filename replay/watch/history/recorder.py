@@ -12,7 +12,7 @@ from typing import Any
 
 from replay.delivery.snapshot import BEGINNING, RESUMING, Display, Snapshot
 from replay.errors import STOPPED, ExitCode
-from replay.model import Clock, SystemClock
+from replay.model import Clock
 from replay.watch.beside import Beside
 from replay.watch.figures import figures
 from replay.watch.history.database import History, HistoryDamaged
@@ -20,8 +20,7 @@ from replay.watch.history.details import details, shortened_verdict
 from replay.watch.history.process import this_process
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
 from replay.watch.history.sampler import Sampler
-from replay.watch.relay import Relay
-from replay.watch.run import RunInfo, RunOutcome, ending
+from replay.watch.run import Relay, RunInfo, RunOutcome, ending
 
 WRITE_S = 2.0  # how often the database is written: a kill loses no more than this of the samples
 BEGIN_WAIT_S = 2.0  # a run is in the history before its first row, unless that takes longer than this
@@ -37,11 +36,9 @@ outage or a bug makes a failed run at any time."""
 
 
 @contextmanager
-def recording(
-    history: History, info: RunInfo, to: Display, clock: Clock | None = None, *, at_once: bool = True
-) -> Iterator[Recorder]:
-    """The run is in the history from here on, and once this is left so is its end, as the error says that passes
-    through. Without `at_once` it is there from the end of the preflight on."""
+def recording(history: History, info: RunInfo, to: Display, clock: Clock) -> Iterator[Recorder]:
+    """The run is in the history from the end of the preflight on, and once this is left so is its end, as the error
+    says that passes through."""
     writer: Beside | None = None
 
     def begin() -> None:
@@ -57,9 +54,7 @@ def recording(
         if writer is not None and not writer.finish(END_WAIT_S):
             to.warning(f"the end of this run may be missing in the history, which is slow ({history.path})")
 
-    recorder = Recorder(history, info, to, clock or SystemClock(), begin)
-    if at_once:
-        begin()
+    recorder = Recorder(history, info, to, clock, begin)
     with ending(close):
         yield recorder
 
@@ -67,16 +62,14 @@ def recording(
 class Recorder(Relay):
     """Watches one run. On the replay's own thread it does arithmetic and nothing else."""
 
-    def __init__(
-        self, history: History, info: RunInfo, to: Display, clock: Clock, begin: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, history: History, info: RunInfo, to: Display, clock: Clock, begin: Callable[[], None]) -> None:
         super().__init__(to)
         self._begin_to_write = begin
         self._history, self._info, self._clock = history, info, clock
         self._begun_s = clock.monotonic()
         self._shown: Snapshot | None = None
         self._has_producer = False
-        self._verdict: Mapping[str, Any] | None = None
+        self.verdict: Mapping[str, Any] | None = None  # shortened
         self._sampler = Sampler()
         self._is_warned = self._is_tidied = False
         self._lock = threading.Lock()  # around what both threads use:
@@ -112,7 +105,7 @@ class Recorder(Relay):
 
     def verified(self, verdict: Mapping[str, Any]) -> None:
         """The topic was read back and compared: `Verdict.as_json()`."""
-        self._verdict = shortened_verdict(verdict)
+        self.verdict = shortened_verdict(verdict)
 
     def close(self, outcome: RunOutcome) -> None:
         """The last figures, and how the run ended."""
@@ -142,12 +135,13 @@ class Recorder(Relay):
         if not at_once and not self._sampler.is_due(now_s):
             return
         sample = self._sampler.sample(now_s, phase, shown, is_outage=OUTAGE in self._open)
-        columns = _columns(shown) if shown is not None else None
+        run = self._run
+        if shown is not None:
+            moved = run.done_row is not None and sample.done_row > run.done_row
+            acked_s = self._clock.now() if moved else run.acked_s
+            run = replace(run, **_columns(shown), rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
         with self._lock:
-            if columns is not None:
-                moved = self._run.done_row is not None and sample.done_row > self._run.done_row
-                acked_s = self._clock.now() if moved else self._run.acked_s
-                self._run = replace(self._run, **columns, rows_per_s=self._sampler.rows_per_s, acked_s=acked_s)
+            self._run = run
             self._samples.append(sample)
 
     # -- on the thread that writes -------------------------------------------------------------------------
@@ -160,7 +154,7 @@ class Recorder(Relay):
             spans = [*closed, *self._open.values()]
             self._samples, self._closed = [], []
         try:
-            self._write(run, samples, spans, details(shown, self._info, self._verdict))
+            self._write(run, samples, spans, details(shown, self._info, self.verdict))
         except (sqlite3.Error, HistoryDamaged, OSError) as error:
             with self._lock:
                 self._samples, self._closed = samples + self._samples, closed + self._closed

@@ -87,14 +87,14 @@ class SampleRecord:
 
     at_s: float
     phase: str
-    done_row: int
-    in_flight_rows: int
-    lateness_p50_s: float | None
-    lateness_p99_s: float | None
-    lateness_max_s: float | None
-    ack_p50_s: float | None
-    ack_p99_s: float | None
-    outage: bool
+    done_row: int = 0
+    in_flight_rows: int = 0
+    lateness_p50_s: float | None = None
+    lateness_p99_s: float | None = None
+    lateness_max_s: float | None = None
+    ack_p50_s: float | None = None
+    ack_p99_s: float | None = None
+    outage: bool = False
     ack_max_s: float | None = None
     delivered_rows: int | None = None
     event_s: float | None = None

@@ -6,7 +6,7 @@ from collections import deque
 
 from replay.delivery.lateness import Lateness
 from replay.delivery.snapshot import Snapshot
-from replay.watch.figures import NOT_MEASURED, Quantiles, done_row
+from replay.watch.figures import Quantiles, done_row, quantiles
 from replay.watch.history.records import SampleRecord
 
 RATE_S = 10.0  # the rate kept is over about this long
@@ -32,22 +32,21 @@ class Sampler:
     def sample(self, now_s: float, phase: str, shown: Snapshot | None, *, is_outage: bool) -> SampleRecord:
         """`shown` is None where the run has not come as far as to be shown."""
         self._sampled_s = now_s
-        row, late, latency, events_ns = 0, NOT_MEASURED, NOT_MEASURED, None
-        if shown is not None:
-            row = done_row(shown)
-            self.rows_per_s = self._rate(now_s, row)
-            before, self._before = self._before, (shown.lateness, shown.ack_latency)
-            late, latency = (_between(*each) for each in zip(before, self._before, strict=True))
-            events_ns = shown.events_sent_ns()
+        if shown is None:
+            return SampleRecord(now_s, phase, outage=is_outage)
+        row, events_ns = done_row(shown), shown.events_sent_ns()
+        self.rows_per_s = self._rate(now_s, row)
+        before, self._before = self._before, (shown.lateness, shown.ack_latency)
+        late, latency = (_between(*each) for each in zip(before, self._before, strict=True))
         return SampleRecord(
             at_s=now_s,
             phase=phase,
             done_row=row,
-            in_flight_rows=shown.in_flight_rows if shown is not None else 0,
+            in_flight_rows=shown.in_flight_rows,
             **late.named("lateness"),
             **latency.named("ack"),
             outage=is_outage,
-            delivered_rows=shown.delivered_rows if shown is not None else None,
+            delivered_rows=shown.delivered_rows,
             event_s=events_ns[1] / 1e9 if events_ns is not None else None,
         )
 
@@ -62,6 +61,4 @@ class Sampler:
 def _between(before: Lateness, now: Lateness) -> Quantiles:
     """Of what was measured between the two. Their greatest is known to the bucket, never above the greatest of all."""
     passed = Lateness(now.counts - before.counts, now.max_s)
-    if not passed.counts.any():
-        return NOT_MEASURED
-    return Quantiles(passed.quantile_s(0.5), passed.quantile_s(0.99), passed.quantile_s(1.0))
+    return quantiles(Lateness(passed.counts, passed.quantile_s(1.0)))

@@ -34,17 +34,14 @@ class LogFile:
 
 def parse_log_file(path: str, rotate: str, keep: str) -> LogFile:
     """`--log-rotate 10MB | 1d` and `--log-keep 10 | 14d`. Raises `UsageError`."""
-    size_or_age: int | timedelta
-    if re.fullmatch(r"[\d_.\s]+(?:[kmg]i?)?b", rotate.strip(), re.IGNORECASE):
-        size_or_age = units.parse_bytes(rotate, "--log-rotate", units.ONE_OR_MORE)
-    else:
-        size_or_age = timedelta(seconds=units.parse_duration_s(rotate, "--log-rotate", units.ONE_OR_MORE))
-    count_or_age: int | timedelta
-    if keep.strip().isdecimal():
-        count_or_age = int(keep)
-    else:
-        count_or_age = timedelta(seconds=units.parse_duration_s(keep, "--log-keep"))
-    return LogFile(Path(path), size_or_age, count_or_age)
+    is_size = re.fullmatch(r"[\d_.\s]+(?:[kmg]i?)?b", rotate.strip(), re.IGNORECASE)
+    return LogFile(
+        Path(path),
+        units.parse_bytes(rotate, "--log-rotate", units.ONE_OR_MORE)
+        if is_size
+        else timedelta(seconds=units.parse_duration_s(rotate, "--log-rotate", units.ONE_OR_MORE)),
+        int(keep) if keep.strip().isdecimal() else timedelta(seconds=units.parse_duration_s(keep, "--log-keep")),
+    )
 
 
 class FileSink:

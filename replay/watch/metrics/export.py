@@ -11,9 +11,8 @@ from typing import Any
 from replay.atomic_file import replace_file
 from replay.delivery.snapshot import Display
 from replay.errors import UsageError, install_extra
-from replay.model import Clock, SystemClock
+from replay.model import Clock
 from replay.watch.beside import Beside
-from replay.watch.metrics.reading import Metrics
 from replay.watch.run import RunInfo, RunOutcome, ending
 
 TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
@@ -67,20 +66,16 @@ def _prometheus() -> Any:
 
 @contextmanager
 def exporting(
-    options: MetricsOptions,
-    info: RunInfo,
-    to: Display,
-    *,
-    last_success_s: float | None = None,
-    clock: Clock | None = None,
+    options: MetricsOptions, info: RunInfo, to: Display, last_success_s: float | None, clock: Clock
 ) -> Iterator[Display]:
     """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
     must not vanish while the next run lasts."""
     if not options.wanted:
         yield to
         return
-    metrics = Metrics(to, last_success_s, clock or SystemClock())
-    exporter = _prometheus().Exporter(info, metrics)
+    prometheus = _prometheus()
+    metrics = prometheus.Metrics(to, last_success_s, clock)
+    exporter = prometheus.Exporter(info, metrics)
     outputs = _outputs(options, exporter, to)
     stop_serving = _served(options, exporter, to)
 

@@ -20,12 +20,12 @@ from prometheus_client.registry import Collector
 
 from replay import __version__
 from replay.delivery.lateness import Lateness, bucket_edges_s
-from replay.delivery.snapshot import Snapshot
-from replay.errors import UsageError
+from replay.delivery.snapshot import Display, Snapshot
+from replay.errors import ExitCode, UsageError
 from replay.kafka.statistics import BrokerStatistics
+from replay.model import Clock
 from replay.watch.figures import done_row
-from replay.watch.metrics.reading import Metrics
-from replay.watch.run import RunInfo
+from replay.watch.run import Relay, RunInfo, RunOutcome
 
 LABELS = ["replay_job", "date"]
 
@@ -45,11 +45,11 @@ Names = Sequence[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, 
 _GAUGE, _COUNTER = GaugeMetricFamily, CounterMetricFamily
 
 _OF_RUN: Names = (
-    (_GAUGE, "replay_running", "1 while the run lasts", lambda run: run.reading.running),
+    (_GAUGE, "replay_running", "1 while the run lasts", lambda run: run.running),
     (_GAUGE, "replay_updated_timestamp_seconds", "When these values were made", lambda run: run.now_s()),
-    (_GAUGE, "replay_exit_code", "How the run ended; absent while it lasts", lambda run: run.reading.exit_code),
+    (_GAUGE, "replay_exit_code", "How the run ended; absent while it lasts", lambda run: run.exit_code),
     (_GAUGE, "replay_last_success_timestamp_seconds", "When the job last came to its end, whatever date it was",
-     lambda run: run.reading.success_s),
+     lambda run: run.success_s),
     (_GAUGE, "replay_frontier_age_seconds", "How long rows in flight have waited without one being acknowledged",
      lambda run: run.frontier_age_s()),
 )  # fmt: skip
@@ -89,8 +89,42 @@ _OF_PRODUCER: Names = (
 )
 
 
+class Metrics(Relay):
+    """Watches one run. Other threads read what is known of it; None: nothing yet."""
+
+    def __init__(self, to: Display, last_success_s: float | None, clock: Clock) -> None:
+        super().__init__(to)
+        self._clock = clock
+        self._done_rows, self._moved_s = -1, float("-inf")
+        self.running = True
+        self.shown: Snapshot | None = None
+        self.exit_code: int | None = None
+        self.success_s = last_success_s
+
+    def progress(self, snapshot: Snapshot) -> None:
+        super().progress(snapshot)
+        if snapshot.done_rows != self._done_rows or not snapshot.in_flight_rows:
+            self._done_rows, self._moved_s = snapshot.done_rows, self._clock.monotonic()
+        self.shown = snapshot
+
+    def close(self, outcome: RunOutcome) -> None:
+        """How the run ended."""
+        if outcome.exit_code == ExitCode.DONE:
+            self.success_s = self.now_s()
+        self.running, self.exit_code = False, outcome.exit_code
+
+    def now_s(self) -> float:
+        return self._clock.now()
+
+    def frontier_age_s(self) -> float | None:
+        """How long the oldest row in flight has waited at most, in seconds; 0 where none is."""
+        if self.shown is None:
+            return None
+        return self._clock.monotonic() - self._moved_s if self.shown.in_flight_rows else 0.0
+
+
 class Exporter(Collector):
-    """Values are made when they are asked for, from one reading, so that they fit each other."""
+    """Values are made when they are asked for. Those of rows are from one snapshot, so that they fit each other."""
 
     def __init__(self, info: RunInfo, metrics: Metrics) -> None:
         self._metrics, self._job = metrics, info.job
@@ -117,10 +151,9 @@ class Exporter(Collector):
         return Gateway(address, self._job, self._registry)
 
     def collect(self) -> Iterator[Family]:
-        reading = self._metrics.reading
         yield self._by_label("replay_build_info", "The version of replay", "version", {__version__: 1})
         yield from self._named(_OF_RUN, self._metrics)
-        shown = reading.shown
+        shown = self._metrics.shown
         if shown is None:
             return
         yield from self._named(_OF_ROWS, shown)
@@ -130,7 +163,7 @@ class Exporter(Collector):
         yield self._histogram("replay_lateness_seconds", late, shown.lateness)
         acked = "From handing over to acknowledged"
         yield self._histogram("replay_ack_latency_seconds", acked, shown.ack_latency)
-        if shown.statistics is not None and reading.running:  # once it has ended, its producer is gone
+        if shown.statistics is not None and self._metrics.running:  # once it has ended, its producer is gone
             yield from self._named(_OF_PRODUCER, shown.statistics)
 
     def _named(self, names: Names, seen: Metrics | Snapshot | BrokerStatistics) -> Iterator[Family]:

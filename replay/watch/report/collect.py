@@ -6,7 +6,6 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -24,18 +23,10 @@ from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Se
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """All that the history holds of one run."""
-
-    run: RunRecord
-    samples: Sequence[SampleRecord]
-    spans: Sequence[SpanRecord]
-    details: Details
-
-
 def collect(history: History, job: str, date: str | None, now_s: float) -> ReportData:
-    """All runs of a job and its date, or of a job without dates. Raises `UsageError` where there is none."""
+    """All runs of a job and its date, or of a job without dates. Raises `UsageError` where there is none.
+
+    Versions and machine are those of this process."""
     found = [run for run in reversed(history.runs(job, date)) if run.date == date]
     if not found:
         raise UsageError(
@@ -43,49 +34,44 @@ def collect(history: History, job: str, date: str | None, now_s: float) -> Repor
             where=str(history.path),
             todo="see which there are: replay history",
         )
-    recorded = [
-        Recorded(run, history.samples(run.run_id), history.spans(run.run_id), history.details(run.run_id))
-        for run in found
-    ]
-    return _from_history(recorded, now_s)
-
-
-def _from_history(recorded: Sequence[Recorded], now_s: float) -> ReportData:
-    """The oldest run first, at least one. Where their options differ, those of the last one count."""
     runs: list[Run] = []
-    for each in recorded:
-        runs.append(_run(each.run, each.samples, runs[-1].done_rows if runs else 0, now_s))
-    last = recorded[-1].run
-    counts = _counts([each.run for each in recorded])
-    at_work = next((each.run for each in reversed(recorded) if each.run.sent_rows), last)  # others had nothing to do
+    for each in found:
+        runs.append(_run(each, history.samples(each.run_id), runs[-1].done_rows if runs else 0, now_s))
+    details = [history.details(run.run_id) for run in found]
+    last, counts = found[-1], _counts(found)  # where the runs' options differ, those of the last one count
+    at_work = next((run for run in reversed(found) if run.sent_rows), last)  # others had nothing to do
     pace = {name.lstrip("-"): value for name, value in at_work.options.items()}
     options = {name.lstrip("-").replace("-", "_"): value for name, value in last.options.items()}
-    versions, machine = _surroundings()
-    details = [each.details for each in recorded]
-    found = next((each for each in reversed(details) if each.files), Details())  # of the last run that opened them
-    first_s, last_s = _event_times(details)
+    cluster_id = next((each.cluster_id for each in reversed(details) if each.cluster_id), "")
+    cluster = (f"id {cluster_id}" if cluster_id else "", options.get("bootstrap_servers", ""))
+    opened = next((each for each in reversed(details) if each.files), Details())  # of the last run that opened them
     return ReportData(
         job=last.job,
         date=last.date or "",
         topic=last.topic,
-        cluster=_cluster(next((each.cluster_id for each in reversed(details) if each.cluster_id), ""), options),
+        cluster=" at ".join(filter(None, cluster)),  # `id x7Kq… at kafka-1:9092,kafka-2:9092`
         delivery=pace.get("delivery", ""),
         pace=next((f"{name} {pace[name]}" for name in ("rate", "speed") if pace.get(name)), ""),
-        inputs=found.inputs or ([options["inputs"]] if options.get("inputs") else []),
-        files=found.files or (1 if options.get("inputs") else 0),
+        inputs=opened.inputs or ([options["inputs"]] if options.get("inputs") else []),
+        files=opened.files or (1 if options.get("inputs") else 0),
         counts=counts,
         made_s=now_s,
-        first_event_s=first_s,
-        last_event_s=last_s,
+        first_event_s=min((each.first_event_s for each in details if each.first_event_s is not None), default=None),
+        last_event_s=max((each.last_event_s for each in details if each.last_event_s is not None), default=None),
         runs=runs,
-        marks=[_mark(each.run, span, now_s) for each in recorded for span in each.spans],
+        marks=[_mark(run, span, now_s) for run in found for span in history.spans(run.run_id)],
         symbols=_sum(each.symbols for each in details),
         partitions=_sum(each.partitions for each in details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
-        verdict=_verdict(recorded),
+        verdict=_verdict(found, details),
         settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
-        versions=versions,
-        machine=machine,
+        versions={
+            "replay": __version__,
+            "Python": platform.python_version(),
+            "librdkafka": LIBRDKAFKA_VERSION,
+            **{name: version(name) for name in _LIBRARIES},
+        },
+        machine={"Host": platform.node(), "System": platform.platform(), "CPUs": str(os.cpu_count() or "")},
     )
 
 
@@ -104,25 +90,12 @@ def _counts(found: Sequence[RunRecord]) -> RowCounts:
     return RowCounts(max(rows, in_topic + not_selected + left_out.total()), in_topic, not_selected, dict(left_out))
 
 
-def _verdict(recorded: Sequence[Recorded]) -> Mapping[str, Any] | None:
+def _verdict(found: Sequence[RunRecord], details: Sequence[Details]) -> Mapping[str, Any] | None:
     """The last verdict, unless rows were sent after it."""
-    for each in reversed(recorded):
-        if each.details.verdict is not None or each.run.sent_rows:
-            return each.details.verdict
+    for run, of_run in zip(reversed(found), reversed(details), strict=True):
+        if of_run.verdict is not None or run.sent_rows:
+            return of_run.verdict
     return None
-
-
-def _cluster(cluster_id: str, options: Mapping[str, str]) -> str:
-    """`id x7Kq… at kafka-1:9092,kafka-2:9092`."""
-    servers = options.get("bootstrap_servers", "")
-    known = f"id {cluster_id}" if cluster_id else ""
-    return " at ".join(filter(None, (known, servers)))
-
-
-def _event_times(details: Sequence[Details]) -> tuple[float | None, float | None]:
-    firsts = [each.first_event_s for each in details if each.first_event_s is not None]
-    lasts = [each.last_event_s for each in details if each.last_event_s is not None]
-    return min(firsts, default=None), max(lasts, default=None)
 
 
 def _sum(counts: Iterable[ByName]) -> ByName:
@@ -133,13 +106,6 @@ def _sum(counts: Iterable[ByName]) -> ByName:
         rows.update(each.rows)
         names, others_rows = max(names, each.names), others_rows + each.others_rows
     return ByName(dict(rows.most_common()), max(names - len(rows), 1 if others_rows else 0), others_rows)
-
-
-def _surroundings() -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Versions, and the machine, of this process."""
-    versions = {"replay": __version__, "Python": platform.python_version(), "librdkafka": LIBRDKAFKA_VERSION}
-    machine = {"Host": platform.node(), "System": platform.platform(), "CPUs": str(os.cpu_count() or "")}
-    return {**versions, **{name: version(name) for name in _LIBRARIES}}, machine
 
 
 def _run(run: RunRecord, samples: Sequence[SampleRecord], position: int, now_s: float) -> Run:

@@ -14,22 +14,17 @@ from replay.watch.masking import masked
 
 
 class RunState(Enum):
-    """How a run ended: a sign and a word."""
+    """How a run ended: a sign, a word, and the colour of both."""
 
-    DONE = ("✓", "Done")
-    FAILED = ("✗", "Failed")
-    STOPPED = ("■", "Stopped")
-    INTERRUPTED = ("!", "Interrupted")
-    RUNNING = ("▶", "Running")
-    UNKNOWN = ("?", "Unknown")
+    DONE = ("✓", "Done", "good")
+    FAILED = ("✗", "Failed", "bad")
+    STOPPED = ("■", "Stopped", "open")
+    INTERRUPTED = ("!", "Interrupted", "bad")
+    RUNNING = ("▶", "Running", "open")
+    UNKNOWN = ("?", "Unknown", "open")
 
-    @property
-    def sign(self) -> str:
-        return self.value[0]
-
-    @property
-    def word(self) -> str:
-        return self.value[1]
+    def __init__(self, sign: str, word: str, tone: str) -> None:
+        self.sign, self.word, self.tone = sign, word, tone
 
 
 class MarkKind(StrEnum):
@@ -166,10 +161,8 @@ class ReportData:
     @property
     def resent_rows(self) -> int:
         """Rows handed over more than once, since they were lost on their way. Each is in the topic once."""
-        runs = self.runs
-        for number, run in enumerate(self.runs):
-            if run.restarts:
-                runs = self.runs[number:]
+        begins = max((number for number, run in enumerate(self.runs) if run.restarts), default=0)
+        runs = self.runs[begins:]
         if not runs:
             return 0
         lost = sum(run.sent_rows for run in runs) - runs[-1].unconfirmed_rows - self.counts.in_topic

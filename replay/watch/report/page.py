@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -65,25 +64,12 @@ _MARKS: Mapping[MarkKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One line of a table of counts. One with `rest` stands for so many names that have no line of their own."""
-
-    name: str
-    rows: int
-    share: float
-    rest: int = 0
-
-
 def check_installed() -> None:
     """Raises `UsageError` where the extra is missing. It is called before a replay, which may take hours."""
     for library in ("jinja2", "matplotlib"):
         if importlib.util.find_spec(library) is None:
-            raise UsageError(
-                f"the report needs {library}, which is not installed",
-                where="--report",
-                todo=install_extra("report"),
-            )
+            what = f"the report needs {library}, which is not installed"
+            raise UsageError(what, where="--report", todo=install_extra("report"))
 
 
 def render(data: ReportData, zone: tzinfo = UTC) -> str:
@@ -95,12 +81,7 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         zone=_zone_name(zone, data.made_s),
         says=_says(data),
         todo=_todo(data),
-        took_s=sum(run.lasted_s for run in data.runs),
         rows_per_s=rows_per_s(data.runs),
-        already_there_rows=sum(run.already_there_rows for run in data.runs),
-        duplicated_rows=data.verdict["duplicated"] if data.verdict else 0,
-        outages=data.outages[0],
-        outages_s=data.outages[1],
         runs=runs,
         runs_before=max(0, len(data.runs) - RUNS_MAX),
         inputs=data.inputs[:INPUTS_TOP],
@@ -127,7 +108,7 @@ def _environment(zone: tzinfo) -> Environment:
         finalize=_shown,
     )
     environment.filters.update(
-        count=lambda number: f"{number:,}",
+        count="{:,}".format,
         count_of=_count_of,
         percent=_percent,
         lasting=duration,
@@ -165,10 +146,7 @@ def _says(data: ReportData) -> str:
 def _todo(data: ReportData) -> str:
     if data.state in (RunState.STOPPED, RunState.INTERRUPTED):
         return _AGAIN
-    if data.state is not RunState.FAILED:
-        return ""
-    last = data.runs[-1]
-    return TODO.get(last.exit_code or 0, _AGAIN)
+    return TODO.get(data.runs[-1].exit_code or 0, _AGAIN) if data.state is RunState.FAILED else ""
 
 
 def _stopped(text: str) -> str:
@@ -191,14 +169,14 @@ def _percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %").replace(".0 ", " ")
 
 
-def _counts(counts: ByName) -> list[Count]:
-    """The largest first, and the others as one line."""
+def _counts(counts: ByName) -> list[tuple[str, int, float, int]]:
+    """Name, rows and share, the largest first; at last the others as one line, with the number of their names."""
     largest = sorted(counts.rows.items(), key=lambda item: -item[1])
     rows = sum(counts.rows.values()) + counts.others_rows or 1
-    lines = [Count(name, number, number / rows) for name, number in largest[:TOP]]
+    lines = [(name, number, number / rows, 0) for name, number in largest[:TOP]]
     if rest := counts.names - len(lines):
         left = sum(number for _, number in largest[TOP:]) + counts.others_rows
-        lines.append(Count("", left, left / rows, rest))
+        lines.append(("", left, left / rows, rest))
     return lines
 
 

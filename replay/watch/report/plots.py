@@ -23,18 +23,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullLocator
 
 from replay.model import Floats
-from replay.watch.report.data import Mark, MarkKind, Run, RunState
+from replay.watch.report.data import Mark, MarkKind, Run
 from replay.watch.report.series import Line, TimeAxis, line, outages_of
 
 _DAY_S = 86_400.0  # matplotlib counts time in days since 1970
 
-# Colours that matplotlib writes. They stand for variables of the page.
 _NAMES = ["ink", *(f"plot-{each}" for each in ("grid", "outage", "pause", "resume", 1, 2, 3)), "good", "bad", "open"]
-_VARIABLES = {f"#{bytes([number] * 3).hex()}": f"var(--{name})" for number, name in enumerate(_NAMES, 1)}
-_INK, _GRID, _OUTAGE, _PAUSE, _RESUME, *_LINES, _GOOD, _BAD, _OPEN = _VARIABLES
+_COLOURS = {name: f"#{bytes([number] * 3).hex()}" for number, name in enumerate(_NAMES, 1)}
+"""What matplotlib writes for a variable of the page."""
+
+_INK, _GRID = _COLOURS["ink"], _COLOURS["plot-grid"]
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))  # lines differ also without colour
-_MARKS = {MarkKind.OUTAGE: (_OUTAGE, "////"), MarkKind.PAUSE: (_PAUSE, "--"), MarkKind.RESUME: (_RESUME, "")}
-"""Colour and hatch."""
+_HATCHES = {MarkKind.OUTAGE: "////", MarkKind.PAUSE: "--"}
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, and in the page's font
@@ -121,13 +121,12 @@ class Canvas:
     def timeline(self) -> str:
         """The runs as bars in the colour of how they ended, and the marks with their numbers."""
         axis, across = self._story.axis, self._width.across
-        colours = {RunState.DONE: _GOOD, RunState.STOPPED: _OPEN, RunState.RUNNING: _OPEN}
 
         def draw(axes: Any) -> None:
             for run in self._story.runs:
                 begin, end = axis.place(np.array([run.begun_s, run.last_s])) / _DAY_S
                 end = max(end, begin + 2 / across * axis.span_s / _DAY_S)  # to be seen at all
-                colour = colours.get(run.state, _BAD)
+                colour = _COLOURS[run.state.tone]
                 axes.axvspan(begin, end, facecolor=colour, alpha=0.3, linewidth=0)
                 axes.axvline(begin, color=colour, linewidth=1.2)
                 letters_max = (end - begin) * _DAY_S / axis.span_s * across / self._width.text_px
@@ -166,7 +165,7 @@ class Canvas:
         free_from = -math.inf
         for number, mark in enumerate(self._story.marks, 1):
             begin, end = axis.place(np.array([mark.from_s, mark.to_s])) / _DAY_S
-            colour, hatch = _MARKS[mark.kind]
+            colour, hatch = _COLOURS[f"plot-{mark.kind}"], _HATCHES.get(mark.kind)
             if hatch:
                 axes.axvspan(begin, end, facecolor="none", edgecolor=colour, hatch=hatch, linewidth=0.7)
             else:
@@ -203,7 +202,8 @@ def _draw_lines(axes: Any, plot: Plot, lines: Sequence[Line]) -> Floats:
     places = np.hstack([np.append(each.place_s / _DAY_S, np.nan) for each in lines])
     curves = np.hstack([np.pad(plot.curves(each), ((0, 0), (0, 1)), constant_values=np.nan) for each in lines])
     drawn: list[Floats] = []
-    for label, curve, colour, dashes in zip(plot.labels, curves, _LINES, _DASHES, strict=False):
+    for number, (label, curve, dashes) in enumerate(zip(plot.labels, curves, _DASHES, strict=False), 1):
+        colour = _COLOURS[f"plot-{number}"]
         there = ~np.isnan(curve)
         if drawn and not there.any():  # older versions did not record the highest
             continue
@@ -287,4 +287,6 @@ def _for_page(written: str) -> str:
 
 def _styled(style: str) -> str:
     plain = re.sub(r"font-family: [^;]*; ", "", style)
-    return re.sub("|".join(_VARIABLES), lambda found: _VARIABLES[found[0]], plain)
+    for name, colour in _COLOURS.items():
+        plain = plain.replace(colour, f"var(--{name})")
+    return plain

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from replay.checkpoint.content import JobState, dumps
 from replay.cli import status_cmd
 from replay.cli.app import app
-from tests.unit.watch.status.test_states import DONE, saved
+from tests.unit.watch.test_status import DONE, saved
 
 
 class Looks:

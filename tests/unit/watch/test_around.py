@@ -20,9 +20,8 @@ from replay.watch.history.database import History
 from replay.watch.logs.lines import fields_of
 from replay.watch.metrics.export import MetricsOptions
 from replay.watch.notify import Notify
-from replay.watch.options import NotifyOn
 from replay.watch.report import page as html_report
-from replay.watch.run import RunInfo
+from replay.watch.run import NotifyOn, RunInfo
 from tests.unit.fakes import FakeClock, Told
 
 INFO = RunInfo("nightly", "2026-11-22", "run", "trades", "/s/nightly/2026-11-22.json", {"--rate": "10/s"})
@@ -63,7 +62,7 @@ def told_of(
         with watching(options, History(tmp_path / "h.sqlite"), INFO, display, FakeClock()) as watched:
             watched.reporter.progress(Tally(10, done_rows=10).view())
             if verdict is not None:
-                watched.verified(verdict)
+                watched.recorder.verified(verdict)
             if error is not None:
                 raise error
         assert error is None, "it goes on to whoever runs the run"

@@ -13,8 +13,7 @@ import pytest
 from replay.errors import UsageError
 from replay.watch import notify as module
 from replay.watch.notify import Notify, parse_notify, send, sentence
-from replay.watch.options import NotifyOn
-from replay.watch.run import RunOutcome
+from replay.watch.run import NotifyOn, RunOutcome
 from tests.support.http_server import RememberingServer
 from tests.unit.fakes import Told
 from tests.unit.watch.test_summary import document

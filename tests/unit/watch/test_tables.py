@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from replay.watch.status.states import ReplayState, status
+from replay.watch.status import ReplayState, status
 from replay.watch.tables import history_table, rough, status_table
 from tests.unit.watch.history.test_database import T0, run
-from tests.unit.watch.status.test_states import NOW, PLACE, saved
+from tests.unit.watch.test_status import NOW, PLACE, saved
 
 
 def shown(table: Table) -> str:

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from replay.counts import ByName, RowCounts
-from replay.delivery.snapshot import RESUMING, SETTLING
+from replay.delivery.snapshot import BEGINNING, RESUMING, SETTLING
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Different
-from replay.model import Fate, PartitionMark, Position, Progress
+from replay.model import Fate, PartitionMark, Position, Progress, SystemClock
 from replay.watch.history import recorder as module
 from replay.watch.history.database import History
 from replay.watch.history.details import NAME_MAX
@@ -38,7 +38,7 @@ class Watched:
 
     def __init__(self, path: Path) -> None:
         self.clock, self.told, self.history = FakeClock(), Told(), History(path)
-        self.recorder = Recorder(self.history, INFO, self.told, self.clock)
+        self.recorder = Recorder(self.history, INFO, self.told, self.clock, lambda: None)
         self.shown = Tally(1_000)
 
     def step(self, seconds: float, done_rows: int) -> None:
@@ -87,7 +87,7 @@ def test_the_checkpoint_is_known_under_one_name(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     monkeypatch.chdir(tmp_path)
     history = History(tmp_path / "h.sqlite")
-    with recording(history, replace(INFO, checkpoint="link/once.json"), Told()):
+    with recording(history, replace(INFO, checkpoint="link/once.json"), Told(), SystemClock()):
         pass
     (run,) = history.runs()
     assert run.checkpoint == os.path.realpath(tmp_path / "real" / "once.json")
@@ -205,7 +205,7 @@ def test_a_run_that_ends_before_its_first_row_is_kept_with_its_options(tmp_path)
     """Broken: the report of a refused run does not say where a wrong option came from."""
     history = History(tmp_path / "h.sqlite")
     info = replace(INFO, origins={"--rate": "nightly.toml, rate"})
-    with recording(history, info, Told()):
+    with recording(history, info, Told(), SystemClock()):
         pass
     assert history.details(INFO.run_id).origins == {"--rate": "nightly.toml, rate"}
 
@@ -254,7 +254,8 @@ def test_the_end_is_written_and_the_error_goes_on(tmp_path, raised, outcome):
     others = set(threading.enumerate())  # a disk that hangs, in another test, holds its thread for a while
     caught: BaseException | None = None
     try:
-        with recording(history, INFO, Told()) as recorder:
+        with recording(history, INFO, Told(), SystemClock()) as recorder:
+            recorder.phase(BEGINNING, 0, 10)
             recorder.progress(shown.view())
             shown.done_rows = 7
             recorder.progress(shown.view())
@@ -276,8 +277,9 @@ def test_a_killed_run_shows_as_interrupted(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from replay.watch.history.recorder import recording;"
         "from replay.watch.history.database import History;"
-        "from tests.unit.watch.history.test_recorder import INFO, Told\n"
-        "with recording(History(Path(sys.argv[1])), INFO, Told()):\n print('begun', flush=True); time.sleep(60)"
+        "from tests.unit.watch.history.test_recorder import BEGINNING, INFO, SystemClock, Told\n"
+        "with recording(History(Path(sys.argv[1])), INFO, Told(), SystemClock()) as recorder:\n"
+        " recorder.phase(BEGINNING, 0, 1); print('begun', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -365,7 +367,8 @@ def test_a_writer_that_hangs_holds_nothing_up(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BEGIN_WAIT_S", 0.01)
     monkeypatch.setattr(module, "END_WAIT_S", 0.01)
     told = Told()
-    with recording(History(tmp_path / "h.sqlite"), INFO, told) as recorder:
+    with recording(History(tmp_path / "h.sqlite"), INFO, told, SystemClock()) as recorder:
+        recorder.phase(BEGINNING, 0, 100)
         for done in range(100):
             recorder.progress(Tally(100, done_rows=done).view())
     hangs.set()

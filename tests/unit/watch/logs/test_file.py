@@ -16,7 +16,7 @@ from loguru import logger
 from replay.errors import UsageError
 from replay.watch.logs.file import LogFile, parse_log_file
 from replay.watch.logs.lines import logged_as
-from tests.unit.watch.logs.test_setup import Logs
+from tests.unit.watch.logs.test_lines import Logs
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -62,7 +62,7 @@ def test_two_processes_may_write_to_one_file(tmp_path, monkeypatch):
     Logs(monkeypatch, file=LogFile(path, 2_000, 50))
     code = (
         "import sys, time; from pathlib import Path; from loguru import logger; from rich.console import Console;"
-        "from replay.watch.logs.file import LogFile; from replay.watch.logs.setup import set_up_logging;"
+        "from replay.watch.logs.file import LogFile; from replay.watch.logs.lines import set_up_logging;"
         "file = LogFile(Path(sys.argv[1]), 2_000, 50);"
         "set_up_logging(json=True, debug=False, console=Console(), quiet=True, file=file)\n"
         "for line in sys.stdin: logger.info('theirs {}', line.strip()); print('told', flush=True)"

@@ -18,11 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, UsageError
 from replay.kafka.statistics import BrokerStatistics
-from replay.model import PartitionMark, Position, Progress
+from replay.model import PartitionMark, Position, Progress, SystemClock
 from replay.watch.metrics import export as module
 from replay.watch.metrics.export import MetricsOptions, check, exporting
-from replay.watch.metrics.prometheus import Exporter
-from replay.watch.metrics.reading import Metrics
+from replay.watch.metrics.prometheus import Exporter, Metrics
 from replay.watch.run import RunInfo, RunOutcome
 from tests.support.http_server import RememberingServer
 from tests.unit.fakes import FakeClock, Told
@@ -185,7 +184,7 @@ def run(options: MetricsOptions, error: BaseException | None = None, inside: Any
     told = Told()
     caught: BaseException | None = None
     try:
-        with exporting(options, INFO, told, last_success_s=123.0) as metrics:
+        with exporting(options, INFO, told, 123.0, SystemClock()) as metrics:
             metrics.progress(full_tally().view())
             inside()
             if error is not None:
@@ -226,7 +225,7 @@ def test_the_port_answers_while_the_run_lasts():
     """Broken: Prometheus finds nothing, or the process does not end."""
     found: list[str] = []
     told = Told()
-    with exporting(MetricsOptions(port=0), INFO, told) as metrics:
+    with exporting(MetricsOptions(port=0), INFO, told, None, SystemClock()) as metrics:
         metrics.progress(full_tally().view())
         (address,) = (text.split()[-1] for text in told.infos)
         with urllib.request.urlopen(address, timeout=5) as answer:
@@ -308,7 +307,8 @@ def test_a_gateway_that_hangs_holds_nothing_up(monkeypatch):
     monkeypatch.setattr("replay.watch.metrics.prometheus.PUSH_TIMEOUT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         told = Told()
-        with exporting(MetricsOptions(push=f"127.0.0.1:{silent.getsockname()[1]}"), INFO, told):
+        options = MetricsOptions(push=f"127.0.0.1:{silent.getsockname()[1]}")
+        with exporting(options, INFO, told, None, SystemClock()):
             pass
         (warning,) = told.warnings
         assert "not waited for" in warning

@@ -17,8 +17,7 @@ import pytest
 from replay.checkpoint.content import JobState, dumps
 from replay.position import Position, Progress
 from replay.watch.history.database import History
-from replay.watch.status.collect import collect
-from replay.watch.status.states import Place, ReplayState, Stale, as_json, older_than, status
+from replay.watch.status import Place, ReplayState, Stale, as_json, collect, older_than, status
 from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.watch.history.test_database import T0, run
 
@@ -214,7 +213,7 @@ def test_without_a_readable_history_the_checkpoints_are_shown_and_the_trouble_to
 def test_it_answers_without_arrays_and_kafka():
     """Broken: status would take a second, which a prompt or a watch loop pays each time."""
     code = (
-        "import sys, replay.watch.status.states, replay.watch.tables, replay.watch.history.database;"
+        "import sys, replay.watch.status, replay.watch.tables, replay.watch.history.database;"
         "print([m for m in sys.modules if '.' not in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

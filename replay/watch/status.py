@@ -1,19 +1,23 @@
-"""How a replay stands: its checkpoint, joined with its last run. Light.
+"""How each replay stands that the state folder, the history or the caller knows. Light.
 
-The checkpoint says what is in the topic. The history says who worked on it last, and how that ended.
+It is the checkpoint, joined with the last run. The checkpoint says what is in the topic. The history says who worked on
+it last, and how that ended.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from replay.checkpoint.content import Checkpoint, JobState
-from replay.errors import STOPPED, ExitCode
+from replay.checkpoint.file import CheckpointFile
+from replay.delivery import seen
+from replay.errors import STOPPED, ExitCode, StateConflict
+from replay.watch.history.database import History, HistoryUnreadable
 from replay.watch.history.process import Process, was_there
 from replay.watch.history.records import RunRecord
 from replay.watch.run import DAY_OFF, utf8
@@ -66,43 +70,103 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
-    """A job whose last success is too long ago. None: it never succeeded."""
+class Place:
+    """A checkpoint's path, and the job and date that its path stands for."""
 
+    path: Path
     job: str
-    age_s: float | None
+    date: str | None
+
+    @property
+    def key(self) -> str:
+        """As the history knows the checkpoint."""
+        return utf8(os.path.realpath(self.path))
+
+
+def collect(
+    state_dir: Path, history: History, now_s: float, named: Sequence[Path] = ()
+) -> tuple[list[Status], list[str]]:
+    """Every replay that the state folder, the history or the caller knows; and what could not be looked at."""
+    troubles: list[str] = []
+    last: dict[str, RunRecord] = {}
+    try:
+        last = {run.checkpoint: run for run in history.last_of_each()}
+    except HistoryUnreadable as error:
+        troubles.append(str(error))
+    places = {place.key: place for place in _places(state_dir)}
+    known = {place.key: place for place in (Place(path, path.stem, None) for path in named)}
+    known |= {key: places.get(key, Place(Path(run.checkpoint), run.job, run.date)) for key, run in last.items()}
+    found = {key: (place, _load(place.path)) for key, place in {**places, **known}.items()}
+    # The folder may hold other JSON, such as a summary. What cannot be read counts only where a replay left traces.
+    statuses = [
+        _with_changes(status(place, checkpoint, last.get(key), now_s), checkpoint, place.path)
+        for key, (place, checkpoint) in found.items()
+        if key in known or not isinstance(checkpoint, str) or CheckpointFile(place.path).has_traces
+    ]
+    return sorted(statuses, key=lambda each: (each.job, each.date or "", each.checkpoint)), troubles
+
+
+def _with_changes(made: Status, found: Checkpoint | str | None, path: Path) -> Status:
+    """With the files that came or went since a replay was done or empty. It reads no Parquet."""
+    if not isinstance(found, Checkpoint) or made.state not in (ReplayState.DONE, ReplayState.EMPTY):
+        return made
+    changed = seen.changed_since(path, found)
+    if not changed:
+        return made
+    return replace(made, changed=changed, detail=", ".join(filter(None, (f"changed since: {changed}", made.detail))))
+
+
+def _places(state_dir: Path) -> Iterator[Place]:
+    """`JOB.json` and `JOB/DATE.json`, also where only their previous generation is left."""
+    for pattern in ("*.json", "*.json.prev", "*/*.json", "*/*.json.prev"):
+        for path in state_dir.glob(pattern):
+            whole = path.with_suffix("") if path.suffix == ".prev" else path
+            if whole.name.startswith(".") or (whole != path and whole.exists()):
+                continue
+            if whole.parent == state_dir:
+                yield Place(whole, whole.stem, None)
+            else:
+                yield Place(whole, whole.parent.name, whole.stem)
+
+
+def _load(path: Path) -> Checkpoint | str | None:
+    try:
+        return CheckpointFile(path).load()
+    except StateConflict as error:
+        return error.what
 
 
 def status(place: Place, found: Checkpoint | str | None, last: RunRecord | None, now_s: float) -> Status:
     """`found` is the checkpoint, or why it cannot be read; `last` the newest run on it."""
     job, date = (last.job, last.date) if last is not None else (place.job, place.date)
-    base = Status(job, date, ReplayState.DAMAGED, "", utf8(str(place.path)))
-    if last is not None:
-        base = replace(
-            base,
-            topic=last.topic,
-            done_rows=last.done_row,
-            rows=last.rows,
-            exit_code=last.exit_code,
-            run_id=last.run_id,
-            ack_age_s=_age(last.acked_s, now_s),
-            succeeded_s=last.ended_s if last.exit_code == ExitCode.DONE else None,
-            **(last.counts.named() if last.counts is not None else {}),
-        )
-    if isinstance(found, Checkpoint):
-        base = replace(
-            base,
-            topic=found.job.topic,
-            done_rows=found.progress.position.row,
-            rows=found.job.rows,
-            saved_s=found.saved_at_s,
-            **found.counts.named(),
-        )
-        if _ended(found) is not None:
-            base = replace(base, succeeded_s=max(base.succeeded_s or 0.0, found.saved_at_s))
     state, detail = _state(found, last, now_s)
-    made = replace(base, state=state, detail=detail)
-    return _with_rate(made, last) if state is ReplayState.RUNNING and last is not None else made
+    known: dict[str, Any] = {}
+    if last is not None:
+        known = {
+            "topic": last.topic,
+            "done_rows": last.done_row,
+            "rows": last.rows,
+            "exit_code": last.exit_code,
+            "run_id": last.run_id,
+            "ack_age_s": _age(last.acked_s, now_s),
+            "succeeded_s": last.ended_s if last.exit_code == ExitCode.DONE else None,
+            **(last.counts.named() if last.counts is not None else {}),
+        }
+    if isinstance(found, Checkpoint):
+        known |= {
+            "topic": found.job.topic,
+            "done_rows": found.progress.position.row,
+            "rows": found.job.rows,
+            "saved_s": found.saved_at_s,
+            **found.counts.named(),
+        }
+        if _ended(found) is not None:
+            known["succeeded_s"] = max(known.get("succeeded_s") or 0.0, found.saved_at_s)
+    if state is ReplayState.RUNNING and last is not None:
+        known["rows_per_s"] = rate = last.rows_per_s
+        if rate and known["rows"] is not None and known["done_rows"] is not None:
+            known["left_s"] = (known["rows"] - known["done_rows"]) / rate
+    return Status(job, date, state, detail, utf8(str(place.path)), **known)
 
 
 def _state(found: Checkpoint | str | None, last: RunRecord | None, now_s: float) -> tuple[ReplayState, str]:
@@ -150,15 +214,16 @@ def _by_checkpoint(found: Checkpoint | None, last: RunRecord | None) -> tuple[Re
     return ReplayState.INTERRUPTED, f"on {host}: the next run looks into the topic first"
 
 
-def _with_rate(made: Status, last: RunRecord) -> Status:
-    rate = last.rows_per_s
-    if not rate or made.rows is None or made.done_rows is None:
-        return replace(made, rows_per_s=rate)
-    return replace(made, rows_per_s=rate, left_s=(made.rows - made.done_rows) / rate)
-
-
 def _age(at_s: float | None, now_s: float) -> float | None:
     return None if at_s is None else max(0.0, now_s - at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A job whose last success is too long ago. None: it never succeeded."""
+
+    job: str
+    age_s: float | None
 
 
 def older_than(
@@ -179,17 +244,3 @@ def older_than(
 def as_json(statuses: Iterable[Status]) -> list[dict[str, Any]]:
     """Field names are part of the interface: scripts read them."""
     return [asdict(each) for each in statuses]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A checkpoint's path, and the job and date that its path stands for."""
-
-    path: Path
-    job: str
-    date: str | None
-
-    @property
-    def key(self) -> str:
-        """As the history knows the checkpoint."""
-        return utf8(os.path.realpath(self.path))

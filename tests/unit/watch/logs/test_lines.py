@@ -18,8 +18,7 @@ from replay.kafka.options import LIBRDKAFKA_LOG
 from replay.kafka.trouble import REPEAT_S
 from replay.watch.beside import Beside, within
 from replay.watch.logs.file import LogFile
-from replay.watch.logs.lines import FIELDS, logged_as
-from replay.watch.logs.setup import set_up_logging
+from replay.watch.logs.lines import FIELDS, logged_as, set_up_logging
 
 
 class Logs:

@@ -1,1 +1,0 @@
-"""How each replay stands: its checkpoint, joined with its last run."""
