@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -58,25 +57,19 @@ def has_date(text: str) -> bool:
 
 def expand(text: str, day: date, option: str = "INPUT") -> str:
     """`{date}` and `{date:%Y/%m/%d}` become the day; `{{` and `}}` stand for braces."""
-    return "".join(_pieces(text, day, option))
 
-
-def _pieces(text: str, day: date, option: str) -> Iterator[str]:
-    at = 0
-    for token in _TOKEN.finditer(text):
-        yield text[at : token.start()]
-        at = token.end()
+    def expanded(token: re.Match[str]) -> str:
         if token.group() in {"{{", "}}"}:
-            yield token.group()[0]
-        elif _is_date(token.group("inside")):
-            yield _format(token.group("inside"), day, option)
-        else:
-            raise UsageError(
-                f"{token.group()!r} in {text!r} stands for nothing",
-                where=option,
-                todo="only {date} and {date:%Y/%m/%d} do; write {{ and }} for braces",
-            )
-    yield text[at:]
+            return token.group()[0]
+        if _is_date(token.group("inside")):
+            return _format(token.group("inside"), day, option)
+        raise UsageError(
+            f"{token.group()!r} in {text!r} stands for nothing",
+            where=option,
+            todo="only {date} and {date:%Y/%m/%d} do; write {{ and }} for braces",
+        )
+
+    return _TOKEN.sub(expanded, text)
 
 
 def _is_date(inside: str | None) -> bool:

@@ -16,11 +16,6 @@ TOGETHER_S = 2.0
 group at once, and a parent passes on to its children what they have heard already."""
 
 
-def is_another_request(first_s: float, now_s: float) -> bool:
-    """Whether a further signal was sent on purpose; both are seconds of one clock."""
-    return now_s - first_s >= TOGETHER_S
-
-
 def listen(handler: Callable[[int], object]) -> None:
     """Call this for each such signal from now on. Where SIGHUP is ignored (nohup) it stays so, in children as well."""
     for number in ASKING_TO_STOP:
@@ -53,8 +48,8 @@ class Stop:
         now_s = time.monotonic() if now_s is None else now_s
         if not self.signals:
             self.first_s = now_s
-        elif not is_another_request(self.first_s, now_s):
-            return
+        elif now_s - self.first_s < TOGETHER_S:
+            return  # one more signal of the same request
         self.signal_number = signal_number
         self.signals += 1
 

@@ -66,12 +66,8 @@ def run_demo(console: Any) -> bool:
         with terminal.live():
             shown = job.run(options, Stop(), terminal)
         logger.info("3. read the topic back and compare it with the source")
-        check = verify(
-            VerifyOptions(SourceOptions(inputs), kafka, isolation=READ_UNCOMMITTED),
-            terminal,
-            SystemClock(),
-            lambda: None,
-        )
+        what = VerifyOptions(SourceOptions(inputs), kafka, isolation=READ_UNCOMMITTED)
+        check = verify(what, terminal, lambda: None)
         table = Table("", "rows", title="replay demo: killed half-way, resumed, checked")
         for label, count in (
             ("in the source", shown.rows),

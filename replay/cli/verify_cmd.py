@@ -8,7 +8,6 @@ from replay.cli import resolve
 from replay.cli.call import Call, stop_on_signals
 from replay.cli.terminal import terminal_on
 from replay.errors import BEGIN_ANEW
-from replay.model import SystemClock
 from replay.verify import job, written
 from replay.verify.verdict import verdict_table
 
@@ -28,6 +27,6 @@ def verify(call: Call) -> None:
     what = written.by_checkpoint(what, name, given["checkpoint"])
     stop = stop_on_signals(BEGIN_ANEW)
     with terminal_on(call.console).live() as terminal:
-        verdict = job.verify(what, terminal, SystemClock(), stop.check)
+        verdict = job.verify(what, terminal, stop.check)
     call.show(verdict.as_json(), verdict_table(verdict))
     raise typer.Exit(verdict.exit_code)

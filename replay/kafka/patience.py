@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from confluent_kafka import KafkaException
@@ -59,8 +58,8 @@ class Patience:
                 reason = error.args[0].str()
                 has_answered = error.args[0].code() > 0
                 news.note_denied(error.args[0])
-            except FutureTimeoutError:
-                reason = "no answer"
+            except TimeoutError:
+                pass  # of the future that stands for the answer
             news.raise_denied()
             self._check_stop()
             waited = self._clock.monotonic() - start

@@ -31,7 +31,6 @@ FIRST_CALL_S = 2.0
 
 _TIMEOUT_S = 1.0
 _API_VERSIONS = struct.pack(">hhih", 18, 0, 7, -1)  # api key, version, correlation id, no client id
-_HTTP = b"HTTP"
 
 
 class Speaks(Enum):
@@ -71,7 +70,7 @@ def who_speaks(address: Address) -> Speaks | None:
     with suppress(OSError), socket.create_connection(address, _TIMEOUT_S) as connection:
         connection.sendall(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
         answer = connection.recv(8)
-        if answer.startswith(_HTTP):
+        if answer.startswith(b"HTTP"):
             return Speaks.HTTP
         if len(answer) == 8 and answer[4:] == _API_VERSIONS[4:8]:  # the correlation id comes back
             return Speaks.KAFKA

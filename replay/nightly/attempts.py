@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from replay.errors import ExitCode
-from replay.nightly import missing
 from replay.nightly.children import Children
 from replay.nightly.due import Retries, retry_wait_s
-from replay.nightly.missing import Found
+from replay.nightly.missing import Found, who_waits
 from replay.reporter import Reporter
 
 
@@ -38,11 +37,13 @@ def run(what: str, args: Sequence[str], retries: Retries, children: Children, re
 
 def why_failed(day: date, code: int, found: Found, later: int, *, comes_again: bool) -> str:
     """`later` dates wait for this one. `comes_again`: of a schedule, whose next firing looks at the date again."""
+    waits = who_waits(later)
     if found is Found.MISSING and code == ExitCode.INPUT:
-        return missing.why_failed(day, later) + ("; the next firing looks again" if comes_again else "")
-    if not comes_again:
-        return f"{day}: {exit_text(code)}"
-    return f"{day}: {exit_text(code)}{missing.who_waits(later)}; the next firing tries again"
+        return (
+            f"{day} has no file{waits}. Add the file, or let it be passed over (--missing skip), waited for"
+            " (--missing wait), or name it a day off (--calendar)"
+        ) + ("; the next firing looks again" if comes_again else "")
+    return f"{day}: {exit_text(code)}" + (f"{waits}; the next firing tries again" if comes_again else "")
 
 
 def exit_text(code: int) -> str:

@@ -77,23 +77,11 @@ def look_for(
         return Found.SKIPPED
     if policy.how is Missing.FAIL:
         return Found.MISSING
-    report.warning(f"{_has_none(day, later)}. Looking again every {policy.every_s:g} s (--missing wait)")
+    report.warning(f"{day} has no file{who_waits(later)}. Looking again every {policy.every_s:g} s (--missing wait)")
     if waiting.until(lambda: is_there(day), policy.every_s, policy.for_s, sleeper):
         report.info(f"{day} has its files now")
         return Found.CAME
     return Found.STOPPED if sleeper.is_stopped else Found.MISSING
-
-
-def why_failed(day: date, later: int) -> str:
-    """What is said of a date that failed for want of files. `later` dates wait for it."""
-    return (
-        f"{_has_none(day, later)}. Add the file, or let it be passed over (--missing skip),"
-        " waited for (--missing wait), or name it a day off (--calendar)"
-    )
-
-
-def _has_none(day: date, later: int) -> str:
-    return f"{day} has no file{who_waits(later)}"
 
 
 def who_waits(later: int) -> str:

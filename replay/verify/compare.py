@@ -120,7 +120,9 @@ class Lane:
             if self._rows or self._records or not self._match_stretch(e, f):
                 self._match_slowly(e, f)
             self.buffered -= f.at - before
-            self._drop_used_up()
+            for waiting in (self._expected, self._found):
+                if not waiting[0].left:
+                    waiting.popleft()
         if self.found_ended and not self._found:
             while self._expected:
                 self._only_expected(self._expected.popleft())
@@ -129,11 +131,6 @@ class Lane:
                 self._only_found(self._found.popleft())
             if self.found_ended:
                 self._end()
-
-    def _drop_used_up(self) -> None:
-        for waiting in (self._expected, self._found):
-            if not waiting[0].left:
-                waiting.popleft()
 
     def _match_stretch(self, e: Stretch, f: Stretch) -> bool:
         """The equal stretch at the head of both; False where there is none."""

@@ -23,7 +23,7 @@ from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_COMMITTED
 from replay.kafka.trouble import Trouble
-from replay.model import Clock
+from replay.model import SystemClock
 from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
@@ -55,23 +55,24 @@ class VerifyOptions:
     buffered_records: int = 200_000  # read and not yet compared, over all partitions: 50 MB
 
 
-def verify(options: VerifyOptions, report: Display, clock: Clock, check_stop: Callable[[], None]) -> Verdict:
+def verify(options: VerifyOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """Read both sides once, and the source again only where they differ.
 
     Also of what statistics rule out every row is looked at, whatever the replay did: one that is selected is expected.
     """
     return until_true(
         options.source,
-        lambda source: _verify(replace(options, source=source), report, clock, check_stop),
+        lambda source: _verify(replace(options, source=source), report, check_stop),
         report.warning,
     )
 
 
-def _verify(options: VerifyOptions, report: Display, clock: Clock, check_stop: Callable[[], None]) -> Verdict:
+def _verify(options: VerifyOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """The same, as long as the statistics that put the files in order are right."""
     source = Source(options.source, judges=True)
     source.other_endings.report(source.files_all, report)
     look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
+    clock = SystemClock()
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
         topic = cluster.existing_topic("check the name and --bootstrap-servers")
@@ -118,12 +119,16 @@ class _Comparison:
 
     def run(self, with_times: bool) -> Verdict:
         """Raises `NoEventTimes` where the times of records cannot be compared."""
+        options = self.options
         rows = SourceSide(self.source, len(self.ranges), with_times, self.report, self.check_stop)
         counts, spill = KindCounts(), Spill()
         guide = Atlas(lambda: rows.fingerprints("looking for a place to go on"), self.source.rows)
-        window = min(WINDOW_MAX, self._share(self.options.window_records))
+        window = min(WINDOW_MAX, self._share(options.window_records))
         lanes = [Lane(p, window, counts, spill, guide) for p in range(len(self.ranges))]
-        with closing(self._topic_side(lanes, with_times)) as topic:
+        most = self._share(options.buffered_records)
+        with closing(
+            TopicSide(options.kafka, options.isolation, self.ranges, lanes, most, with_times, self.patience)
+        ) as topic:
             for encoded, first_row in rows.portions("verifying"):
                 rows.hand_over(encoded, first_row, lanes)
                 self._advance(lanes, topic)
@@ -139,11 +144,6 @@ class _Comparison:
     def _share(self, records: int) -> int:
         """Of one partition."""
         return min(records, max(LANE_MIN, records // len(self.ranges)))
-
-    def _topic_side(self, lanes: Sequence[Lane], with_times: bool) -> TopicSide:
-        options = self.options
-        most = self._share(options.buffered_records)
-        return TopicSide(options.kafka, options.isolation, self.ranges, lanes, most, with_times, self.patience)
 
     def _advance(self, lanes: Sequence[Lane], topic: TopicSide) -> None:
         """Compare what was handed over, and read on for each lane that needs more records."""

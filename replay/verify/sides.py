@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -115,12 +116,9 @@ class Atlas:
 
     def __init__(self, source: Callable[[], Iterator[tuple[Ints, Ints]]], rows: int) -> None:
         self._source, self._every = source, rows // ATLAS_ROWS + 1
-        self._known: tuple[Ints, Ints] | None = None
 
     def __call__(self, partition: int, row: int, records: Sequence[Identity]) -> bool:
-        if self._known is None:
-            self._known = self._sample()
-        known, rows = self._known
+        known, rows = self._sample
         full = fingerprints([partition] * len(records), zip(*records, strict=True))
         full = full[self._chosen(full)]
         at = np.searchsorted(known, full)
@@ -128,6 +126,7 @@ class Atlas:
         ahead = (known[at] == full) & (rows[at] > row)
         return 2 * int(ahead.sum()) > len(ahead)
 
+    @cached_property
     def _sample(self) -> tuple[Ints, Ints]:
         parts = [(full[hits], rows[hits]) for full, rows in self._source() for hits in [self._chosen(full)]]
         known, rows = (np.concatenate(column) for column in zip(*parts, strict=True))

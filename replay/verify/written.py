@@ -14,7 +14,6 @@ from replay.delivery.job_name import JobName
 from replay.delivery.job_print import as_of
 from replay.delivery.options import RunOptions
 from replay.delivery.snapshot import Display
-from replay.model import SystemClock
 from replay.verify.job import VerifyOptions, verify
 from replay.verify.verdict import Verdict
 
@@ -56,4 +55,4 @@ def read_back(options: RunOptions, report: Display, check_stop: Callable[[], Non
     saved = existing(options.checkpoint)
     source = as_of(options.source, saved)
     what = VerifyOptions(source, options.kafka, starts=list(saved.first_offsets), allow_foreign=True)
-    return verify(what, report, SystemClock(), check_stop)
+    return verify(what, report, check_stop)

@@ -15,7 +15,6 @@ from replay.cli.options.looking import SampleLayout
 from replay.cli.sample_trades import SampleSpec, write_sample
 from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
 from replay.kafka.options import KafkaOptions
-from replay.model import SystemClock
 from replay.record.encoder import Encoder
 from replay.signals import Stop
 from replay.source.options import Order, SourceOptions
@@ -102,7 +101,7 @@ def look(
     kafka = KafkaOptions(bootstrap, topic, broker_timeout_s=timeout_s)
     source = SourceOptions((str(trades.folder),), order=options.pop("order", Order.EVENT_TIME))
     given = VerifyOptions(source, kafka, **options)
-    return verify(given, report or Quiet(), SystemClock(), lambda: None)
+    return verify(given, report or Quiet(), lambda: None)
 
 
 def damage(verdict: Verdict) -> dict[str, int]:
@@ -370,7 +369,7 @@ def test_a_signal_stops_it(written, topic: str, trades: Trades) -> None:
     stop.request(2)
     options = VerifyOptions(SourceOptions((str(trades.folder),)), KafkaOptions(written(trades.records()), topic))
     with pytest.raises(Stopped):
-        verify(options, Quiet(), SystemClock(), stop.check)
+        verify(options, Quiet(), stop.check)
 
 
 def test_the_embedded_broker_can_be_verified(embedded: Broker, topic: str, trades: Trades) -> None:

@@ -397,7 +397,7 @@ def second_signal_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def signals_counted_singly(patch: pytest.MonkeyPatch) -> None:
     """two signals at the same moment are two requests"""
-    patch.setattr("replay.signals.is_another_request", lambda _first_s, _now_s: True)
+    patch.setattr("replay.signals.TOGETHER_S", 0.0)
 
 
 # -- the checkpoint on disk --------------------------------------------------------------------------------------
