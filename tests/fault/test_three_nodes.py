@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import ElectionType, KafkaException, murmur2
+from confluent_kafka import ElectionType, KafkaException, Producer, murmur2
 from confluent_kafka.admin import AdminClient
 
 from replay.kafka.replicas import Replicas
@@ -38,8 +38,11 @@ PAST_THE_SESSION_S = 3.0
 
 @pytest.fixture(scope="module")
 def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again."""
+    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again. Whichever test is
+    the first, the coordinators' log is there."""
     with own_cluster(tmp_path_factory.mktemp("kafka3"), 3, {"replica.lag.time.max.ms": "2000"}) as cluster:
+        settings = {"bootstrap.servers": cluster.bootstrap_servers, "transactional.id": "first", "log_level": 0}
+        Producer(settings).init_transactions(30)
         yield cluster
 
 
