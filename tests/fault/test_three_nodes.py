@@ -10,15 +10,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import ElectionType, KafkaException, Producer, murmur2
+from confluent_kafka import ElectionType, murmur2
 from confluent_kafka.admin import AdminClient
 
-from replay.kafka.replicas import Replicas
-from replay.kafka.topic import Topic
 from tests.fault.conftest import PARTITIONS, again_and_again, own_cluster, quick_and_soak, under_way
 from tests.support.process import KILLED
 from tests.support.scenario import make_trades
-from tests.support.topics import create_topic, leader_of, set_topic_config, wait_in_sync
+from tests.support.topics import leader_of, set_topic_config, wait_in_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,11 +36,8 @@ PAST_THE_SESSION_S = 3.0
 
 @pytest.fixture(scope="module")
 def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again. Whichever test is
-    the first, the coordinators' log is there."""
+    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again."""
     with own_cluster(tmp_path_factory.mktemp("kafka3"), 3, {"replica.lag.time.max.ms": "2000"}) as cluster:
-        settings = {"bootstrap.servers": cluster.bootstrap_servers, "transactional.id": "first", "log_level": 0}
-        Producer(settings).init_transactions(30)
         yield cluster
 
 
@@ -315,22 +310,6 @@ def test_jobs_killed_and_resumed_below_min_isr(kafka3: KafkaCluster, both: MakeB
         replay.assert_exact()
     assert "Cannot be sure that no replica hides rows" in again[0].log
     assert "min.insync.replicas is 3" in again[0].log
-
-
-def test_a_broker_that_counts_as_in_sync_is_asked_whether_it_is_there(kafka3: KafkaCluster, topic: str) -> None:
-    """Broken: rows that a hanging broker hides are not waited for, and are sent again."""
-    servers = kafka3.bootstrap_servers
-    create_topic(servers, topic, 1, 3)
-    replicas = Replicas(AdminClient({"bootstrap.servers": servers.split(",")[0], "log_level": 0}), call_s=1.0)
-    found = Topic("", topic, "", partitions=1, replication=3)
-    assert replicas.are_in_sync(found)
-    kafka3.freeze_node(2)
-    with pytest.raises(KafkaException, match=f"broker {kafka3.broker_id(2)} counts as in sync, but does not answer"):
-        replicas.are_in_sync(found)
-    assert replicas.are_in_sync(found, ask_each=False)
-    kafka3.thaw_node(2)
-    wait_in_sync(servers, topic, 1, 3)
-    assert replicas.are_in_sync(found)
 
 
 # Fails now and then (exit 4, "the high watermark is -1,001") while `Cluster._offsets` takes OFFSET_INVALID (-1001),
