@@ -151,15 +151,13 @@ def loads(data: bytes) -> Checkpoint:
 
 
 def _from_body(body: dict[str, Any]) -> Checkpoint:
+    # Files without a row that may be selected are no part of a replay; those who wrote them down meant nothing by it.
+    files = [each for each in body["inputs"] if count(each["rows"])]
     inputs = tuple(
-        InputPrint(each["name"], count(each["rows"]), count(each["size_bytes"]), each["footer_sha256"])
-        for each in body["inputs"]
+        InputPrint(each["name"], each["rows"], count(each["size_bytes"]), each["footer_sha256"]) for each in files
     )
     marks = tuple(PartitionMark(count(m["next_offset"]), count(m["ahead_rows"])) for m in body["partitions"])
-    cursors = tuple(count(each["next_row"]) for each in body["inputs"])
-    # Files without a row that may be selected are no part of a replay; those who wrote them down meant nothing by it.
-    cursors = tuple(cursor for cursor, each in zip(cursors, inputs, strict=True) if each.rows)
-    inputs = tuple(each for each in inputs if each.rows)
+    cursors = tuple(count(each["next_row"]) for each in files)
     position = Position(count(body["next_row"]), cursors, count(body["left_out"]), counts(body.get("bad", {})))
     job = JobPrint(
         partitions=len(marks),

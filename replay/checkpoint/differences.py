@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from replay.checkpoint.content import Checkpoint, JobPrint
 from replay.errors import StateConflict
@@ -13,20 +13,8 @@ from replay.position import InputPrint
 _SHOWN_MAX = 5  # differences named in one error; the rest is counted
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not what the checkpoint says."""
-
-    what: str
-    old: str
-    new: str
-
-    def __str__(self) -> str:
-        return f"{self.what} was {self.old}, now {self.new}"
-
-
-def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
-    """Everything that would change which bytes go where; empty means that the checkpoint fits the job."""
+def differences(old: JobPrint, new: JobPrint) -> list[str]:
+    """Everything that would change which bytes go where, in words; empty means that the checkpoint fits the job."""
     pairs = [
         ("the topic", old.topic, new.topic),
         ("the cluster id", old.cluster_id, new.cluster_id),
@@ -37,7 +25,7 @@ def differences(old: JobPrint, new: JobPrint) -> list[Difference]:
         *_option_pairs(*(_compared(job, same_inputs=old.inputs == new.inputs) for job in (old, new))),
         *_input_pairs(old.inputs, new.inputs),
     ]
-    return [Difference(what, before or "none", now or "none") for what, before, now in pairs if before != now]
+    return [f"{what} was {before or 'none'}, now {now or 'none'}" for what, before, now in pairs if before != now]
 
 
 def _compared(job: JobPrint, *, same_inputs: bool) -> Mapping[str, str]:
@@ -94,9 +82,9 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
         return
     more = f"; and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
     is_more = has_grown(saved.job.inputs, job.inputs) and not differences(replace(saved.job, inputs=job.inputs), job)
-    is_table = any(each.what == f"option {TABLES}" for each in found)
+    is_table = any(each.startswith(f"option {TABLES} was ") for each in found)
     raise StateConflict(
-        "this checkpoint belongs to another job: " + "; ".join(map(str, found[:_SHOWN_MAX])) + more,
+        "this checkpoint belongs to another job: " + "; ".join(found[:_SHOWN_MAX]) + more,
         where=where,
         todo=("send what sorts after all that was sent with --when-changed append, " if is_more else "")
         + ("read the table as it was (--table-version, --snapshot), " if is_table else "")

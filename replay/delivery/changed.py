@@ -146,7 +146,7 @@ def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) ->
         raise StateConflict(
             f"files were written again, and of the {sent:,} rows that were sent only {match.matched:,} are the first"
             " ones of the inputs as they are now; the others would come too late, or are gone: "
-            + "; ".join(map(str, differences(saved.job, job))),
+            + "; ".join(differences(saved.job, job)),
             where=", ".join(_rewritten(saved.job.inputs, job.inputs)),
             todo="put back what changed, or start over on purpose with --restart",
         )

@@ -35,7 +35,7 @@ from replay.kafka.self_test import SelfTest
 from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
 from replay.kafka.trouble import Trouble
-from replay.model import Clock, SystemClock
+from replay.model import SystemClock
 from replay.signals import Stop
 from replay.source.files import trust
 from replay.source.source import Source
@@ -43,25 +43,24 @@ from replay.source.source import Source
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
 
 
-def run(options: RunOptions, stop: Stop, report: Display, clock: Clock | None = None) -> Snapshot:
+def run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     """Start or resume one replay and see it to its end.
 
     Raises a `ReplayError` for every other end; progress is saved first, unless saving is what failed.
     """
-    clock = clock or SystemClock()
     check_producer_settings(options.kafka)
     if not options.restart:
         options = replace(options, source=as_known(options.source, options.checkpoint))
     return trust.until_true(
         options.source,
-        lambda source: _run(replace(options, source=source), stop, report, clock),
+        lambda source: _run(replace(options, source=source), stop, report),
         report.warning,
     )
 
 
-def _run(options: RunOptions, stop: Stop, report: Display, clock: Clock) -> Snapshot:
+def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     """The same, as long as the statistics of the files are right; `StatisticsWrong` comes before all else is done."""
-    source = Source(options.source)
+    source, clock = Source(options.source), SystemClock()
     looked = done.look_at(source)
     tell_inputs(options, source, report)
     file = CheckpointFile(options.checkpoint)

@@ -29,7 +29,7 @@ class JobName:
     @property
     def state_dir(self) -> Path:
         """Raises `UsageError` where none was named and the user has none. What needs no state does not ask."""
-        return self.folder or default_state_dir()
+        return state_folder(self.folder)
 
     @property
     def has_state_dir(self) -> bool:
@@ -68,14 +68,9 @@ def safe_name(name: str) -> str:
     return name if plain == name and len(name) <= 200 else f"{plain[:180]}-{zlib.crc32(name.encode()):08x}"
 
 
-def state_folder(text: str) -> Path:
-    """The folder that is named, or the user's own."""
-    return Path(text) if text else default_state_dir()
-
-
-def default_state_dir() -> Path:
-    """The user's state folder; a `UsageError` where this user has none."""
-    found = user_state_dir()
+def state_folder(named: str | Path | None) -> Path:
+    """The folder that is named, or the user's own; a `UsageError` where this user has none."""
+    found = Path(named) if named else user_state_dir()
     if found is None:
         raise UsageError(
             "this user has no home folder (HOME is not set, or no folder that may be entered), so there is no place for"

@@ -36,8 +36,7 @@ def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None
     files added to one the rows that are read are looked at, too."""
     may_grow = saved is not None and options.when_changed is not WhenChanged.FAIL
     if not options.source.trust_statistics and (saved is None or saved.state is JobState.DONE or may_grow):
-        not_included = source.pruned_rows
-        look_at_ruled_out(source.ruled_out, not_included, stop.check, report, _looked_at(options, source, saved))
+        look_at_ruled_out(source.ruled_out, source.pruned_rows, stop.check, report, _looked_at(options, source, saved))
     if saved is not None and may_grow and options.check:
         known = saved.job.inputs
         added = (index for index, file in enumerate(source.files) if file.print not in known)

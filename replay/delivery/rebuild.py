@@ -23,7 +23,7 @@ from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import connect
-from replay.model import Clock, SystemClock
+from replay.model import SystemClock
 from replay.signals import Stop
 from replay.source.files.trust import until_true
 from replay.source.source import Source
@@ -53,15 +53,13 @@ def rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop
         )
     return until_true(
         options.source,
-        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report, SystemClock()),
+        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report),
         report.warning,
     )
 
 
-def _rebuild(
-    options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display, clock: Clock
-) -> Checkpoint:
-    source = Source(options.source)
+def _rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display) -> Checkpoint:
+    source, clock = Source(options.source), SystemClock()
     check_left_out(options, source, None, stop, report)
     if options.check:  # what the lost checkpoint's replay looked at, and decided
         emptiness.check_by_reading(source, stop.check)

@@ -88,10 +88,6 @@ class Snapshot(Figures):
     def partitions_sent(self, names_max: int) -> ByName:
         return _by_name(self.sent.by_partition, names_max, str)
 
-    def events_sent_ns(self) -> tuple[int, int] | None:
-        """First and last event time of the records that this run has handed over."""
-        return self.sent.events_ns
-
 
 def _by_name(by_number: Ints, names_max: int, name: Callable[[int], str]) -> ByName:
     """The largest by name, the most first, and what is left: a million symbols cost no more than a few milliseconds."""

@@ -30,7 +30,7 @@ def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | 
     kept = Details(verdict=verdict, origins=info.origins)
     if shown is None:
         return kept
-    events_s = [ns / 1e9 for ns in shown.events_sent_ns() or ()]
+    events_s = [ns / 1e9 for ns in shown.sent.events_ns or ()]
     return replace(
         kept,
         inputs=tuple(map(_short, shown.inputs[:NAMES_MAX])),

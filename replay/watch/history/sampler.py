@@ -34,7 +34,7 @@ class Sampler:
         self._sampled_s = now_s
         if shown is None:
             return SampleRecord(now_s, phase, outage=is_outage)
-        row, events_ns = done_row(shown), shown.events_sent_ns()
+        row, events_ns = done_row(shown), shown.sent.events_ns
         self.rows_per_s = self._rate(now_s, row)
         before, self._before = self._before, (shown.lateness, shown.ack_latency)
         late, latency = (_between(*each) for each in zip(before, self._before, strict=True))

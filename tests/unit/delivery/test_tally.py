@@ -28,7 +28,7 @@ def test_a_view_stands_still_whatever_is_counted_after_it():
     after = tally.view()
     assert before.symbols_sent(9) == ByName({"C": 2, "A": 1})
     assert before.partitions_sent(9) == ByName({"0": 3})
-    assert before.events_sent_ns() == (0, 20)
+    assert before.sent.events_ns == (0, 20)
     assert (before.sent_rows, before.outages, before.lateness.max_s, before.ack_latency.max_s) == (0, 0, 0.5, 0.0)
     assert after.symbols_sent(9) == ByName({"A": 2, "C": 2, "B": 1})
     assert after.partitions_sent(9) == ByName({"0": 4, "1": 1})
