@@ -20,12 +20,8 @@ class ByCheckpoint:
     def __init__(self, ready: Ready, sink: KafkaSink, flight: Flight) -> None:
         self._ready, self._sink, self._flight = ready, sink, flight
         options = ready.options
-        self._disk = OnDisk(
-            flight.frontier.saved,
-            ready.clock.monotonic(),
-            lead_rows_max(options.kafka.in_flight_rows_max),
-            options.checkpoint_interval_s,
-        )
+        rows_max = lead_rows_max(options.kafka.in_flight_rows_max)
+        self._disk = OnDisk(flight.frontier.saved, ready.clock.monotonic(), rows_max, options.checkpoint_interval_s)
         self._finished: Progress | None = None
 
     @property

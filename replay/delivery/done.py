@@ -80,9 +80,4 @@ def is_unchanged(checkpoint: Path) -> bool:
 
 
 def _described(paths: Sequence[InputPath], used: Mapping[str, str] | None = None) -> tuple[seen.SeenFile, ...]:
-    return tuple(
-        seen.described(
-            path.shown, path.size_bytes, is_local=not path.is_remote, footer_sha256=(used or {}).get(path.shown, "")
-        )
-        for path in paths
-    )
+    return tuple(seen.described(path, (used or {}).get(path.shown, "")) for path in paths)

@@ -23,10 +23,10 @@ from replay.delivery.job_print import as_known, is_forgotten, job_print
 from replay.delivery.opening import opening_tally, tell_inputs
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.outages import ClusterOutages
-from replay.delivery.preflight import check_before, check_left_out
+from replay.delivery.preflight import check_before, check_left_out, look_at_new_topic
 from replay.delivery.slices import encoder_for
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
-from replay.delivery.topic import create_topic, find_topic, is_planned, look_at_new_topic
+from replay.delivery.topic import create_topic, find_topic, is_planned
 from replay.errors import BrokerUnavailable, Stopped
 from replay.kafka.cluster import Cluster
 from replay.kafka.patience import Patience

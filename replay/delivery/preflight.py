@@ -1,4 +1,4 @@
-"""Before the first row: every row is looked at. Nothing here sends or saves anything."""
+"""Before the first row: a look at every row, and at what the topic would do to them. Nothing here sends or saves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from replay.delivery import emptiness, seen
 from replay.delivery.context import Ready
 from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.snapshot import Display
-from replay.delivery.topic import is_planned, look_at_topic, sent_span_ns
+from replay.delivery.topic import is_planned
 from replay.errors import InputError
-from replay.kafka.topic import check_topic
-from replay.model import PARTITION, Batch, Fate, SymbolTable, count_fates, reasons
+from replay.kafka.topic import check_topic, topic_warnings
+from replay.model import PARTITION, Batch, Fate, SpanNs, SymbolTable, count_fates, event_times_ns, reasons
 from replay.record.encoder import refuse_records
 from replay.signals import Stop
 from replay.source.options import OnBadRow, SourceOptions
@@ -53,7 +53,7 @@ def _looked_at(options: RunOptions, source: Source, saved: Checkpoint | None) ->
     before = {each.stamp for each in noted.files} if noted is not None else set()
     found = {each.footer_sha256 for each in saved.job.inputs}
     for file in source.ruled_out.files:
-        if seen.described(file.shown, file.size_bytes, is_local=not file.path.is_remote).stamp in before:
+        if seen.described(file.path).stamp in before:
             found.add(file.footer_sha256)
     return found
 
@@ -118,7 +118,7 @@ def _look_at_rows(
     now_s = ready.clock.now()
     for batch in source.checked(on_bad):
         if look_at_times:
-            check_topic(ready.topic, sent_span_ns(batch), now_s)
+            check_topic(ready.topic, _sent_span_ns(batch), now_s)
         selected.add(batch)
         if _may_be_refused(batch, source.symbols, bytes_max):
             refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
@@ -127,6 +127,28 @@ def _look_at_rows(
         ready.stop.check()
         ready.report.phase("checking", batch.start.row + len(batch), source.rows)
     return bad
+
+
+def look_at_topic(ready: Ready) -> None:
+    """What the topic would do to the rows, as far as statistics tell of them."""
+    span_ns = ready.source.event_span_ns if ready.options.source.records.has_event_times else None
+    now_s = ready.clock.now()
+    check_topic(ready.topic, span_ns if ready.source.sends_all else None, now_s)
+    for warning in topic_warnings(ready.topic, span_ns, now_s, ready.options.kafka.batch_bytes):
+        ready.report.warning(warning)
+
+
+def look_at_new_topic(ready: Ready) -> None:
+    """The same for a topic that was not there when the rows were looked at; the cluster may have limits of its own."""
+    if ready.options.check and ready.options.source.records.has_event_times and ready.topic.limits_times:
+        for batch in ready.source.checked():
+            check_topic(ready.topic, _sent_span_ns(batch), ready.clock.now())
+    look_at_topic(ready)
+
+
+def _sent_span_ns(batch: Batch) -> SpanNs:
+    times_ns = event_times_ns(batch.table)[batch.sent]
+    return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else None
 
 
 def refuse_bad_rows(options: SourceOptions, bad: Counter[Fate], rows: int) -> None:

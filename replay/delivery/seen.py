@@ -12,10 +12,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replay.atomic_file import replace_file
 from replay.checkpoint.content import Checkpoint
 from replay.source.files import paths
+
+if TYPE_CHECKING:
+    from replay.source.files.input_path import InputPath
 
 _MAGIC_BYTES, _LENGTH_BYTES = 4, 4  # with which a Parquet file ends: the footer's length, and PAR1
 _SHOWN_MAX = 3
@@ -82,14 +86,14 @@ def is_same(seen: Seen, now: Sequence[SeenFile]) -> bool:
     return bool(before) and before == {each.stamp for each in now}
 
 
-def described(path: str, size_bytes: int, *, is_local: bool, footer_sha256: str = "") -> SeenFile:
+def described(path: InputPath, footer_sha256: str = "") -> SeenFile:
     """A file as it is now; one that is gone meanwhile has no time of change."""
-    mtime_ns = None
-    if is_local:
-        path = os.path.abspath(path)
+    shown, mtime_ns = path.shown, None
+    if not path.is_remote:
+        shown = os.path.abspath(shown)
         with suppress(OSError):
-            mtime_ns = os.stat(path).st_mtime_ns
-    return SeenFile(path, size_bytes, mtime_ns, footer_sha256)
+            mtime_ns = os.stat(shown).st_mtime_ns
+    return SeenFile(shown, path.size_bytes, mtime_ns, footer_sha256)
 
 
 def changed_since(checkpoint: Path, saved: Checkpoint) -> str:

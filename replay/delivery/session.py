@@ -116,13 +116,8 @@ class Session:
 
     def _refuse_bad(self, batch: Batch, first: int, encoded: Encoded) -> None:
         """Raises `InputError` for a record that the topic would refuse, and where too many rows are bad."""
-        source = self._ready.source
-        refuse_records(
-            encoded,
-            self._options.kafka.record_bytes_max,
-            self._flight.partitions,
-            lambda row: source.where(batch, first + row),
-        )
+        source, bytes_max = self._ready.source, self._options.kafka.record_bytes_max
+        refuse_records(encoded, bytes_max, self._flight.partitions, lambda row: source.where(batch, first + row))
         if batch.fates is not None and (bad := batch.position_after(first + encoded.slice_rows).bad):
             refuse_bad_rows(self._options.source, fates_of(bad), source.rows)
 

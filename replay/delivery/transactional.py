@@ -92,14 +92,9 @@ def _begin(
     first_offsets = ready.saving.first_offsets
     if ready.options.restart and not transactions.has_claimed:
         return ready.source.start, first_offsets
-    position = decide(
-        saved,
-        record,
-        ready.saving.job,
-        ready.source.start,
-        f"{topic.name}, key {ready.options.transactions.job}",
-        allow_appended=ready.options.when_changed is WhenChanged.APPEND,
-    )
+    where = f"{topic.name}, key {ready.options.transactions.job}"
+    may_grow = ready.options.when_changed is WhenChanged.APPEND
+    position = decide(saved, record, ready.saving.job, ready.source.start, where, allow_appended=may_grow)
     if record is not None and position.row:
         check_appended(ready, range(len(record.cursors), len(ready.saving.job.inputs)), position)
         first_offsets = record.first_offsets
