@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -18,7 +19,7 @@ from replay.cli.output import Results
 from replay.delivery.job_name import state_folder
 from replay.errors import ExitCode
 from replay.watch.history.database import History
-from replay.watch.status import Stale, Status, as_json, collect, older_than
+from replay.watch.status import Status, collect, older_than
 from replay.watch.tables import rough, status_table
 
 
@@ -76,19 +77,17 @@ def _look(state_dir: Path, history: History, named: Sequence[Path], job: str | N
 
 
 def _json(statuses: Sequence[Status], *, in_a_line: bool) -> str:
-    return json.dumps(as_json(statuses), indent=None if in_a_line else 1)
+    return json.dumps([asdict(each) for each in statuses], indent=None if in_a_line else 1)
 
 
-def _stale(statuses: Sequence[Status], history: History, age_s: float) -> list[Stale]:
+def _stale(statuses: Sequence[Status], history: History, age_s: float) -> dict[str, float | None]:
     """Jobs to be alarmed about; where no job is known at all, that is one without a name."""
-    return older_than(statuses, age_s, time.time(), history.last_successes()) if statuses else [Stale("", None)]
+    return older_than(statuses, age_s, time.time(), history.last_successes()) if statuses else {"": None}
 
 
 def _fail_if_stale(statuses: Sequence[Status], history: History, age_s: float) -> None:
     stale = _stale(statuses, history, age_s)
-    for each in stale if statuses else ():
-        typer.echo(
-            f"{each.job}: last success {rough(each.age_s) + ' ago' if each.age_s is not None else 'never'}", err=True
-        )
+    for job, ago_s in stale.items() if statuses else ():
+        typer.echo(f"{job}: last success {rough(ago_s) + ' ago' if ago_s is not None else 'never'}", err=True)
     if stale:
         raise typer.Exit(ExitCode.STALE)

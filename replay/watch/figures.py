@@ -1,4 +1,4 @@
-"""How far a run has come, by the names that machines read: in the summary, in the history. Pure and light.
+"""How far a run has come, by the names that machines read: in the summary, in the history. Pure.
 
 Names are only ever added. Times are in seconds.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # they import numpy, and `replay status` has to answer at once
-    from replay.delivery.lateness import Lateness
-    from replay.delivery.snapshot import Snapshot
+from replay.delivery.lateness import Lateness
+from replay.delivery.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,15 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from replay import __version__
 from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
+from replay.reporter import Reporter
 from replay.watch.beside import within
 from replay.watch.run import NotifyOn
-
-if TYPE_CHECKING:
-    from replay.reporter import Reporter
 
 TIMEOUT_S = 10.0
 _KILL_S = 1.0  # a killed command is gone by then, unless it hangs in the kernel
@@ -47,23 +45,13 @@ class Notify:
 def parse_notify(text: str, on: NotifyOn = NotifyOn.FAILURE) -> Notify:
     """`https://…` or a command line. Raises `UsageError` for what cannot work: at the end it would be too late."""
     if re.match(r"https?://", text, re.IGNORECASE):
-        try:
+        with suppress(ValueError):  # a port that is no number
             parts = urlsplit(text)
-            if (
-                parts.hostname
-                and parts.port != 0
-                and not parts.username
-                and text.isascii()
-                and not re.search(r"\s", text)
-            ):
+            is_plain = not parts.username and text.isascii() and not re.search(r"\s", text)
+            if is_plain and parts.hostname and parts.port != 0:
                 return Notify(f"{parts.scheme}://{parts.hostname}/…", url=text, on=on)
-        except ValueError:  # a port that is no number
-            pass
-        raise UsageError(
-            "this is no address of a webhook",
-            where="--notify",
-            todo="write it like https://host/path, without user and password",
-        )
+        todo = "write it like https://host/path, without user and password"
+        raise UsageError("this is no address of a webhook", where="--notify", todo=todo)
     if re.match(r"\w+://", text):
         raise UsageError("only http and https are known", where="--notify", todo="write it like https://host/path")
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class ReplayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One replay. What is not known is None; times are seconds since 1970.
+    """One replay. Scripts read it as JSON, by these names. What is not known is None; times are seconds since 1970.
 
     `in_topic_rows + not_selected_rows + bad_rows` of `of_rows` are done, as the checkpoint proves. `done_rows` of
     `rows` is the position: the next row. `saved_s` is when the checkpoint was last saved, `succeeded_s` when this date
@@ -218,18 +218,10 @@ def _age(at_s: float | None, now_s: float) -> float | None:
     return None if at_s is None else max(0.0, now_s - at_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """A job whose last success is too long ago. None: it never succeeded."""
-
-    job: str
-    age_s: float | None
-
-
 def older_than(
     statuses: Iterable[Status], age_s: float, now_s: float, successes: Mapping[str, float] | None = None
-) -> list[Stale]:
-    """Jobs whose last success, of any date, is older than this or missing: what a monitor asks for.
+) -> dict[str, float | None]:
+    """Jobs whose last success, of any date, is older than this: what a monitor asks for. None: it never succeeded.
 
     `successes` are those of the history: a later failure of the same date hides them in its status.
     """
@@ -238,9 +230,4 @@ def older_than(
         ends = (newest.get(each.job), each.succeeded_s, (successes or {}).get(each.job))
         newest[each.job] = max((end for end in ends if end is not None), default=None)
     ages = {job: _age(end, now_s) for job, end in newest.items()}
-    return [Stale(job, age) for job, age in sorted(ages.items()) if age is None or age > age_s]
-
-
-def as_json(statuses: Iterable[Status]) -> list[dict[str, Any]]:
-    """Field names are part of the interface: scripts read them."""
-    return [asdict(each) for each in statuses]
+    return {job: age for job, age in sorted(ages.items()) if age is None or age > age_s}

@@ -10,16 +10,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from replay import __version__
 from replay.atomic_file import replace_file
+from replay.delivery.snapshot import Snapshot
+from replay.reporter import Reporter
 from replay.watch.figures import figures
 from replay.watch.run import RunInfo, RunOutcome, utf8
-
-if TYPE_CHECKING:
-    from replay.delivery.snapshot import Snapshot
-    from replay.reporter import Reporter
 
 STANDARD_OUTPUT = "-"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from replay.counts import ByName, RowCounts
 from replay.watch.figures import Quantiles
-from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
+from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample
 
 BEGUN_S = datetime(2026, 11, 23, 2, 0, tzinfo=UTC).timestamp()
 """02:00 in the night."""
@@ -83,12 +83,12 @@ def eventful() -> ReportData:
             "changed": 0, "misplaced": 0, "foreign": 0,
         },
         settings=[
-            Setting("topic", "trades", "job file"),
-            Setting("rate", "5000/s", "command line"),
-            Setting("inputs", ["/srv/trades/{date:%Y/%m/%d}/*.parquet"], "job file"),
-            Setting("key", "symbol", "default"),
-            Setting("sasl.username", "nightly", "job file"),
-            Setting("sasl.password", "hunter2", "job file"),
+            ("topic", "trades", "job file"),
+            ("rate", "5000/s", "command line"),
+            ("inputs", ["/srv/trades/{date:%Y/%m/%d}/*.parquet"], "job file"),
+            ("key", "symbol", "default"),
+            ("sasl.username", "nightly", "job file"),
+            ("sasl.password", "hunter2", "job file"),
         ],
         versions={"replay": "0.1.0", "Python": "3.11.2", "librdkafka": "2.12.0", "pyarrow": "26.0.0"},
         machine={"Host": "night-1", "System": "Linux 6.1 x86_64", "CPUs": "2"},

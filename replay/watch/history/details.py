@@ -1,18 +1,16 @@
-"""What the report of a run shows beyond its figures, cut to a bounded size. Pure and light."""
+"""What the report of a run shows beyond its figures, cut to a bounded size. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from replay.counts import ByName
+from replay.delivery.snapshot import Snapshot
 from replay.watch.history.records import Details
 from replay.watch.run import RunInfo, utf8
-
-if TYPE_CHECKING:  # it imports numpy, and `replay history` has to answer at once
-    from replay.delivery.snapshot import Snapshot
 
 NAMES_MAX = 200
 """So many symbols, partitions and files of a run are kept by name, the others as one sum. More would not be read, and

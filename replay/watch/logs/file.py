@@ -34,14 +34,14 @@ class LogFile:
 
 def parse_log_file(path: str, rotate: str, keep: str) -> LogFile:
     """`--log-rotate 10MB | 1d` and `--log-keep 10 | 14d`. Raises `UsageError`."""
-    is_size = re.fullmatch(r"[\d_.\s]+(?:[kmg]i?)?b", rotate.strip(), re.IGNORECASE)
-    return LogFile(
-        Path(path),
-        units.parse_bytes(rotate, "--log-rotate", units.ONE_OR_MORE)
-        if is_size
-        else timedelta(seconds=units.parse_duration_s(rotate, "--log-rotate", units.ONE_OR_MORE)),
-        int(keep) if keep.strip().isdecimal() else timedelta(seconds=units.parse_duration_s(keep, "--log-keep")),
-    )
+    rotation: int | timedelta
+    if re.fullmatch(r"[\d_.\s]+(?:[kmg]i?)?b", rotate.strip(), re.IGNORECASE):
+        rotation = units.parse_bytes(rotate, "--log-rotate", units.ONE_OR_MORE)
+    else:
+        rotation = timedelta(seconds=units.parse_duration_s(rotate, "--log-rotate", units.ONE_OR_MORE))
+    is_count = keep.strip().isdecimal()
+    kept = int(keep) if is_count else timedelta(seconds=units.parse_duration_s(keep, "--log-keep"))
+    return LogFile(Path(path), rotation, kept)
 
 
 class FileSink:

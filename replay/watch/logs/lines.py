@@ -64,12 +64,11 @@ def set_up_logging(
     """A sink on standard error that does not tear a progress bar apart, and one in the file. `quiet`: only warnings and
     errors on standard error. Raises `UsageError` where the file cannot be opened."""
 
-    def write_text(message: Any) -> None:
-        console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
-
-    def write_json(message: Any) -> None:
-        sys.stderr.write(json_line(message.record) + "\n")
-        sys.stderr.flush()
+    def write(message: Any) -> None:
+        if json:
+            print(message, end="", file=sys.stderr, flush=True)
+        else:
+            console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
 
     def format_json(record: Any) -> str:
         record["line"] = json_line(record)  # a format has to name what it shows: the line may hold braces itself
@@ -79,11 +78,11 @@ def set_up_logging(
     level = "DEBUG" if debug else "INFO"
     writer = copy.deepcopy(logger) if file is not None else None  # now: a logger with sinks cannot be copied
     # Never `diagnose`: it shows the values of variables, and one may be a password.
-    plain: Any = {"backtrace": False, "diagnose": False}
-    logger.add(write_json if json else write_text, format=_TEXT, level="WARNING" if quiet else level, **plain)
+    plain: Any = {"format": format_json if json else _TEXT, "backtrace": False, "diagnose": False}
+    logger.add(write, level="WARNING" if quiet else level, **plain)
     if file is not None and writer is not None:
         to_file = FileSink(file, writer)
-        logger.add(to_file, format=format_json if json else _TEXT, level=level, filter=to_file.wants, **plain)
+        logger.add(to_file, level=level, filter=to_file.wants, **plain)
     librdkafka.listen(_librdkafka)
 
 

@@ -109,8 +109,8 @@ def _outputs(options: MetricsOptions, exporter: Any, to: Display) -> dict[str, B
         textfile = _Once(to, f"--metrics-textfile {path}", lambda: replace_file(path, exporter.text(), READABLE))
         works[str(path)] = Beside("metrics file", TEXTFILE_S, textfile)
     if options.push is not None:
-        gateway = exporter.gateway(options.push)
-        works[gateway.name] = Beside("metrics push", PUSH_S, _Once(to, f"--metrics-push {gateway.name}", gateway.push))
+        name, push = exporter.gateway(options.push)
+        works[name] = Beside("metrics push", PUSH_S, _Once(to, f"--metrics-push {name}", push))
     for work in works.values():
         work.start()
     return works

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -39,53 +41,47 @@ _MIDDLE = math.sqrt(1.1)
 """A value lies within 5 % of its bucket's middle, and so does the exported sum, of which averages are made."""
 
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
-Names = Sequence[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[Any], float | None]]]
-"""Kind, name, help, and how the value is read; None: it is left out."""
+Names = Sequence[tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, str | Callable[[Any], float]]]
+"""Kind, name, help, and the attribute that is the value, or how it is found. None: it is left out."""
 
 _GAUGE, _COUNTER = GaugeMetricFamily, CounterMetricFamily
 
 _OF_RUN: Names = (
-    (_GAUGE, "replay_running", "1 while the run lasts", lambda run: run.running),
-    (_GAUGE, "replay_updated_timestamp_seconds", "When these values were made", lambda run: run.now_s()),
-    (_GAUGE, "replay_exit_code", "How the run ended; absent while it lasts", lambda run: run.exit_code),
+    (_GAUGE, "replay_running", "1 while the run lasts", "running"),
+    (_GAUGE, "replay_updated_timestamp_seconds", "When these values were made", "now_s"),
+    (_GAUGE, "replay_exit_code", "How the run ended; absent while it lasts", "exit_code"),
     (_GAUGE, "replay_last_success_timestamp_seconds", "When the job last came to its end, whatever date it was",
-     lambda run: run.success_s),
+     "success_s"),
     (_GAUGE, "replay_frontier_age_seconds", "How long rows in flight have waited without one being acknowledged",
-     lambda run: run.frontier_age_s()),
+     "frontier_age_s"),
 )  # fmt: skip
 
 _OF_ROWS: Names = (
-    (_GAUGE, "replay_rows", "Rows of INPUT: in topic, not selected, bad, and still to come",
-     lambda shown: shown.counts.of_rows),
-    (_GAUGE, "replay_rows_in_topic", "Rows that are in the topic, whoever sent them",
-     lambda shown: shown.counts.in_topic),
-    (_GAUGE, "replay_rows_not_selected", "Rows left out by the selection", lambda shown: shown.counts.not_selected),
-    (_GAUGE, "replay_rows_bad", "Rows left out because they are bad", lambda shown: shown.counts.bad),
+    (_GAUGE, "replay_rows", "Rows of INPUT: in topic, not selected, bad, and still to come", "counts.of_rows"),
+    (_GAUGE, "replay_rows_in_topic", "Rows that are in the topic, whoever sent them", "counts.in_topic"),
+    (_GAUGE, "replay_rows_not_selected", "Rows left out by the selection", "counts.not_selected"),
+    (_GAUGE, "replay_rows_bad", "Rows left out because they are bad", "counts.bad"),
     (_GAUGE, "replay_position_row", "The next row: those before it are done", done_row),
-    (_GAUGE, "replay_rows_in_flight", "Rows sent and not acknowledged", lambda shown: shown.in_flight_rows),
-    (_COUNTER, "replay_rows_sent", "Rows handed to the producer by this run", lambda shown: shown.sent_rows),
-    (_COUNTER, "replay_rows_acked", "Rows that this run has brought into the topic",
-     lambda shown: shown.delivered_rows),
-    (_COUNTER, "replay_rows_resent", "Rows handed over again, since they were lost on their way",
-     lambda shown: shown.resent_rows),
-    (_COUNTER, "replay_rows_already_there", "Rows found in the topic and not sent again",
-     lambda shown: shown.already_there_rows),
-    (_COUNTER, "replay_schedule_shift_seconds", "By how much the schedule was moved after stalls",
-     lambda shown: shown.shifted_s),
+    (_GAUGE, "replay_rows_in_flight", "Rows sent and not acknowledged", "in_flight_rows"),
+    (_COUNTER, "replay_rows_sent", "Rows handed to the producer by this run", "sent_rows"),
+    (_COUNTER, "replay_rows_acked", "Rows that this run has brought into the topic", "delivered_rows"),
+    (_COUNTER, "replay_rows_resent", "Rows handed over again, since they were lost on their way", "resent_rows"),
+    (_COUNTER, "replay_rows_already_there", "Rows found in the topic and not sent again", "already_there_rows"),
+    (_COUNTER, "replay_schedule_shift_seconds", "By how much the schedule was moved after stalls", "shifted_s"),
     (_GAUGE, "replay_broker_up", "0 while acknowledgements stay away", lambda shown: shown.outage_since_s is None),
-    (_COUNTER, "replay_outages", "Outages so far", lambda shown: shown.outages),
-    (_COUNTER, "replay_outage_seconds", "Their length in all", lambda shown: shown.outages_s),
-)  # fmt: skip
+    (_COUNTER, "replay_outages", "Outages so far", "outages"),
+    (_COUNTER, "replay_outage_seconds", "Their length in all", "outages_s"),
+)
 
 _OF_PRODUCER: Names = (
-    (_GAUGE, "replay_producer_queue_records", "Records in librdkafka's queues", lambda seen: seen.queue_records),
-    (_GAUGE, "replay_producer_queue_bytes", "Their bytes", lambda seen: seen.queue_bytes),
-    (_COUNTER, "replay_producer_retries", "Requests sent again by this producer", lambda seen: seen.retries),
-    (_COUNTER, "replay_producer_errors", "Requests that could not be sent", lambda seen: seen.errors),
-    (_COUNTER, "replay_producer_timeouts", "Requests without an answer", lambda seen: seen.timeouts),
-    (_GAUGE, "replay_producer_rtt_p99_seconds", "Round trip of the slowest broker, p99", lambda seen: seen.rtt_p99_s),
-    (_GAUGE, "replay_producer_brokers", "Brokers the cluster has named", lambda seen: seen.brokers),
-    (_GAUGE, "replay_producer_brokers_up", "Those of them connected", lambda seen: seen.brokers_up),
+    (_GAUGE, "replay_producer_queue_records", "Records in librdkafka's queues", "queue_records"),
+    (_GAUGE, "replay_producer_queue_bytes", "Their bytes", "queue_bytes"),
+    (_COUNTER, "replay_producer_retries", "Requests sent again by this producer", "retries"),
+    (_COUNTER, "replay_producer_errors", "Requests that could not be sent", "errors"),
+    (_COUNTER, "replay_producer_timeouts", "Requests without an answer", "timeouts"),
+    (_GAUGE, "replay_producer_rtt_p99_seconds", "Round trip of the slowest broker, p99", "rtt_p99_s"),
+    (_GAUGE, "replay_producer_brokers", "Brokers the cluster has named", "brokers"),
+    (_GAUGE, "replay_producer_brokers_up", "Those of them connected", "brokers_up"),
 )
 
 
@@ -110,12 +106,14 @@ class Metrics(Relay):
     def close(self, outcome: RunOutcome) -> None:
         """How the run ended."""
         if outcome.exit_code == ExitCode.DONE:
-            self.success_s = self.now_s()
+            self.success_s = self.now_s
         self.running, self.exit_code = False, outcome.exit_code
 
+    @property
     def now_s(self) -> float:
         return self._clock.now()
 
+    @property
     def frontier_age_s(self) -> float | None:
         """How long the oldest row in flight has waited at most, in seconds; 0 where none is."""
         if self.shown is None:
@@ -147,8 +145,17 @@ class Exporter(Collector):
 
         return close, server.server_port
 
-    def gateway(self, address: str) -> Gateway:
-        return Gateway(address, self._job, self._registry)
+    def gateway(self, address: str) -> tuple[str, Callable[[], None]]:
+        """A push gateway, by its name without user and password, and a push to it. Each job has one group there, which
+        every push replaces: dates do not pile up."""
+        parts = gateway_address(address)
+        name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        handler: Callable[..., Callable[[], None]] = default_handler
+        if parts.username is not None:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+            handler = partial(basic_auth_handler, username=user, password=password)
+        push = partial(push_to_gateway, name, self._job, self._registry, timeout=PUSH_TIMEOUT_S, handler=handler)
+        return name, push
 
     def collect(self) -> Iterator[Family]:
         yield self._by_label("replay_build_info", "The version of replay", "version", {__version__: 1})
@@ -168,7 +175,7 @@ class Exporter(Collector):
 
     def _named(self, names: Names, seen: Metrics | Snapshot | BrokerStatistics) -> Iterator[Family]:
         for kind, name, text, read in names:
-            value = read(seen)
+            value = attrgetter(read)(seen) if isinstance(read, str) else read(seen)
             if value is not None:
                 family = kind(name, text, labels=LABELS)
                 family.add_metric(self._values, value)
@@ -192,25 +199,10 @@ class Exporter(Collector):
 
 def gateway_address(text: str) -> SplitResult:
     """Raises `UsageError`, without repeating the text: it may hold a password."""
-    try:
+    with suppress(ValueError):  # a port that is no number, an open bracket
         parts = urlsplit(text if "://" in text else f"http://{text}")
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return parts
-    except ValueError:  # a port that is no number, an open bracket
-        pass
     raise UsageError(
         "this is no address of a push gateway", where="--metrics-push", todo="write it like http://gateway:9091"
     )
-
-
-class Gateway:
-    """A push gateway. Each job has one group there, which every push replaces: dates do not pile up."""
-
-    def __init__(self, address: str, job: str, registry: CollectorRegistry) -> None:
-        parts = gateway_address(address)
-        self.name = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"  # without user and password
-        handler: Callable[..., Callable[[], None]] = default_handler
-        if parts.username is not None:
-            user, password = unquote(parts.username), unquote(parts.password or "")
-            handler = partial(basic_auth_handler, username=user, password=password)
-        self.push = partial(push_to_gateway, self.name, job, registry, timeout=PUSH_TIMEOUT_S, handler=handler)

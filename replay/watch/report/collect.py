@@ -18,7 +18,7 @@ from replay.model import Fate
 from replay.watch.figures import Quantiles
 from replay.watch.history.database import History
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
-from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample, Setting
+from replay.watch.report.data import Mark, MarkKind, ReportData, Run, Sample
 
 _LIBRARIES = ("confluent-kafka", "pyarrow", "numpy", "matplotlib")
 
@@ -64,7 +64,7 @@ def collect(history: History, job: str, date: str | None, now_s: float) -> Repor
         partitions=_sum(each.partitions for each in details),
         bad_rows={Fate[name.upper()].told: rows for name, rows in Counter(counts.bad_by_reason).most_common()},
         verdict=_verdict(found, details),
-        settings=[Setting(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
+        settings=[(name, value, details[-1].origins.get(name, "")) for name, value in last.options.items()],
         versions={
             "replay": __version__,
             "Python": platform.python_version(),

@@ -10,7 +10,6 @@ from typing import Any
 from replay.counts import ByName, RowCounts
 from replay.errors import STOPPED, ExitCode
 from replay.watch.figures import NOT_MEASURED, Quantiles
-from replay.watch.masking import masked
 
 
 class RunState(Enum):
@@ -107,18 +106,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of the configuration. Its secrets are masked when it is made."""
-
-    name: str
-    value: object
-    origin: str = ""  # command line, variable, job file, default
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", masked(self.name, self.value))
-
-
-@dataclass(frozen=True, slots=True)
 class ReportData:
     """What is not known is empty, and its part of the page is left out."""
 
@@ -140,7 +127,7 @@ class ReportData:
     partitions: ByName = field(default_factory=ByName)
     bad_rows: Mapping[str, int] = field(default_factory=dict)  # the bad ones of `counts`, by reason for people
     verdict: Mapping[str, Any] | None = None  # verify's, `Verdict.as_json()`
-    settings: Sequence[Setting] = ()
+    settings: Sequence[tuple[str, object, str]] = ()  # name, value, where it came from
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,8 @@ from replay import __version__
 from replay.counts import ByName
 from replay.errors import ExitCode, UsageError, install_extra, printable
 from replay.units import duration
-from replay.watch.report.data import Mark, MarkKind, ReportData, Run, RunState
+from replay.watch.masking import masked
+from replay.watch.report.data import Mark, ReportData, Run, RunState
 from replay.watch.report.over_time import over_time, rows_per_s
 
 if TYPE_CHECKING:
@@ -57,12 +58,6 @@ _SAYS: Mapping[RunState, str] = {
     RunState.UNKNOWN: "No run is on record: the history of runs was lost, or there was none.",
 }
 
-_MARKS: Mapping[MarkKind, str] = {
-    MarkKind.OUTAGE: "Broker unavailable",
-    MarkKind.RESUME: "Resumed",
-    MarkKind.PAUSE: "Not running",
-}
-
 
 def check_installed() -> None:
     """Raises `UsageError` where the extra is missing. It is called before a replay, which may take hours."""
@@ -88,10 +83,10 @@ def render(data: ReportData, zone: tzinfo = UTC) -> str:
         plots=over_time(data, runs, marks, zone),
         marks=marks,
         marks_before=len(data.all_marks()) - len(marks),
-        mark_names=_MARKS,
         symbols=_counts(data.symbols),
         partitions=_counts(data.partitions),
         kinds=VERDICT_KINDS,
+        settings=[(name, masked(name, value), origin) for name, value, origin in data.settings],
         version=__version__,
     )
 
@@ -138,20 +133,17 @@ def _outcome(run: Run) -> str:
 
 
 def _says(data: ReportData) -> str:
-    if data.state is RunState.FAILED:
-        return _stopped(data.runs[-1].reason) or "It gave no reason."
-    return _SAYS[data.state]
+    """With a full stop. A reason keeps its first letter: it may begin with a place, as in `kafka-1:9092: no answer`."""
+    if data.state is not RunState.FAILED:
+        return _SAYS[data.state]
+    reason = data.runs[-1].reason or "It gave no reason."
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 
 def _todo(data: ReportData) -> str:
     if data.state in (RunState.STOPPED, RunState.INTERRUPTED):
         return _AGAIN
     return TODO.get(data.runs[-1].exit_code or 0, _AGAIN) if data.state is RunState.FAILED else ""
-
-
-def _stopped(text: str) -> str:
-    """With a full stop. A reason keeps its first letter: it may begin with a place, as in `kafka-1:9092: no answer`."""
-    return f"{text}." if text and not text.endswith((".", "!", "?")) else text
 
 
 def _count_of(things: Sized | int, name: str) -> str:

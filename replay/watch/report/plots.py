@@ -261,23 +261,23 @@ LATENESS = Plot("lateness", _QUANTILES, lambda each: each.lateness_s.clip(_LOWES
 ACK_LATENCY = replace(LATENESS, name="ack-latency", curves=lambda each: each.ack_latency_s.clip(_LOWEST_S, _HIGHEST_S))
 
 
+_FOREIGN = re.compile(r"<(metadata|style)\b.*?</\1>\s*|\sxmlns(:\w+)?=\"[^\"]*\"|xlink:(?=href)", re.DOTALL)
+"""What HTML does without: elements about the drawing, and namespaces."""
+
+
 def _for_page(written: str) -> str:
     """Only the `<svg>` element, with colours as variables, in the page's font, without ids that nothing refers to.
 
     matplotlib numbers its ids from 1 in each drawing, so that they would collide. Ids that are referred to are hashes,
     different in each drawing.
     """
-    root = ET.fromstring(written)
     used = set(re.findall(r"(?:url\(|href=\")#([\w.-]+)", written))
-    for parent in root.iter():
-        for child in [each for each in parent if each.tag.endswith(("}metadata", "}style"))]:
-            parent.remove(child)
+    root = ET.fromstring(_FOREIGN.sub("", written))
     for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        for name in list(element.attrib):
-            value = element.attrib.pop(name)
-            if name != "id" or value in used:
-                element.set(name.rpartition("}")[2], _styled(value) if name == "style" else value)
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+        if style := element.get("style"):
+            element.set("style", _styled(style))
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("aria-hidden", "true")  # the text around it says the same in words

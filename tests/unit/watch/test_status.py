@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 from replay.checkpoint.content import JobState, dumps
 from replay.position import Position, Progress
 from replay.watch.history.database import History
-from replay.watch.status import Place, ReplayState, Stale, as_json, collect, older_than, status
+from replay.watch.status import Place, ReplayState, collect, older_than, status
 from tests.unit.checkpoint.test_content import checkpoint_at
 from tests.unit.watch.history.test_database import T0, run
 
@@ -117,11 +117,11 @@ def test_monitoring_asks_for_the_last_success_of_each_job():
     ok = status(PLACE, saved(DONE), run(ended_s=T0 + 60, exit_code=0), NOW)
     failed = replace(status(PLACE, saved(), run(**FAILED), NOW), date="2026-11-23")
     other = replace(failed, job="other")
-    assert older_than([ok, failed], 40.0, NOW) == []
-    assert older_than([failed, ok], 39.0, NOW) == [Stale("nightly", 40.0)]
-    assert older_than([ok, other], 40.0, NOW) == [Stale("other", None)]
-    assert older_than([other], 40.0, NOW, {"other": NOW - 10}) == []
-    assert older_than([], 40.0, NOW) == []
+    assert older_than([ok, failed], 40.0, NOW) == {}
+    assert older_than([failed, ok], 39.0, NOW) == {"nightly": 40.0}
+    assert older_than([ok, other], 40.0, NOW) == {"other": None}
+    assert older_than([other], 40.0, NOW, {"other": NOW - 10}) == {}
+    assert older_than([], 40.0, NOW) == {}
 
 
 def test_a_later_failure_of_a_done_date_keeps_its_success():
@@ -133,7 +133,7 @@ def test_a_later_failure_of_a_done_date_keeps_its_success():
 
 def test_json_has_stable_names():
     """Broken: scripts that read it would find nothing under the name they know."""
-    (one,) = json.loads(json.dumps(as_json([status(PLACE, saved(), None, NOW)])))
+    (one,) = json.loads(json.dumps([asdict(status(PLACE, saved(), None, NOW))]))
     assert list(one) == [
         "job", "date", "state", "detail", "checkpoint", "topic", "done_rows", "rows", "in_topic_rows",
         "not_selected_rows", "bad_rows", "of_rows", "rows_per_s", "left_s", "ack_age_s", "saved_s",

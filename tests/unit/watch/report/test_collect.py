@@ -136,7 +136,7 @@ def test_what_all_runs_sent_is_one_sum_and_the_last_verdict_counts(history):
     assert (data.inputs, data.files) == (("day.parquet",), 3)
     assert (data.first_event_s, data.last_event_s) == (100.0, 300.0)
     assert data.verdict == {"exact": True}
-    assert {setting.name: setting.origin for setting in data.settings}["--rate"] == "nightly.toml, rate"
+    assert {name: origin for name, _, origin in data.settings}["--rate"] == "nightly.toml, rate"
 
 
 def test_a_run_after_the_verdict_takes_it_back(history):
