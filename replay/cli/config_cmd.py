@@ -20,6 +20,6 @@ def show(call: Call) -> None:
     resolve.missing_days(options)
     resolve.watch_options(options, some, options["topic"], places=False)
     lines = [(each.option.shown, f"{each.text or '-'}  ({each.origin})") for each in options.listed()]
-    if name.day is not None and selection is not None and selection.by_date:
+    if name.day is not None and selection.by_date:
         lines.append(("picked", f"{selection.day_text}  (--date, as INPUT has no {{date}})"))
     call.results.pairs(lines)

@@ -29,7 +29,7 @@ from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Policy as MissingPolicy
 from replay.record.options import Records
 from replay.source.options import Empty, SourceOptions
-from replay.source.selection import select
+from replay.source.selection.parse import on_day, parse_selection
 from replay.source.tables.states import AskedState
 from replay.watch import notify
 from replay.watch.around import WatchOptions, checked
@@ -62,11 +62,11 @@ def source_options(options: Options, name: JobName) -> SourceOptions:
         headers=tuple(parse.parse_assignments(given.headers or [], "--header").items()),
         row_header=None if given.row_header is None else parse.check_named(given.row_header, "--row-header"),
     )
-    selection = select.parse_selection(
+    selection = parse_selection(
         given.symbols, given.exclude_symbols, given.from_, given.to, given.sample, given.where, given.limit
     )
     if name.day is not None and not any(map(dates.has_date, given.inputs)):
-        selection = select.on_day(selection, name.day, name.timezone)
+        selection = on_day(selection, name.day, name.timezone)
     bad_rows_max, bad_share_max = parse.parse_bad_rows_max(given.bad_rows_max)
     return SourceOptions(
         inputs=tuple(name.dated(text, "INPUT") for text in given.inputs),
@@ -75,7 +75,7 @@ def source_options(options: Options, name: JobName) -> SourceOptions:
         order=given.order,
         unsorted=given.unsorted,
         sort_memory_bytes=options.read("sort_memory"),
-        selection=selection if selection != select.Selection() else None,
+        selection=selection,
         on_bad_row=given.on_bad_row,
         bad_rows_max=bad_rows_max,
         bad_share_max=bad_share_max,

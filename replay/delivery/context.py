@@ -78,8 +78,7 @@ class Saving:
         if progress.position.row == progress.position.left_out:
             emptiness.check_nothing(source)
             return False
-        selection = source.options.selection
-        if not self.checked and selection is not None and selection.symbols:
+        if not self.checked and source.options.selection.symbols:
             emptiness.check_by_reading(source)
         return True
 

@@ -44,11 +44,10 @@ def has_lost_its_files(options: RunOptions, source: Source, saved: Checkpoint) -
 def look_at(source: Source) -> seen.Seen:
     """The inputs as they are now, before a row of them is read."""
     used = {file.shown: file.footer_sha256 for file in source.files}
-    selection = source.options.selection
     return seen.Seen(
         inputs=seen.absolute(source.options.inputs),
         files=_described(source.paths, used),
-        by_time=selection is not None and (selection.from_ns, selection.to_ns) != (None, None),
+        by_time=source.options.selection.has_range,
     )
 
 

@@ -46,7 +46,7 @@ class Selected:
             check_nothing(self._source)
             return False
         selection = options.selection
-        if selection is not None and selection.symbols and not options.allow_empty:
+        if selection.symbols and not options.allow_empty:
             names = self._source.symbols.names
             # A condition may well leave a symbol out: then it is enough that the symbol is there.
             with_rows = names if selection.where is not None else [names[n] for n in np.flatnonzero(self._sent)]
@@ -75,7 +75,7 @@ def check_by_reading(source: Source, check_stop: Callable[[], None] = lambda: No
 
 def check_nothing(source: Source) -> None:
     """No row is selected: raises `NothingSelected`, unless that may be."""
-    options, selection = source.options, source.options.selection or Selection()
+    options, selection = source.options, source.options.selection
     if options.allow_empty:
         return
     others = replace(selection, symbols=(), exclude=(), sample=None, where=None, limit=None)

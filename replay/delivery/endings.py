@@ -33,7 +33,7 @@ def save_empty(context: Context) -> None:
     context.tally.nothing_selected = True
     context.tally.counts = RowCounts(context.source.rows_all, not_selected=context.source.rows_all)
     context.report.progress(context.tally.view())
-    picked = options.source.selection.day_text if options.source.selection is not None else ""
+    picked = options.source.selection.day_text
     context.report.info(
         f"nothing to send: no row is selected{', by ' if picked else ''}{picked}; the next run looks again"
     )

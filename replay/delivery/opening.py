@@ -12,7 +12,7 @@ from replay.source.source import Source
 def tell_inputs(options: RunOptions, source: Source, report: Reporter) -> None:
     report.info(f"{source.rows:,} rows in {_files(source)}, order {options.source.order}, pace {options.pace}")
     source.other_endings.report(source.files_all, report)
-    if options.source.selection is not None and (picked := options.source.selection.day_text):
+    if picked := options.source.selection.day_text:
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     if source.tables:
         report.info(f"tables are read as of {source.tables}")
@@ -36,11 +36,9 @@ def _schedule_end(options: RunOptions, source: Source) -> tuple[int | None, bool
     """The event time of the last row, where event times make the schedule and it can be known; and whether the end may
     come sooner than that says: gaps are cut, or the last rows are others'."""
     selection, span_ns = options.source.selection, source.event_span_ns
-    if options.pace.speed is None or span_ns is None or (selection is not None and selection.limit is not None):
+    if options.pace.speed is None or span_ns is None or selection.limit is not None:
         return None, False
     end_ns = span_ns[1]
-    if selection is None:
-        return end_ns, options.pace.gap_max_s is not None
     if selection.to_ns is not None:
         end_ns = min(end_ns, selection.to_ns)
     picks = bool(selection.symbols or selection.exclude or selection.sample or selection.where)

@@ -155,7 +155,6 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     spans = [source.span_ns(index) for index, file in enumerate(files) if file.rows]
     known = [span for span in spans if span is not None]
     first, last = source.event_span_ns or (None, None)
-    selection = options.source.selection
     return Plan(
         files=files,
         rows=source.rows,
@@ -169,7 +168,7 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
         duration_s=_duration_s(options.pace, scanned.records if scanned is not None else source.rows, first, last),
         scan=scanned,
         partitions=_records_by_partition(options, scanned),
-        picked=selection.day_text if selection is not None else "",
+        picked=options.source.selection.day_text,
         tables=source.tables,
         problems=tuple(_problems(options.source, files, scanned, source)),
     )
@@ -276,12 +275,10 @@ def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | No
             yield f"{bad.total():,} bad rows ({reasons(bad)}){remedy}"
         if not scan.records:
             yield "no row is selected"
-    if selection := options.selection:
-        seen = source.symbols.names if scan is not None else []
-        for name in selection.unmatched(seen) if scan is not None else []:
-            yield f"--symbols: there is no {name}"
-        if selection.utc_assumed:
-            yield f"{' and '.join(selection.utc_assumed)} without a zone: taken as UTC"
+    for name in options.selection.unmatched(source.symbols.names) if scan is not None else []:
+        yield f"--symbols: there is no {name}"
+    if options.selection.utc_assumed:
+        yield f"{' and '.join(options.selection.utc_assumed)} without a zone: taken as UTC"
 
 
 def utc_ns(ns: int | None) -> str | None:

@@ -38,7 +38,7 @@ def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states
         "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
         "--header": identity.pairs_text(records.headers),
         "--row-header": identity.text_of(records.row_header),
-        **(options.selection.identity() if options.selection is not None else {}),
+        **({} if options.selection.takes_all else options.selection.identity()),
     }
     given |= {identity.TABLES: table_states} if table_states else {}
     return given | layout.identity() | trust.identity(options.without_statistics)

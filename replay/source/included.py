@@ -93,7 +93,7 @@ def included(inputs: Inputs, options: SourceOptions, wanted: Wanted) -> Included
 
 def _layout(files: Sequence[InputFile], inputs: Inputs, options: SourceOptions) -> Layout:
     layout = resolve(files, inputs.columns, options.records)
-    if options.selection is not None and options.selection.where is not None:
+    if options.selection.where is not None:
         for file in files:
             options.selection.where.check(file.schema, file.shown)
     return layout
@@ -114,7 +114,7 @@ def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: di
     """Whether all times of the file lie outside of the range that is selected, though its statistics do not say so:
     the column is read. (Spark's INT96 has none.)"""
     selection = rules.selection
-    if selection is None or not selection.has_range:
+    if not selection.has_range:
         return False
     if None not in event_times.of_groups(rules.layout, file, own):
         return False
@@ -130,7 +130,7 @@ def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: di
 
 def _pruned(files: Sequence[InputFile], rules: RowRules) -> tuple[InputFile, ...]:
     """The files without the row groups in which nothing can be selected."""
-    if rules.selection is None:
+    if rules.selection.takes_all:
         return tuple(files)
     found = []
     for file, own in zip(files, rules.layout.files, strict=True):
@@ -142,11 +142,7 @@ def _pruned(files: Sequence[InputFile], rules: RowRules) -> tuple[InputFile, ...
 def _is_unwanted(file: InputFile, own: FileLayout, rules: RowRules) -> bool:
     """Whether all its rows have one symbol, by its name or folder, and that is not selected."""
     constant = _constant(file, own, rules)
-    return (
-        rules.selection is not None
-        and constant is not None
-        and not rules.selection.wants(cased(constant, rules.columns))
-    )
+    return constant is not None and not rules.selection.wants(cased(constant, rules.columns))
 
 
 def _constant(file: InputFile, own: FileLayout, rules: RowRules) -> str | None:
@@ -156,7 +152,6 @@ def _constant(file: InputFile, own: FileLayout, rules: RowRules) -> str | None:
 def _may_hold(file: InputFile, own: FileLayout, group: RowGroup, rules: RowRules) -> bool:
     """Whether a row of the row group may be selected, or bad, by statistics that can be believed. They rule it out only
     where they are of all its rows: one without a time or a symbol is a bad one, however row groups are cut."""
-    assert rules.selection is not None
     first, last = event_times.of_all_rows(rules.layout, file, own, group) or (None, None)
     constant = _constant(file, own, rules)
     names = ValueRange() if constant is not None else group.range_of(rules.layout.symbol_column)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from replay.record.options import Records
+from replay.source.selection.select import Selection
 from replay.source.tables.states import AskedState
-
-if TYPE_CHECKING:
-    from replay.source.selection.select import Selection
 
 
 class Order(StrEnum):
@@ -100,7 +97,7 @@ class SourceOptions:
     order: Order = Order.EVENT_TIME
     unsorted: Unsorted = Unsorted.FAIL
     sort_memory_bytes: int = 256 << 20  # of all files being sorted at a time; what is larger goes over the disk
-    selection: Selection | None = None
+    selection: Selection = field(default_factory=Selection)
     on_bad_row: OnBadRow = OnBadRow.FAIL
     bad_rows_max: int | None = None  # more than this many end the run
     bad_share_max: float = 0.1  # of all rows; where no number is given: a wrong column or unit makes all rows bad

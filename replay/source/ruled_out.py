@@ -92,7 +92,6 @@ def _first_selected(reader: RowReader, look: Callable[[int], None]) -> int | Non
     """The place in the file of the first row that the selection does not leave out by its symbol or its time; None:
     there is none."""
     selection, layout, columns = reader.rules.selection, reader.rules.layout, []
-    assert selection is not None
     if selection.has_range:
         columns.append(layout.event_time.column)
     if selection.has_symbols and reader.own.symbol is None:
@@ -113,6 +112,5 @@ def _first_selected(reader: RowReader, look: Callable[[int], None]) -> int | Non
 def _ruling_columns(rules: RowRules) -> str:
     """The columns by which row groups can be ruled out, for messages."""
     selection = rules.selection
-    assert selection is not None
     columns = [rules.layout.event_time.column] if selection.has_range else []
     return " or ".join([*columns, *([rules.layout.symbol_column] if selection.symbols else [])])

@@ -22,7 +22,6 @@ from replay.source.rows.judge import Wanted
 from replay.source.rows.raw import BATCH_ROWS_MAX
 from replay.source.rows.reader import BadRows, RowReader
 from replay.source.rows.times import order_times_ns
-from replay.source.selection.select import Selection
 
 
 class Source:
@@ -39,9 +38,7 @@ class Source:
         inputs = open_inputs(options)
         self.paths, self.other_endings, self.tables = inputs.paths, inputs.other_endings, inputs.tables
         self.rows_all, self.files_all = sum(file.rows for file in inputs.files), len(inputs.files)
-        selection = options.selection
-        wanted = Wanted(self.symbols, selection.wants if selection is not None else lambda _: True)
-        found = included(inputs, options, wanted)
+        found = included(inputs, options, Wanted(self.symbols, options.selection.wants))
         self._rules, self.files, self.ruled_out = found.rules, found.files, found.ruled_out
         self._spans_ns = [self._spans_of(index, found.times_read) for index in range(len(self.files))]
         """Event times of each row group, by file."""
@@ -78,7 +75,7 @@ class Source:
     @property
     def sends_all(self) -> bool:
         """Whether no row can be left out."""
-        return self.options.selection in (None, Selection()) and self.options.on_bad_row is OnBadRow.FAIL
+        return self.options.selection.takes_all and self.options.on_bad_row is OnBadRow.FAIL
 
     # -- positions ------------------------------------------------------------------------------------------
 
@@ -108,7 +105,7 @@ class Source:
     def batches(self, start: Position) -> Iterator[Batch]:
         """Rows from `start` on, in replay order; the same rows in the same order on every run."""
         arrange = by_event_time if self.options.order is Order.EVENT_TIME else one_after_the_other
-        limit = self.options.selection.limit if self.options.selection is not None else None
+        limit = self.options.selection.limit
         position = start
         with SpillFiles() as spill:
             for table, files in arrange(self._streams.from_rows(start.cursors, spill)):

@@ -51,7 +51,7 @@ class RowRules:
     wanted: Wanted
 
     @property
-    def selection(self) -> Selection | None:
+    def selection(self) -> Selection:
         return self.options.selection
 
     @property
@@ -134,13 +134,23 @@ class Judge:
         return times.view(pa.int64()).to_numpy(), found
 
     def chosen(self, symbols: Ints, times: Ints, bad_times: Bytes) -> Bools | None:
-        """Which rows are selected by their symbol and time, the condition not asked; None: all."""
-        selection = self.rules.selection
-        if selection is None:
-            return None
-        if bad_times.any():  # such a time says nothing: only the rest of the selection counts
-            times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // self.rules.unit_ns))
-        return selection.chosen(symbols, self.rules.wanted.ids(), times * self.rules.unit_ns)
+        """Which rows are selected by their symbol and time, the condition not asked; None: all.
+
+        A row without a symbol is left to the policy for bad rows, unless its time is out of range.
+        """
+        selection, unit_ns = self.rules.selection, self.rules.unit_ns
+        out = np.zeros(len(symbols), dtype=bool)
+        if selection.has_symbols:
+            out |= ~np.append(self.rules.wanted.ids(), True)[symbols]  # `NO_SYMBOL` takes the one appended
+        if selection.has_range:
+            if bad_times.any():  # such a time says nothing: only the rest of the selection counts
+                times = np.where(bad_times == Fate.SENT, times, -(-(selection.from_ns or 0) // unit_ns))
+            times_ns = times * unit_ns
+            if selection.from_ns is not None:
+                out |= times_ns < selection.from_ns
+            if selection.to_ns is not None:
+                out |= times_ns >= selection.to_ns
+        return ~out if out.any() else None
 
     def _prices(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
         part, columns = self.rules.layout.price, self.rules.columns
@@ -182,6 +192,6 @@ class Judge:
         chosen, selection = self.chosen(symbols.to_numpy(), times, bad), self.rules.selection
         if chosen is not None:
             decided = np.where(chosen, decided, np.int8(Fate.NOT_SELECTED))
-        if selection is not None and selection.where is not None:
+        if selection.where is not None:
             decided = np.where(selection.where.mask(raw), decided, np.int8(Fate.NOT_SELECTED))
         return decided

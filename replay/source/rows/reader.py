@@ -60,7 +60,7 @@ class RowReader:
         self.judge = Judge(rules, own, file.shown)
         self.times = TimeColumn(self.raw, self.judge)
         self._unsorted = rules.options.unsorted
-        self._has_fates = rules.is_tolerant or rules.selection is not None
+        self._has_fates = rules.is_tolerant or not rules.selection.takes_all
         self._highest: int | None = None  # the largest time of a good row so far, in units of the event time
         self.backwards = 0  # rows smaller than a row before them
         self.first_backwards: int | None = None  # the first of them; its number among the rows that are replayed
@@ -81,14 +81,14 @@ class RowReader:
     @cached_property
     def columns(self) -> list[str]:
         """The columns of the file, and its Hive keys, that are read."""
-        layout, selection = self.rules.layout, self.rules.selection
+        layout, where = self.rules.layout, self.rules.selection.where
         if self._on_bad is not None:
             return list(self.file.schema.names)
         names = [part.column for part in layout.parts]
         if self.own.symbol is None:
             names.append(layout.symbol_column)
-        if selection is not None and selection.where is not None:
-            names += selection.where.columns
+        if where is not None:
+            names += where.columns
         return [name for name in dict.fromkeys(names) if name in self.file.schema.names]
 
     def check_promised(self, times: Ints, bad_times: Bytes, first_row: int) -> None:

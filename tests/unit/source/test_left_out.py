@@ -17,7 +17,7 @@ from replay.model import Fate, Position
 from replay.record.options import Records
 from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsorted
 from replay.source.rows.reader import BadRows
-from replay.source.selection.select import parse_selection
+from replay.source.selection.parse import parse_selection
 from replay.source.source import Source
 
 T0_US = 1_767_225_600_000_000
@@ -106,7 +106,7 @@ def test_from_any_position_exactly_the_remaining_rows_follow(
         "unsorted": unsorted,
         "order": order,
         "on_bad_row": OnBadRow.SKIP,
-        "selection": parse_selection(**selection) if selection is not None else None,
+        "selection": parse_selection(**(selection or {})),
     }
     source = source_of(folder, **options)
     if not source.rows:

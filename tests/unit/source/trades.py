@@ -44,9 +44,8 @@ def rules_of(
 ) -> RowRules:
     columns, records = columns or Columns(), records or Records()
     layout = resolve([file], columns, records)
-    selection = options.get("selection")
-    wanted = Wanted(SymbolTable(), selection.wants if selection is not None else lambda _: True)
-    return RowRules(SourceOptions((file.shown,), columns, records, **options), columns, layout, wanted)
+    given = SourceOptions((file.shown,), columns, records, **options)
+    return RowRules(given, columns, layout, Wanted(SymbolTable(), given.selection.wants))
 
 
 def judge_of(file: InputFile, rules: RowRules) -> Judge:

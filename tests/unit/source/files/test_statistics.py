@@ -21,7 +21,7 @@ from replay.model import Batch, Fate
 from replay.source.files import trust
 from replay.source.files.statistics import Sort, believed, leaf_of, may_be_named, writer
 from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsorted
-from replay.source.selection.select import parse_selection
+from replay.source.selection.parse import parse_selection
 from replay.source.source import Source
 from tests.support.engines import by_datafusion, by_duckdb, by_fastparquet, by_polars, by_pyarrow
 from tests.support.footers import change_footer, chunk_statistics, created_by, only_deprecated, say
@@ -56,7 +56,7 @@ def write(path: Path, table: pa.Table, group: int = 2, **more: Any) -> Path:
 
 
 def options_of(*paths: Path, selection: dict[str, Any] | None = None, **more: Any) -> SourceOptions:
-    chosen = parse_selection(**selection) if selection is not None else None
+    chosen = parse_selection(**(selection or {}))
     return SourceOptions(tuple(map(str, paths)), selection=chosen, **more)
 
 

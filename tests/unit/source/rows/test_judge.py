@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
 from replay.model import KEY, PARTITION, Fate
 from replay.record.options import Records
+from replay.source.columns import fates
 from replay.source.columns.symbols import NO_SYMBOL
 from replay.source.options import Columns
 from replay.source.rows.judge import Judged
-from replay.source.selection.select import parse_selection
+from replay.source.selection.parse import parse_selection
+from replay.source.selection.select import Selection
 from tests.unit.source.trades import T0_US, US, file_of, judge_of, rules_of, trades
 
 GOOD = [T0_US + row for row in range(4)]
@@ -58,6 +61,25 @@ def test_a_row_that_nobody_asked_for_is_not_bad(tmp_path):
     found = judged(tmp_path, table, selection=parse_selection(symbols="A"))
     assert found.fates.tolist() == [Fate.SENT, Fate.NOT_SELECTED, Fate.PRICE_MISSING, Fate.SYMBOL_MISSING]
     assert found.bad_rows.tolist() == [2, 3]
+
+
+def test_rows_are_chosen_by_symbol_and_time(tmp_path):
+    """Broken: the end of the range is sent, its start is not, or a row without a symbol is not left to its policy."""
+    file = file_of(tmp_path / "a.parquet", trades(1, symbol=pa.array(["A"])))
+    ids, times = np.array([0, 0, 0, 0, 1, -1, -1]), np.array([9, 10, 19, 20, 15, 15, 20])
+
+    def chosen(selection: Selection, rows: slice = slice(None)) -> list[bool] | None:
+        rules = rules_of(file, selection=selection)
+        for name in ("A", "B"):
+            rules.wanted.symbols.id_of(name)
+        found = judge_of(file, rules).chosen(ids[rows], times[rows], fates.all_sent(len(ids[rows])))
+        return None if found is None else found.tolist()
+
+    selection = Selection(("A",), from_ns=10_000, to_ns=20_000)
+    assert chosen(selection) == [False, True, True, False, False, True, False]
+    assert chosen(selection, slice(1, 3)) is None
+    assert chosen(selection, slice(5, 6)) is None
+    assert chosen(Selection(to_ns=20_000)) == [True, True, True, False, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_times_too_far_apart_are_an_input_error():
 def test_the_parser_is_loaded_for_a_condition_only():
     """Broken: every start takes a tenth of a second for what few replays ask."""
     program = (
-        "import sys; from replay.source.selection.select import parse_selection;"
+        "import sys; from replay.source.selection.parse import parse_selection;"
         "parse_selection(symbols='A'); assert 'lark' not in sys.modules;"
         "parse_selection(where='a > 1'); assert 'lark' in sys.modules"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import UsageError
 from replay.source.selection.condition import parse as parse_where
-from replay.source.selection.select import Selection, can_match, parse_selection
+from replay.source.selection.parse import parse_selection
+from replay.source.selection.select import Selection, can_match
 
 DAY_NS = 86_400_000_000_000
 NOON_NS = 1_795_305_600_000_000_000  # 2026-11-22T00:00:00Z
@@ -45,7 +45,7 @@ def test_the_empty_selection():
     assert selection == Selection()
     assert set(selection.identity().values()) == {""}
     assert selection.wants("") is True
-    assert selection.chosen(np.array([0]), np.array([False]), np.array([0])) is None
+    assert selection.takes_all
     assert can_match(selection, None, None, None, None)
     assert can_match(selection, 1, 2, "a", "b")
 
@@ -85,20 +85,6 @@ def test_what_cannot_be_selected(options, where):
         parse_selection(**options)
     assert caught.value.where == where
     assert caught.value.todo
-
-
-def test_rows_are_chosen_by_symbol_and_time():
-    """Broken: the end of the range is sent, its start is not, or a row without a symbol is not left to its policy."""
-    selection = Selection(("A",), from_ns=10, to_ns=20)
-    ids, times = np.array([0, 0, 0, 0, 1, -1, -1]), np.array([9, 10, 19, 20, 15, 15, 20])
-    chosen = selection.chosen(ids, np.array([True, False]), times)
-    assert chosen is not None
-    assert chosen.tolist() == [False, True, True, False, False, True, False]
-    assert selection.chosen(ids[1:3], np.array([True, False]), times[1:3]) is None
-    assert selection.chosen(np.array([-1]), np.array([], dtype=bool), np.array([15])) is None
-    late = Selection(to_ns=20).chosen(ids, np.array([False, False]), times)
-    assert late is not None
-    assert late.tolist() == [True, True, True, False, True, True, False]
 
 
 # -- row groups that are left out -------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from replay.errors import ExitCode, ReplayError, exit_code
 from replay.identity import TABLES
 from replay.model import Fate
 from replay.source.options import Columns, OnBadRow, SourceOptions, Unsorted
-from replay.source.selection import select
+from replay.source.selection.parse import parse_selection
 from replay.source.source import Source
 from replay.source.tables import iceberg as ours
 from replay.source.tables import states as tables
@@ -114,7 +114,7 @@ def test_partition_columns_that_only_the_log_has_are_columns(tmp_path):
     assert set(values(read, "n")) == {"7"}
     only = source(
         folder,
-        selection=select.parse_selection(None, None, None, None, where="day == '2026-11-23'"),
+        selection=parse_selection(None, None, None, None, where="day == '2026-11-23'"),
         on_bad_row=OnBadRow.SKIP,
     )
     assert rows(only) == []
@@ -127,7 +127,7 @@ def test_a_column_that_was_added_later_is_null_in_older_files(tmp_path):
     read = source(folder, columns=Columns(fields=("side",)))
     assert rows(read) == of(trades(5))
     assert values(read, "side") == [None, None, None, "buy", "sell"]
-    where = select.parse_selection(None, None, None, None, where="side == 'sell'")
+    where = parse_selection(None, None, None, None, where="side == 'sell'")
     assert rows(source(folder, selection=where)) == [("A", 4.0)]
 
 
@@ -283,7 +283,7 @@ def test_columns_that_changed_their_name_are_refused(tmp_path):
     made.append(trades(1, first=4, side=["e"], size=[5], note=["new"]))
     read = source(lake.folder_of(made), columns=Columns(fields=("note",)))
     assert values(read, "note") == [None] * 4 + ["new"]
-    where = select.parse_selection(None, None, None, None, where="is_null(note) or note == 'new'")
+    where = parse_selection(None, None, None, None, where="is_null(note) or note == 'new'")
     assert rows(source(lake.folder_of(made), selection=where)) == of(trades(5))
     with made.update_schema() as schema:
         schema.rename_column("side", "way")

@@ -1,0 +1,77 @@
+"""A selection from the texts of the options, and what of it lies in a day. Pure, but for a list read from a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from replay import dates
+from replay.errors import UsageError
+from replay.source.selection import moment
+from replay.source.selection.moment import Moment, parse_moment
+from replay.source.selection.select import Selection
+from replay.source.selection.symbols import parse_sample, parse_symbols
+from replay.units import LAST_NS, NS_PER_S
+
+if TYPE_CHECKING:
+    from replay.source.selection.condition import Condition
+
+
+def parse_selection(
+    symbols: str | None = None,
+    exclude: str | None = None,
+    from_: str | None = None,
+    to: str | None = None,
+    sample: str | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+) -> Selection:
+    """From the texts of the options; None is not given."""
+    texts = (("--from", from_), ("--to", to))
+    ends = {option: parse_range_end(text, option) for option, text in texts if text is not None}
+    first, last = ends.get("--from"), ends.get("--to")
+    if first and last and first.ns >= last.ns:
+        raise UsageError(
+            f"the range from {moment.text_of(first.ns)} to {moment.text_of(last.ns)} is empty",
+            where="--to",
+            todo="--to is the first moment that is left out: for one day give the next",
+        )
+    return Selection(
+        symbols=() if symbols is None else parse_symbols(symbols, "--symbols"),
+        exclude=() if exclude is None else parse_symbols(exclude, "--exclude-symbols"),
+        from_ns=None if first is None else first.ns,
+        to_ns=None if last is None else last.ns,
+        sample=None if sample is None else parse_sample(sample),
+        where=None if where is None else _condition(where),
+        limit=limit,
+        utc_assumed=tuple(option for option, end in ends.items() if end.utc_assumed),
+    )
+
+
+def _condition(text: str) -> Condition:
+    from replay.source.selection.condition import parse  # noqa: PLC0415  # the parser's parser takes a tenth of a second
+
+    return parse(text)
+
+
+def on_day(selection: Selection, day: date, zone: str) -> Selection:
+    """What of the selection lies in a day of that time zone. Raises `UsageError` where nothing does."""
+    first_ns, last_ns = (int(midnight.timestamp()) * NS_PER_S for midnight in dates.bounds(day, zone))
+    from_ns = max(first_ns, selection.from_ns or 0)
+    to_ns = min(last_ns, LAST_NS if selection.to_ns is None else selection.to_ns)
+    if from_ns >= to_ns:
+        raise UsageError(
+            f"no moment of {day} ({zone}) lies in --from and --to, or in the years 1970 to 2262",
+            where="--date",
+            todo="drop --from and --to: without {date} in INPUT, the day is picked by event time",
+        )
+    return replace(selection, from_ns=from_ns, to_ns=to_ns, by_date=f"{day} ({zone})")
+
+
+def parse_range_end(text: str, option: str) -> Moment:
+    """A moment that event times can be compared with."""
+    end = parse_moment(text, option)
+    if not 0 <= end.ns <= LAST_NS:
+        raise UsageError(f"{text!r} is out of range", where=option, todo="give a time from 1970 to 2262")
+    return end
