@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,18 +19,24 @@ def parse_date(text: str, today: date, option: str = "--date") -> date:
     days_ago = {"today": 0, "yesterday": 1}.get(text)
     if days_ago is None and re.fullmatch(r"-[0-9]+", text):
         days_ago = int(text[1:]) if len(text) < 10 else None  # more digits than there are days
-    try:
+    with suppress(OverflowError):  # before the year 1
         if days_ago is not None:
             return today - timedelta(days=days_ago)
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text)
-    except (ValueError, OverflowError):  # the 30th of February, or before the year 1
-        pass
+        if (day := day_of(text)) is not None:
+            return day
     raise UsageError(
         f"{text!r} is not a date",
         where=option,
         todo="write it like 2026-11-22, or say today, yesterday, or -2 for two days ago",
     )
+
+
+def day_of(text: str) -> date | None:
+    """The day `2026-11-22`. None of a text in any other form, and of the 30th of February."""
+    with suppress(ValueError):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    return None
 
 
 def today_in(zone: str, now_s: float) -> date:

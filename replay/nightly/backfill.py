@@ -12,14 +12,14 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from replay import dates
+from replay import dates, signals
 from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import readable
 from replay.counts import RowCounts
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode, UsageError
 from replay.nightly import attempts, missing
-from replay.nightly.children import Children, stop_on_signals
+from replay.nightly.children import Children
 from replay.nightly.due import Retries
 from replay.reporter import Reporter
 from replay.watch.logs.lines import logged_as
@@ -91,7 +91,7 @@ def selection_of(day: date, inputs: Sequence[str], timezone: str) -> list[str]:
 def run(plan: Backfill, days: Sequence[date], report: Reporter) -> tuple[list[Day], int]:
     """All days, until a signal comes: how each ended, and the exit code."""
     children = Children()
-    stop_on_signals(children)
+    signals.listen(children.stop)
     ended = run_days(plan, days, children, report)
     return ended, exit_code(ended, children)
 

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from replay.dates import day_of
 from replay.errors import UsageError, install_extra
 
 OPTION = "--calendar"
@@ -85,16 +86,13 @@ def _read(path: Path) -> DaysOff:
         if text.lower() in WEEKDAYS:
             weekdays.add(WEEKDAYS.index(text.lower()))
             continue
-        try:
-            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-                raise ValueError
-            days.add(date.fromisoformat(text))
-        except ValueError:
+        if (day := day_of(text)) is None:
             raise UsageError(
                 f"line {number}: {text!r} is no day off",
                 where=f"{OPTION} {path}",
                 todo="write a date like 2026-12-25, or a weekday like sat; a remark goes behind #",
-            ) from None
+            )
+        days.add(day)
     return DaysOff(frozenset(days), frozenset(weekdays))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
-from replay import signals
 from replay.model import SystemClock
 from replay.nightly.waiting import Sleeper
 
@@ -54,11 +53,3 @@ class Children(Sleeper):
         self.stopped_by = self.stopped_by or number
         for child in list(self._running):
             child.send_signal(number)  # one that has ended is left alone
-
-
-def stop_on_signals(children: Children, also: Callable[[], None] = lambda: None) -> None:
-    def stop(number: int) -> None:
-        children.stop(number)
-        also()
-
-    signals.listen(stop)

@@ -6,8 +6,8 @@ a kill -9 at any moment loses nothing that the next start does not find.
 
 from __future__ import annotations
 
-import re
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,12 +17,14 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from replay import signals
 from replay.atomic_file import replace_file
+from replay.dates import day_of
 from replay.delivery.done import is_unchanged
 from replay.errors import ExitCode
 from replay.nightly import attempts, due, missing
 from replay.nightly.backfill import is_ended
-from replay.nightly.children import Children, stop_on_signals
+from replay.nightly.children import Children
 from replay.nightly.cron import Cron, parse_cron
 from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
@@ -73,9 +75,8 @@ class ScheduledJob:
 def run(jobs: Sequence[ScheduledJob], report: Reporter) -> int:
     """Stay, until a signal comes; its exit code."""
     children = Children()
-    scheduler = Scheduler(jobs, children, report)
-    stop_on_signals(children, scheduler.stop)
-    return scheduler.run()
+    signals.listen(children.stop)
+    return Scheduler(jobs, children, report).run()
 
 
 def cron_trigger(text: str, timezone: str, jitter_s: float = 0.0) -> CronTrigger:
@@ -104,8 +105,8 @@ def dates_known(state_dir: Path) -> dict[date, bool]:
     first = first_date(state_dir)
     found = {first: False} if first is not None else {}
     for path in state_dir.glob("????-??-??.json") if state_dir.is_dir() else ():
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", path.stem):
-            found[date.fromisoformat(path.stem)] = is_ended(path)
+        if (day := day_of(path.stem)) is not None:
+            found[day] = is_ended(path)
     return found
 
 
@@ -120,7 +121,6 @@ class Scheduler:
 
     def __init__(self, jobs: Sequence[ScheduledJob], children: Children, report: Reporter) -> None:
         self._jobs, self._children, self._report = jobs, children, report
-        self._ended = threading.Event()
         self._one_at_a_time = {job.name: threading.Lock() for job in jobs}
         self._scheduler = BackgroundScheduler(
             executors={"default": {"type": "threadpool", "max_workers": 2 * len(jobs)}},
@@ -135,13 +135,10 @@ class Scheduler:
             self._scheduler.add_job(self._fire, args=[job], kwargs={"is_start": True}, id=f"{job.name}, missed dates")
             self._report.info(f"{job.name}: next at {job.next_firing(job.now())} ({job.trigger.cron.zone})")
         self._scheduler.start()
-        while not self._ended.wait(LOOK_S):  # in short steps: signal handlers run between them
-            pass
+        while not self._children.is_stopped:
+            time.sleep(LOOK_S)  # in short steps: signal handlers run between them
         self._scheduler.shutdown(wait=True)
         return 128 + (self._children.stopped_by or 0)
-
-    def stop(self) -> None:
-        self._ended.set()
 
     def _fire(self, job: ScheduledJob, *, is_start: bool = False) -> None:
         """An error of one job is logged, and stops no other."""

@@ -206,24 +206,27 @@ class Lane:
 
     def _only_expected(self, e: Stretch) -> None:
         """There are no more records: each row has one that waits, or none."""
-        for identity, row in e.rest():
-            if identity in self._records:
-                self._records.take(identity).row = row
-                self._order.settled()
+        while e.left:
+            expected = e.head()
+            if expected in self._records:
+                self._claim(expected, e)
                 self._counts.add("found", 1)
             else:
-                self._rows.give_up(identity, row)
+                self._rows.give_up(expected, e.places[e.at])
+                e.at += 1
 
     def _only_found(self, f: Stretch) -> None:
         """There are no more rows."""
         self.buffered -= f.left
-        for identity, offset in f.rest():
-            if identity in self._rows:
-                self._order.found(identity[0], self._rows.take(identity).place, offset)
+        while f.left:
+            record = f.head()
+            if record in self._rows:
+                self._place(record, self._rows.take(record).place, f)
                 self._counts.add("found", 1)
             else:
-                self._records.give_up(identity, offset)
-            self._step_records()
+                self._records.give_up(record, f.places[f.at])
+                f.at += 1
+                self._step_records()
 
     def _end(self) -> None:
         self._rows.drop_all()

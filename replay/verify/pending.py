@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from replay.verify.kinds import NONE
@@ -28,12 +28,6 @@ class Stretch:
 
     def head(self) -> Identity:
         return self.keys[self.at], self.values[self.at], self.times[self.at]
-
-    def rest(self) -> Iterator[tuple[Identity, int]]:
-        """What is left, with its places."""
-        columns = (column[self.at :] for column in (self.keys, self.values, self.times, self.places))
-        for key, value, time, place in zip(*columns, strict=True):
-            yield (key, value, time), place
 
 
 @dataclass(slots=True, eq=False)

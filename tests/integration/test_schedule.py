@@ -98,7 +98,6 @@ def test_each_job_fires_and_one_that_fails_stops_no_other(
         wait_for(lambda: sum("bad" in warning for warning in told.warnings) >= 2, 30, told.warnings)
     finally:
         children.stop(15)
-        scheduler.stop()
         thread.join(30)
     assert ended == [143]
     assert sum(f"good {TODAY}: replaying" in info for info in told.infos) == 1

@@ -13,7 +13,7 @@ from replay.errors import ExitCode, UsageError
 from replay.nightly.children import Children
 from replay.nightly.due import Retries, days_between, logical_date, missed, newest, retry_wait_s
 from replay.nightly.missing import Policy
-from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, cron_trigger
+from replay.nightly.schedule import CronTrigger, ScheduledJob, Scheduler, cron_trigger, dates_known
 from tests.unit.fakes import Told
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -155,3 +155,10 @@ def test_the_first_date_of_a_job_is_not_forgotten_though_nothing_came_of_it(tmp_
     assert scheduler._due(job, is_start=False) == [cron.fired.date()]
     cron.fired = today
     assert scheduler._due(job, is_start=False) == [today.date() - timedelta(days=1), today.date()]
+
+
+def test_a_file_that_is_named_like_no_day_is_no_checkpoint_of_a_date(tmp_path: Path) -> None:
+    """Broken: one such file beside the checkpoints ends every firing of the job."""
+    for name in ("2026-02-30.json", "abcd-ef-gh.json"):
+        (tmp_path / name).write_text("{}")
+    assert dates_known(tmp_path) == {}
