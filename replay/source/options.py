@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from replay.record.options import Records
 from replay.source.selection.select import Selection
-from replay.source.tables.states import AskedState
+from replay.source.tables.states import NEWEST, AskedState
 
 
 class Order(StrEnum):
@@ -105,7 +105,7 @@ class SourceOptions:
     allow_empty: bool = False  # that, no row selected for whatever reason, and a listed symbol without any
     trust_statistics: bool = False
     without_statistics: frozenset[str] = frozenset()
-    table_state: AskedState = field(default_factory=AskedState)
+    table_state: AskedState = NEWEST
 
     @property
     def may_be_empty(self) -> bool:

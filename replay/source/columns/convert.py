@@ -9,14 +9,12 @@ Both come with a `Fate` for each row; a bad row holds 0. No value of an accepted
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.model import Bools, Bytes, Fate, Ints
+from replay.model import Bytes, Fate, Ints
 from replay.record.kinds import is_number, with_scale
 from replay.source.columns import text_times
 from replay.source.columns.fates import all_sent, mask, where
@@ -69,13 +67,11 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
     """
     if not types.is_timestamp(array.type):
         array = widen(array, plain(array.type))
-    missing: Bools | None = None
+    missing = pc.is_null(array) if array.null_count else None
     if types.is_string(array.type):
-        missing = mask(pc.equal(pc.binary_length(array), 0).fill_null(True))
+        missing = pc.equal(pc.binary_length(array), 0).fill_null(True)
         units, unit, fates = text_times.parsed(array, kind.unit)
     else:
-        if array.null_count:
-            missing = mask(pc.is_null(array))
         fates = all_sent(len(array))
         if types.is_timestamp(array.type):
             unit, array = array.type.unit, array.view(pa.int64())
@@ -84,7 +80,7 @@ def to_time(array: pa.Array, kind: pa.DataType, unit: str | None) -> tuple[pa.Ar
         units = (array.fill_null(0) if array.null_count else array).to_numpy()
     converted = _rescaled(units, unit or kind.unit, kind.unit, fates)
     if missing is not None:
-        fates[missing] = Fate.TIME_MISSING
+        fates[mask(missing)] = Fate.TIME_MISSING
     if fates.any():
         converted = np.where(fates == Fate.SENT, converted, 0)
     return pa.array(converted).view(kind), fates
@@ -138,14 +134,8 @@ def to_price(array: pa.Array, kind: pa.DataType, *, scale: int | None) -> tuple[
     array = widen(array, kind)
     bad = fates != Fate.SENT
     if bad.any() and not types.is_null(kind):
-        array = pc.if_else(pa.array(bad), _zero(kind), array)
+        array = pc.if_else(pa.array(bad), pa.scalar("0").cast(kind), array)
     return array, fates
-
-
-def _zero(kind: pa.DataType) -> pa.Scalar:
-    if types.is_string(kind):
-        return pa.scalar("0")
-    return pa.scalar(Decimal(0) if types.is_decimal(kind) else 0, kind)
 
 
 def _number_texts(texts: pa.Array) -> tuple[pa.Array, Bytes]:

@@ -31,10 +31,7 @@ def to_field(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:
         array = widen(array, kind)
     except pa.ArrowInvalid as error:
         raise DoesNotFit(str(error)) from None
-    if pa.types.is_timestamp(kind):
-        array, beyond = _with_four_digit_years(array)
-        found = np.where(found == Fate.SENT, beyond, found)
-    return array, found
+    return _with_four_digit_years(array) if pa.types.is_timestamp(kind) else (array, found)
 
 
 def to_key(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:

@@ -58,10 +58,8 @@ def _by_parts(texts: pa.Array) -> tuple[Ints, str, Bytes]:
             break
         parts = pc.extract_regex(texts.take(pa.array(left)), pattern)
         fits = mask(parts.is_valid())
-        if fits.any():
-            rows = left[fits]
-            ns[rows], fates[rows] = _moments(parts.filter(pa.array(fits)))
-            left = left[~fits]
+        rows, left = left[fits], left[~fits]
+        ns[rows], fates[rows] = _moments(parts.filter(pa.array(fits)))
     odd = np.concatenate([left, np.flatnonzero(fates == Fate.TIME_NOT_A_TIME)])
     return ns, "ns", _named(texts, np.unique(odd), fates)
 

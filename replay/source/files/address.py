@@ -67,27 +67,25 @@ def parse(uri: str) -> Address:
     """Takes a URI apart. Its path is not decoded: a Hive folder `symbol=A%2FB` is called that in the bucket."""
     found = _URI.match(uri)
     assert found is not None  # is_uri() was asked
-    scheme, authority, rest = found.group(1).lower(), found.group(2), found.group(3)
+    scheme, authority, rest = found[1].lower(), found[2], found[3]
+    service = SCHEMES.get(scheme)
     query = _QUERY.search(rest)
     path = rest[: query.start()] if query else rest
     user, at, host = authority.rpartition("@")
     # The user of abfs is the container, that of hdfs is asked for rights; elsewhere it is half a credential.
-    user = user.partition(":")[0] if SCHEMES.get(scheme) in {"abfs", "hdfs"} else ""
+    user = user.partition(":")[0] if service in {"abfs", "hdfs"} else ""
     root = f"{scheme}://{user}{at if user else ''}{host}"
-    if SCHEMES.get(scheme) is None:
-        raise InputError(
-            f"{scheme}:// cannot be read",
-            where=root,
-            todo=f"use a local path or {', '.join(f'{s}://' for s in SCHEMES)}",
-        )
-    if scheme.startswith("s3") and (":" in host or not host):
+    if service is None:
+        todo = f"use a local path or {', '.join(f'{s}://' for s in SCHEMES)}"
+        raise InputError(f"{scheme}:// cannot be read", where=root, todo=todo)
+    if service == "s3" and (":" in host or not host):
         raise UsageError(
             "this URI names no bucket",
             where=f"{scheme}://…",
             todo="write s3://BUCKET/KEY; credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
             "or %-encoded into the URI",
         )
-    parameters = tuple(parse_qsl(query.group(1), keep_blank_values=True)) if query else ()
+    parameters = tuple(parse_qsl(query[1], keep_blank_values=True)) if query else ()
     return Address(scheme, authority, root, "/".join(part for part in path.split("/") if part), parameters)
 
 
@@ -123,17 +121,17 @@ def refusal(address: Address, error: Exception) -> InputError:
     said = reason.replace(address.path, "")  # whatever a file is called says nothing
     if isinstance(error, FileNotFoundError):
         return NoInput("there is no such file or folder", where=address.shown, todo="check the path")
+    what, todo = "the service refused", "run the same command again"
     if _NO_BUCKET.search(said):
-        return InputError(f"there is no such bucket: {reason}", where=address.shown, todo="check its name")
-    if _DENIED.search(said) or isinstance(error, PermissionError):
-        return InputError(f"access was denied: {reason}", where=address.shown, todo=_CREDENTIALS[service])
-    if _ELSEWHERE.search(said):
-        todo = "set AWS_REGION or ?region= to the bucket's region"
-        return InputError(f"the bucket is in another region: {reason}", where=address.shown, todo=todo)
-    if _UNREACHABLE.search(said):
+        what, todo = "there is no such bucket", "check its name"
+    elif _DENIED.search(said) or isinstance(error, PermissionError):
+        what, todo = "access was denied", _CREDENTIALS[service]
+    elif _ELSEWHERE.search(said):
+        what, todo = "the bucket is in another region", "set AWS_REGION or ?region= to the bucket's region"
+    elif _UNREACHABLE.search(said):
+        what = "the service is not available"
         todo = _NETWORK.get(service, "check the network and the address; then run the same command again")
-        return InputError(f"the service is not available: {reason}", where=address.shown, todo=todo)
-    return InputError(f"the service refused: {reason}", where=address.shown, todo="run the same command again")
+    return InputError(f"{what}: {reason}", where=address.shown, todo=todo)
 
 
 @contextmanager

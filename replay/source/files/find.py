@@ -21,7 +21,7 @@ from replay.source.tables import states as tables
 def find(
     inputs: Sequence[str],
     others: OtherEndings | None = None,
-    asked: tables.AskedState | None = None,
+    asked: tables.AskedState = tables.NEWEST,
 ) -> list[InputPath]:
     """The files that files, folders, patterns and URIs name, in natural order, each once however it is named; of a
     table's folder those of one state of it.
@@ -29,7 +29,7 @@ def find(
     `others` takes note of the files in folders that are not taken because of their endings.
     """
     others = others if others is not None else OtherEndings()
-    search = _Search(asked or tables.AskedState(), others)
+    search = _Search(asked, others)
     found: dict[str, InputPath] = {}
     for given in inputs:
         is_remote = address.is_uri(given) and not given.startswith(local.FILE)
@@ -62,11 +62,7 @@ class _Search:
         if format is not None:
             return _of_table(lake.far(place, format, store, self.asked), place, store)
         passed = OtherEndings()
-        found = remote.find(place, store, passed)
-        if not found:
-            raise _nothing(place.shown, passed)
-        self.others.files.update(passed.files)
-        return list(map(_input_path, found))
+        return self._taken(remote.find(place, store, passed), place.shown, passed)
 
     def on_this_machine(self, given: str) -> list[InputPath]:
         if not given:
@@ -87,9 +83,8 @@ class _Search:
             if stat.S_ISREG(status.st_mode):
                 found = iter([local.LocalFile(path, os.path.realpath(path), status.st_size)])
             elif not stat.S_ISDIR(status.st_mode):
-                raise InputError(
-                    "this is not a file that can be read twice", where=path, todo="save it as a file first"
-                )
+                todo = "save it as a file first"
+                raise InputError("this is not a file that can be read twice", where=path, todo=todo)
             else:
                 self._no_table(path, path)
                 found = local.search(path, paths.FOLDER, passed)
@@ -97,10 +92,17 @@ class _Search:
         for file in files:
             self._no_table(file.path, os.path.dirname(file.path))
             self._no_table(file.path, os.path.dirname(file.real))
-        if not files:
-            raise _nothing(path, passed)
-        self.others.files.update(passed.files)
-        return list(map(_input_path, files))
+        return self._taken(files, path, passed)
+
+    def _taken(self, found: Sequence[Place], where: str, passed: OtherEndings) -> list[InputPath]:
+        if found:
+            self.others.files.update(passed.files)
+            return list(map(_input_path, found))
+        what, todo = "no Parquet file here", "name a .parquet file, a folder that holds some, or a glob"
+        if passed.looks_like_input:
+            what = f"{what}: {passed}"
+            todo = f"name the files whatever their ending: {where.rstrip('/')}/*; or give them an ending {TAKEN}"
+        raise NoInput(what, where=where, todo=todo)
 
     def _table_here(self, whole: str, status: os.stat_result) -> tables.Content | None:
         """The content of the table whose folder, or whose metadata file, this is; None for anything else."""
@@ -119,27 +121,10 @@ class _Search:
 def _of_table(content: tables.Content, near: address.Address | None, store: remote.Store | None) -> list[InputPath]:
     """The files of a table. Its log gives their partition keys; the names of their folders do not count."""
     state, files = content
-    found = []
-    for file in files:
-        at = lake.place_of(file.location, near) if near is not None else lake.local_path(file.location)
-        if isinstance(at, str):
-            place: Place = local.LocalFile(at, os.path.realpath(at), file.size_bytes)
-        else:
-            assert store is not None
-            place = remote.RemoteFile(at, file.size_bytes, store)
-        found.append(replace(_input_path(place), keys=file.keys, table=state))
-    if not found:
+    if not files:
         raise NoInput(f"{state.text} has no rows", where=near.shown if near else "INPUT", todo="check the table")
-    return found
+    return [replace(_input_path(lake.place_of(file, near, store)), keys=file.keys, table=state) for file in files]
 
 
 def _input_path(place: Place) -> InputPath:
     return InputPath(*paths.identify(place.whole, place.shown), place)
-
-
-def _nothing(where: str, others: OtherEndings) -> InputError:
-    if others.looks_like_input:
-        todo = f"name the files whatever their ending: {where.rstrip('/')}/*; or give them an ending {TAKEN}"
-        return NoInput(f"no Parquet file here: {others}", where=where, todo=todo)
-    todo = "name a .parquet file, a folder that holds some, or a glob"
-    return NoInput("no Parquet file here", where=where, todo=todo)

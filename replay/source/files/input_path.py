@@ -88,10 +88,9 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
 
 
 def _not_whole(path: InputPath, head: bytes) -> InputError:
+    reason = "it neither begins nor ends like one" if head else "its end contradicts itself"
     if head == MAGIC:
         reason = "it begins like one, but its end is missing"
-    else:
-        reason = "its end contradicts itself" if not head else "it neither begins nor ends like one"
     return InputError(
         f"this is not a whole Parquet file: {reason}",
         where=path.shown,

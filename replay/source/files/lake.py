@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import partial
 
 from replay.errors import InputError, ReplayError
 from replay.source.files import remote
 from replay.source.files.address import SCHEMES, Address, refusal, refusing, without_secrets
+from replay.source.files.local import LocalFile
 from replay.source.tables import delta, iceberg, marks
 from replay.source.tables import states as tables
 from replay.source.tables.marks import DELTA, HUDI, ICEBERG, Table
-from replay.source.tables.states import AskedState, Content
+from replay.source.tables.states import AskedState, Content, DataFile
 
 
 def metadata_file(path: str) -> str | None:
@@ -57,20 +59,16 @@ def far(place: Address, format: str, store: remote.Store, asked: AskedState, met
     return iceberg.content(place.shown, f"{place.scheme}://{_bucket(place)}/{metadata}", store.files, asked, failed)
 
 
-def place_of(location: str, near: Address) -> Address | str:
-    """Where a data file lies, by what the table says: a path here, or an address with the credentials of the table."""
-    scheme, mark, rest = location.partition("://")
-    if not mark or scheme == "file":
-        return local_path(location)
+def place_of(file: DataFile, near: Address | None, store: remote.Store | None) -> LocalFile | remote.RemoteFile:
+    """Where a data file lies, by what the table says: here, or in the store of the table, with its credentials."""
+    scheme, mark, rest = file.location.partition("://")
+    if near is None or store is None or not mark or scheme == "file":
+        path = re.sub(r"^file:/*(?=/)", "", file.location)  # Java writes file:/tmp/x
+        return LocalFile(path, os.path.realpath(path), file.size_bytes)
     host, _, path = rest.partition("/")
     if host != _bucket(near):
         raise tables.not_honoured(ICEBERG, near.shown, f"files in another bucket ({scheme}://{host})")
-    return Address(near.scheme, near.authority, near.root, path, near.parameters)
-
-
-def local_path(location: str) -> str:
-    found = re.match(r"file:/*(?=/)", location)  # Java writes file:/tmp/x
-    return location[found.end() :] if found else location
+    return remote.RemoteFile(replace(near, path=path), file.size_bytes, store)
 
 
 def _bucket(place: Address) -> str:

@@ -23,6 +23,9 @@ class AskedState:
         return dict(self.known).get(table_id)
 
 
+NEWEST = AskedState()
+
+
 @dataclass(frozen=True, slots=True)
 class TableState:
     """A table at one moment. `number` is its version (Delta) or its snapshot's id (Iceberg). `schema` (pyarrow's) has
