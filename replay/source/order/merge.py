@@ -167,7 +167,9 @@ class _Merge:
     def batches(self) -> Ordered:
         while self._waiting:
             self._read_on()
-            while self._waiting and not self._is_full and not self._is_alone:
+            while self._waiting and self._rows < self._open_rows and self._bytes < self._open_bytes:
+                if self._is_alone:
+                    break
                 self._read_on()
             for limit in self._limits():
                 pieces = self._take(limit)
@@ -177,10 +179,6 @@ class _Merge:
                     yield from _sorted(pieces)
             held = [piece for each in self._holding.values() for piece in each.pieces]
             self._rows, self._bytes = sum(len(piece.times) for piece in held), sum(piece.nbytes for piece in held)
-
-    @property
-    def _is_full(self) -> bool:
-        return self._rows >= self._open_rows or self._bytes >= self._open_bytes
 
     @property
     def _is_alone(self) -> bool:

@@ -67,7 +67,10 @@ class SpillFiles(AbstractContextManager["SpillFiles"]):
         view = memoryview(sink.getvalue())
         times = order_times_ns(table)
         with self._refusing():
-            segment = self._segment()
+            if not self._segments or self._segments[-1].is_full:
+                file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (see `close`)
+                self._segments.append(_Segment(file))
+            segment = self._segments[-1]
             piece = Piece(segment, segment.size_bytes, len(view), len(times), int(times[0]), int(times[-1]))
             segment.size_bytes += len(view)
             segment.pieces_left += 1
@@ -95,12 +98,6 @@ class SpillFiles(AbstractContextManager["SpillFiles"]):
         for segment in self._segments:
             segment.file.close()
         self._segments.clear()
-
-    def _segment(self) -> _Segment:
-        if not self._segments or self._segments[-1].is_full:
-            file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (see `close`)
-            self._segments.append(_Segment(file))
-        return self._segments[-1]
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ rename. So a resume finds it complete, and no row is in it twice.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -107,12 +106,7 @@ _Nth = tuple[str, int]
 
 
 def _numbered(names: Sequence[str]) -> list[_Nth]:
-    seen: Counter[str] = Counter()
-    numbered = []
-    for name in names:
-        numbered.append((name, seen[name]))
-        seen[name] += 1
-    return numbered
+    return [(name, names[:at].count(name)) for at, name in enumerate(names)]
 
 
 def _columns(files: Sequence[InputFile]) -> dict[_Nth, pa.DataType]:

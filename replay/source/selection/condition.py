@@ -51,12 +51,9 @@ NEAR = 0.8
 `side`."""
 
 
-class _Unfit(Exception):
-    """Types that cannot be compared: what and what to do; the place is added where it is known."""
-
-    def __init__(self, what: str, todo: str) -> None:
-        super().__init__(what)
-        self.what, self.todo = what, todo
+def _unfit(what: str, todo: str) -> UsageError:
+    """Types that cannot be compared; the place is added where it is known."""
+    return UsageError(what, todo=todo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Condition:
             _check_path(path, schema, where)
         try:
             _condition(self._tree, pa.RecordBatch.from_pylist([], schema=schema))
-        except _Unfit as unfit:
+        except UsageError as unfit:
             raise UsageError(unfit.what, where=f"--where, {where}", todo=unfit.todo) from None
 
 
@@ -167,7 +164,7 @@ def _condition(node: Node, batch: pa.RecordBatch) -> pa.Array:
     if isinstance(found, bool):
         return pa.array(np.full(batch.num_rows, found))
     if not isinstance(found, pa.Array) or not pa.types.is_boolean(found.type):
-        raise _Unfit(f"{text_of(node)} is {_kind_of(found)}, no condition", "compare it: size > 100")
+        raise _unfit(f"{text_of(node)} is {_kind_of(found)}, no condition", "compare it: size > 100")
     return found
 
 
@@ -182,7 +179,7 @@ def _evaluate(node: Node, batch: pa.RecordBatch) -> Value:  # noqa: PLR0911
         case nodes.FunctionCall(function, argument):
             found = _evaluate(argument, batch)
             if not isinstance(found, pa.Array):
-                raise _Unfit(f"{text_of(argument)} is never null", f"name a column: {function}(size)")
+                raise _unfit(f"{text_of(argument)} is never null", f"name a column: {function}(size)")
             return pc.is_null(found) if function == "is_null" else pc.is_valid(found)
         case nodes.Not(inner):
             return pc.invert(_condition(inner, batch))
@@ -199,7 +196,7 @@ def _evaluate(node: Node, batch: pa.RecordBatch) -> Value:  # noqa: PLR0911
 def _float(node: Node, batch: pa.RecordBatch) -> Value:
     value = _evaluate(node, batch)
     if _kind_of(value) != "a number":
-        raise _Unfit(f"{text_of(node)} is {_kind_of(value)}, and arithmetic needs numbers", "compare it as it is")
+        raise _unfit(f"{text_of(node)} is {_kind_of(value)}, and arithmetic needs numbers", "compare it as it is")
     if isinstance(value, Decimal):
         return pa.scalar(float(value))
     return value.cast(pa.float64(), safe=False)  # safe would refuse whole numbers beyond 2**53
@@ -214,19 +211,19 @@ def _in(node: Node, value: Value, items: list[Decimal | str | bool]) -> pa.Array
 
 def _compared(node: Node, op: str, left: Value, right: Value) -> pa.Array:
     if not isinstance(left, pa.Array) and not isinstance(right, pa.Array):
-        raise _Unfit(f"{text_of(node)} compares values without a column", "compare a column: size > 100")
+        raise _unfit(f"{text_of(node)} compares values without a column", "compare a column: size > 100")
     left, right = _literal_time(left, right), _literal_time(right, left)
     kinds = _kind_of(left), _kind_of(right)
     if kinds[0] != kinds[1]:
-        raise _Unfit(f"{text_of(node)} compares {kinds[0]} with {kinds[1]}", _HINTS.get(frozenset(kinds), _ALIKE))
+        raise _unfit(f"{text_of(node)} compares {kinds[0]} with {kinds[1]}", _HINTS.get(frozenset(kinds), _ALIKE))
     if kinds[0] not in _COMPARABLE:
-        raise _Unfit(f"{text_of(node)}: {kinds[0]} cannot be compared", "only is_null and is_valid can be asked")
+        raise _unfit(f"{text_of(node)}: {kinds[0]} cannot be compared", "only is_null and is_valid can be asked")
     if kinds[0] == "a truth value" and op not in ("==", "!="):
-        raise _Unfit(f"{text_of(node)}: a truth value is neither less nor more", "write == or !=, or the column alone")
+        raise _unfit(f"{text_of(node)}: a truth value is neither less nor more", "write == or !=, or the column alone")
     if kinds[0] == "a number":
         pair = comparable(left, right)
         if pair is None:
-            raise _Unfit(f"{text_of(node)}: these numbers have too many digits together", "make one a float: x * 1")
+            raise _unfit(f"{text_of(node)}: these numbers have too many digits together", "make one a float: x * 1")
         left, right = pair
     return _COMPARE[op](left, right)
 
@@ -260,17 +257,14 @@ def _literal_time(value: Value, other: Value) -> Value:
         return value
     if not pa.types.is_timestamp(other.type) and not pa.types.is_date(other.type):
         return value
-    try:
-        moment = parse_moment(value, "")
-    except UsageError as error:
-        raise _Unfit(error.what, error.todo) from None
+    moment = parse_moment(value, "")
     if pa.types.is_date(other.type):
         if not moment.is_date:
-            raise _Unfit(f"the column holds dates, and {value!r} is a time", "give a date: '2026-11-22'")
+            raise _unfit(f"the column holds dates, and {value!r} is a time", "give a date: '2026-11-22'")
         return pa.scalar(moment.ns // NS_PER_S // S_PER_DAY, pa.int32()).cast(pa.date32())
     units, rest = divmod(moment.ns, NS_PER_UNIT[other.type.unit])
     if rest:
-        raise _Unfit(f"{value!r} is finer than the column's unit ({other.type.unit})", "give fewer decimals")
+        raise _unfit(f"{value!r} is finer than the column's unit ({other.type.unit})", "give fewer decimals")
     if abs(units) >= 2**63:
-        raise _Unfit(f"{value!r} is beyond what the column can hold", "give a year from 1678 to 2261")
+        raise _unfit(f"{value!r} is beyond what the column can hold", "give a year from 1678 to 2261")
     return pa.scalar(units, pa.int64()).cast(other.type)

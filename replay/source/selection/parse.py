@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replay import dates
@@ -11,7 +13,6 @@ from replay.errors import UsageError
 from replay.source.selection import moment
 from replay.source.selection.moment import Moment, parse_moment
 from replay.source.selection.select import Selection
-from replay.source.selection.symbols import parse_sample, parse_symbols
 from replay.units import LAST_NS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -75,3 +76,33 @@ def parse_range_end(text: str, option: str) -> Moment:
     if not 0 <= end.ns <= LAST_NS:
         raise UsageError(f"{text!r} is out of range", where=option, todo="give a time from 1970 to 2262")
     return end
+
+
+def _text_of(path: str) -> str:
+    """The text of a file that an option names."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "this is not a UTF-8 text file"
+        raise UsageError(reason, where=f"@{path}", todo="name a file with one symbol a line") from None
+
+
+def parse_symbols(text: str, option: str) -> tuple[str, ...]:
+    """`BTCUSDT,ETH*`, or `@file` with one a line; sorted, each once."""
+    parts = _text_of(text[1:]).splitlines() if text.startswith("@") else text.split(",")
+    names = {part.strip() for part in parts} - {""}
+    if not names:
+        raise UsageError("no symbol is named", where=option, todo=f"write {option} BTCUSDT,ETH* or {option} @file")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError:
+        raise UsageError("a symbol is not UTF-8", where=option, todo="give names such as BTCUSDT") from None
+    return tuple(sorted(names))
+
+
+def parse_sample(text: str) -> tuple[int, int]:
+    """`1/100`: one symbol in a hundred."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text, re.ASCII)
+    if match is None or not 0 < int(match[1]) <= int(match[2]):
+        raise UsageError(f"{text[:40]!r} is no part of the symbols", where="--sample", todo="write it like 1/100")
+    return int(match[1]), int(match[2])

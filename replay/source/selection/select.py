@@ -1,4 +1,4 @@
-"""What of the input is replayed: symbols, a time range, a sample, a condition. Pure, but for a list read from a file.
+"""What of the input is replayed: symbols, a time range, a sample, a condition. Pure.
 
 Ranges are half-open, `[from, to)`. Names are compared after `--symbol-case`, with `*`, `?` and `[AB]` as in file names.
 """
@@ -6,22 +6,58 @@ Ranges are half-open, `[from, to)`. Names are compared after `--symbol-case`, wi
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
+import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from math import gcd
 from typing import TYPE_CHECKING
 
 from replay.source.selection import moment
-from replay.source.selection.symbols import (
-    Names,
-    in_sample,
-    names_of,
-    sample_text,
-    symbols_text,
-)
 
 if TYPE_CHECKING:
     from replay.source.selection.condition import Condition
+
+
+_GLOB = re.compile(r"[*?[]")
+
+_IDENTITY_MAX = 500
+"""Characters of a list of symbols in a checkpoint; of a longer one its hash: it is saved every second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Plain names in a set, so that thousands of them cost nothing per symbol; patterns one by one."""
+
+    plain: frozenset[str]
+    ordered: tuple[str, ...]
+    patterns: tuple[str, ...]
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self.plain or any(fnmatchcase(symbol, pattern) for pattern in self.patterns)
+
+    def meet(self, smallest: str, largest: str) -> bool:
+        """Could a name among these lie between two symbols? The largest may have been cut off by its writer.
+
+        Python and Parquet agree on the order of texts: by code point is by byte of UTF-8.
+        """
+        at = bisect_left(self.ordered, smallest)
+        if at < len(self.ordered) and self.ordered[at][: len(largest)] <= largest:
+            return True
+        for pattern in self.patterns:
+            prefix = _GLOB.split(pattern, maxsplit=1)[0]
+            if (smallest <= prefix or smallest.startswith(prefix)) and prefix[: len(largest)] <= largest:
+                return True
+        return False
+
+
+def names_of(texts: Iterable[str]) -> Names:
+    patterns = tuple(text for text in texts if _GLOB.search(text))
+    plain = frozenset(texts) - set(patterns)
+    return Names(plain, tuple(sorted(plain)), patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +168,31 @@ def can_match(
     if not selection.symbols or not same_case or symbol_min is None or symbol_max is None or symbol_min > symbol_max:
         return True
     return selection._symbols.meet(symbol_min, symbol_max)
+
+
+# -- symbols ----------------------------------------------------------------------------------------------
+
+
+def symbols_text(names: tuple[str, ...]) -> str:
+    """Comma-separated; a name that a comma could be mistaken in goes in quotes."""
+    text = ",".join(json.dumps(name) if re.search(r'[,"]', name) else name for name in sorted(set(names)))
+    if len(text) <= _IDENTITY_MAX:
+        return text
+    return f"{len(set(names)):,} symbols, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def symbol_hash(symbol: str) -> int:
+    """The first 8 bytes of the SHA-256 of the symbol's UTF-8, as a big-endian number: the same everywhere, for good."""
+    return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8], "big")
+
+
+def in_sample(symbol: str, sample: tuple[int, int]) -> bool:
+    """Whether its hash is among the smallest: so 1/100 is a part of 1/10."""
+    return symbol_hash(symbol) * sample[1] < sample[0] << 64
+
+
+def sample_text(sample: tuple[int, int] | None) -> str:
+    if sample is None:
+        return ""
+    common = gcd(*sample)
+    return f"{sample[0] // common}/{sample[1] // common}"
