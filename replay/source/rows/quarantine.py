@@ -114,7 +114,8 @@ def _columns(files: Sequence[InputFile]) -> dict[_Nth, pa.DataType]:
     kinds: dict[_Nth, pa.DataType] = {}
     for file in files:
         for each, field in zip(_numbered(file.schema.names), file.schema, strict=True):
-            kind = _plain(field.type)
+            # without its dictionary: each row group would have another one
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
             if kinds.setdefault(each, kind) != kind:
                 kinds[each] = pa.string()
     return kinds
@@ -134,11 +135,6 @@ def _own_names(columns: Iterable[_Nth]) -> dict[_Nth, str]:
             taken.add(own)
         names[name, before] = own
     return names
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without its dictionary: each row group would have another one."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -156,24 +156,23 @@ class RowReader:
     def _in_order(self, judged: Judged, first_row: int) -> tuple[Ints, Ints | None]:
         """The times with those of bad rows filled in, and what the rows are ordered by (ns), if that is not their time.
         Counts rows that go back in time, or refuses them."""
-        times = judged.times
-        if not self.rules.by_time or len(times) == 0:
-            return times, None
+        if not self.rules.by_time or len(judged.times) == 0:
+            return judged.times, None
         bad = judged.time_fates > Fate.SENT
         if self._highest is None:
-            self._highest = self._highest_before(first_row) if bad[0] else int(times[0])
+            self._highest = self._highest_before(first_row) if bad[0] else int(judged.times[0])
         highest = self._highest
-        found = in_order(times, bad, highest)
-        if found.backwards is not None:
-            row = first_row + int(np.argmax(found.backwards))
+        times, backwards = in_order(judged.times, bad, highest)
+        if backwards is not None:
+            row = first_row + int(np.argmax(backwards))
             if self._unsorted is Unsorted.FAIL:
                 raise self._refused(row, self.rules.layout.event_time.column, "goes back in time", todo=_SORT)
-            self.backwards += int(np.count_nonzero(found.backwards))
+            self.backwards += int(np.count_nonzero(backwards))
             self.first_backwards = row if self.first_backwards is None else self.first_backwards
-        self._highest = found.highest
+        self._highest = max(highest, int(times.max()))
         if self._unsorted is Unsorted.KEEP:
-            return found.times, running_highest(found.times, highest) * self.rules.unit_ns
-        return found.times, None
+            return times, running_highest(times, highest) * self.rules.unit_ns
+        return times, None
 
     def _highest_before(self, row: int) -> int:
         """The largest time of a good row before this one, in units; the file's earliest where there is none.

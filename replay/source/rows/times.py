@@ -79,24 +79,15 @@ def order_times_ns(table: pa.RecordBatch) -> Ints:
     return event_times_ns(table)
 
 
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """`times` are those of a batch with those of bad rows filled in, `highest` is the largest of them and of all before
-    them. `backwards` says which rows are smaller than the row before them; None: none."""
-
-    times: Ints
-    highest: int
-    backwards: Bools | None
-
-
-def in_order(times: Ints, bad: Bools, highest: int) -> Ordered:
-    """A batch of at least one row behind rows of which the largest time is `highest`."""
+def in_order(times: Ints, bad: Bools, highest: int) -> tuple[Ints, Bools | None]:
+    """The times of a batch with those of bad rows filled in, and which rows are smaller than the row before them (None:
+    none). It has at least one row, and lies behind rows of which the largest time is `highest`."""
     if bad.any():
         times = np.where(bad, running_highest(np.where(bad, highest, times), highest), times)
     backwards = None
     if times[0] < highest or (times[1:] < times[:-1]).any():
         backwards = np.diff(times, prepend=highest) < 0
-    return Ordered(times, max(highest, int(times.max())), backwards)
+    return times, backwards
 
 
 def running_highest(times: Ints, highest: int) -> Ints:

@@ -259,7 +259,7 @@ def _literal_time(value: Value, other: Value) -> Value:
         return value
     moment = parse_moment(value, "")
     if pa.types.is_date(other.type):
-        if not moment.is_date:
+        if moment.clock:
             raise _unfit(f"the column holds dates, and {value!r} is a time", "give a date: '2026-11-22'")
         return pa.scalar(moment.ns // NS_PER_S // S_PER_DAY, pa.int32()).cast(pa.date32())
     units, rest = divmod(moment.ns, NS_PER_UNIT[other.type.unit])

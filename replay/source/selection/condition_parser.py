@@ -48,8 +48,7 @@ _GRAMMAR = r"""
 ?signed: SIGN* atom
 ?atom: NUMBER                                   -> number
     | TEXT                                      -> text
-    | _TRUE                                     -> true
-    | _FALSE                                    -> false
+    | TRUTH                                     -> truth
     | "(" condition ")"
     | NAME "(" condition ")"                    -> call
     | (NAME | QUOTED) ("." (FIELD | QUOTED))*   -> column
@@ -61,8 +60,7 @@ NOT: /not(?!\w)/i
 _IN: /in(?!\w)/i
 _IS: /is(?!\w)/i
 _NULL: /null(?!\w)/i
-_TRUE: /true(?!\w)/i
-_FALSE: /false(?!\w)/i
+TRUTH: /(?:true|false)(?!\w)/i
 COMPARE: /==|!=|<>|<=|>=|[=<>]/
 SIGN: /[-+]/
 SCALE: /[*\/]/
@@ -174,11 +172,8 @@ class _Builder(Transformer[Token, Node]):
     def text(self, token: Token) -> Node:
         return Literal(token[1:-1].replace("''", "'"))
 
-    def true(self) -> Node:
-        return Literal(True)
-
-    def false(self) -> Node:
-        return Literal(False)
+    def truth(self, token: Token) -> Node:
+        return Literal(token.lower() == "true")
 
     def condition(self, *parts: Node) -> Node:
         return _joined("or", parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from replay import iso8601
@@ -12,16 +11,7 @@ from replay.units import NS_PER_S
 FORMS = "2026-11-22, 2026-11-22T10:00 or 2026-11-22T10:00:00.123Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time. `utc_assumed`: the text named no zone, so it was taken for UTC. `is_date`: it named no time."""
-
-    ns: int
-    utc_assumed: bool
-    is_date: bool
-
-
-def parse_moment(text: str, option: str) -> Moment:
+def parse_moment(text: str, option: str) -> iso8601.Parsed:
     """`2026-11-22`, `2026-11-22T10:00[:00[.123456789]][Z|+02:00]`, and whatever else ISO 8601 and RFC 3339 allow;
     without a zone it is UTC, without a time midnight.
 
@@ -30,7 +20,7 @@ def parse_moment(text: str, option: str) -> Moment:
     text = text.strip()
     found = iso8601.parse(text)
     if isinstance(found, iso8601.Parsed):
-        return Moment(found.ns, not found.zone, not found.clock)
+        return found
     problems = {iso8601.Problem.NO_TIME: "is no date or time", iso8601.Problem.NUMBER: "is a number without a unit"}
     raise UsageError(f"{text[:40]!r} {problems.get(found, found)}", where=option, todo=f"write it like {FORMS}")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from replay import dates
 from replay.errors import UsageError
+from replay.iso8601 import Parsed
 from replay.source.selection import moment
-from replay.source.selection.moment import Moment, parse_moment
+from replay.source.selection.moment import parse_moment
 from replay.source.selection.select import Selection
 from replay.units import LAST_NS, NS_PER_S
 
@@ -46,7 +47,7 @@ def parse_selection(
         sample=None if sample is None else parse_sample(sample),
         where=None if where is None else _condition(where),
         limit=limit,
-        utc_assumed=tuple(option for option, end in ends.items() if end.utc_assumed),
+        utc_assumed=tuple(option for option, end in ends.items() if not end.zone),
     )
 
 
@@ -70,7 +71,7 @@ def on_day(selection: Selection, day: date, zone: str) -> Selection:
     return replace(selection, from_ns=from_ns, to_ns=to_ns, by_date=f"{day} ({zone})")
 
 
-def parse_range_end(text: str, option: str) -> Moment:
+def parse_range_end(text: str, option: str) -> Parsed:
     """A moment that event times can be compared with."""
     end = parse_moment(text, option)
     if not 0 <= end.ns <= LAST_NS:

@@ -262,7 +262,7 @@ def test_columns_and_options_read_every_form_as_the_same_moment(when, date, cloc
     array, fates = to_time(pa.array([text]), pa.timestamp("ns"), None)
     assert fates_of((array, fates)) == ["SENT"]
     assert array.view(pa.int64())[0].as_py() == ns
-    assert (parse_moment(text, "--from").ns, parse_moment(text, "--from").utc_assumed) == (ns, offset == "")
+    assert (parse_moment(text, "--from").ns, parse_moment(text, "--from").zone) == (ns, offset != "")
 
 
 @pytest.mark.parametrize(("text", "expected"), [each for each in TEXTS if each[0]])
