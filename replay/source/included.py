@@ -114,9 +114,7 @@ def _is_beside(file: InputFile, own: FileLayout, rules: RowRules, times_read: di
     """Whether all times of the file lie outside of the range that is selected, though its statistics do not say so:
     the column is read. (Spark's INT96 has none.)"""
     selection = rules.selection
-    if not selection.has_range:
-        return False
-    if None not in event_times.of_groups(rules.layout, file, own):
+    if not selection.has_range or None not in event_times.of_groups(rules.layout, file, own):
         return False
     spans, good = RowReader(rules, file, own).times.spans_ns()
     times_read[file.shown] = spans

@@ -21,6 +21,8 @@ types, but for UUIDs. (No Parquet file is read as run-end encoded.)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,13 +55,7 @@ must not decide what goes with what."""
 
 def unify(kinds: Sequence[pa.DataType]) -> pa.DataType:
     """The one type that holds every value of these, in any order. Raises `TypeError` if there is none."""
-    common = plain(kinds[0])
-    for kind in kinds[1:]:
-        joined = _join(common, plain(kind))
-        if joined is None:
-            raise TypeError(f"{common} and {kind} have no type in common")
-        common = joined
-    return common
+    return reduce(_join, map(plain, kinds))
 
 
 def widen(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -123,16 +119,17 @@ _PLAIN: Sequence[tuple[Predicate, Callable[[pa.DataType], pa.DataType]]] = (
 # -- two types --------------------------------------------------------------------------------------------
 
 
-def _join(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """The type that holds the values of both (plain) types."""
+def _join(a: pa.DataType, b: pa.DataType) -> pa.DataType:
+    """The type that holds the values of both (plain) types. Raises `TypeError` if there is none."""
     if a == b or types.is_null(b):
         return a
     if types.is_null(a):
         return b
-    for matches, join in _JOINS:
-        if matches(a) and matches(b):
-            return join(a, b)
-    return None
+    with suppress(TypeError):  # of what is nested in them: the whole is named
+        for matches, join in _JOINS:
+            if matches(a) and matches(b) and (joined := join(a, b)) is not None:
+                return joined
+    raise TypeError(f"{b} cannot become one type with {a}")
 
 
 def _numbers(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
@@ -175,24 +172,11 @@ def _finer(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     return max(a, b, key=lambda kind: _FINEST.index(kind.unit))
 
 
-def _structs(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+def _structs(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     fields = {field.name: field.type for field in a}
     for field in b:
-        joined = _join(fields.get(field.name, pa.null()), field.type)
-        if joined is None:
-            return None
-        fields[field.name] = joined
+        fields[field.name] = _join(fields.get(field.name, pa.null()), field.type)
     return pa.struct(list(fields.items()))
-
-
-def _lists(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    item = _join(a.value_type, b.value_type)
-    return None if item is None else pa.list_(item)
-
-
-def _maps(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    key, item = _join(a.key_type, b.key_type), _join(a.item_type, b.item_type)
-    return None if key is None or item is None else pa.map_(key, item)
 
 
 _JOINS: Sequence[tuple[Predicate, Callable[[pa.DataType, pa.DataType], pa.DataType | None]]] = (
@@ -202,8 +186,8 @@ _JOINS: Sequence[tuple[Predicate, Callable[[pa.DataType, pa.DataType], pa.DataTy
     (types.is_duration, _finer),
     (types.is_date, lambda _a, _b: pa.date32()),
     (types.is_struct, _structs),
-    (types.is_list, _lists),
-    (types.is_map, _maps),
+    (types.is_list, lambda a, b: pa.list_(_join(a.value_type, b.value_type))),
+    (types.is_map, lambda a, b: pa.map_(_join(a.key_type, b.key_type), _join(a.item_type, b.item_type))),
 )
 
 

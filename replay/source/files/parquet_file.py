@@ -195,20 +195,15 @@ def unreadable(shown: str, error: Exception) -> InputError:
     if isinstance(error, MemoryError) and not _is_absurd(error):
         raise error
     reason = str(error).strip().splitlines()[0]
+    what = "this is not a whole Parquet file"
+    todo = "it may be truncated, damaged or still being written: write or fetch it again"
     if isinstance(error, NotImplementedError):
-        return InputError(
-            f"Arrow cannot read this file: {reason}",
-            where=shown,
-            todo="write it again with plain or dictionary encodings; if it should have those, it is damaged",
-        )
-    if isinstance(error, OSError) and error.errno:  # the system's word, or HDFS's; Parquet's own errors have no number
+        what = "Arrow cannot read this file"
+        todo = "write it again with plain or dictionary encodings; if it should have those, it is damaged"
+    elif isinstance(error, OSError) and error.errno:  # the system's, or HDFS's; Parquet's own errors have no number
+        what = "the file cannot be read"
         todo = "check the disk, or the network and the service; then run the same command again"
-        return InputError(f"the file cannot be read: {reason}", where=shown, todo=todo)
-    return InputError(
-        f"this is not a whole Parquet file: {reason}",
-        where=shown,
-        todo="it may be truncated, damaged or still being written: write or fetch it again",
-    )
+    return InputError(f"{what}: {reason}", where=shown, todo=todo)
 
 
 def _is_absurd(error: MemoryError) -> bool:
