@@ -146,7 +146,6 @@ def _warning_only(to: Display, what: str) -> Iterator[None]:
     """An error inside is a warning: it does not change how the run ended."""
     try:
         yield
-    except (OSError, ReplayError) as error:
-        to.warning(f"{what}: {error}")
     except Exception as error:
-        to.warning(f"{what}: {type(error).__name__}: {error}")
+        kind = "" if isinstance(error, OSError | ReplayError) else f"{type(error).__name__}: "
+        to.warning(f"{what}: {kind}{error}")

@@ -164,12 +164,9 @@ class Exporter(Collector):
         if shown is None:
             return
         yield from self._named(_OF_ROWS, shown)
-        bad = shown.counts.bad_by_reason
-        yield self._by_label("replay_rows_bad_by_reason", "The same by reason", "reason", bad)
-        late = "Handed over so long after they were due"
-        yield self._histogram("replay_lateness_seconds", late, shown.lateness)
-        acked = "From handing over to acknowledged"
-        yield self._histogram("replay_ack_latency_seconds", acked, shown.ack_latency)
+        yield self._by_label("replay_rows_bad_by_reason", "The same by reason", "reason", shown.counts.bad_by_reason)
+        yield self._histogram("replay_lateness_seconds", "Handed over so long after they were due", shown.lateness)
+        yield self._histogram("replay_ack_latency_seconds", "From handing over to acknowledged", shown.ack_latency)
         if shown.statistics is not None and self._metrics.running:  # once it has ended, its producer is gone
             yield from self._named(_OF_PRODUCER, shown.statistics)
 
