@@ -20,12 +20,6 @@ from replay.errors import UsageError
 from replay.nightly import backfill as nightly
 from replay.nightly import children, due, missing
 
-OWN = frozenset(
-    {"from_", "to", "date", "retries", "retry_wait", "retry_wait_max", "on_failure", "missing", "missing_every",
-     "missing_for", "newest_first", "parallel"}
-)  # fmt: skip
-"""Options that are not those of the replays that it starts."""
-
 
 def backfill(call: Call) -> None:
     plan, days = _plan(call)
@@ -52,7 +46,7 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
     days = due.days_between(options["from_"], options["to"], dates.today_in(timezone, time.time()))
     inputs = tuple(options["inputs"] or ())
     nightly.check_parallel(options["parallel"], topic)
-    rest = options.arguments(without=OWN)
+    rest = options.arguments("from_", "to")
 
     def args(day: date) -> list[str]:
         return children.arguments(day, *nightly.selection_of(day, inputs, timezone), *rest)

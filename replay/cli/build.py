@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from replay.cli import help as helps
 from replay.cli.commands import COMMANDS, GROUPS, Command, command
-from replay.cli.help_text import text_of
 from replay.cli.options.declare import Declared
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -22,11 +20,23 @@ EVERYTHING = "replay.help_all"
 
 
 class Commands(TyperGroup):
-    """A group whose commands are those of the table: of the one that is called `config`, those that begin so."""
+    """A group whose commands are those of the table: of the one that is called `config`, those that begin so.
+
+    They are made when they are asked for: to make all of them takes longer than to run one.
+    """
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
-        self.commands = self.made = _Made(self.name if self.name in GROUPS else "")
+        self._prefix = f"{self.name} " if self.name in GROUPS else ""
+        words = [each.words.removeprefix(self._prefix) for each in COMMANDS if each.words.startswith(self._prefix)]
+        names: Any = dict.fromkeys(each.split()[0] for each in words)
+        self.commands = names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            words = self._prefix + cmd_name
+            self.commands[cmd_name] = _group(words) if words in GROUPS else _made_of(command(words))
+        return super().get_command(ctx, cmd_name)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Flags that were not given are off, and not None: to convert that, Typer imports pydantic."""
@@ -38,16 +48,17 @@ class Commands(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         records = [each.get_help_record(ctx) for each in self.get_params(ctx)]
+        titles = [(name, GROUPS.get(name) or command(self._prefix + name).title) for name in self.commands]
         shown = helps.Help(
             f"{ctx.command_path} COMMAND [OPTIONS]",
             self.help or "",
             [
-                ("Commands", [helps.Row(name, title) for name, title in self.made.titles()]),
+                ("Commands", [helps.Row(*each) for each in titles]),
                 ("Options", [helps.Row(*record) for record in records if record is not None]),
             ],
             examples=START if self.name not in GROUPS else (),
         )
-        formatter.write(text_of(shown, formatter.width))
+        formatter.write(helps.text_of(shown, formatter.width))
 
 
 class _Command(TyperCommand):
@@ -55,48 +66,7 @@ class _Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         shown = helps.of_command(self.described, ctx.command_path, everything=bool(ctx.meta.get(EVERYTHING)))
-        formatter.write(text_of(shown, formatter.width))
-
-
-class _Made(MutableMapping[str, Any]):
-    """Commands by their last word, made when they are asked for: to make all of them takes longer than to run one.
-
-    `prefix` is the first word of those that stand in a group.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._made: dict[str, Any] = {}
-        words = [each.words.split() for each in COMMANDS]
-        if prefix:
-            words = [each[1:] for each in words if each[0] == prefix]
-        self._names = list(dict.fromkeys(each[0] for each in words))
-
-    def titles(self) -> list[tuple[str, str]]:
-        """Each command and what it does, without making it."""
-        return [(name, GROUPS.get(name) or command(self._words(name)).title) for name in self._names]
-
-    def _words(self, name: str) -> str:
-        return f"{self._prefix} {name}".strip()
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._made:
-            self._made[name] = _group(name) if name in GROUPS else _made_of(command(self._words(name)))
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __setitem__(self, name: str, made: Any) -> None:
-        self._made[name] = made
-
-    def __delitem__(self, name: str) -> None:
-        del self._made[name]
+        formatter.write(helps.text_of(shown, formatter.width))
 
 
 def _group(name: str) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -30,8 +30,6 @@ from replay.signals import Stop
 LOOK_ONLY = "replay.look_only"
 """Key of a context's `meta`: the command gives back its options, and does nothing."""
 
-G = TypeVar("G")
-
 
 @dataclass(frozen=True)
 class Call:
@@ -40,10 +38,6 @@ class Call:
     options: Options
     console: Console
     context: typer.Context
-
-    def of(self, group: type[G]) -> G:
-        """The command's options of this group."""
-        return self.options.of(group)
 
     @cached_property
     def results(self) -> Results:

@@ -8,19 +8,18 @@ from replay.checkpoint.describe import describe
 from replay.checkpoint.file import existing
 from replay.cli import resolve
 from replay.cli.call import Call, stop_on_signals
-from replay.cli.options.looking import CheckpointPath, Forgetting
 from replay.cli.terminal import terminal_on
 from replay.delivery import rebuild as rebuilding
 from replay.errors import BEGIN_ANEW
 
 
 def show(call: Call) -> None:
-    call.results.pairs(describe(existing(call.of(CheckpointPath).path)))
+    call.results.pairs(describe(existing(call.options["path"])))
 
 
 def reset(call: Call) -> None:
-    path = call.of(CheckpointPath).path
-    if not call.of(Forgetting).yes:
+    path = call.options["path"]
+    if not call.options["yes"]:
         typer.confirm(f"Forget {path}? The next run sends all rows again, and the topic keeps the old ones", abort=True)
     rebuilding.reset(path)
     typer.echo(f"{path} is forgotten")

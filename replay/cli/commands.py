@@ -91,8 +91,7 @@ COMMANDS = (
     Command(
         "backfill",
         "Replay a range of days, one after the other.\nThe days are those in [--from, --to), oldest first. Days that"
-        " are"
-        " done are skipped.",
+        " are done are skipped.",
         (
             "replay backfill '/data/{date}/*.parquet' --topic trades --from 2026-11-01 --to 2026-11-08",
             "replay backfill archive --config nightly.toml --from -7 --to today",

@@ -13,7 +13,6 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import typer
 from loguru import logger
@@ -43,12 +42,7 @@ CHILD_TIMEOUT_S = 20.0
 
 def demo(call: Call) -> None:
     """Exit 1 unless the topic holds each row once, in order."""
-    if not run_demo(call.console):
-        raise typer.Exit(ExitCode.DIFFERENT)
-
-
-def run_demo(console: Any) -> bool:
-    """True if the topic holds each row once, in order."""
+    console = call.console
     inputs = (str(sample_folder()),)
     with EmbeddedBroker(TOPIC) as broker, tempfile.TemporaryDirectory(prefix="replay-demo-") as folder:
         checkpoint = Path(folder) / "checkpoint.json"
@@ -81,7 +75,8 @@ def run_demo(console: Any) -> bool:
         ):
             table.add_row(label, f"{count:,}")
         type(console)().print(table)  # to standard output: it is the result
-    return check.exact
+    if not check.exact:
+        raise typer.Exit(ExitCode.DIFFERENT)
 
 
 def sample_folder() -> Path:

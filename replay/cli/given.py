@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from replay.cli.commands import Command, job_keys
+from replay.cli.commands import Command, command, job_keys
 from replay.cli.options.declare import Declared
 from replay.errors import UsageError
 from replay.nightly import jobfile
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 COMMAND_LINE = "command line"
+OF_DATES = ("date", "missing", "missing_every", "missing_for")
+"""Whoever replays many dates sees to these options; the replays that it starts do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,14 @@ class Options:
         """Every option, in the order of the help."""
         return list(self.by_field.values())
 
-    def arguments(self, without: Collection[str]) -> list[str]:
-        """What the command line said, as arguments for another command: all but the fields named. Variables and the job
-        file reach that command by themselves."""
+    def arguments(self, *own: str) -> list[str]:
+        """What the command line said, as arguments for `replay run`: but for what decides which dates are replayed,
+        these fields among it. Variables and the job file reach that command by themselves."""
+        known = {option.field for option in command("run").options} - {*OF_DATES, *own}
         options: list[str] = []
         positional: list[str] = []
         for name, given in self.by_field.items():
-            if name in without or given.origin != COMMAND_LINE:
+            if name not in known or given.origin != COMMAND_LINE:
                 continue
             if given.option.is_argument:
                 positional += map(str, given.value)
@@ -101,9 +104,9 @@ class Options:
         return [*options, *(["--", *positional] if positional else [])]
 
 
-def from_call(command: Command, context: typer.Context, parsed: Mapping[str, Any]) -> Options:
+def from_call(of: Command, context: typer.Context, parsed: Mapping[str, Any]) -> Options:
     """What the command line and variables say. Typer has read all variables but those that hold many values."""
-    return Options({option.field: _given(option, context, parsed[option.field]) for option in command.options})
+    return Options({option.field: _given(option, context, parsed[option.field]) for option in of.options})
 
 
 def _given(option: Declared, context: typer.Context, value: Any) -> Given:
@@ -117,12 +120,12 @@ def _given(option: Declared, context: typer.Context, value: Any) -> Given:
     return Given(option, value, DEFAULT)
 
 
-def with_job_file(command: Command, options: Options) -> Options:
+def with_job_file(of: Command, options: Options) -> Options:
     """With what the job file says of options that neither the command line nor a variable does."""
     if "config" not in options.by_field or options["config"] is None:
         return options
     file = jobfile.read(Path(options["config"]))
-    if options["job"] is None and len(file.jobs) > 1 and command.words == "schedule":
+    if options["job"] is None and len(file.jobs) > 1 and of.words == "schedule":
         return options  # it takes each of the jobs by itself
     return of_job(options, file, options["job"])
 

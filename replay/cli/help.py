@@ -1,21 +1,25 @@
 """The help of a command: options in panels by what a user asks. In colours on a terminal, plain elsewhere.
 
-`--help` shows the options of every day, `--help-all` shows all of them.
+`--help` shows the options of every day, `--help-all` shows all of them. Light: rich is imported only for colours.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from textwrap import wrap
 
+from replay.cli.commands import Command
 from replay.cli.options.declare import Declared, Panel
-
-if TYPE_CHECKING:
-    from replay.cli.commands import Command
 
 FEW = 16
 """A command with at most this many options shows all of them."""
+
+NAMES_WIDTH = 26
+"""Columns of the names of options, where they fit."""
 
 VARIABLES = "Every option is also a variable{}: --max-gap is REPLAY_MAX_GAP{}. {}"
 IN_JOB_FILE = (
@@ -44,7 +48,7 @@ class Help:
     text: str
     sections: Sequence[tuple[str, Sequence[Row]]]
     note: str = ""
-    examples: Sequence[str] = field(default=())
+    examples: Sequence[str] = ()
 
 
 def of_command(command: Command, path: str, *, everything: bool) -> Help:
@@ -63,7 +67,8 @@ def of_command(command: Command, path: str, *, everything: bool) -> Help:
     last = [Row("-h, --help", "Show this help.")]
     if has_more(command):
         last.insert(0, Row("--help-all", f"Show all {len(options)} options."))
-    return Help(usage, command.text, [*sections, ("More", last)], variables_note(command), command.examples)
+    note = VARIABLES.format(*(IN_JOB_FILE if command.reads_job_file else NO_JOB_FILE))
+    return Help(usage, command.text, [*sections, ("More", last)], note, command.examples)
 
 
 def has_more(command: Command) -> bool:
@@ -76,19 +81,42 @@ def is_everyday(command: Command, option: Declared) -> bool:
 
 
 def option_row(option: Declared) -> Row:
-    names = ", ".join(filter(None, (option.option.short, option.name, option.negative)))
     if option.is_argument:
-        return Row(names + ("..." if option.many else ""), option.option.text)
-    more = "; ".join(
-        filter(None, (f"default: {option.default_text}" if option.default_text else "", option.bounds_text))
-    )
-    return Row(names, option.option.text, option.metavar, more)
-
-
-def variables_note(command: Command) -> str:
-    return VARIABLES.format(*(IN_JOB_FILE if command.reads_job_file else NO_JOB_FILE))
+        return Row(option.names + ("..." if option.many else ""), option.option.text)
+    default = f"default: {option.default_text}" if option.default_text else ""
+    more = "; ".join(filter(None, (default, option.bounds_text)))
+    return Row(option.names, option.option.text, option.metavar, more)
 
 
 def examples(shown: Help) -> list[str]:
     """Not broken into lines: they are copied."""
     return ["Example:" if len(shown.examples) == 1 else "Examples:", *(f"  {line}" for line in shown.examples)]
+
+
+def is_drawn() -> bool:
+    """Whether colours and boxes can be shown."""
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def text_of(shown: Help, width: int) -> str:
+    """In colours where they can be shown. `width`: columns of a plain one."""
+    if not is_drawn():
+        return _plain(shown, width)
+    return str(import_module("replay.cli.help_drawn").drawn(shown))  # it imports rich, which a pipe does without
+
+
+def _plain(shown: Help, width: int) -> str:
+    lines = [f"Usage: {shown.usage}", ""]
+    for line in shown.text.splitlines():
+        lines += wrap(line, width, initial_indent="  ", subsequent_indent="  ")
+    for title, rows in shown.sections:
+        lines += ["", f"{title}:"]
+        names = [f"  {row.names} {row.metavar}".rstrip() for row in rows]
+        column = min(max(map(len, names)) + 2, NAMES_WIDTH)
+        for name, row in zip(names, rows, strict=True):
+            text = wrap(f"{row.text} [{row.more}]" if row.more else row.text, width - column)
+            head = name.ljust(column) + text.pop(0) if len(name) + 2 <= column else name
+            lines += [head, *(" " * column + each for each in text)]
+    lines += ["", *wrap(shown.note, width)] if shown.note else []
+    lines += ["", *examples(shown)] if shown.examples else []
+    return "\n".join(lines) + "\n"

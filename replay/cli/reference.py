@@ -43,14 +43,8 @@ def markdown() -> str:
     for panel, title in PANELS.items():
         lines.append(f"## {title}\n")
         for commands, options in _by_commands(panel):
-            lines += [
-                f"{_of(commands)}\n",
-                "| Option | Meaning | Default | Variable | Key |",
-                "| --- | --- | --- | --- | --- |",
-            ]
             has_key = any(each.reads_job_file for each in commands)
-            lines += [_line(option, has_key=has_key) for option in options]
-            lines.append("")
+            lines += [f"{_of(commands)}\n", *TABLE, *(_line(option, has_key=has_key) for option in options), ""]
     return "\n".join(lines)
 
 
@@ -83,11 +77,10 @@ def _of(commands: Sequence[Command], mark: str = "`") -> str:
 
 
 def _line(option: Declared, *, has_key: bool) -> str:
-    names = ", ".join(filter(None, (option.option.short, option.name, option.negative)))
-    name = f"`{names} {option.metavar}`" if option.metavar and not option.is_argument else f"`{names}`"
+    metavar = f" {option.metavar}" if option.metavar and not option.is_argument else ""
     bounds = f" ({option.bounds_text})" if option.bounds_text else ""
     default = f"`{option.default_text}`" if option.default_text and not option.option.otherwise else option.default_text
     variable = f"`{option.variable}`" if option.variable else ""
     key = f"`{option.key.replace('_', '-')}`" if has_key and option.key != "config" else ""
-    cells = (name, option.option.text + bounds, default, variable, key)
+    cells = (f"`{option.names}{metavar}`", option.option.text + bounds, default, variable, key)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

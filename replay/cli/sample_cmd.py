@@ -11,7 +11,7 @@ from replay.errors import UsageError
 
 
 def sample(call: Call) -> None:
-    given = call.of(Sampling)
+    given = call.options.of(Sampling)
     try:
         rows = call.options.read("rows")
         spec = generator.SampleSpec(rows, given.symbols, given.days, given.layout, given.seed)

@@ -24,12 +24,6 @@ from replay.nightly import jobfile, missing
 from replay.nightly.children import arguments
 from replay.nightly.schedule import ScheduledJob, cron_trigger, run
 
-OWN = frozenset(
-    {"date", "retries", "retry_wait", "retry_wait_max", "on_failure", "missing", "missing_every",
-     "missing_for", "cron", "jitter", "catch_up"}
-)  # fmt: skip
-"""Options that are not those of the replays that it starts."""
-
 
 def schedule(call: Call) -> None:
     jobs = _jobs(call)
@@ -45,7 +39,7 @@ def _jobs(call: Call) -> list[ScheduledJob]:
     """One job from the command line, or those of the job file that have a schedule."""
     options = call.options
     check_nightly(options.file)
-    rest = options.arguments(without=OWN | {"job"})
+    rest = options.arguments("job")
     if options["config"] is None or options["job"] is not None:
         return [_scheduled(options, rest, resolve.job_name(options).job)]
     file = jobfile.read(path := Path(options["config"]))
@@ -64,7 +58,7 @@ def _jobs(call: Call) -> list[ScheduledJob]:
 def _check_run(call: Call, args: Sequence[str]) -> None:
     """Look at the options of a `replay run` that is to come: what cannot work is refused now, and not at night."""
     root = call.context.find_root()
-    command = root.command.commands[args[0]]  # type: ignore[attr-defined]  # it is a group
+    command = root.command.get_command(root, args[0])  # type: ignore[attr-defined]  # it is a group
     with command.make_context(args[0], list(args[1:]), parent=root) as later:
         later.meta[LOOK_ONLY] = True
         options: Options = command.invoke(later)

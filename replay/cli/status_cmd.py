@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import typer
-from rich.live import Live
 
 from replay.cli.call import Call
-from replay.cli.options.looking import ResultFormat, Statuses
-from replay.cli.options.naming import StateFolder
+from replay.cli.options.looking import ResultFormat
 from replay.cli.output import Results
 from replay.delivery.job_name import state_folder
 from replay.errors import ExitCode
@@ -26,17 +25,20 @@ from replay.watch.tables import rough, status_table
 def status(call: Call) -> None:
     """Once, or again and again. With JSON: one document, or one a look, each in a line. Exit 1 where a job's last
     success is too old, also in the middle of watching."""
-    given = call.of(Statuses)
-    interval_s, age_s = call.options.read("watch"), call.options.read("fail_if_older_than")
-    state_dir = state_folder(call.of(StateFolder).state_dir)
-    named = [Path(each) for each in given.checkpoints or []]
+    given = call.options
+    interval_s, age_s = given.read("watch"), given.read("fail_if_older_than")
+    state_dir = state_folder(given["state_dir"])
+    named = [Path(each) for each in given["checkpoints"] or []]
     history = History.in_folder(state_dir)
 
     def look() -> list[Status]:
-        return _look(state_dir, history, named, given.job)
+        statuses, troubles = collect(state_dir, history, time.time(), named)
+        for trouble in troubles:
+            typer.echo(trouble, err=True)
+        return [each for each in statuses if given["job"] in (None, each.job)]
 
     with ExitStack() as stack:
-        as_json = given.table_format is ResultFormat.JSON
+        as_json = given["table_format"] is ResultFormat.JSON
         show = _show(call.results, state_dir, as_json=as_json, live=stack if interval_s is not None else None)
         statuses = show(look())
         while interval_s is not None and not (age_s is not None and _stale(statuses, history, age_s)):
@@ -50,13 +52,15 @@ def _show(
     out: Results, state_dir: Path, *, as_json: bool, live: ExitStack | None
 ) -> Callable[[list[Status]], list[Status]]:
     """How each look is shown, once or, where there is `live`, again and again; it gives back what it showed."""
-    table_in = Live(console=out.console, auto_refresh=False) if live is not None and not as_json else None
-    if live is not None and table_in is not None:
-        live.enter_context(table_in)
+    table_in = None
+    if live is not None and not as_json:
+        drawing = import_module("rich.live")  # nobody else waits for it
+        table_in = live.enter_context(drawing.Live(console=out.console, auto_refresh=False))
 
     def show(statuses: list[Status]) -> list[Status]:
         if as_json:
-            if not out.write(_json(statuses, in_a_line=live is not None)) and live is not None:
+            text = json.dumps([asdict(each) for each in statuses], indent=1 if live is None else None)
+            if not out.write(text) and live is not None:
                 raise BrokenPipeError  # the reader has gone
         elif table_in is not None:
             table_in.update(status_table(statuses, time.time()), refresh=True)
@@ -67,17 +71,6 @@ def _show(
         return statuses
 
     return show
-
-
-def _look(state_dir: Path, history: History, named: Sequence[Path], job: str | None) -> list[Status]:
-    statuses, troubles = collect(state_dir, history, time.time(), named)
-    for trouble in troubles:
-        typer.echo(trouble, err=True)
-    return [each for each in statuses if job in (None, each.job)]
-
-
-def _json(statuses: Sequence[Status], *, in_a_line: bool) -> str:
-    return json.dumps([asdict(each) for each in statuses], indent=None if in_a_line else 1)
 
 
 def _stale(statuses: Sequence[Status], history: History, age_s: float) -> dict[str, float | None]:

@@ -57,10 +57,11 @@ def lines() -> list[Any]:
 def test_the_tool_understands_every_command_line(arguments: list[str]) -> None:
     """Broken: what an operator copies ends with exit 2 at half past two in the morning."""
     command: Any = typer.main.get_command(app)
+    context = typer.Context(command)
     rest = list(arguments)
     while hasattr(command, "commands"):
         name = rest.pop(0)
-        command = command.commands[name]
+        command = command.get_command(context, name)
     command.make_context(name, rest)
 
 

@@ -69,9 +69,9 @@ class Option:
     is no value that says so.
     `variable` is for a name that other commands use for something else.
 
-    `identity` says where a resume compares the option: True for its own name in `Source.identity()`, else the name of
-    what it decides. `harmless` says why it need not be compared: it changes neither the rows nor the bytes sent. An
-    option of a group that is not `Harmless` must have one of the two.
+    A resume compares the option, under its own name in `Source.identity()`; `identity` is the name of what it decides,
+    where that is compared instead. `harmless` says why it need not be compared: it changes neither the rows nor the
+    bytes sent. No option of a group that is `Harmless` does.
     """
 
     text: str
@@ -86,7 +86,7 @@ class Option:
     otherwise: str = ""
     everyday: bool = False
     variable: str = ""
-    identity: bool | str = False
+    identity: str = ""
     harmless: str = ""
 
 
@@ -138,6 +138,11 @@ class Declared:
     def name(self) -> str:
         """As errors call it: `--max-gap`, `-X`, `INPUT`."""
         return self.option.name or "--" + self.field.replace("_", "-")
+
+    @property
+    def names(self) -> str:
+        """All that it may be written as."""
+        return ", ".join(filter(None, (self.option.short, self.name, self.negative)))
 
     @property
     def shown(self) -> str:

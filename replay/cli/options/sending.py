@@ -26,7 +26,6 @@ class Sending:
         Delivery.IDEMPOTENT,
         "How a re-run finds what is in the topic: idempotent reads the end of the topic, transactional writes"
         " progress records in the same transactions as the rows.",
-        identity=True,
     )
     progress_topic: str = fails(
         "replay-progress",

@@ -26,46 +26,38 @@ class Input:
         identity="inputs",
     )
     symbols: str | None = what(
-        None, "Send only these symbols: BTCUSDT,ETH*, or @FILE with one a line.", metavar="LIST|@FILE", identity=True
+        None, "Send only these symbols: BTCUSDT,ETH*, or @FILE with one a line.", metavar="LIST|@FILE"
     )
-    exclude_symbols: str | None = what(None, "Send all symbols but these.", metavar="LIST|@FILE", identity=True)
+    exclude_symbols: str | None = what(None, "Send all symbols but these.", metavar="LIST|@FILE")
     from_: str | None = what(
         None,
         "Send rows with an event time at or after this moment: 2026-11-02T09:30:00Z. Without an offset it is UTC. Of"
         " backfill: the first day.",
         name="--from",
         metavar="TIME",
-        identity=True,
     )
     to: str | None = what(
         None,
         "Send rows with an event time before this moment. Of backfill: the day after the last one.",
         metavar="TIME",
-        identity=True,
     )
     where: str | None = what(
         None,
         "Send only rows for which this condition is true: \"quantity > 1 and side == 'buy'\".",
         metavar="CONDITION",
-        identity=True,
     )
     sample: str | None = what(
-        None,
-        "Send a part of the symbols, each with all its rows: 1/100 is one symbol in a hundred.",
-        metavar="1/N",
-        identity=True,
+        None, "Send a part of the symbols, each with all its rows: 1/100 is one symbol in a hundred.", metavar="1/N"
     )
-    limit: int | None = what(None, "Send at most this many rows.", metavar="ROWS", min=1, identity=True)
+    limit: int | None = what(None, "Send at most this many rows.", metavar="ROWS", min=1)
     order: Order = what(
         Order.EVENT_TIME,
         "event-time merges all files by event time. as-is sends file after file, in the order of their paths.",
-        identity=True,
     )
     unsorted: Unsorted = what(
         Unsorted.FAIL,
         "What to do with a file whose event times go backwards: refuse it (fail), sort its rows (sort), or send them"
         " as they stand (keep).",
-        identity=True,
     )
     sort_memory: str = what(
         "256MiB",
@@ -124,19 +116,15 @@ class Input:
         name="--map",
         metavar="FIELD=COLUMN",
         everyday=True,
-        identity=True,
     )
-    symbol: str | None = files(
-        None, "The symbol of all rows, for files without a symbol column.", metavar="SYMBOL", identity=True
-    )
+    symbol: str | None = files(None, "The symbol of all rows, for files without a symbol column.", metavar="SYMBOL")
     symbol_from: str | None = files(
         None,
         "Take the symbol from the file's name ('{symbol}-trades-*.parquet') or from its metadata (metadata:KEY).",
         metavar="PATTERN|metadata:KEY",
-        identity=True,
     )
     symbol_case: SymbolCase | None = files(
-        None, "Write symbols as they are, in upper case or in lower case.", otherwise="keep", identity=True
+        None, "Write symbols as they are, in upper case or in lower case.", otherwise="keep"
     )
     time_unit: str | None = files(
         None,
@@ -146,16 +134,13 @@ class Input:
         identity="time units",
     )
     price_scale: int | None = files(
-        None, "Decimal places of prices that are integers: with 2, 12345 is 123.45.", min=0, max=37, identity=True
+        None, "Decimal places of prices that are integers: with 2, 12345 is 123.45.", min=0, max=37
     )
     fields: str | None = files(
-        None,
-        "Further columns to send after symbol, price and event_time: a,b,c, or all.",
-        metavar="COLUMNS|all",
-        identity=True,
+        None, "Further columns to send after symbol, price and event_time: a,b,c, or all.", metavar="COLUMNS|all"
     )
     rename: list[str] | None = files(
-        None, "Send a column of --fields under another name. Repeatable.", metavar="COLUMN=NAME", identity=True
+        None, "Send a column of --fields under another name. Repeatable.", metavar="COLUMN=NAME"
     )
 
     # What a record is beside its value: key, partition, timestamp, headers.
@@ -163,7 +148,6 @@ class Input:
         KEY_SYMBOL,
         "Key of a record: the symbol, none, or a column. Order is kept for each key; with none, for each symbol.",
         metavar="symbol|none|COLUMN",
-        identity=True,
     )
     partitioner: str = files(
         MURMUR2,
@@ -173,20 +157,17 @@ class Input:
         identity="partitioner",
     )
     timestamp: Timestamp = files(
-        Timestamp.EVENT, "Timestamp of a record: the event time, or the time at which it is sent (now).", identity=True
+        Timestamp.EVENT, "Timestamp of a record: the event time, or the time at which it is sent (now)."
     )
     decimal_as: DecimalAs = files(
-        DecimalAs.NUMBER,
-        "Write decimals as JSON numbers or as JSON strings; all digits are kept either way.",
-        identity=True,
+        DecimalAs.NUMBER, "Write decimals as JSON numbers or as JSON strings; all digits are kept either way."
     )
     headers: list[str] | None = files(
-        None, "A header for every record. Repeatable.", name="--header", metavar="NAME=VALUE", identity=True
+        None, "A header for every record. Repeatable.", name="--header", metavar="NAME=VALUE"
     )
     row_header: str | None = files(
         None,
         "Give each record a header of this name that identifies its row, so that consumers can drop repeats. It"
         " halves the speed.",
         metavar="NAME",
-        identity=True,
     )

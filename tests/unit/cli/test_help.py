@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from replay.cli.app import app
 from replay.cli.commands import COMMANDS as TABLE
 from replay.cli.commands import Command
-from replay.cli.help import FEW, is_everyday
-from replay.cli.help_text import text_of
+from replay.cli.help import FEW, is_everyday, text_of
 from replay.cli.options.declare import Panel
 from tests.support.process import ROOT
 
@@ -133,11 +132,10 @@ def test_a_terminal_gets_panels_in_colours() -> None:
 def test_a_dumb_terminal_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken: an editor's shell shows escape sequences."""
     from replay.cli import help as helps
-    from replay.cli import help_text
 
     monkeypatch.setattr(sys, "stdout", type("Tty", (), {"isatty": lambda _: True})())
     monkeypatch.setenv("TERM", "dumb")
-    assert not help_text.is_drawn()
+    assert not helps.is_drawn()
     shown = helps.of_command(COMMANDS[("status",)], "replay status", everything=False)
     assert text_of(shown, 80).isascii()
 
