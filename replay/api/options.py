@@ -9,7 +9,7 @@ from datetime import date as calendar_date
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from replay.cli.commands import COMMANDS
+from replay.cli.commands import command
 from replay.cli.given import DEFAULT, Given, Options, typed, with_job_file
 from replay.cli.options.declare import Declared, declared
 from replay.errors import UsageError
@@ -137,7 +137,7 @@ LEFT_OUT = frozenset({"embedded", "allow_appended", "progress_seconds"})
 """Of `replay run`: nobody could read the topic of an embedded broker; `when_changed="append"` says the same; no line
 tells of progress."""
 
-RUN = next(command for command in COMMANDS if command.words == "run")
+RUN = command("run")
 
 
 def _described() -> str:

@@ -119,7 +119,7 @@ class _Call:
         self._options = options
         self._display = _Display(on_progress)
         self._stop = _AskedToStop(is_stopped or (lambda: False))
-        self._verdict: Verdict | None = None
+        self._verdicts: list[Verdict] = []
 
     def run(self) -> ReplayResult:
         began_s = time.monotonic()
@@ -130,12 +130,9 @@ class _Call:
         ended = None
         if found is not Found.SKIPPED:
             info = night.info(options, name, found, self._options.texts(), self._options.origins())
-            verify = self._options["verify_after"]
-            ended = night.run(Night(options, name, watch, info, verify), found, self._stop, self._display, self._keep)
+            replayed = Night(options, name, watch, info, self._options["verify_after"])
+            ended = night.run(replayed, found, self._stop, self._display, self._verdicts.append)
         return self._result(name, options, found, ended, time.monotonic() - began_s)
-
-    def _keep(self, verdict: Verdict) -> None:
-        self._verdict = verdict
 
     def _result(
         self, name: JobName, options: RunOptions, found: Found | None, ended: Snapshot | None, seconds: float
@@ -162,7 +159,7 @@ class _Call:
             bad_by_reason=dict(counts.bad_by_reason),
             sent_rows=ended.delivered_rows,
             sending_seconds=ended.sending_s,
-            verdict=self._verdict.as_json() if self._verdict is not None else None,
+            verdict=self._verdicts[0].as_json() if self._verdicts else None,
         )
 
 

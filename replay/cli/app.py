@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from replay import __version__
-from replay.cli.build import SETTINGS, Commands
+from replay.cli.build import OF_A_GROUP, Commands
 
 app = typer.Typer(
     name="replay",
     cls=Commands,
     help="Replay historical trades from Parquet into Kafka: in order, paced, checkpointed, resumed without duplicates.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=SETTINGS,
+    **OF_A_GROUP,
 )
 
 

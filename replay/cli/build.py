@@ -14,6 +14,7 @@ from replay.cli.commands import COMMANDS, GROUPS, Command, command
 from replay.cli.options.declare import Declared
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+OF_A_GROUP: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None, "context_settings": SETTINGS}
 START = ("replay demo", "replay plan data --rate 5000/s", "replay run data --topic trades --embedded")
 EVERYTHING = "replay.help_all"
 """Key of a context's `meta`: the help shows all options."""
@@ -70,15 +71,7 @@ class _Command(TyperCommand):
 
 
 def _group(name: str) -> Any:
-    made = typer.Typer(
-        name=name,
-        cls=Commands,
-        help=GROUPS[name],
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        add_completion=False,
-        context_settings=SETTINGS,
-    )
+    made = typer.Typer(name=name, cls=Commands, help=GROUPS[name], add_completion=False, **OF_A_GROUP)
     made.callback()(lambda: None)
     return typer.main.get_command(made)
 

@@ -88,7 +88,7 @@ def _answering(logging: Logging, warnings: list[str], *, has_logs: bool) -> Iter
     has_logs = has_logs or logging.log_file is not None
     try:
         if has_logs:
-            _set_up_logging(logging, console, warnings)
+            _talk().set_up_logging(logging, console, warnings)
         yield console
     except (typer.Exit, typer.Abort):
         raise
@@ -96,15 +96,9 @@ def _answering(logging: Logging, warnings: list[str], *, has_logs: bool) -> Iter
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except Exception as error:
         if not has_logs:
-            _set_up_logging(logging, console, warnings)
+            _talk().set_up_logging(logging, console, warnings)
         _talk().log_error(error, debug=logging.debug)
         raise typer.Exit(exit_code(error)) from None
-
-
-def _set_up_logging(logging: Logging, console: Console, warnings: list[str]) -> None:
-    _talk().set_up_logging(logging, console)
-    while warnings:
-        _talk().warn(warnings.pop(0))
 
 
 def _talk() -> ModuleType:

@@ -14,8 +14,7 @@ from replay.cli.options import looking, nights
 from replay.cli.options.declare import Declared, declared
 from replay.cli.options.naming import Naming, StateFolder
 from replay.cli.options.nights import MissingDays, Retrying
-from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Ending, Sending
+from replay.cli.options.sending import Ending, Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Logging, Watching

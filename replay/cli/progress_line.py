@@ -16,7 +16,7 @@ _BESIDE = 9  # columns: the percentage, a blank on either side of it, one at the
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`texts` from the longest to the shortest; an empty one at the end can be left out. The field with the highest
+    """`texts` from the longest to the shortest; an empty one is left out. The field with the highest
     `rank` gives way first."""
 
     rank: int
@@ -46,31 +46,23 @@ def fit(fields: Sequence[Field], width: int) -> str:
         chosen[max(can_give, key=lambda n: fields[n].rank)] += 1
 
 
-def named(phase: str) -> Field:
-    """What is done before the first row."""
-    return Field(0, (phase,))
-
-
-def rows_field(done_rows: int, rows: int) -> Field:
-    return Field(1, (f"{done_rows:,} of {rows:,} rows", f"{done_rows:,} rows", ""))
+def phase_fields(name: str, done_rows: int, rows: int) -> list[Field]:
+    """Of what is done before the first row."""
+    return [Field(0, (name,)), Field(1, (f"{done_rows:,} of {rows:,} rows", f"{done_rows:,} rows", ""))]
 
 
 def progress_fields(snapshot: Snapshot, rows_per_s: float) -> list[Field]:
     """`12,345 of 20,000 rows, 5,000/s, 2 s left, 250 in flight, late p99 2.1 ms`; an outage comes first."""
-    counts = snapshot.counts
+    counts, lateness = snapshot.counts, snapshot.lateness
+    late = f"late p99 {lateness.quantile_s(0.99) * 1e3:.1f} ms" if lateness.max_s else ""
     fields = [
         Field(3, (counts.short_text(), f"{counts.in_topic:,} of {counts.of_rows:,} rows", f"{counts.in_topic:,} rows")),
         Field(4, (f"{rows_per_s:,.0f}/s", "")),
+        Field(2, (_left(snapshot, rows_per_s), "")),
+        Field(5, (f"{snapshot.in_flight_rows:,} in flight", "")),
+        Field(6, (late, "")),
     ]
-    left = _left(snapshot, rows_per_s)
-    if left:
-        fields.append(Field(2, (left, "")))
-    fields.append(Field(5, (f"{snapshot.in_flight_rows:,} in flight", "")))
-    if snapshot.lateness.max_s:
-        fields.append(Field(6, (f"late p99 {snapshot.lateness.quantile_s(0.99) * 1e3:.1f} ms", "")))
-    if snapshot.outage_since_s is not None:
-        fields.insert(0, _outage(snapshot))
-    return fields
+    return fields if snapshot.outage_since_s is None else [_outage(snapshot), *fields]
 
 
 def _outage(snapshot: Snapshot) -> Field:

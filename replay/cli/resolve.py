@@ -13,8 +13,7 @@ from replay import dates
 from replay.cli import parse
 from replay.cli.given import Options
 from replay.cli.options.naming import Naming
-from replay.cli.options.pacing import Pacing
-from replay.cli.options.sending import Sending
+from replay.cli.options.sending import Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Watching

@@ -6,7 +6,7 @@ walk per symbol, and activity between symbols follows Zipf's law.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -77,11 +77,11 @@ class SampleSpec:
                 raise ValueError(f"{why}: give --rows {need} or more, or fewer --{name}")
 
 
-def write_sample(out: Path, spec: SampleSpec, on_rows: Callable[[int], None] | None = None) -> list[Path]:
+def write_sample(out: Path, spec: SampleSpec) -> list[Path]:
     """Write the files of `spec` into `out` and return their paths in order.
 
-    `on_rows` is told, after each row group, how many rows that group added. No file is ever overwritten:
-    all names are checked before the first is written, and each appears under its name only when complete.
+    No file is ever overwritten: all names are checked before the first is written, and each appears under its name
+    only when complete.
     """
     out.mkdir(parents=True, exist_ok=True)
     market = _opening(spec)
@@ -91,7 +91,7 @@ def write_sample(out: Path, spec: SampleSpec, on_rows: Callable[[int], None] | N
         raise FileExistsError(f"{taken} already exists: delete it, or name another folder")
     for index, (file, target) in enumerate(zip(files, targets, strict=True)):
         rng = np.random.default_rng([spec.seed, FILE_STREAM, index])
-        _write_whole(target, _tables(spec, file, market, rng), on_rows)
+        _write_whole(target, _tables(spec, file, market, rng))
     return targets
 
 
@@ -152,7 +152,7 @@ def _files(spec: SampleSpec, market: _Market) -> list[_File]:
     return [_File(names[i], everyone[i : i + 1], spec.first_day, share) for i, share in enumerate(shares)]
 
 
-def _write_whole(target: Path, tables: Iterator[pa.Table], on_rows: Callable[[int], None] | None) -> None:
+def _write_whole(target: Path, tables: Iterator[pa.Table]) -> None:
     """Write under a temporary name, then rename: the name never shows a part of a file."""
     partial = target.with_name(f".{target.name}.tmp")
     few = ["symbol", "side"]  # a dictionary pays for these; the numbers hardly repeat
@@ -160,8 +160,6 @@ def _write_whole(target: Path, tables: Iterator[pa.Table], on_rows: Callable[[in
         with pq.ParquetWriter(partial, SCHEMA, compression="zstd", use_dictionary=few) as writer:
             for table in tables:
                 writer.write_table(table, row_group_size=table.num_rows)
-                if on_rows:
-                    on_rows(table.num_rows)
         with partial.open("rb+") as written:
             os.fsync(written.fileno())  # or a power cut could keep the new name and lose the rows
         partial.rename(target)

@@ -11,17 +11,15 @@ from replay.watch.logs import lines
 from replay.watch.logs.file import parse_log_file
 
 
-def set_up_logging(logging: Logging, console: Console) -> None:
-    """On stderr first: if the log file cannot be written, the error is logged there."""
+def set_up_logging(logging: Logging, console: Console, warnings: list[str]) -> None:
+    """On stderr first: if the log file cannot be written, the error is logged there. Tells the warnings, once."""
     as_json = logging.log_format is LogFormat.JSON
     lines.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console)
     if logging.log_file is not None:
         file = parse_log_file(logging.log_file, logging.log_rotate, logging.log_keep)
         lines.set_up_logging(json=as_json, debug=logging.debug, quiet=logging.quiet, console=console, file=file)
-
-
-def warn(text: str) -> None:
-    logger.warning(text)
+    while warnings:
+        logger.warning(warnings.pop(0))
 
 
 def log_error(error: Exception, *, debug: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from loguru import logger
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from replay.cli.progress_line import Field, bar_width, fit, named, progress_fields, rows_field, text_width
+from replay.cli.progress_line import Field, bar_width, fit, phase_fields, progress_fields, text_width
 from replay.delivery.options import PROGRESS_S
 from replay.delivery.snapshot import Snapshot
 from replay.model import fates_of, reasons
@@ -47,10 +47,7 @@ class Terminal:
 
     @contextmanager
     def live(self) -> Iterator[Terminal]:
-        if self._bar is None:
-            yield self
-            return
-        with self._bar:
+        with self._bar or nullcontext():
             yield self
 
     def info(self, message: str) -> None:
@@ -66,7 +63,7 @@ class Terminal:
         return logger.bind(row=self.last.done_rows) if self.last is not None else logger
 
     def phase(self, name: str, done_rows: int, rows: int) -> None:
-        self._show(name, [named(name), rows_field(done_rows, rows)], done_rows, rows, {"phase": name})
+        self._show(name, phase_fields(name, done_rows, rows), done_rows, rows, {"phase": name})
 
     def progress(self, snapshot: Snapshot) -> None:
         self.last = snapshot
@@ -95,7 +92,7 @@ class Terminal:
             self._bar.update(self._task, completed=done, total=total, text=fit(shown, text_width(columns)))
         elif self._is_due:
             self._line_s = time.monotonic()
-            line = ", ".join(field.texts[0] for field in shown if field.texts[0] != name)
+            line = ", ".join(field.texts[0] for field in shown if field.texts[0] not in ("", name))
             logger.bind(**logged).info("{}: {}", name, line)
 
     def _rate(self, rows: int) -> float:
@@ -126,14 +123,10 @@ def draws(console: Console) -> bool:
 
 def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, took_s: float) -> list[tuple[str, str]]:
     """The end of a run, as pairs of label and text; `took_s` is the time since its command began."""
-    lines = [
-        ("outcome", outcome),
-        ("topic", topic),
-        ("rows", shown.counts.text()),
-        ("delivered", _delivered_told(shown)),
-    ]
+    lines = [("outcome", outcome), ("topic", topic), ("rows", shown.counts.text())]
     if shown.counts.bad:
-        lines.insert(3, ("bad rows", reasons(fates_of(shown.counts.bad_by_reason))))
+        lines.append(("bad rows", reasons(fates_of(shown.counts.bad_by_reason))))
+    lines.append(("delivered", _delivered_told(shown)))
     if shown.resent_rows:
         lines.append(("sent again", f"{shown.resent_rows:,} that were lost on their way; none is in the topic twice"))
     if shown.unconfirmed_rows:

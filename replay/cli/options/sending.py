@@ -1,14 +1,38 @@
-"""How rows are batched, delivered and made safe."""
+"""How rows are paced, batched, delivered and made safe."""
 
 from dataclasses import dataclass
 
 from replay import units
-from replay.cli.options.declare import byte_size, duration, fails, pace, row_count, watch, where
+from replay.cli.options.declare import Harmless, byte_size, duration, fails, pace, row_count, watch, where
 from replay.delivery.options import PROGRESS_S, Delivery, WhenChanged
 from replay.kafka.options import Compression
 
 SAME_RECORDS = "the same records, in other batches or at other times"
 PROGRESS = "where progress is kept is looked up before anything is sent"
+
+
+@dataclass(frozen=True)
+class Pacing(Harmless):
+    """At most one of a rate and a speed."""
+
+    rate: str | None = pace(
+        None,
+        "Rows per second, minute or hour: 5000/s, 5k/s, 300k/m, or max.",
+        metavar="RATE",
+        otherwise="max",
+        everyday=True,
+    )
+    speed: str | None = pace(
+        None,
+        "Keep the gaps between event times, divided by this factor: 1x is real time, 60x an hour in a minute.",
+        metavar="FACTOR",
+        everyday=True,
+    )
+    max_gap: str | None = pace(
+        None,
+        "With --speed: a longer gap between two event times counts as this long, before it is divided.",
+        metavar="DURATION",
+    )
 
 
 @dataclass(frozen=True)
