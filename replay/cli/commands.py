@@ -6,7 +6,6 @@ its module; see `replay.cli.options` for how to add an option.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -181,9 +180,3 @@ def job_keys() -> frozenset[str]:
     """What a job file may hold: the options of every command that reads one. A command takes those that it has."""
     keys = {option.key for each in COMMANDS if each.reads_job_file for option in each.options}
     return frozenset(keys - {"config"})
-
-
-def all_options() -> Iterator[Declared]:
-    """Of all commands, some of them several times."""
-    for each in COMMANDS:
-        yield from each.options

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from replay.cli.commands import all_options
+from replay.cli.commands import COMMANDS
 from replay.cli.given import COMMAND_LINE, Options
 from replay.cli.options.declare import PREFIX
 from replay.errors import ReplayError, UsageError
@@ -81,7 +81,7 @@ def check_variables() -> list[str]:
     given = sorted(name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX))
     if not given:
         return []
-    known = {option.variable.removeprefix(PREFIX) for option in all_options()} - {""}
+    known = {option.variable.removeprefix(PREFIX) for command in COMMANDS for option in command.options} - {""}
     unknown = [name for name in given if name not in known and not _OTHERS.fullmatch(name)]
     for name in unknown:
         if close := _close(name, known):

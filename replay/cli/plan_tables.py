@@ -72,27 +72,29 @@ def _files_table(plan: Plan) -> Table:
 
 
 def _totals(plan: Plan) -> Table:
-    table = Table(show_header=False, box=None)
     pruned = f", of {plan.rows_all:,}: row groups that cannot match are left out" if plan.rows < plan.rows_all else ""
-    table.add_row("rows", f"{plan.rows:,}{pruned}")
-    if plan.picked:
-        table.add_row("picked", plan.picked)
-    if plan.scan is not None:
-        table.add_row("records", f"{plan.scan.records:,}")
-    if plan.tables:
-        table.add_row("tables", plan.tables)
-    table.add_row("files", f"{len(plan.files):,}, {size_text(plan.size_bytes)}; at most {plan.open_max:,} at a time")
-    table.add_row("in the topic", f"{size_text(plan.topic_bytes)} without compression")
+    lines = [
+        ("rows", f"{plan.rows:,}{pruned}"),
+        ("picked", plan.picked),
+        ("records", f"{plan.scan.records:,}" if plan.scan is not None else ""),
+        ("tables", plan.tables),
+        ("files", f"{len(plan.files):,}, {size_text(plan.size_bytes)}; at most {plan.open_max:,} at a time"),
+        ("in the topic", f"{size_text(plan.topic_bytes)} without compression"),
+    ]
     if plan.first_ns is not None and plan.last_ns is not None:
-        span_s = (plan.last_ns - plan.first_ns) / 1e9
-        table.add_row("event time", f"{utc_ns(plan.first_ns)} to {utc_ns(plan.last_ns)}, {duration(span_s)}")
-    for first, last in plan.gaps_ns[:SHOWN_MAX]:
-        table.add_row("gap", f"{utc_ns(first)} to {utc_ns(last)}, {duration((last - first) / 1e9)}")
-    if plan.duration_s is not None:
-        table.add_row("takes", duration(plan.duration_s))
-    if plan.checkpoint:
-        table.add_row("checkpoint", plan.checkpoint)
+        lines.append(("event time", _span(plan.first_ns, plan.last_ns)))
+    lines += [("gap", _span(first, last)) for first, last in plan.gaps_ns[:SHOWN_MAX]]
+    lines.append(("takes", duration(plan.duration_s) if plan.duration_s is not None else ""))
+    lines.append(("checkpoint", plan.checkpoint))
+    table = Table(show_header=False, box=None)
+    for label, text in lines:
+        if text:
+            table.add_row(label, text)
     return table
+
+
+def _span(first_ns: int, last_ns: int) -> str:
+    return f"{utc_ns(first_ns)} to {utc_ns(last_ns)}, {duration((last_ns - first_ns) / 1e9)}"
 
 
 def _symbols_table(scan: Scan) -> Table:

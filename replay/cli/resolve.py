@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date as calendar_date
 from pathlib import Path
@@ -169,24 +169,19 @@ def watch_options(options: Options, name: JobName, topic: str | None = None, *, 
     """`places`: look whether files can be written where they are wanted. A job without a name has its topic's."""
     given = options.of(Watching)
 
-    def placed(option: str, path: str | None) -> str | None:
-        return name.placed(path, option, topic) if path else None
+    def placed(option: str, path: str | None) -> Path | None:
+        return Path(name.placed(path, option, topic)) if path else None
 
     textfile = given.metrics_textfile
     if textfile and (textfile.endswith("/") or Path(textfile).is_dir()):
         textfile = str(Path(textfile) / "replay-{job}.prom")
     metrics_textfile = placed("--metrics-textfile", textfile)
-    report = placed("--report", given.report)
+    summary = given.summary_json
     return checked(
         WatchOptions(
-            MetricsOptions(
-                given.metrics_port,
-                given.metrics_address,
-                Path(metrics_textfile) if metrics_textfile else None,
-                given.metrics_push,
-            ),
-            summary_json=placed("--summary-json", given.summary_json),
-            report=Path(report) if report else None,
+            MetricsOptions(given.metrics_port, given.metrics_address, metrics_textfile, given.metrics_push),
+            summary_json=name.placed(summary, "--summary-json", topic) if summary else None,
+            report=placed("--report", given.report),
             zone=ZoneInfo(name.timezone),
             notify=notify.parse_notify(given.notify, given.notify_on) if given.notify is not None else None,
         ),
@@ -199,19 +194,19 @@ def lost_between_days(options: Options) -> list[str]:
     files = {"--summary-json": options["summary_json"], "--report": options["report"]}
     if files["--summary-json"] == "-":
         return ["--summary-json -: the days' own standard output is not shown; name a file: summary-{date}.json"]
-    return [
-        f"{option} {path}: each day replaces that of the day before; put {{date}} into its name to keep all"
-        for option, path in files.items()
-        if path is not None and not dates.has_date(path)
-    ]
+    return _replaced(files, dates.has_date, "each day replaces that of the day before; put {date}")
 
 
 def shared_by_jobs(files: Mapping[str, str | None]) -> list[str]:
     """What is lost where several jobs write the same files, which are those of these options."""
+    return _replaced(files, is_for_each_job, "each job replaces that of the others; put {job}")
+
+
+def _replaced(files: Mapping[str, str | None], is_apart: Callable[[str], bool], told: str) -> list[str]:
     return [
-        f"{option} {path}: each job replaces that of the others; put {{job}} into its name to keep all"
+        f"{option} {path}: {told} into its name to keep all"
         for option, path in files.items()
-        if path not in (None, "-") and not is_for_each_job(path)
+        if path not in (None, "-") and not is_apart(path)
     ]
 
 

@@ -176,9 +176,9 @@ class Declared:
         """What stands for the value in the help; empty for a flag."""
         if self.is_flag:
             return ""
-        if self.option.metavar or self.option.form is not None:
-            return self.option.metavar or (self.option.form.metavar if self.option.form else "")
-        return "|".join(self.choices) or ("NUMBER" if self.kind in (int, float) else "TEXT")
+        form = self.option.form.metavar if self.option.form is not None else ""
+        kind = "|".join(self.choices) or ("NUMBER" if self.kind in (int, float) else "TEXT")
+        return self.option.metavar or form or kind
 
     @property
     def bounds_text(self) -> str:
