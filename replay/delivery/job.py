@@ -16,7 +16,7 @@ from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import check_watermarks
 from replay.delivery import done, idempotent, transactional
 from replay.delivery.changed import accept_changed
-from replay.delivery.context import Context, Ready, Saving
+from replay.delivery.context import Context, Ready
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.endings import nothing_to_do, save_empty
 from replay.delivery.job_print import as_known, is_forgotten, job_print
@@ -24,6 +24,7 @@ from replay.delivery.opening import opening_tally, tell_inputs
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.outages import ClusterOutages
 from replay.delivery.preflight import check_before, check_left_out, look_at_new_topic
+from replay.delivery.saving import Saving
 from replay.delivery.slices import encoder_for
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.topic import create_topic, find_topic, is_planned

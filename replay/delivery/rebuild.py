@@ -12,11 +12,12 @@ from replay.checkpoint.file import CheckpointFile, existing
 from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
 from replay.delivery import emptiness, seen
-from replay.delivery.context import Context, Saving
+from replay.delivery.context import Context
 from replay.delivery.job_print import job_print
 from replay.delivery.matching import match_records
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.preflight import check_left_out
+from replay.delivery.saving import Saving
 from replay.delivery.slices import encoded_from, encoder_for
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally

@@ -1,9 +1,9 @@
-"""What a running replay shows: its figures at one moment, and the protocol of a display. Nothing is decided from it."""
+"""What a running replay shows: a frozen view, and the protocol of a display. Nothing is decided from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -33,47 +33,37 @@ class Sent:
     events_ns: tuple[int, int] | None
 
 
-@dataclass(slots=True, eq=False)
-class Figures:
-    """What a run counts and what is shown of it. `rows` are those of the replay."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A running replay at one moment. A `Tally` makes it, and says what its fields are."""
 
     rows: int
-    counts: RowCounts = field(default_factory=lambda: RowCounts(0))  # what is proven: all displays show this
-    first_row: int = 0
-    done_rows: int = 0
-    committed_row: int | None = None  # transactional delivery only: rows before it are committed
-    sent_rows: int = 0
-    already_there_rows: int = 0
-    resent_rows: int = 0  # handed over again, since they were lost on their way
-    begun_in_topic: int | None = None  # `counts.in_topic` when the first producer began; None: not yet
-    in_flight_rows: int = 0
-    lateness: Lateness = field(default_factory=Lateness)
-    ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report
-    shifted_s: float = 0.0
-    schedule_left_s: float | None = None  # until the last row is due, where event times make the schedule
-    is_end_at_most: bool = False  # it may be due earlier
-    outage_since_s: float | None = None  # seconds since 1970
-    outage_left_s: float = 0.0
-    outage_reason: str = ""
-    outages: int = 0
-    outages_s: float = 0.0
-    sending_s: float = 0.0  # since the first producer began
-    statistics: BrokerStatistics | None = None  # of the present producer
-    cluster_id: str = ""
-    nothing_selected: bool = False  # and that was allowed: there is no topic that this run would have made
-    inputs: Sequence[str] = ()  # all files, as they may be shown
-    symbol_names: Sequence[str] = ()  # by symbol id
-
-    @property
-    def delivered_rows(self) -> int:
-        """Rows that this run has brought into the topic."""
-        return 0 if self.begun_in_topic is None else max(0, self.counts.in_topic - self.begun_in_topic)
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Snapshot(Figures):
-    """A running replay at one moment. A `Tally` makes it, and nobody changes it."""
-
+    counts: RowCounts
+    first_row: int
+    done_rows: int
+    committed_row: int | None
+    sent_rows: int
+    already_there_rows: int
+    resent_rows: int
+    begun_in_topic: int | None
+    delivered_rows: int
+    in_flight_rows: int
+    lateness: Lateness
+    ack_latency: Lateness
+    shifted_s: float
+    schedule_left_s: float | None
+    is_end_at_most: bool
+    outage_since_s: float | None
+    outage_left_s: float
+    outage_reason: str
+    outages: int
+    outages_s: float
+    sending_s: float
+    statistics: BrokerStatistics | None
+    cluster_id: str
+    nothing_selected: bool
+    inputs: Sequence[str]
+    symbol_names: Sequence[str]
     sent: Sent
 
     @property

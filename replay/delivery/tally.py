@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from replay.counts import RowCounts, row_counts
-from replay.delivery.snapshot import Figures, Sent, Snapshot
+from replay.delivery.lateness import Lateness
+from replay.delivery.snapshot import Sent, Snapshot
+from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints, Progress
 
-_FIGURES = [field.name for field in fields(Figures)]
-"""A view has most of them as they are: values that are never changed, only replaced, and lists that only grow."""
+_SHOWN = [field.name for field in fields(Snapshot) if field.name not in ("lateness", "ack_latency", "sent")]
+"""What a view has as it is: values that are never changed, only replaced, and lists that only grow."""
 
 _COUNTED_RECORDS = 4_096
 """Records that are counted at once: what is handed over at once at full speed."""
@@ -67,13 +70,40 @@ class SentCounts:
         return sums
 
 
-@dataclass(slots=True, eq=False)
-class Tally(Figures):
-    """`pruned_rows` of INPUT are ruled out by statistics: not selected, and beside `rows`."""
+@dataclass(slots=True)
+class Tally:
+    """`rows` are those of the replay; `pruned_rows` of INPUT are ruled out by statistics: not selected, and beside
+    `rows`."""
 
+    rows: int
     pruned_rows: int = 0
+    counts: RowCounts = field(init=False)  # what is proven: all displays show this
+    first_row: int = 0
+    done_rows: int = 0
+    committed_row: int | None = None  # transactional delivery only: rows before it are committed
+    sent_rows: int = 0
+    already_there_rows: int = 0
+    resent_rows: int = 0  # handed over again, since they were lost on their way
+    begun_in_topic: int | None = None  # `counts.in_topic` when the first producer began; None: not yet
+    in_flight_rows: int = 0
+    lateness: Lateness = field(default_factory=Lateness)
+    ack_latency: Lateness = field(default_factory=Lateness)  # from handing a chunk over to its last report
+    shifted_s: float = 0.0
     schedule_end_ns: int | None = None  # the event time of the last row, where event times make the schedule
+    schedule_left_s: float | None = None  # until that row is due
+    is_end_at_most: bool = False  # it may be due earlier
+    outage_since_s: float | None = None  # seconds since 1970
+    outage_left_s: float = 0.0
+    outage_reason: str = ""
+    outages: int = 0
+    outages_s: float = 0.0
     sending_since_s: float | None = None  # on the monotonic clock: when the first producer began
+    sending_s: float = 0.0  # since then
+    statistics: BrokerStatistics | None = None  # of the present producer
+    cluster_id: str = ""
+    nothing_selected: bool = False  # and that was allowed: there is no topic that this run would have made
+    inputs: Sequence[str] = ()  # all files, as they may be shown
+    symbol_names: Sequence[str] = ()  # by symbol id
     sent: SentCounts = field(default_factory=SentCounts)
     _viewed_outages: int = 0
 
@@ -100,6 +130,11 @@ class Tally(Figures):
         self.resent_rows = max(self.resent_rows, self.sent_rows - self.delivered_rows)
 
     @property
+    def delivered_rows(self) -> int:
+        """Rows that this run has brought into the topic."""
+        return 0 if self.begun_in_topic is None else max(0, self.counts.in_topic - self.begun_in_topic)
+
+    @property
     def has_unseen_outage(self) -> bool:
         """Whether an outage is counted that no view has."""
         return self.outages != self._viewed_outages
@@ -107,6 +142,9 @@ class Tally(Figures):
     def view(self) -> Snapshot:
         """As it is now. It is made every 0.1 s, so it costs little."""
         self._viewed_outages = self.outages
-        shown = {name: getattr(self, name) for name in _FIGURES}
-        shown |= {"lateness": self.lateness.copy(), "ack_latency": self.ack_latency.copy()}
-        return Snapshot(**shown, sent=self.sent.view())
+        return Snapshot(
+            lateness=self.lateness.copy(),
+            ack_latency=self.ack_latency.copy(),
+            sent=self.sent.view(),
+            **{name: getattr(self, name) for name in _SHOWN},
+        )

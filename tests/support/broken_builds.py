@@ -32,9 +32,10 @@ from replay.delivery import by_transaction, idempotent, job, preflight, progress
 from replay.delivery.acks import Chunk, Frontier
 from replay.delivery.by_checkpoint import ByCheckpoint
 from replay.delivery.by_transaction import ByTransaction
-from replay.delivery.context import Ready, Saving
+from replay.delivery.context import Ready
 from replay.delivery.job_print import job_print
 from replay.delivery.outages import ProducerOutages
+from replay.delivery.saving import Saving
 from replay.delivery.session import Session
 from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
