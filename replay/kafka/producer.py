@@ -230,15 +230,12 @@ class TransactionalSink(KafkaSink):
         except BufferError as error:
             raise Resync(f"cannot {what}: {error}") from None
         except KafkaException as error:
-            code, text = error.args[0].code(), error.args[0].str()
-            kind = Fenced if _is_fenced(code, text) else Resync
-            raise kind(f"cannot {what}: {text}") from None
+            raise _resync(error.args[0].code(), f"cannot {what}: {error.args[0].str()}") from None
 
     def _lost(self, reason: str) -> Exception:
-        kind = Fenced if _is_fenced(self.news.fatal_code, reason) else Resync
-        return kind(f"the producer cannot go on: {reason}")
+        return _resync(self.news.fatal_code, f"the producer cannot go on: {reason}")
 
 
-def _is_fenced(code: int, text: str) -> bool:
+def _resync(code: int, text: str) -> Resync:
     """An error raised before the error callback has run is often no more than "fatal": then only its text says so."""
-    return code in FENCED or "fenced" in text
+    return Fenced(text) if code in FENCED or "fenced" in text else Resync(text)

@@ -55,9 +55,6 @@ class TopicWatch:
                 break
             self._clock.sleep(GONE_GAP_S)
             found = self._cluster.identity(self._topic)
-        self._judge(found)
-
-    def _judge(self, found: TopicIdentity) -> None:
         if found.topic_id != self._known.topic_id:
             raise StateConflict(
                 f"topic {self._topic} was deleted while the replay ran"

@@ -81,9 +81,8 @@ class SourceSide:
             columns = (encoded.keys, encoded.values, self._times(encoded))
             yield fingerprints(encoded.partitions.tolist(), columns), _row_numbers(encoded, first_row)
 
-    def findings(self, examples: Iterable[tuple[str, Example]]) -> tuple[Finding, ...]:
+    def findings(self, examples: Sequence[tuple[str, Example]]) -> tuple[Finding, ...]:
         """The examples (each with its kind) and the places of their rows: one more look, as far as they reach."""
-        examples = list(examples)
         places = self._places({each.row for _, each in examples if each.row != NONE})
         return tuple(_finding(kind, each, places.get(each.row)) for kind, each in examples)
 
