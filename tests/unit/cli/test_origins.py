@@ -124,6 +124,13 @@ def test_an_option_that_is_given_as_nothing_is_refused(command: str, option: str
     assert (code, f" {option}" in errors) == (2, True), errors
 
 
+@pytest.mark.parametrize("option", ["--first-offsets", "--end-offsets"])
+def test_offsets_that_are_given_as_nothing_are_refused(option: str) -> None:
+    """Broken: the variable of a script is not set, and the whole topic is compared."""
+    code, _, errors = call("verify", DATA, "--topic", "t", *BROKER, option, "")
+    assert (code, f" {option}: cannot read ''" in errors) == (2, True), errors
+
+
 # -- variables that are no option's ---------------------------------------------------------------------------
 
 
