@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import fields, replace
 
-from replay.checkpoint.content import Checkpoint, JobPrint, JobState
+from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.differences import check_same_job
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import check_watermarks
@@ -53,9 +53,7 @@ def run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     if not options.restart:
         options = replace(options, source=as_known(options.source, options.checkpoint))
     return trust.until_true(
-        options.source,
-        lambda source: _run(replace(options, source=source), stop, report),
-        report.warning,
+        options.source, lambda source: _run(replace(options, source=source), stop, report), report.warning
     )
 
 
@@ -116,10 +114,9 @@ def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | No
     if saved is not None and done.has_lost_its_files(options, source, saved):
         return nothing_to_do(context, saved, "the files are gone since, and were not compared")
     topic = find_topic(context, saved)
-    job = job_print(options, source, topic)
     if saved is not None:
-        saved = _checked(context, saved, job, topic)
-    ready = _ready(context, topic, job, saved)
+        saved = _checked(context, saved, topic)
+    ready = _ready(context, topic, saved)
     if saved is not None and saved.state is JobState.DONE:
         return nothing_to_do(ready, saved)
     if not check_before(ready, saved):
@@ -127,14 +124,14 @@ def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | No
     if self_test is not None:
         self_test.judge(context.report)
     if is_planned(topic):  # now it is known that there is something to send, and that all of it can be
-        topic = create_topic(context)
-        ready = _ready(context, topic, job_print(options, source, topic), None)
+        ready = _ready(context, create_topic(context), None)
         look_at_new_topic(ready)
     return _deliver(ready, saved)
 
 
-def _checked(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -> Checkpoint:
+def _checked(context: Context, saved: Checkpoint, topic: Topic) -> Checkpoint:
     """Proof that the checkpoint belongs to the topic and to these inputs and options."""
+    job = job_print(context.options, context.source, topic)
     saved = accept_changed(context, saved, job, topic)
     check_same_job(saved, job, str(context.file.path))
     low, high = context.cluster.watermarks(topic)
@@ -143,10 +140,10 @@ def _checked(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -
     return saved
 
 
-def _ready(context: Context, topic: Topic, job: JobPrint, saved: Checkpoint | None) -> Ready:
-    cluster = context.cluster
+def _ready(context: Context, topic: Topic, saved: Checkpoint | None) -> Ready:
+    source, cluster = context.source, context.cluster
     context.tally.cluster_id = topic.cluster_id
-    encoder = encoder_for(context.source, topic.partitions)
+    job = job_print(context.options, source, topic)
     if saved is not None:
         saving = Saving(context, job, saved.first_offsets, saved.appended, saved.checked)
     else:
@@ -155,7 +152,7 @@ def _ready(context: Context, topic: Topic, job: JobPrint, saved: Checkpoint | No
     identity = TopicIdentity(topic.topic_id, topic.partitions)
     watch = TopicWatch(identity, topic.name, cluster, context.report, context.clock)
     parts = {field.name: getattr(context, field.name) for field in fields(Context)}
-    return Ready(**parts, topic=topic, encoder=encoder, saving=saving, watch=watch)
+    return Ready(**parts, topic=topic, encoder=encoder_for(source, topic.partitions), saving=saving, watch=watch)
 
 
 def _deliver(ready: Ready, saved: Checkpoint | None) -> None:
