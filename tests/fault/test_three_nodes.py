@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import ElectionType, murmur2
+from confluent_kafka import ElectionType, Producer, murmur2
 from confluent_kafka.admin import AdminClient
 
 from tests.fault.conftest import PARTITIONS, again_and_again, own_cluster, quick_and_soak, under_way
@@ -36,8 +36,11 @@ PAST_THE_SESSION_S = 3.0
 
 @pytest.fixture(scope="module")
 def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again."""
+    """A short replica.lag.time.max.ms: a resume after a crash has to wait for half as long again. The coordinators' log
+    is there: to make it takes the first transactional replay longer than the other one takes in all."""
     with own_cluster(tmp_path_factory.mktemp("kafka3"), 3, {"replica.lag.time.max.ms": "2000"}) as cluster:
+        settings = {"bootstrap.servers": cluster.bootstrap_servers, "transactional.id": "first", "log_level": 0}
+        Producer(settings).init_transactions(30)
         yield cluster
 
 

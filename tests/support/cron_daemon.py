@@ -2,7 +2,8 @@
 
 The daemon is the real one: it parses the file, waits for the minute, starts the shell with its own bare environment,
 and mails what is printed. Only its clock is set (libfaketime, which the jobs do not inherit), and in a mount
-namespace of its own it sees no other crontab, and `sendmail` is a script that keeps the mail.
+namespace of its own it sees no other crontab, and `sendmail` is a script that keeps the mail. There /dev/shm is empty:
+libfaketime leaves a semaphore named by process id, and a later daemon of that id would not start.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ mount --bind "$1/empty" /etc/cron.d
 mount --bind /dev/null /etc/crontab
 mount --bind "$1/run" /run
 mount --bind "$1/timezone" /etc/timezone
+mount -t tmpfs tmpfs /dev/shm
 exec faketime "$2" /usr/sbin/cron -f
 """
 SENDMAIL = """\
