@@ -32,7 +32,7 @@ _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within millise
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A topic's description that was asked for; see `topic_watch.Question`."""
+    """A topic's description that was asked for, and comes some time later."""
 
     future: Any
 
@@ -40,6 +40,7 @@ class Description:
         return bool(self.future.done())
 
     def answer(self) -> TopicIdentity | None:
+        """Once it is done; None where the cluster could not say."""
         with suppress(KafkaException):
             return _identity(self.future, 0)
         return None
@@ -83,7 +84,7 @@ class Cluster:
             replication=max(len(partition.replicas) for partition in ready.values()),
             brokers=len(metadata.brokers),
             config={} if is_mock else self._replicas.topic_config(name),
-            replica_lag_max_s=30.0 if is_mock else self._replicas.lag_max_s({each.leader for each in ready.values()}),
+            replica_lag_max_s=self._replicas.lag_max_s(() if is_mock else {each.leader for each in ready.values()}),
         )
 
     def existing_topic(self, todo: str) -> Topic:
@@ -153,7 +154,7 @@ class Cluster:
         """The offset behind the last record of each partition."""
         return self._offsets(topic, OffsetSpec.latest())
 
-    def wait_in_sync(self, topic: Topic, *, ask_each: bool = True) -> bool:
+    def wait_in_sync(self, topic: Topic, *, ask_each: bool) -> bool:
         """Waits until no replica hides what its leader has appended (see `Replicas`); False if it did not have to."""
         looks = 0
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from replay.kafka.topic import Topic
+from replay.kafka.topic import REPLICA_LAG_MAX_S, Topic
 
-_LAG_MAX_MS = 30_000
-"""Kafka's default for replica.lag.time.max.ms."""
+_ANSWERS = (KafkaError.UNKNOWN, KafkaError._UNSUPPORTED_FEATURE)
+"""Below 0 like the client's own codes, but no silence: an error without a name, and a broker without this question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class Replicas:
     admin: AdminClient
     call_s: float
 
-    def are_in_sync(self, topic: Topic, *, ask_each: bool = True) -> bool | None:
-        """True if enough are, and each of those answers (unless `ask_each` is False); None for no answer at all.
+    def are_in_sync(self, topic: Topic, *, ask_each: bool) -> bool | None:
+        """True if enough are, and with `ask_each`, each of those answers; None for no answer at all.
 
         Raises `KafkaException` with the reason if one may hide rows.
         """
@@ -42,23 +41,28 @@ class Replicas:
         if not found:
             return None
         # Without the right to read the configuration: the usual value, all replicas but one.
-        needed = int(config.get("min.insync.replicas", max(1, topic.replication - 1)))
+        said = config.get("min.insync.replicas")
+        needed = max(1, topic.replication - 1) if said is None else int(said)
+        why = (
+            f"min.insync.replicas is {needed}" if said else f"{needed} are taken to be needed (the topic does not say)"
+        )
         for number, partition in found.items():
             if len(partition.isrs) < min(needed, len(partition.replicas)):
                 raise _hiding(
-                    f"partition {number} has {len(partition.isrs)} of {len(partition.replicas)} replicas in sync;"
-                    f" min.insync.replicas is {needed}"
+                    f"partition {number} has {len(partition.isrs)} of {len(partition.replicas)} replicas in sync; {why}"
                 )
         in_sync = sorted({broker for partition in found.values() for broker in partition.isrs}) if ask_each else []
         silent = [str(broker) for broker, config in self._broker_configs(in_sync).items() if config is None]
         if silent:
-            raise _hiding(f"broker {', '.join(silent)} counts as in sync, but does not answer")
+            raise _hiding(
+                f"no answer from broker {', '.join(silent)}, in sync as the cluster says; --settle waits without asking"
+            )
         return True
 
     def lag_max_s(self, leaders: Iterable[int]) -> float:
         """replica.lag.time.max.ms of these brokers: the longest that one of them says."""
-        said = [config.get("replica.lag.time.max.ms") for config in self._broker_configs(leaders).values() if config]
-        return max((int(each) for each in said if each), default=_LAG_MAX_MS) / 1_000
+        name, configs = "replica.lag.time.max.ms", self._broker_configs(leaders).values()
+        return max((int(each[name]) / 1_000 for each in configs if each and name in each), default=REPLICA_LAG_MAX_S)
 
     def topic_config(self, name: str) -> dict[str, str]:
         """Best effort: to read configurations is a right of its own, which a replay can do without."""
@@ -74,13 +78,14 @@ class Replicas:
         return self.admin.describe_configs([resource], request_timeout=self.call_s)[resource]
 
     def _answer(self, future: Any) -> dict[str, str] | None:
-        """Empty without the right to know; None for no answer."""
+        """Empty where the broker may not tell or cannot; None for no answer."""
         try:
             entries = future.result(self.call_s)
-        except FutureTimeoutError:
+        except TimeoutError:
             return None
         except KafkaException as error:
-            return {} if error.args[0].code() > 0 else None  # below 0 are the client's own codes
+            code = error.args[0].code()
+            return {} if code > 0 or code in _ANSWERS else None
         return {key: entry.value for key, entry in entries.items() if entry.value is not None}
 
 

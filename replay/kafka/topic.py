@@ -1,6 +1,7 @@
-"""A topic as the cluster describes it, and what it would do to a replay's rows: refuse them, or what needs a warning.
+"""A topic as the cluster describes it, and what it would do to a replay's rows: what it refuses, and what needs a
+warning. Pure.
 
-Pure and light: no client is imported.
+Light: no client is imported.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ _DAY_MS = 86_400_000
 _BEFORE, _AFTER = "message.timestamp.before.max.ms", "message.timestamp.after.max.ms"
 
 
+REPLICA_LAG_MAX_S = 30.0
+"""Kafka's default for replica.lag.time.max.ms."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """What a replay needs to know about its topic. `config` is empty where the broker does not describe it."""
@@ -30,7 +35,7 @@ class Topic:
     replication: int
     brokers: int = 1  # of the cluster
     config: Mapping[str, str] = field(default_factory=dict)
-    replica_lag_max_s: float = 30.0  # Kafka's default for replica.lag.time.max.ms
+    replica_lag_max_s: float = REPLICA_LAG_MAX_S
 
     def number(self, name: str, otherwise: int) -> int:
         """A number of the configuration; `otherwise` where the broker does not say or does not know it."""

@@ -103,7 +103,7 @@ CAUGHT_BY = {
     ],
     "silent-replica-ignored": [
         Catch(f"{HIDDEN}::test_rows_that_a_hanging_follower_hides_are_waited_for[the controller]", DUPLICATED),
-        Catch(f"{HIDDEN}::test_a_broker_that_counts_as_in_sync_is_asked_whether_it_is_there", "does not answer"),
+        Catch(f"{HIDDEN}::test_a_broker_that_counts_as_in_sync_is_asked_whether_it_is_there", "no answer from broker"),
     ],
     "save-before-tail-read": [
         Catch(f"{JOB}::test_a_resume_killed_at_an_exact_place[amid read 1]", DUPLICATED),

@@ -114,7 +114,8 @@ class Sending:
     checkpoint_interval: str = fails("1s", "Save progress this often.", form=duration(), harmless="time only")
     settle: str | None = fails(
         None,
-        "After a crash, wait this long for rows that were still on their way to the broker.",
+        "After a crash, wait this long for rows that were still on their way to the broker, and do not ask whether each"
+        " replica answers.",
         form=duration(),
         otherwise="by the topic's replication",
         harmless="time only",

@@ -25,6 +25,8 @@ class Surfacing:
     too_few_s: float = 0.0
     enough_s: float = 0.0
     began_s: float = field(init=False)
+    asked: set[bool] = field(init=False, default_factory=set)
+    """Whether each replica was to be asked."""
 
     def __post_init__(self) -> None:
         self.began_s = self.clock.time_s
@@ -32,7 +34,8 @@ class Surfacing:
     def high_watermarks(self, _topic: Any) -> list[int]:
         return [7 if self.clock.time_s - self.began_s >= self.enough_s + self.hidden_s else 3]
 
-    def wait_in_sync(self, _topic: Any, *, ask_each: bool) -> bool:  # noqa: ARG002
+    def wait_in_sync(self, _topic: Any, *, ask_each: bool) -> bool:
+        self.asked.add(ask_each)
         waited = False
         while self.too_few_s <= self.clock.time_s - self.began_s < self.enough_s:
             self.clock.sleep(0.25)
@@ -45,17 +48,22 @@ def settled(
 ) -> tuple[list[int], float]:
     """What a resume takes for the watermarks, one interval after the last save, and how long it waited for that."""
     clock = FakeClock()
+    cluster = Surfacing(clock, hidden_s, **too_few)
     ready: Any = SimpleNamespace(
         options=SimpleNamespace(settle_s=settle_s),
         topic=SimpleNamespace(replication=replication, replica_lag_max_s=30.0),
-        cluster=Surfacing(clock, hidden_s, **too_few),
+        cluster=cluster,
         clock=clock,
         sleep=clock.sleep,
         report=SimpleNamespace(info=lambda _: None),
     )
     saved: Any = SimpleNamespace(saved_at_s=clock.now(), interval_s=1.0)
     began_s = clock.time_s
-    return idempotent._settled_watermarks(ready, saved), clock.time_s - began_s
+    watermarks = idempotent._settled_watermarks(ready, saved)
+    assert cluster.asked == ({settle_s is None} if replication > 1 else set()), (
+        "each replica is asked, but for --settle"
+    )
+    return watermarks, clock.time_s - began_s
 
 
 @pytest.mark.parametrize("hidden_s", [0.0, 20.0, 45.0])
