@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from replay.errors import InputError
 from replay.model import SpanNs
 from replay.source import event_times
+from replay.source.choices import SymbolCase
 from replay.source.columns.presets import with_preset
 from replay.source.columns.schema import FileLayout, Layout, resolve
 from replay.source.columns.symbols import cased
@@ -18,7 +19,7 @@ from replay.source.files.find import find
 from replay.source.files.input_path import InputPath
 from replay.source.files.parquet_file import InputFile, RowGroup, open_file, open_files
 from replay.source.files.statistics import ValueRange
-from replay.source.options import Columns, SourceOptions, SymbolCase
+from replay.source.options import Columns, SourceOptions
 from replay.source.rows.judge import RowRules, Wanted
 from replay.source.rows.reader import RowReader
 from replay.source.ruled_out import RuledOut, RuledOutFile
@@ -46,7 +47,9 @@ def open_inputs(options: SourceOptions) -> Inputs:
     states = {path.table for path in paths if path.table is not None}
     tables.check_asked(options.table_state, {state.format for state in states})
     tables.check_one_state(states)
-    columns = with_preset(options.columns, open_file(paths[0])) if options.columns.preset else options.columns
+    columns = options.columns
+    if columns.preset is not None:  # an empty name is refused, too
+        columns = with_preset(columns, open_file(paths[0]))
     with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
     files = tuple(
         file.without_statistics() if file.footer_sha256 in options.without_statistics else file

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from replay.errors import InputError
+from replay.errors import InputError, UsageError
 from replay.model import Position
 from replay.source import source as source_module
-from replay.source.options import Columns, OnBadRow, Order, SourceOptions
+from replay.source.choices import OnBadRow, Order
+from replay.source.options import Columns, SourceOptions
 from replay.source.selection.select import Selection
 from replay.source.source import Source
 from tests.unit.source.trades import read, source_of, write
@@ -26,6 +27,13 @@ NAN, INF = float("nan"), float("inf")
 
 def replaced(values: list[Any], row: int, value: Any) -> list[Any]:
     return [*values[:row], value, *values[row + 1 :]]
+
+
+def test_a_preset_without_a_name_is_refused(tmp_path: Path) -> None:
+    """Broken: a script's variable is not set, and the columns of no preset are sent with exit 0."""
+    path = write(tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="there is no preset ''"):
+        source_of(path, preset="")
 
 
 # -- rows that cannot be replayed -------------------------------------------------------------------------
