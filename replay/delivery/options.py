@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replay.errors import UsageError
 from replay.kafka.options import KafkaOptions
-from replay.source.options import SourceOptions
 from replay.units import parse_duration_s, parse_rate, parse_speed
+
+if TYPE_CHECKING:
+    from replay.source.options import SourceOptions
 
 PROGRESS_S = 10.0  # between progress lines: rare enough for a night's log
 

@@ -3,48 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from replay.record.options import Records
+from replay.source.choices import Empty, OnBadRow, Order, SymbolCase, Unsorted
 from replay.source.selection.select import Selection
 from replay.source.tables.states import NEWEST, AskedState
-
-
-class Order(StrEnum):
-    """EVENT_TIME merges all inputs by (event time, file, row); AS_IS keeps path order and row order."""
-
-    EVENT_TIME = "event-time"
-    AS_IS = "as-is"
-
-
-class Unsorted(StrEnum):
-    """What to do with rows that go back in time inside a file, where the order is that of event times."""
-
-    FAIL = "fail"
-    SORT = "sort"
-    KEEP = "keep"
-
-
-class OnBadRow(StrEnum):
-    """What to do with a row that cannot be a record."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    QUARANTINE = "quarantine"
-
-
-class Empty(StrEnum):
-    """What to do where a replay has no row to send: a date without trades."""
-
-    FAIL = "fail"
-    OK = "ok"
-
-
-class SymbolCase(StrEnum):
-    KEEP = "keep"
-    UPPER = "upper"
-    LOWER = "lower"
-
 
 ALL_FIELDS = ("*",)
 """The value of `Columns.fields` that stands for every column that is not used otherwise."""

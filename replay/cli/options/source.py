@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from replay.cli.options.declare import byte_size, fails, files, what
 from replay.partitioning import MURMUR2
 from replay.record.options import KEY_SYMBOL, DecimalAs, Timestamp
-from replay.source.options import Empty, OnBadRow, Order, SymbolCase, Unsorted
+from replay.source.choices import Empty, OnBadRow, Order, SymbolCase, Unsorted
 from replay.units import SORT_MEMORY
 
 NO_ROW = "where there is no row, none is sent"
