@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -74,6 +75,9 @@ def _without_kafka(reason: str) -> None:
 
 def pytest_configure() -> None:
     """Where tests/fault/test_broken_builds.py asks for it, the tool is broken in this process, too."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # Under nohup. Children inherit what is ignored, but not a handler: those of the tests answer to signals again.
+        signal.signal(signal.SIGHUP, lambda *_: None)
     if name := os.environ.get(BREAK):
         from tests.support.broken_builds import break_build
 
