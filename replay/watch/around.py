@@ -100,13 +100,12 @@ def watching(
         verdict = watched.recorder.verdict if watched is not None else None
         _report(options, history, summary.summary(info, outcome, to.last, verdict, started_s, clock.now()), to)
 
-    last_success_s = history.last_successes().get(info.job) if options.metrics.wanted else None
     with (
         logged_as(info.job, info.date, info.run_id),  # also the warnings about the end
         ending(report),
         _marking(info, to),
         recording(history, info, to, clock) as recorder,
-        metrics.exporting(options.metrics, info, recorder, last_success_s, clock) as exported,
+        metrics.exporting(options.metrics, info, recorder, history, clock) as exported,
     ):
         watched = Watched(exported, recorder)
         yield watched

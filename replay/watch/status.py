@@ -1,4 +1,4 @@
-"""How each replay stands that the state folder, the history or the caller knows. Light.
+"""The status of each replay that is known to the state folder, the history or the caller. Light.
 
 It is the checkpoint, joined with the last run. The checkpoint says what is in the topic. The history says who worked on
 it last, and how that ended.

@@ -116,7 +116,7 @@ class History:
                     database.execute("ROLLBACK")
                 raise
 
-    # -- questions: raise `HistoryUnreadable` -----------------------------------------------------------------
+    # -- questions: all but `last_successes` raise `HistoryUnreadable` ----------------------------------------
 
     def runs(self, job: str | None = None, date: str | None = None, limit: int | None = None) -> list[RunRecord]:
         """The newest first."""

@@ -13,6 +13,7 @@ from replay.delivery.snapshot import Display
 from replay.errors import UsageError, install_extra
 from replay.model import Clock
 from replay.watch.beside import Beside
+from replay.watch.history.database import History
 from replay.watch.run import RunInfo, RunOutcome, ending
 
 TEXTFILE_S = 5.0  # node_exporter is scraped every 15 s or so
@@ -65,16 +66,14 @@ def _prometheus() -> Any:
 
 
 @contextmanager
-def exporting(
-    options: MetricsOptions, info: RunInfo, to: Display, last_success_s: float | None, clock: Clock
-) -> Iterator[Display]:
-    """Values go out from here on, and a last time once this is left. `last_success_s` is the job's, of any date: it
-    must not vanish while the next run lasts."""
+def exporting(options: MetricsOptions, info: RunInfo, to: Display, history: History, clock: Clock) -> Iterator[Display]:
+    """Values go out from here on, and a last time once this is left. The job's last success, of any date, is asked of
+    `history`: it must not vanish while the next run lasts."""
     if not options.wanted:
         yield to
         return
     prometheus = _prometheus()
-    metrics = prometheus.Metrics(to, last_success_s, clock)
+    metrics = prometheus.Metrics(to, history.last_successes().get(info.job), clock)
     exporter = prometheus.Exporter(info, metrics)
     outputs = _outputs(options, exporter, to)
     stop_serving = _served(options, exporter, to)

@@ -107,7 +107,7 @@ class Metrics(Relay):
         """How the run ended."""
         if outcome.exit_code == ExitCode.DONE:
             self.success_s = self.now_s
-        self.running, self.exit_code = False, outcome.exit_code
+        self.exit_code, self.running = outcome.exit_code, False
 
     @property
     def now_s(self) -> float:

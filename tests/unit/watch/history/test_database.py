@@ -220,6 +220,7 @@ def test_a_damaged_one_is_moved_aside_whole_and_a_new_one_begun(tmp_path, damage
         history.write(run("new"), [], [])
     with pytest.raises(HistoryUnreadable):
         history.runs()
+    assert history.last_successes() == {}
     aside = history.move_aside()
     assert aside is not None
     assert aside.read_bytes() == content

@@ -9,6 +9,7 @@ import sys
 import threading
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,12 +180,14 @@ def test_everything_is_handed_on():
 
 # -- ways out ---------------------------------------------------------------------------------------------
 
+HISTORY: Any = SimpleNamespace(last_successes=lambda: {INFO.job: 123.0})
+
 
 def run(options: MetricsOptions, error: BaseException | None = None, inside: Any = lambda: None) -> Told:
     told = Told()
     caught: BaseException | None = None
     try:
-        with exporting(options, INFO, told, 123.0, SystemClock()) as metrics:
+        with exporting(options, INFO, told, HISTORY, SystemClock()) as metrics:
             metrics.progress(full_tally().view())
             inside()
             if error is not None:
@@ -225,7 +228,7 @@ def test_the_port_answers_while_the_run_lasts():
     """Broken: Prometheus finds nothing, or the process does not end."""
     found: list[str] = []
     told = Told()
-    with exporting(MetricsOptions(port=0), INFO, told, None, SystemClock()) as metrics:
+    with exporting(MetricsOptions(port=0), INFO, told, HISTORY, SystemClock()) as metrics:
         metrics.progress(full_tally().view())
         (address,) = (text.split()[-1] for text in told.infos)
         with urllib.request.urlopen(address, timeout=5) as answer:
@@ -308,7 +311,7 @@ def test_a_gateway_that_hangs_holds_nothing_up(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         told = Told()
         options = MetricsOptions(push=f"127.0.0.1:{silent.getsockname()[1]}")
-        with exporting(options, INFO, told, None, SystemClock()):
+        with exporting(options, INFO, told, HISTORY, SystemClock()):
             pass
         (warning,) = told.warnings
         assert "not waited for" in warning
