@@ -73,7 +73,7 @@ def row_counts(progress: Progress, rows: int, pruned_rows: int) -> RowCounts:
     bad = sum(position.bad.values())
     return RowCounts(
         of_rows=rows + pruned_rows,
-        in_topic=position.row - position.left_out + ahead,
+        in_topic=position.records + ahead,
         not_selected=position.left_out - bad + pruned_rows,
         bad_by_reason=dict(position.bad),
     )

@@ -163,7 +163,7 @@ class Batch:
 
     def up_to(self, limit: int) -> Batch:
         """As far as the record that is the last one within the limit (of records since the first row of all)."""
-        left, rows, fates = limit - (self.start.row - self.start.left_out), len(self), self.fates
+        left, rows, fates = limit - self.start.records, len(self), self.fates
         if fates is None:
             rows = min(left, rows)
         elif left <= len(sent := np.flatnonzero(fates == Fate.SENT)):

@@ -22,6 +22,11 @@ class Position:
     left_out: int = 0
     bad: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def records(self) -> int:
+        """How many of the rows before it are sent."""
+        return self.row - self.left_out
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionMark:

@@ -83,10 +83,9 @@ class Checkpoint:
     @property
     def holds_nothing(self) -> bool:
         """Whether nothing of this replay is in the topic, for sure: then it is as if it had never been."""
-        position = self.progress.position
         return (
             self.state is not JobState.RUNNING
-            and position.row == position.left_out
+            and not self.progress.position.records
             and not any(mark.ahead_rows for mark in self.progress.marks)
         )
 

@@ -19,8 +19,8 @@ from replay.kafka.topic import Topic
 from replay.model import Encoded, Position
 from replay.position import InputPrint
 from replay.record.encoder import Encoder
+from replay.source.choices import Order
 from replay.source.files.trust import NOT_USED
-from replay.source.options import Order
 from replay.source.source import Source
 
 
@@ -125,8 +125,7 @@ def _may_be_proven(context: Context, saved: Checkpoint, job: JobPrint) -> bool:
 
 def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) -> Checkpoint:
     """The records of the replay, read back, have to be the first rows of the inputs as they are now."""
-    position = saved.progress.position
-    sent = position.row - position.left_out
+    sent = saved.progress.position.records
     starts, ends = list(saved.first_offsets), [mark.next_offset for mark in saved.progress.marks]
     low, _ = context.cluster.watermarks(topic)
     if any(map(int.__gt__, low, starts)):
@@ -142,7 +141,7 @@ def _proven(context: Context, saved: Checkpoint, job: JobPrint, topic: Topic) ->
     match_records(context, topic, match, starts, ends, "comparing what was sent")
     for _ in rows:  # where the last ones are
         pass
-    if match.matched < sent or first.records < sent:
+    if match.matched < sent or first.position.records < sent:
         raise StateConflict(
             f"files were written again, and of the {sent:,} rows that were sent only {match.matched:,} are the first"
             " ones of the inputs as they are now; the others would come too late, or are gone: "
@@ -168,15 +167,11 @@ class _First:
         self._source, self._encoder, self._wanted = source, encoder, records
         self.position = source.start
 
-    @property
-    def records(self) -> int:
-        return self.position.row - self.position.left_out
-
     def encoded(self) -> Iterator[Encoded]:
         for batch in self._source.batches(self._source.start):
             part = batch.up_to(self._wanted)
             self.position = part.position_after(len(part))
             for start, stop in slices(len(part), ENCODE_ROWS):
                 yield self._encoder.encode(part, start, stop)
-            if self.records == self._wanted:
+            if self.position.records == self._wanted:
                 return

@@ -10,7 +10,8 @@ import numpy as np
 
 from replay.errors import NothingSelected
 from replay.model import Batch, Fate
-from replay.source.options import Empty, OnBadRow, SourceOptions, Unsorted
+from replay.source.choices import Empty, OnBadRow, Unsorted
+from replay.source.options import SourceOptions
 from replay.source.selection.select import Selection
 from replay.source.source import Source
 

@@ -51,8 +51,12 @@ class JobName:
         """As Kafka's progress records know it: each date is a replay of its own."""
         return (self.job or topic) + (f".{self.day}" if self.day is not None else "")
 
-    def checkpoint(self, topic: str) -> Path:
-        """`JOB/DATE.json` in the state folder; without a date `JOB.json`; the job's default name is the topic's."""
+    def checkpoint(self, topic: str, named: str = "") -> Path:
+        """The file that is named, else `JOB/DATE.json` in the state folder; without a date `JOB.json`. The job's
+        default name is the topic's."""
+        if named:
+            return Path(self.dated(named, "--checkpoint"))
+        topic = self.dated(topic, "--topic")
         job = safe_name(self.job or topic)
         return self.state_dir / (f"{job}.json" if self.day is None else f"{job}/{self.day}.json")
 

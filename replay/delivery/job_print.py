@@ -1,4 +1,4 @@
-"""What the checkpoint of a replay belongs to: its topic, its options, its inputs; and lake tables as it names them."""
+"""What a checkpoint belongs to: its topic, its options, its inputs; and the state of a lake table that it names."""
 
 from __future__ import annotations
 

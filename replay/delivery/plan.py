@@ -27,8 +27,9 @@ from replay.kafka.topic import topic_problems
 from replay.model import Clock, Fate, Ints, SpanNs, count_fates, event_times_ns, reasons
 from replay.record.encoder import Encoder
 from replay.reporter import Reporter
+from replay.source.choices import OnBadRow, Unsorted
 from replay.source.files.trust import until_true
-from replay.source.options import OnBadRow, SourceOptions, Unsorted
+from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 

@@ -20,7 +20,8 @@ from replay.kafka.topic import check_topic, topic_warnings
 from replay.model import PARTITION, Batch, Fate, SpanNs, SymbolTable, count_fates, event_times_ns, reasons
 from replay.record.encoder import refuse_records
 from replay.signals import Stop
-from replay.source.options import OnBadRow, SourceOptions
+from replay.source.choices import OnBadRow
+from replay.source.options import SourceOptions
 from replay.source.rows import quarantine
 from replay.source.rows.reader import BadRows
 from replay.source.ruled_out import look_at_ruled_out

@@ -52,7 +52,7 @@ class Saving:
 
     def _has_sent(self, progress: Progress) -> bool:
         source = self.context.source
-        if progress.position.row == progress.position.left_out:
+        if not progress.position.records:
             emptiness.check_nothing(source)
             return False
         if not self.checked and source.options.selection.symbols:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from replay import identity
+from replay.source.choices import Unsorted
 from replay.source.columns.schema import Layout
 from replay.source.files import trust
 from replay.source.files.parquet_file import InputFile
-from replay.source.options import Columns, SourceOptions, Unsorted
+from replay.source.options import Columns, SourceOptions
 
 LABEL_DIGITS = 8
 """Hexadecimal digits of a label, a hash of inputs and options. Few replays share a topic."""
@@ -38,6 +39,7 @@ def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states
         "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
         "--header": identity.pairs_text(records.headers),
         "--row-header": identity.text_of(records.row_header),
+        # No keys at all for the empty one: `label` is a hash of these texts, and stays what it was.
         **({} if options.selection.takes_all else options.selection.identity()),
     }
     given |= {identity.TABLES: table_states} if table_states else {}

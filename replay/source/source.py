@@ -11,10 +11,11 @@ from replay.model import FATE, ORDER_NS, Batch, Ints, Position, SpanNs, SymbolTa
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
 from replay.source import event_times, identity
+from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.columns.schema import Layout
 from replay.source.files.trust import Contradiction, StatisticsWrong
 from replay.source.included import included, open_inputs
-from replay.source.options import OnBadRow, Order, SourceOptions, Unsorted
+from replay.source.options import SourceOptions
 from replay.source.order.merge import by_event_time, one_after_the_other
 from replay.source.order.spill import SpillFiles
 from replay.source.order.streams import FileStreams
@@ -109,7 +110,7 @@ class Source:
         position = start
         with SpillFiles() as spill:
             for table, files in arrange(self._streams.from_rows(start.cursors, spill)):
-                if limit is not None and position.row - position.left_out >= limit:
+                if limit is not None and position.records >= limit:
                     return
                 batch = _batch(position, table, files)
                 if limit is not None:

@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 
 from replay.model import Batch, Ints, event_times_ns
 from replay.record.encoder import Encoder
-from replay.source.options import Order, SourceOptions
+from replay.source.choices import Order
+from replay.source.options import SourceOptions
 from replay.source.order.sorting import sorted_stream
 from replay.source.order.spill import SpillFiles
 from replay.source.rows.raw import BATCH_ROWS_MAX

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from replay.model import Bytes, Fate, SymbolTable
+from replay.source.choices import SymbolCase
 from replay.source.columns import fates
-from replay.source.options import Columns, SymbolCase
+from replay.source.options import Columns
 
 NO_SYMBOL = -1
 """The id of a symbol that is missing or no text: such a row is never encoded."""

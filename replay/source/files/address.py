@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import pyarrow as pa
 
-from replay.errors import InputError, NoInput, UsageError, not_memory
+from replay.errors import InputError, NoInput, ReplayError, UsageError, not_memory
 
 SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfs", "hdfs": "hdfs"}
 """What can be read, and by which service."""
@@ -135,7 +135,7 @@ def refusal(address: Address, error: Exception) -> InputError:
 
 
 @contextmanager
-def refusing(refused: Callable[[Exception], InputError]) -> Iterator[None]:
+def refusing(refused: Callable[[Exception], ReplayError]) -> Iterator[None]:
     """What the system, a service or pyarrow raise meanwhile, as an error of ours."""
     try:
         yield

@@ -11,8 +11,9 @@ from functools import partial
 import pyarrow as pa
 
 from replay.model import SpanNs
+from replay.source.choices import Order, Unsorted
 from replay.source.files.parquet_file import InputFile
-from replay.source.options import Order, SourceOptions, Unsorted
+from replay.source.options import SourceOptions
 from replay.source.order import sorting
 from replay.source.order.merge import Stream, open_at_once
 from replay.source.order.spill import SpillFiles

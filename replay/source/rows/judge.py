@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from replay.errors import InputError
 from replay.model import KEY, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
+from replay.source.choices import OnBadRow, Order
 from replay.source.columns import convert, fates
 from replay.source.columns.further import DoesNotFit, to_field, to_key, to_partition
 from replay.source.columns.schema import FileLayout, Layout, Part
 from replay.source.columns.symbols import SymbolIds
-from replay.source.options import Columns, OnBadRow, Order, SourceOptions
+from replay.source.options import Columns, SourceOptions
 from replay.source.selection.select import Selection
 from replay.units import NS_PER_UNIT
 

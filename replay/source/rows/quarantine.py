@@ -7,8 +7,9 @@ rename. So a resume finds it complete, and no row is in it twice.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from replay.errors import CheckpointUnwritable, not_memory
 from replay.model import Fate
 from replay.record.kinds import is_text
+from replay.source.files.address import refusing
 from replay.source.files.parquet_file import InputFile
 from replay.source.rows.reader import BadRows
 
@@ -50,7 +52,7 @@ class Quarantine:
         self._names = _own_names(columns)
         schema = pa.schema([*_OURS, *(pa.field(self._names[each], kind) for each, kind in columns.items())])
         self._schema = schema.with_metadata({_OF: label.encode()})
-        with self._refusing():
+        with refusing(self._unwritable):
             self._writer = pq.ParquetWriter(self._temporary, self._schema)
 
     def add(self, bad: BadRows) -> None:
@@ -64,11 +66,11 @@ class Quarantine:
             if field.name not in columns:
                 array = raw.get(field.name, pa.nulls(len(bad.rows), field.type))
                 columns[field.name] = _as(array, field.type)
-        with self._refusing():
+        with refusing(self._unwritable):
             self._writer.write_table(pa.table(columns, schema=self._schema))
 
     def finish(self) -> None:
-        with self._refusing():
+        with refusing(self._unwritable):
             self._writer.close()
             _sync(self._temporary)
             os.replace(self._temporary, self._path)
@@ -80,17 +82,13 @@ class Quarantine:
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
 
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
-            raise CheckpointUnwritable(
-                f"bad rows cannot be written to the quarantine file: {reason}",
-                where=str(self._path),
-                todo="repair the folder, or leave bad rows out with --on-bad-row skip",
-            ) from None
+    def _unwritable(self, error: Exception) -> CheckpointUnwritable:
+        reason = getattr(not_memory(error), "strerror", None) or str(error).splitlines()[0]
+        return CheckpointUnwritable(
+            f"bad rows cannot be written to the quarantine file: {reason}",
+            where=str(self._path),
+            todo="repair the folder, or leave bad rows out with --on-bad-row skip",
+        )
 
 
 def _sync(path: Path) -> None:
@@ -106,7 +104,8 @@ _Nth = tuple[str, int]
 
 
 def _numbered(names: Sequence[str]) -> list[_Nth]:
-    return [(name, names[:at].count(name)) for at, name in enumerate(names)]
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
+    return [(name, next(numbers[name])) for name in names]
 
 
 def _columns(files: Sequence[InputFile]) -> dict[_Nth, pa.DataType]:

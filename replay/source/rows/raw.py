@@ -83,9 +83,10 @@ class RawRows:
     def stops(self, row: int) -> Iterator[int]:
         """Where to let go of the file when it is read from `row` on: behind row groups, which can be read without what
         lies before them, but not behind each small one."""
-        rows_min = max(BATCH_ROWS_MAX, self.file.rows // STRETCHES_MAX)
-        for end in self.file.group_bounds[1:]:
-            if end >= row + rows_min or row < end == self.file.rows:
+        _, *ends = bounds = self.file.group_bounds
+        rows_min = max(BATCH_ROWS_MAX, bounds[-1] // STRETCHES_MAX)
+        for end in ends:
+            if end >= row + rows_min or row < end == bounds[-1]:
                 yield end
                 row = end
 
@@ -93,8 +94,9 @@ class RawRows:
         """The rows with the Hive keys that were asked for, each as a constant column."""
         for key, value in self.file.keys.items():
             if key in columns:
-                constant = pa.nulls(rows.num_rows, self.file.schema.field(key).type)
-                if value is not None:
+                if value is None:
+                    constant = pa.nulls(rows.num_rows, self.file.schema.field(key).type)
+                else:
                     constant = pa.DictionaryArray.from_arrays(np.zeros(rows.num_rows, dtype=np.int32), [value])
                 rows = rows.append_column(key, constant)
         return rows

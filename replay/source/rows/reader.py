@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from replay.errors import InputError
 from replay.model import FATE, ORDER_NS, Bytes, Fate, Ints, SpanNs
+from replay.source.choices import Unsorted
 from replay.source.columns.schema import FileLayout
 from replay.source.files.parquet_file import InputFile, unreadable
 from replay.source.files.trust import Contradiction, StatisticsWrong
-from replay.source.options import Unsorted
 from replay.source.rows.judge import Judge, Judged, RowRules
 from replay.source.rows.raw import BATCH_ROWS_MAX, RawRows
 from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest

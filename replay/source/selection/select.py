@@ -99,7 +99,7 @@ class Selection:
 
     @property
     def takes_all(self) -> bool:
-        """Whether it leaves no row out."""
+        """Whether it is the empty one. (One with options may leave nothing out either, such as `--sample 1/1`.)"""
         return self == Selection()
 
     @property

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from replay.errors import InputError
 from replay.model import Fate, Position
 from replay.record.options import Records
-from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsorted
+from replay.source.choices import OnBadRow, Order, Unsorted
+from replay.source.options import Columns, SourceOptions
 from replay.source.rows.reader import BadRows
 from replay.source.selection.parse import parse_selection
 from replay.source.source import Source

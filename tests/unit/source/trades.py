@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 
 from replay.model import Position, SymbolTable
 from replay.record.options import Records
+from replay.source.choices import Order
 from replay.source.columns.schema import resolve
 from replay.source.files.find import find
 from replay.source.files.parquet_file import InputFile, open_file
-from replay.source.options import Columns, Order, SourceOptions
+from replay.source.options import Columns, SourceOptions
 from replay.source.rows.judge import Judge, RowRules, Wanted
 from replay.source.rows.raw import RawRows
 from replay.source.rows.times import TimeColumn

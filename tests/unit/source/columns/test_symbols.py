@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from replay.model import Fate, SymbolTable
+from replay.source.choices import SymbolCase
 from replay.source.columns.symbols import NO_SYMBOL, SymbolIds, cased
-from replay.source.options import Columns, SymbolCase
+from replay.source.options import Columns
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])

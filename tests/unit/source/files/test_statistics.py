@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from replay.errors import InputError
 from replay.model import Batch, Fate
+from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.files import trust
 from replay.source.files.statistics import Sort, believed, leaf_of, may_be_named, writer
-from replay.source.options import Columns, OnBadRow, Order, SourceOptions, Unsorted
+from replay.source.options import Columns, SourceOptions
 from replay.source.selection.parse import parse_selection
 from replay.source.source import Source
 from tests.support.engines import by_datafusion, by_duckdb, by_fastparquet, by_polars, by_pyarrow

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from replay.errors import InputError
 from replay.model import FATE, ORDER_NS
 from replay.source import source as source_module
-from replay.source.options import Order, SourceOptions
+from replay.source.choices import Order
+from replay.source.options import SourceOptions
 from replay.source.order import merge
 from replay.source.order.merge import (
     OPEN_ROWS,

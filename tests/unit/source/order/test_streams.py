@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
-from replay.source.options import SourceOptions, Unsorted
+from replay.source.choices import Unsorted
+from replay.source.options import SourceOptions
 from replay.source.order import merge, sorting, streams
 from replay.source.order.sorting import sorted_stream
 from replay.source.rows import raw

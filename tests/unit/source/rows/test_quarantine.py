@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import CheckpointUnwritable
-from replay.source.options import OnBadRow, SourceOptions
+from replay.source.choices import OnBadRow
+from replay.source.options import SourceOptions
 from replay.source.rows.quarantine import Quarantine, is_of, place_beside
 from replay.source.source import Source
 from tests.unit.source.test_left_out import T0_US, US, write

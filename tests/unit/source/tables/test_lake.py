@@ -22,7 +22,8 @@ from replay.delivery.job_print import as_known
 from replay.errors import ExitCode, ReplayError, exit_code
 from replay.identity import TABLES
 from replay.model import Fate
-from replay.source.options import Columns, OnBadRow, SourceOptions, Unsorted
+from replay.source.choices import OnBadRow, Unsorted
+from replay.source.options import Columns, SourceOptions
 from replay.source.selection.parse import parse_selection
 from replay.source.source import Source
 from replay.source.tables import iceberg as ours
