@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date as calendar_date
 from datetime import datetime, timedelta
@@ -190,7 +190,7 @@ def _one(value: Any, where: str) -> str | bool:
         if wrong := [each for each in value if "," in each]:
             raise UsageError(f"{wrong[0]!r} holds a comma", where=where, todo="write a comma between names only")
         return ",".join(value)
-    if not isinstance(value, str | int | float | calendar_date | timedelta | os.PathLike):
+    if isinstance(value, Iterable) and not isinstance(value, str | os.PathLike):  # a set, say: it has no order
         kind = type(value).__name__
         raise UsageError(f"a {kind} cannot be read", where=where, todo="give a text, or a list of texts")
     return _text(value)

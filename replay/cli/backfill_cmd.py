@@ -16,7 +16,6 @@ from replay.cli.options.nights import OnFailure
 from replay.cli.origins import check_nightly
 from replay.cli.output import pairs, write_if_possible
 from replay.cli.terminal import log_lines
-from replay.errors import UsageError
 from replay.nightly import backfill as nightly
 from replay.nightly import children, due, missing
 
@@ -46,21 +45,14 @@ def _plan(call: Call) -> tuple[nightly.Backfill, list[date]]:
     days = due.days_between(options["from_"], options["to"], dates.today_in(timezone, time.time()))
     inputs = tuple(options["inputs"] or ())
     nightly.check_parallel(options["parallel"], topic)
+    nightly.check_checkpoint(options["checkpoint"], days)
     rest = options.arguments("from_", "to")
 
     def args(day: date) -> list[str]:
         return children.arguments(day, *nightly.selection_of(day, inputs, timezone), *rest)
 
-    named = options["checkpoint"]
-    if named and len(days) > 1 and not dates.has_date(named):
-        raise UsageError(
-            "all days would share one checkpoint, and each but the first would be taken for done",
-            where="--checkpoint",
-            todo="put {date} into its name, or drop it",
-        )
-
     def checkpoint(day: date) -> Path:
-        return resolve.checkpoint(options, resolve.job_name(options, day))
+        return resolve.job_name(options, day).checkpoint(topic or "", options["checkpoint"])
 
     if options["newest_first"]:
         days.reverse()

@@ -47,7 +47,7 @@ class Call:
     def show(self, document: Any, table: Any) -> None:
         """As JSON or as a table: what `--format` says."""
         if self.options["table_format"] is ResultFormat.JSON:
-            self.results.write(json.dumps(document, indent=1, default=str))
+            self.results.write(json.dumps(document, indent=1))
         else:
             self.results.show(table)
 

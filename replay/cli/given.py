@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 OF_DATES = ("date", "missing", "missing_every", "missing_for")
-"""Whoever replays many dates sees to these options; the replays that it starts do not."""
+"""`backfill` and `schedule` decide these for each date. They are not passed on to the replays that they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Options:
         return list(self.by_field.values())
 
     def arguments(self, *own: str) -> list[str]:
-        """What the command line said, as arguments for `replay run`: but for what decides which dates are replayed,
-        these fields among it. Variables and the job file reach that command by themselves."""
+        """What the command line said, as arguments for `replay run`. Left out are options that `run` does not have,
+        those of `OF_DATES`, and the fields in `own`. Variables and the job file reach that command by themselves."""
         known = {option.field for option in command("run").options} - {*OF_DATES, *own}
         options: list[str] = []
         positional: list[str] = []

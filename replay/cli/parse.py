@@ -8,7 +8,8 @@ from replay.cli.options.source import Input
 from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
 from replay.partitioning import CRC32, MURMUR2
-from replay.source.options import ALL_FIELDS, Columns, SymbolCase
+from replay.source.choices import SymbolCase
+from replay.source.options import ALL_FIELDS, Columns
 from replay.units import NUMBER, check_within, matched, number_of, parse_rows
 
 

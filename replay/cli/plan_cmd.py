@@ -18,7 +18,7 @@ def plan(call: Call) -> None:
     name = resolve.job_name(given)
     kafka = resolve.kafka_options(given, name) if given["topic"] and given["bootstrap_servers"] else None
     has_checkpoint = given["checkpoint"] or (given["topic"] and name.has_state_dir)
-    checkpoint = resolve.checkpoint(given, name) if has_checkpoint else None
+    checkpoint = name.checkpoint(given["topic"] or "", given["checkpoint"]) if has_checkpoint else None
     source = resolve.source_options(given, name)
     if checkpoint is not None:
         source = as_known(source, checkpoint)

@@ -16,8 +16,8 @@ _BESIDE = 9  # columns: the percentage, a blank on either side of it, one at the
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`texts` from the longest to the shortest; an empty one is left out. The field with the highest
-    `rank` gives way first."""
+    """`texts` from the longest to the shortest; an empty one is left out. The field with the highest `rank` gives way
+    first."""
 
     rank: int
     texts: tuple[str, ...]

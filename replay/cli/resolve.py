@@ -27,7 +27,8 @@ from replay.nightly import due
 from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Policy as MissingPolicy
 from replay.record.options import Records
-from replay.source.options import Empty, SourceOptions
+from replay.source.choices import Empty
+from replay.source.options import SourceOptions
 from replay.source.selection.parse import on_day, parse_selection
 from replay.source.tables.states import AskedState
 from replay.watch import notify
@@ -130,7 +131,7 @@ def run_options(options: Options, name: JobName, *, needs_broker: bool = True) -
     )
     return RunOptions(
         source=source,
-        checkpoint=checkpoint(options, name),
+        checkpoint=name.checkpoint(kafka.topic, given.checkpoint),
         kafka=kafka,
         check=given.check,
         when_changed=WhenChanged.APPEND if given.allow_appended else given.when_changed,
@@ -147,13 +148,6 @@ def run_options(options: Options, name: JobName, *, needs_broker: bool = True) -
         settle_s=options.read("settle"),
         pace=pace(options),
     )
-
-
-def checkpoint(options: Options, name: JobName) -> Path:
-    """Where it lies: as it is named, else by job and date."""
-    if named := options["checkpoint"]:
-        return Path(name.dated(named, "--checkpoint"))
-    return name.checkpoint(name.dated(options["topic"] or "", "--topic"))
 
 
 def whole_run(options: Options, name: JobName) -> tuple[RunOptions, MissingPolicy]:
@@ -198,7 +192,7 @@ def lost_between_days(options: Options) -> list[str]:
 
 
 def shared_by_jobs(files: Mapping[str, str | None]) -> list[str]:
-    """What is lost where several jobs write the same files, which are those of these options."""
+    """Warnings for files that several jobs would write. `files` holds each option and its path."""
     return _replaced(files, is_for_each_job, "each job replaces that of the others; put {job}")
 
 

@@ -42,7 +42,7 @@ def _jobs(call: Call) -> list[ScheduledJob]:
     rest = options.arguments("job")
     if options["config"] is None or options["job"] is not None:
         return [_scheduled(options, rest, resolve.job_name(options).job)]
-    file = jobfile.read(path := Path(options["config"]))
+    file = jobfile.read(Path(options["config"]))
     jobs = []
     for job in file.jobs:
         if options["cron"] is not None or "cron" in file.values(job or None, sorted(job_keys())):
@@ -51,7 +51,9 @@ def _jobs(call: Call) -> list[ScheduledJob]:
             with blaming(said):
                 jobs.append(_scheduled(said, rest, job or None))
     if not jobs:
-        raise UsageError("no job has a schedule", where=str(path), todo='give one a line like cron = "0 2 * * *"')
+        raise UsageError(
+            "no job has a schedule", where=options["config"], todo='give one a line like cron = "0 2 * * *"'
+        )
     return jobs
 
 

@@ -79,6 +79,16 @@ def check_parallel(parallel: int, topic: str | None) -> None:
         )
 
 
+def check_checkpoint(named: str, days: Sequence[date]) -> None:
+    """Raises `UsageError` where days would share a checkpoint."""
+    if named and len(days) > 1 and not dates.has_date(named):
+        raise UsageError(
+            "all days would share one checkpoint, and each but the first would be taken for done",
+            where="--checkpoint",
+            todo="put {date} into its name, or drop it",
+        )
+
+
 def selection_of(day: date, inputs: Sequence[str], timezone: str) -> list[str]:
     """Options that pick the rows of a day, where its files do not. `run --date` picks the same by itself; these keep
     what a variable or the job file says of --from and --to, which here are dates, out of it."""

@@ -7,10 +7,10 @@ a kill -9 at any moment loses nothing that the next start does not find.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import inf
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,6 @@ from replay.nightly import attempts, due, missing
 from replay.nightly.backfill import is_ended
 from replay.nightly.children import Children
 from replay.nightly.cron import Cron, parse_cron
-from replay.nightly.waiting import LOOK_S
 from replay.reporter import Reporter
 from replay.watch.logs.lines import logged_as
 
@@ -135,8 +134,7 @@ class Scheduler:
             self._scheduler.add_job(self._fire, args=[job], kwargs={"is_start": True}, id=f"{job.name}, missed dates")
             self._report.info(f"{job.name}: next at {job.next_firing(job.now())} ({job.trigger.cron.zone})")
         self._scheduler.start()
-        while not self._children.is_stopped:
-            time.sleep(LOOK_S)  # in short steps: signal handlers run between them
+        self._children.sleep(inf)  # until a stop
         self._scheduler.shutdown(wait=True)
         return 128 + (self._children.stopped_by or 0)
 

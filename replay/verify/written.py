@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from loguru import logger
 
@@ -28,7 +27,7 @@ def by_checkpoint(what: VerifyOptions, name: JobName, checkpoint: str) -> Verify
     topic = what.kafka.topic
     if not checkpoint and name.job is None and name.day is None:
         return what
-    path = Path(name.dated(checkpoint, "--checkpoint")) if checkpoint else name.checkpoint(topic)
+    path = name.checkpoint(topic, checkpoint)
     if not checkpoint and not path.exists():
         logger.info("there is no checkpoint {}: all of topic {} is looked at", path, topic)
         return what

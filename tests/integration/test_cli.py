@@ -5,6 +5,7 @@ Where a comment says Once, it tells what happened before the case was mended.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -334,6 +335,7 @@ def test_pandas_and_pydantic_are_not_imported_where_they_are_installed(trades: P
         subprocess.run(each, capture_output=True, text=True, check=True, env=env()) for each in (command, without)
     )
     assert re.search(r"\| +pandas\.", other.stderr), "this test needs pandas"
+    assert importlib.util.find_spec("pydantic"), "this test needs pydantic"
     assert re.search(r"\| +pyarrow$", done.stderr, re.MULTILINE)
     assert not re.search(r"\| +(pandas|pydantic)\.", done.stderr)
 

@@ -17,7 +17,8 @@ from replay.errors import BrokerUnavailable, ExitCode, Stopped, UsageError
 from replay.kafka.options import KafkaOptions
 from replay.record.encoder import Encoder
 from replay.signals import Stop
-from replay.source.options import Order, SourceOptions
+from replay.source.choices import Order
+from replay.source.options import SourceOptions
 from replay.source.source import Source
 from replay.verify.job import VerifyOptions, verify
 from replay.verify.kinds import KINDS

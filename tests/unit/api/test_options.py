@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from replay import ReplayOptions, UsageError
@@ -81,6 +82,12 @@ def test_a_value_that_cannot_work_names_its_option(name: str, value: Any) -> Non
 
 def test_what_is_not_given_is_as_by_default() -> None:
     assert given(ReplayOptions()).texts() == {}
+
+
+def test_numbers_of_numpy_are_numbers():
+    """Broken: a notebook computes a limit, and it is refused."""
+    limit: Any = np.int64(5)
+    assert given(ReplayOptions(limit=limit))["limit"] == 5
 
 
 def test_no_secret_is_shown() -> None:
