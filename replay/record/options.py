@@ -13,11 +13,37 @@ KEY_SYMBOL = "symbol"
 KEY_NONE = "none"
 
 
+class ValueFormat(StrEnum):
+    """How the value of a record is written."""
+
+    JSON = "json"
+    AVRO = "avro"
+    PROTOBUF = "protobuf"
+    JSON_SCHEMA = "json-schema"
+
+
+class KeyFormat(StrEnum):
+    """How the key of a record is written."""
+
+    STRING = "string"
+    AVRO = "avro"
+    PROTOBUF = "protobuf"
+
+
+class SchemaIdIn(StrEnum):
+    """Where a record says which schema it was written with: before its bytes, or in a header."""
+
+    PAYLOAD = "payload"
+    HEADER = "header"
+
+
 class DecimalAs(StrEnum):
-    """How decimals are written in JSON; either way with all digits."""
+    """How decimals are written, always with all digits. A number: of JSON, or Avro's decimal; Protobuf has none, and
+    takes text. A message: google.type.Decimal, of Protobuf only."""
 
     NUMBER = "number"
     STRING = "string"
+    MESSAGE = "message"
 
 
 class Timestamp(StrEnum):
