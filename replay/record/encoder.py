@@ -1,22 +1,12 @@
 """Arrow columns to Kafka records: keys, values, timestamps, partitions, headers. Column-wise; no Python per row.
 
 The bytes of a record are part of the promise: a resume compares them with what the topic holds. So they depend
-on nothing but the row and the options in the checkpoint; any change to them needs a new `ENCODER_VERSION`.
-
-The value of a record is JSON:
-
-    {"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z", FIELDS...}
-
-Numbers are written with the fewest digits that read back as the same value, decimals with all of theirs; times have six
-digits after the second (nine for nanosecond columns). Further fields follow in the order they were asked for; null is
-null. `json_text.py` says how each type looks.
+on nothing but the row and the options in the checkpoint. `formats/` says how values are written.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +15,9 @@ import pyarrow.compute as pc
 from replay.errors import InputError
 from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable, event_times_ns
 from replay.partitioning import Partitioner
-from replay.record.json_text import json_text, number_text
+from replay.record.formats.base import Format
 from replay.record.keys import Keys
-from replay.record.options import DecimalAs, Records
+from replay.record.options import Records
 from replay.units import NS_PER_UNIT
 
 _NS_PER_MS = NS_PER_UNIT["ms"]
@@ -39,20 +29,19 @@ _DEFAULT = Records()
 class Encoder:
     """Encodes batches; remembers per symbol what is the same for each of its rows.
 
-    `fields` are the further columns of a batch, `row_label` names the replay in row headers.
+    `row_label` names the replay in row headers.
     """
 
     def __init__(
         self,
         symbols: SymbolTable,
-        fields: Sequence[str],
+        value_format: Format,
         partitioner: Partitioner,
         records: Records = _DEFAULT,
         row_label: str = "",
     ) -> None:
-        self._records, self._row_label = records, row_label
+        self._format, self._records, self._row_label = value_format, records, row_label
         self._keys = Keys(symbols, partitioner, records)
-        self._format = JsonFormat(symbols, fields, records.decimal_as is DecimalAs.STRING)
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
         self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
         if records.row_header is not None:
@@ -65,7 +54,7 @@ class Encoder:
         if batch.fates is not None and batch.fates[start:stop].any():
             sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
             rows = rows.take(pa.array(sent))
-        values = self._format.values(rows)
+        values = self._format.payloads(rows)
         keys = self._keys.of(rows)
         times_ns = event_times_ns(rows)
         return Encoded(
@@ -94,38 +83,6 @@ class Encoder:
             return [self._headers] * records if self._headers else None
         rows = (np.arange(records) if sent is None else sent) + first_row
         return [[*self._headers, (name, f"{self._row_label}:{row}".encode())] for row in rows.tolist()]
-
-
-class JsonFormat:
-    """Writes the values of records; remembers how those of each symbol begin."""
-
-    def __init__(self, symbols: SymbolTable, fields: Sequence[str], quote_decimals: bool) -> None:
-        self._symbols, self._fields, self._quoted = symbols, tuple(fields), quote_decimals
-        self._heads: pa.Array = pa.array([], pa.binary())
-
-    def values(self, rows: pa.RecordBatch) -> pa.Array:
-        """One join of columns and the constant text between them; fewer pieces are fewer passes over all rows."""
-        self._learn_symbols()
-        pieces: list[Any] = [self._heads.take(rows.column("symbol"))]
-        between = ""
-        for name in ("price", "event_time", *self._fields):
-            # a price that is text is a number all the same: convert.to_price sees to it
-            before, text, after = (number_text if name == "price" else json_text)(rows.column(name), self._quoted)
-            label = "" if name == "price" else f", {_quoted(name)}: "  # heads end in the first
-            if constant := between + label + before:
-                pieces.append(constant.encode())
-            pieces.append(text)
-            between = after
-        return pc.binary_join_element_wise(*pieces, (between + "}").encode(), b"")
-
-    def _learn_symbols(self) -> None:
-        if new := self._symbols.names[len(self._heads) :]:
-            heads = [f'{{"symbol": {_quoted(name)}, "price": '.encode() for name in new]
-            self._heads = pa.concat_arrays([self._heads, pa.array(heads, pa.binary())])
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:

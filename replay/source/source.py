@@ -10,6 +10,7 @@ import pyarrow as pa
 from replay.model import FATE, ORDER_NS, Batch, Ints, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
+from replay.record.formats.json import JsonFormat
 from replay.source import event_times, identity
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.columns.schema import Layout
@@ -70,8 +71,9 @@ class Source:
 
     def encoder(self, partitioner: Partitioner) -> Encoder:
         """What makes records of this source's batches."""
-        names = [part.name for part in self.layout.fields]
-        return Encoder(self.symbols, names, partitioner, self.options.records, self.label)
+        records = self.options.records
+        values = JsonFormat(self.layout.columns, self.symbols, records.decimal_as)
+        return Encoder(self.symbols, values, partitioner, records, self.label)
 
     @property
     def sends_all(self) -> bool:

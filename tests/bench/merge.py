@@ -33,6 +33,7 @@ from tests.bench.memory import FREED_OFTEN, KEPT
 from tests.bench.setting import Setting, Used, replay_run, used
 from tests.bench.table import Goal, Table, markdown, ratio
 from tests.bench.witness import peak_mib
+from tests.support.formats import bare_json
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.topics import create_topic
 
@@ -89,7 +90,7 @@ def child(folder: str, layout: str, encode: bool, sort_bytes: int) -> None:
     start_s = time.monotonic()
     source = Source(SourceOptions((f"{folder}/{layout}",), order=order))
     open_s = time.monotonic() - start_s
-    encoder = Encoder(source.symbols, (), lambda _: 0)
+    encoder = Encoder(source.symbols, bare_json(source.symbols), lambda _: 0)
     rows, last_ns, start_s, start_cpu_s = 0, 0, time.monotonic(), time.process_time()
     for batch in batches(source, layout, sort_bytes):
         ends = event_times_ns(batch.table)[[0, -1]]

@@ -23,6 +23,7 @@ from replay.source.source import Source
 from replay.verify.job import VerifyOptions, verify
 from replay.verify.kinds import KINDS
 from replay.verify.verdict import Verdict
+from tests.support.formats import bare_json
 from tests.support.readback import Row
 from tests.support.topics import create_topic
 
@@ -54,7 +55,7 @@ def make(folder: Path, order: Order = Order.EVENT_TIME, rows: int = ROWS) -> Tra
 
 
 def encoded_rows(source: Source) -> list[Row]:
-    encoder = Encoder(source.symbols, (), lambda _: 0)
+    encoder = Encoder(source.symbols, bare_json(source.symbols), lambda _: 0)
     portions = [encoder.encode(batch) for batch in source.batches(source.start)]
     columns = ((each.keys, each.values, each.timestamps_ms) for each in portions)
     return [Row(key or b"", value, time_ms) for each in columns for key, value, time_ms in zip(*each, strict=True)]

@@ -30,6 +30,7 @@ from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progr
 from replay.record.encoder import Encoder
 from replay.signals import Stop
 from replay.source.options import SourceOptions
+from tests.support.formats import bare_json
 
 T0_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 POLLS_MAX = 200_000
@@ -141,7 +142,7 @@ class FakeSource:
         return f"fake, row {batch.start.row + row}"
 
     def encoded(self, partitions: int, start: Position | None = None, rows_max: int = 7) -> Iterator[Encoded]:
-        encoder = Encoder(self.symbols, (), partition_of(partitions))
+        encoder = Encoder(self.symbols, bare_json(self.symbols), partition_of(partitions))
         for batch in self.batches(start or self.start):
             for first in range(0, len(batch), rows_max):
                 yield encoder.encode(batch, first, min(len(batch), first + rows_max))
@@ -417,7 +418,7 @@ class Bench:
             clock=self.clock,
             tally=self.tally,
             topic=nothing,
-            encoder=Encoder(self.source.symbols, (), partition_of(self.partitions)),
+            encoder=Encoder(self.source.symbols, bare_json(self.source.symbols), partition_of(self.partitions)),
             saving=saving,
             watch=self.watch,
         )

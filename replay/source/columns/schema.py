@@ -16,6 +16,7 @@ from pyarrow import types
 
 from replay.errors import InputError
 from replay.identity import list_text, parts_text
+from replay.record.formats.base import Column
 from replay.record.json_text import supports
 from replay.record.kinds import is_text
 from replay.record.options import Records
@@ -65,6 +66,14 @@ class Layout:
     def parts(self) -> list[Part]:
         """All but the symbol."""
         return [part for part in (self.price, self.event_time, *self.fields, self.key, self.partition) if part]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What is written into a record, in its order."""
+        symbol = Column("symbol", "symbol", pa.string(), nullable=False, source=self.symbol_column)
+        own = [Column(part.name, part.name, part.kind, False, part.column) for part in (self.price, self.event_time)]
+        further = [Column(part.name, part.name, part.kind, True, part.column) for part in self.fields]
+        return (symbol, *own, *further)
 
     def identity(self) -> dict[str, str]:
         """What decides the bytes, beside the options: types, and what was found out about the files."""

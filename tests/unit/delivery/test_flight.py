@@ -15,9 +15,10 @@ from tests.unit.fakes import FakeSource, trades
 
 def encoded_of(source: FakeSource, batch: Batch, first: int, stop: int, partitions: int = 2) -> Encoded:
     from replay.record.encoder import Encoder
+    from tests.support.formats import bare_json
     from tests.unit.fakes import partition_of
 
-    return Encoder(source.symbols, (), partition_of(partitions)).encode(batch, first, stop)
+    return Encoder(source.symbols, bare_json(source.symbols), partition_of(partitions)).encode(batch, first, stop)
 
 
 def flown(

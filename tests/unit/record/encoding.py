@@ -7,6 +7,7 @@ import pyarrow as pa
 from replay.kafka.partitioner import partitioner
 from replay.model import Batch, Encoded, Position, SymbolTable
 from replay.record.encoder import Encoder
+from tests.support.formats import bare_json
 
 pa.array([0.0])  # the first array imports pandas where it is installed: longer than one example of a property may take
 
@@ -18,5 +19,5 @@ def encode(
     ids = pa.array([table.id_of(symbol) for symbol in symbols], pa.int32())
     prices = pa.array([1.0] * len(symbols)) if prices is None else prices
     rows = pa.RecordBatch.from_pydict({"symbol": ids, "price": prices, "event_time": times, **fields})
-    encoder = Encoder(table, tuple(fields), partitioner("murmur2", partitions))
+    encoder = Encoder(table, bare_json(table, *fields), partitioner("murmur2", partitions))
     return encoder.encode(Batch(Position(0, (0,)), rows, 0))

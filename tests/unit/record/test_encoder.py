@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from replay.errors import InputError
 from replay.model import Batch, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
+from tests.support.formats import bare_json
 from tests.unit.record.encoding import encode
 
 
@@ -37,8 +38,8 @@ def test_a_record_does_not_depend_on_the_rows_beside_it(symbols, data):
         }
     )
     fields = ("note", "size")
-    whole = Encoder(table, fields, lambda _: 0).encode(Batch(Position(0, (0,)), batch, 0))
-    encoder = Encoder(table, fields, lambda _: 0)
+    whole = Encoder(table, bare_json(table, *fields), lambda _: 0).encode(Batch(Position(0, (0,)), batch, 0))
+    encoder = Encoder(table, bare_json(table, *fields), lambda _: 0)
     first = data.draw(st.integers(0, rows - 1))
     stop = data.draw(st.integers(first + 1, rows))
     part = encoder.encode(Batch(Position(0, (0,)), batch, 0), first, stop)
@@ -48,7 +49,7 @@ def test_a_record_does_not_depend_on_the_rows_beside_it(symbols, data):
 
 def test_symbols_that_appear_later_are_learned():
     table = SymbolTable()
-    encoder = Encoder(table, (), len)
+    encoder = Encoder(table, bare_json(table), len)
     for symbols in (["A"], ["A", "BB"], ["CCC", "A"]):
         rows = pa.RecordBatch.from_pydict(
             {

@@ -14,6 +14,7 @@ from replay.kafka.partitioner import partitioner
 from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
 from replay.record.options import Records, Timestamp
+from tests.support.formats import bare_json
 
 
 def encode_as(
@@ -30,7 +31,8 @@ def encode_as(
     fates = np.zeros(3, dtype=np.int8)
     fates[list(left_out)] = Fate.NOT_SELECTED
     batch = Batch(Position(100, (100,)), pa.RecordBatch.from_pydict({**columns, **more}), 0, fates)
-    return Encoder(table, (), partitioner(partitioner_name, 6), records, "abcd").encode(batch, 0, 3)
+    encoder = Encoder(table, bare_json(table), partitioner(partitioner_name, 6), records, "abcd")
+    return encoder.encode(batch, 0, 3)
 
 
 def test_a_key_of_its_own_decides_the_partition():

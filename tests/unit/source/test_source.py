@@ -364,10 +364,11 @@ def test_the_print_of_a_file_changes_with_its_content_and_not_with_its_folder(tm
 
 def test_a_further_time_that_has_no_form_is_named(tmp_path):
     from replay.record.encoder import Encoder
+    from tests.support.formats import bare_json
 
     far = pa.array([2**61] * 10, pa.timestamp("ms"))
     path = write(tmp_path / "a.parquet", far=far)
     source = source_of(path, fields=("far",))
-    encoder = Encoder(source.symbols, ("far",), lambda _: 0)
+    encoder = Encoder(source.symbols, bare_json(source.symbols, "far"), lambda _: 0)
     with pytest.raises(InputError):
         list(map(encoder.encode, source.batches(source.start)))
