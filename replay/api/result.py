@@ -31,7 +31,7 @@ class ReplayResult:
     `of_rows` is the sum of `in_topic`, `not_selected` and `bad`. All four are numbers of rows of the whole replay,
     whichever call sent them; `sent_rows` are those that this call has brought into the topic. `bad_by_reason` says why
     rows are bad. `seconds` is the time that the call took, `sending_seconds` that since its first producer began.
-    `verdict` is what reading the topic back found, as `replay verify --format json` has it; None without `verify`.
+    `verdict` is what reading the topic back found, as `replay verify --output json` has it; None without `verify`.
     `warnings` are those that were logged.
     """
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from replay import signals
 from replay.cli.commands import Command
 from replay.cli.given import Options, from_call, with_job_file
-from replay.cli.options.looking import ResultFormat
+from replay.cli.options.looking import Output
 from replay.cli.options.watching import Logging
 from replay.cli.origins import blaming, check_variables
 from replay.cli.output import DRAWN, Results
@@ -45,8 +45,8 @@ class Call:
         return Results(no_color=bool(self.console.no_color))
 
     def show(self, document: Any, table: Any) -> None:
-        """As JSON or as a table: what `--format` says."""
-        if self.options["table_format"] is ResultFormat.JSON:
+        """As JSON or as a table: what `--output` says."""
+        if self.options["output"] is Output.JSON:
             self.results.write(json.dumps(document, indent=1))
         else:
             self.results.show(table)

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from replay.cli.call import Call
-from replay.cli.options.looking import ResultFormat
+from replay.cli.options.looking import Output
 from replay.cli.output import Results
 from replay.delivery.job_name import state_folder
 from replay.errors import ExitCode
@@ -38,7 +38,7 @@ def status(call: Call) -> None:
         return [each for each in statuses if given["job"] in (None, each.job)]
 
     with ExitStack() as stack:
-        as_json = given["table_format"] is ResultFormat.JSON
+        as_json = given["output"] is Output.JSON
         show = _show(call.results, state_dir, as_json=as_json, live=stack if interval_s is not None else None)
         statuses = show(look())
         while interval_s is not None and not (age_s is not None and _stale(statuses, history, age_s)):

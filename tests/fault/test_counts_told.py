@@ -110,7 +110,7 @@ class Replay:
         return job
 
     def look(self, command: str) -> Any:
-        job = self.jobs.start([command, *self.state, "--format", "json"])
+        job = self.jobs.start([command, *self.state, "--output", "json"])
         assert job.wait() == 0, job.log
         return json.loads(job.output)[0]
 
@@ -165,7 +165,7 @@ def test_all_displays_tell_what_the_topic_holds(replay: Replay, expected: Told) 
         assert (done["acked_rows"], done["sent_rows"], done["rows_per_s"]) == (0, 0, None)
     assert expected.text in replay.run().output, "the summary for people"
     command = ["verify", str(replay.folder / "in"), "--topic", replay.topic, "--bootstrap-servers", replay.servers]
-    verdict = replay.jobs.start([*command, "--format", "json", *replay.options])
+    verdict = replay.jobs.start([*command, "--output", "json", *replay.options])
     assert verdict.wait() == 0, verdict.log
     found = json.loads(verdict.output)
     assert found["rows"] == found["found"] == expected.in_topic

@@ -69,7 +69,7 @@ class Week:
         return self.jobs.start(args, env={"WEEK_CLIENT": "hunter2"})
 
     def look(self, command: str, *more: str) -> Any:
-        job = self.jobs.start([command, "--state-dir", str(self.folder / "state"), "--format", "json", *more])
+        job = self.jobs.start([command, "--state-dir", str(self.folder / "state"), "--output", "json", *more])
         assert job.wait() == 0, job.log
         return json.loads(job.output)
 
@@ -168,7 +168,7 @@ def the_story(week: Week, cluster: KafkaCluster) -> None:
         assert words in text, words
     checked = week.jobs.start(
         ["verify", str(week.folder / "in"), "--topic", week.topic, "--bootstrap-servers", cluster.bootstrap_servers,
-         "--isolation", "read_uncommitted", "--format", "json"]
+         "--isolation", "read_uncommitted", "--output", "json"]
     )  # fmt: skip
     assert checked.wait() == 0, checked.log
     assert json.loads(checked.output)["found"] == 3 * ROWS

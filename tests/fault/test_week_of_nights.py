@@ -126,7 +126,7 @@ class Week:
         return self.schedule(datetime(day.year, day.month, day.day, hour, minute) - BEFORE)
 
     def look(self, command: str, *more: str) -> Any:
-        job = self.jobs.start([command, "--state-dir", str(self.folder / "state"), "--format", "json", *more])
+        job = self.jobs.start([command, "--state-dir", str(self.folder / "state"), "--output", "json", *more])
         assert job.wait() == 0, job.log
         return json.loads(job.output)
 
@@ -298,7 +298,7 @@ def the_story(week: Week) -> None:
 
     for name, day in ((EQUITIES, march(25)), (EQUITIES, march(27)), (CRYPTO, march(29))):
         checked = week.jobs.start(
-            ["verify", "--config", str(week.file), "--job", name, "--date", str(day), "--format", "json",
+            ["verify", "--config", str(week.file), "--job", name, "--date", str(day), "--output", "json",
              "--isolation", "read_uncommitted"]
         )  # fmt: skip
         assert checked.wait() == 0, (name, day, checked.log, checked.output)

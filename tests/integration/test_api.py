@@ -153,7 +153,7 @@ def test_the_command_goes_on_where_python_was_stopped(options: ReplayOptions, tr
     done = command("run", trades.folder, *target, *state, "--create-topic", "3")
     assert done.returncode == 0, done.stderr
     assert is_exact(options, trades)
-    told = command("history", *state, "--format", "json")
+    told = command("history", *state, "--output", "json")
     assert told.stdout.count('"run_id"') == 2, told.stdout
 
 

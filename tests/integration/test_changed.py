@@ -117,7 +117,7 @@ def test_appended_with_transactions(nights: NightFolder) -> None:
 
 
 def status_of(nights: NightFolder, date: str) -> dict[str, Any]:
-    found = json.loads(nights.go_light("status", "--format", "json").stdout)
+    found = json.loads(nights.go_light("status", "--output", "json").stdout)
     (one,) = [each for each in found if each["date"] == date]
     return dict(one)
 

@@ -227,7 +227,7 @@ def test_a_summary_that_nobody_takes_does_not_fail_a_replay(where: str, trades: 
 
 @pytest.mark.parametrize(
     "args",
-    [("status", "--format", "json"), ("status",), ("history", "--format", "json"), ("presets",), ("plan", "data")],
+    [("status", "--output", "json"), ("status",), ("history", "--output", "json"), ("presets",), ("plan", "data")],
     ids=" ".join,
 )
 def test_a_reader_that_has_read_enough_is_no_failure(args: tuple[str, ...], tmp_path: Path) -> None:
@@ -244,9 +244,9 @@ def test_a_reader_that_has_read_enough_is_no_failure(args: tuple[str, ...], tmp_
     assert "rror" not in done.stderr
 
 
-@pytest.mark.parametrize("args", [("status", "--format", "json"), ("presets",)], ids=" ".join)
+@pytest.mark.parametrize("args", [("status", "--output", "json"), ("presets",)], ids=" ".join)
 def test_results_that_cannot_be_written_are_a_failure(args: tuple[str, ...], tmp_path: Path) -> None:
-    """Broken: `replay status --format json > file` on a full disk leaves an empty file and exits 0."""
+    """Broken: `replay status --output json > file` on a full disk leaves an empty file and exits 0."""
     more = ["--state-dir", str(tmp_path)] if args[0] == "status" else []
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

@@ -34,7 +34,7 @@ def checkpoints(nights: NightFolder) -> list[str]:
 
 
 def state_of(nights: NightFolder) -> str:
-    done = nights.go_light("status", "--format", "json")
+    done = nights.go_light("status", "--output", "json")
     return str(json.loads(done.stdout)[0]["state"])
 
 
@@ -170,7 +170,7 @@ def test_what_was_refused_was_no_run_and_is_told_all_the_same(nights: NightFolde
     assert re.findall(r'"exit_code": (\d+)', notes.read_text()) == ["3", "4", "3", "2"]
     (line,) = [line for line in metrics.read_text().splitlines() if line.startswith("replay_exit_code")]
     assert float(line.rpartition(" ")[2]) == 2
-    runs = json.loads(nights.go_light("history", "--format", "json").stdout)
+    runs = json.loads(nights.go_light("history", "--output", "json").stdout)
     assert [run["exit_code"] for run in runs] == [0]
     assert state_of(nights) == "done"
 
@@ -179,7 +179,7 @@ def test_an_outage_from_the_start_is_a_failed_run(nights: NightFolder) -> None:
     """Broken: a night in which no broker was to be had leaves no trace in the history."""
     away = replace(nights, bootstrap="127.0.0.1:1")
     away.go("run", "--broker-timeout", "1s", code=5)
-    (run,) = json.loads(nights.go_light("history", "--format", "json").stdout)
+    (run,) = json.loads(nights.go_light("history", "--output", "json").stdout)
     assert run["exit_code"] == 5
 
 
@@ -189,7 +189,7 @@ def test_an_outage_from_the_start_is_a_failed_run(nights: NightFolder) -> None:
 def test_rows_of_which_none_is_selected_are_all_told_as_that(nights: NightFolder, options: tuple[str, ...]) -> None:
     """Broken: "0 of 0 rows", or "0 of 500 rows" as if 500 were still to come: status and summary tell of two things."""
     done = nights.go("run", *options, "--allow-empty", "--summary-json", "-")
-    status = json.loads(nights.go_light("status", "--format", "json").stdout)[0]
+    status = json.loads(nights.go_light("status", "--output", "json").stdout)[0]
     for document in (json.loads(done.stdout), status):
         told = [document[f"{name}_rows"] for name in ("in_topic", "not_selected", "bad", "of")]
         assert told == [0, 500, 0, 500]

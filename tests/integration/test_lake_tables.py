@@ -240,7 +240,7 @@ def test_an_iceberg_table_in_a_bucket(
     left = trades(ROWS).filter(pa.compute.not_equal(trades(ROWS)["symbol"], "B"))
     assert_holds(kafka, topic, left)
     assert first is not None
-    older = jobs.start(["plan", made.location(), "--snapshot", str(first.snapshot_id), "--format", "json"])
+    older = jobs.start(["plan", made.location(), "--snapshot", str(first.snapshot_id), "--output", "json"])
     assert older.wait() == 0, older.log
     assert json.loads(older.output)["rows"] == ROWS
     catalog.close()

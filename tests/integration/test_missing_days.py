@@ -82,7 +82,7 @@ def test_run_on_a_day_off_is_a_success_that_monitors_see(nights: NightFolder) ->
     assert re.search(r'^replay_exit_code{.*"2026-11-03".*} 0', metrics.read_text(), re.MULTILINE)
     assert "replay_last_success_timestamp_seconds{" in metrics.read_text()
     assert not (nights.state / "j" / "2026-11-03.json").exists(), "it is no day that was done"
-    status = replay("status", "--state-dir", str(nights.state), "--format", "json", "--fail-if-older-than", "26h")
+    status = replay("status", "--state-dir", str(nights.state), "--output", "json", "--fail-if-older-than", "26h")
     assert (status.returncode, [each["state"] for each in json.loads(status.stdout)]) == (0, ["empty"])
     nights.write("2026-11-03.parquet", "2026-11-03T10:00:00+00:00")
     nights.go("run", "--date", "2026-11-03", "--calendar", str(off), inputs=str(nights.inputs / DATED))

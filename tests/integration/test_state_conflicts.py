@@ -566,7 +566,7 @@ def test_verify_finds_the_checkpoint_of_a_date(place: Place, tmp_path: Path) -> 
     for day in ("2026-11-02", "2026-11-03"):
         ran = place.call("run", *inputs, "--checkpoint", with_date, "--date", day)
         assert ran.code == 0, ran.err
-    seen = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-03", "--format", "json")
+    seen = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-03", "--output", "json")
     verdict = json.loads(seen.out)
     assert (seen.code, verdict["foreign"], verdict["lost"]) == (0, 0, 0), seen.out + seen.err
     gone = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-04")

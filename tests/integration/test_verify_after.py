@@ -29,7 +29,7 @@ def command(tmp_path: Path, trades: Path, kafka: KafkaCluster | Broker, topic: s
 
 
 def last_run(tmp_path: Path) -> dict[str, object]:
-    done = replay("history", "--state-dir", str(tmp_path / "state"), "--format", "json")
+    done = replay("history", "--state-dir", str(tmp_path / "state"), "--output", "json")
     found = json.loads(done.stdout)[0]
     assert isinstance(found, dict)
     return found
@@ -59,7 +59,7 @@ def test_a_topic_that_differs_is_a_failure_for_all_that_watch(
     assert json.loads((tmp_path / "summary.json").read_text())["verdict"]["duplicated"] == 1
     assert json.loads((tmp_path / "notes").read_text())["exit_code"] == 1
     assert "DIFFERS from the source" in (tmp_path / "report.html").read_text()
-    status = replay("status", "--state-dir", str(tmp_path / "state"), "--format", "json")
+    status = replay("status", "--state-dir", str(tmp_path / "state"), "--output", "json")
     assert json.loads(status.stdout)[0]["state"] == "failed"
 
 

@@ -152,7 +152,7 @@ def test_verify_finds_what_a_run_that_trusts_statistics_has_lost(
     assert prices(kafka, topic) == [float(n) for n in range(ROWS) if float(n) not in lost]
 
     for more in ((), ("--trust-statistics",)):
-        looked = replay("verify", *command, *DAY, *more, "--format", "json")
+        looked = replay("verify", *command, *DAY, *more, "--output", "json")
         assert looked.returncode == 1, looked.stderr
         verdict = json.loads(looked.stdout)
         assert (verdict["lost"], verdict["rows"], verdict["found"]) == (40, ROWS, ROWS - 40)
@@ -179,7 +179,7 @@ def test_verify_judges_the_day_by_its_rows_when_statistics_are_right(
     assert done.returncode == 0, done.stderr
     assert prices(kafka, topic) == [float(n) for n in range(200)]
     looked = replay(
-        "verify", *command, "--from", "2026-11-23", "--to", "2026-11-24", "--symbols", "S0*,S10", "--format", "json"
+        "verify", *command, "--from", "2026-11-23", "--to", "2026-11-24", "--symbols", "S0*,S10", "--output", "json"
     )
     assert looked.returncode == 1
     verdict = json.loads(looked.stdout)
@@ -268,6 +268,6 @@ def test_a_late_file_that_hides_its_rows_is_told(
 @pytest.mark.usefixtures("liar")
 def test_a_plan_that_scans_counts_what_a_run_sends(command: list[str]) -> None:
     """Broken: the plan says 200 records, the night sends 240."""
-    done = replay("plan", command[0], *DAY, "--scan", "--format", "json")
+    done = replay("plan", command[0], *DAY, "--scan", "--output", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scan"]["records"] == ROWS

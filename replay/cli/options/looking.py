@@ -13,7 +13,7 @@ class Isolation(StrEnum):
     READ_UNCOMMITTED = "read_uncommitted"
 
 
-class ResultFormat(StrEnum):
+class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
 
@@ -23,7 +23,7 @@ class SampleLayout(StrEnum):
     BY_SYMBOL = "by-symbol"
 
 
-FORMAT = Option("Show the result as a table, or as JSON.", Panel.OWN, name="--format")
+OUTPUT = Option("Show the result as a table, or as JSON.", Panel.OWN)
 FIRST_OFFSETS = Option("Where this replay began in each partition: 0,0,12.", Panel.OWN, form=OFFSETS)
 ONLY_JOB = Option("Show only this job.", Panel.OWN, metavar="NAME")
 
@@ -47,7 +47,7 @@ class Verifying(Harmless):
     )
     isolation: Isolation = own(Isolation.READ_COMMITTED, "Read as a consumer with this isolation.level would.")
     allow_foreign: bool = own(False, "Records of other producers are counted, but are no difference.")
-    table_format: ResultFormat = same(ResultFormat.TABLE, FORMAT)
+    output: Output = same(Output.TABLE, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Planning(Harmless):
         None, "Show how the rows would spread over this many partitions.", min=1, otherwise="those of the topic"
     )
     scan: bool = own(False, "Read every row: symbols, bad rows, rows over time and over partitions.")
-    table_format: ResultFormat = same(ResultFormat.TABLE, FORMAT)
+    output: Output = same(Output.TABLE, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Statuses(Harmless):
     fail_if_older_than: str | None = own(
         None, "Exit 1 if the last success of a job is longer ago than this, or there is none: 26h.", form=duration()
     )
-    table_format: ResultFormat = same(ResultFormat.TABLE, FORMAT)
+    output: Output = same(Output.TABLE, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class PastRuns(Harmless):
     limit: int = own(
         50, "Show at most this many runs, the newest ones.", metavar="RUNS", min=1, variable="HISTORY_LIMIT"
     )
-    table_format: ResultFormat = same(ResultFormat.TABLE, FORMAT)
+    output: Output = same(Output.TABLE, OUTPUT)
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def test_a_shell_completes_commands_options_and_choices(words: str, at: int, fou
 
 @pytest.mark.parametrize(
     "args",
-    [["--help"], ["run", "--help"], ["run", "--help-all"], ["status"], ["status", "--format", "json"], ["history"]],
+    [["--help"], ["run", "--help"], ["run", "--help-all"], ["status"], ["status", "--output", "json"], ["history"]],
 )
 def test_what_has_to_answer_at_once_imports_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     """Broken: a prompt, a monitor or Tab waits half a second for arrays and Kafka that it does not need."""

@@ -196,7 +196,7 @@ def test_a_job_file_may_hold_every_option_of_every_command_that_reads_one() -> N
 def test_what_a_run_alone_has_breaks_no_other_command() -> None:
     """Broken: see the test above, seen from the commands."""
     file = JOB.replace("[kafka]", 'verify = true\nmissing = "skip"\nparallel = 1\n[kafka]')
-    code, out, errors = call("plan", "--config", "n.toml", "--format", "json", file=file.replace("trades", "", 1))
+    code, out, errors = call("plan", "--config", "n.toml", "--output", "json", file=file.replace("trades", "", 1))
     assert "there is no option" not in errors
     code, out, errors = call("config", "show", "--config", "n.toml", file=file)
     assert code == 0, errors

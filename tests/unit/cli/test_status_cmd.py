@@ -45,9 +45,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_watching_keeps_the_format(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken: a script that follows `--watch 5s --format json` gets a table with cursor codes."""
+    """Broken: a script that follows `--watch 5s --output json` gets a table with cursor codes."""
     looks = Looks(3)
-    code, out, errors = status(folder, looks, monkeypatch, "--watch", "5s", "--format", "json")
+    code, out, errors = status(folder, looks, monkeypatch, "--watch", "5s", "--output", "json")
     assert [[each["state"] for each in json.loads(line)] for line in out.splitlines()] == [["done"]] * 3, errors
     assert (code, looks.waited) == (130, [5.0] * 3)
     _, out, _ = status(folder, Looks(1), monkeypatch, "--watch", "5s")
@@ -63,7 +63,7 @@ def test_watching_keeps_the_alarm(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert (code, len(looks.waited)) == (1, 3), "35 s old at first, more than a minute three looks later"
     assert "nightly: last success 65 s ago" in errors
     (folder / "nightly.json").write_bytes(dumps(saved(JobState.CLEAN)))
-    code, out, errors = status(folder, Looks(9), monkeypatch, *more, "--format", "json")
+    code, out, errors = status(folder, Looks(9), monkeypatch, *more, "--output", "json")
     assert (code, len(out.splitlines())) == (1, 1)
     assert "nightly: last success never" in errors
 
