@@ -12,8 +12,11 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import settings
 
-from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, cache_folder, jars
+from tests.support.java import JavaUnavailable, cache_folder
+from tests.support.kafka_cluster import KafkaCluster, jars
 from tests.support.process import BREAK, Jobs
+from tests.support.registry import Registry, program
+from tests.support.registry_front import Front
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +92,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster | B
     """One node for all: never stop it. Without Java or Maven, the broker of REPLAY_TEST_BOOTSTRAP."""
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         if bootstrap := os.environ.get("REPLAY_TEST_BOOTSTRAP"):
             yield Broker(bootstrap)
             return
@@ -113,10 +116,38 @@ def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
 def _own_cluster(tmp_path_factory: pytest.TempPathFactory, nodes: int) -> Iterator[KafkaCluster]:
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         _without_kafka(f"no Kafka to kill: {reason}")
     with KafkaCluster(tmp_path_factory.mktemp("kafka"), nodes) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One schema registry for all: never stop it, and take subjects that no other test has (as `topic` makes them)."""
+    yield from _own_registry(tmp_path_factory)
+
+
+@pytest.fixture
+def own_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One schema registry for one test, which may kill, freeze and wipe it."""
+    yield from _own_registry(tmp_path_factory)
+
+
+def _own_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    try:
+        program()
+    except JavaUnavailable as reason:
+        _without_kafka(f"no schema registry: {reason}")
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture
+def front(registry: Registry) -> Iterator[Front]:
+    """A front before the registry, for one test: it can be told to fail."""
+    with Front(registry.address) as front:
+        yield front
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from tests.conftest import _without_kafka
-from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, _free_ports, jars
+from tests.support.java import JavaUnavailable, free_ports
+from tests.support.kafka_cluster import KafkaCluster, jars
 from tests.support.process import Jobs
 from tests.support.proxy import Proxy
 from tests.support.scenario import Scenario, Trades, make_trades
@@ -55,7 +56,7 @@ def need_kafka() -> None:
     """Without Java or Maven: as the fixtures of tests/conftest.py do."""
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         _without_kafka(f"no Kafka to kill: {reason}")
 
 
@@ -71,7 +72,7 @@ def own_cluster(folder: Path, nodes: int = 1, config: dict[str, str] | None = No
 def proxied_node(folder: Path, config: dict[str, str] | None = None) -> Iterator[tuple[KafkaCluster, Proxy, str]]:
     """One node that clients reach through a proxy only, the proxy, and the proxy's address."""
     need_kafka()
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
     cluster = KafkaCluster(folder, 1, {"advertised.listeners": f"PLAINTEXT://{address}", **(config or {})})
     with Proxy(port, int(cluster.bootstrap_servers.rpartition(":")[2])) as proxy, cluster:

@@ -34,7 +34,8 @@ from tests.conftest import Broker
 from tests.support import clock
 from tests.support.command_lines import CRON, all_lines, container, crontab_jobs, documents, job_tables, unit
 from tests.support.cron_daemon import DAEMON, Fired, fire, night
-from tests.support.kafka_cluster import JVM, KafkaCluster, KafkaUnavailable, jars
+from tests.support.java import JavaUnavailable
+from tests.support.kafka_cluster import JVM, KafkaCluster, jars
 from tests.support.need import need, need_file, need_root, without
 from tests.support.process import ROOT
 from tests.support.readback import compare, expected_records, read_topic
@@ -393,7 +394,7 @@ def test_kafka_takes_the_settings_of_the_compose_file(services: Any, tmp_path: P
     """Broken: Kafka does not start, since listeners or quorum do not fit each other."""
     try:
         libraries = jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         without(str(reason))
     settings = dict(services["kafka"]["environment"])
     cluster_id = settings.pop("CLUSTER_ID")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Producer, murmur2
 
-from tests.support.kafka_cluster import KafkaCluster, KafkaNodeError, KafkaUnavailable, jars
+from tests.support.java import JavaUnavailable
+from tests.support.kafka_cluster import KafkaCluster, KafkaNodeError, jars
 from tests.support.readback import Row, compare, read_topic, same_content
 from tests.support.topics import create_topic, leader_of, wait_in_sync
 
@@ -122,7 +123,7 @@ def test_a_node_that_cannot_start_says_why(tmp_path: Path, config: dict[str, str
     """Broken: a mistake in a test's broker settings would show as a bare timeout."""
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         pytest.skip(f"no Kafka to start: {reason}")
     with pytest.raises(KafkaNodeError, match=match):
         KafkaCluster(tmp_path, config=config).start(timeout_s=30)
@@ -177,7 +178,7 @@ def test_nodes_do_not_outlive_a_killed_test_run(tmp_path: Path) -> None:
     """Broken: each aborted test run would leave a Java process behind."""
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         pytest.skip(f"no Kafka to start: {reason}")
     script = (
         "import sys, time; from pathlib import Path; from tests.support.kafka_cluster import KafkaCluster\n"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.kafka_cluster import KafkaCluster, KafkaUnavailable, Listener, jars
+from tests.support.java import JavaUnavailable
+from tests.support.kafka_cluster import KafkaCluster, Listener, jars
 from tests.support.process import Job, Jobs
 from tests.support.readback import compare, read_topic
 from tests.support.scenario import Trades, make_trades
@@ -38,7 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
     """One node that can be entered in four ways."""
     try:
         jars()
-    except KafkaUnavailable as reason:
+    except JavaUnavailable as reason:
         pytest.skip(f"no Kafka with listeners of its own: {reason}")
     more = (
         Listener("NAMELESS", "no-such-host.invalid:9092"),

@@ -6,18 +6,11 @@ ports and data over restarts, and never outlive the test process.
 
 from __future__ import annotations
 
-import atexit
-import fcntl
-import os
-import random
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +20,13 @@ from xml.etree import ElementTree
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.support.java import HOST, NOTHING_IN_TMP, Guard, JavaUnavailable, Program, fetched, free_ports, maven
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
 POM = Path(__file__).with_name("kafka-pom.xml")
-HOST = "127.0.0.1"
-NOTHING_IN_TMP = "-XX:-UsePerfData"  # or a JVM leaves a folder in /tmp, whatever TMPDIR says
 JVM = (
     "-Xms128m",
     "-Xmx384m",
@@ -52,39 +45,13 @@ rootLogger=INFO, out
 """
 
 
-class KafkaUnavailable(Exception):
-    """This machine cannot run Kafka: no Java 17, no Maven, or no way to fetch the jars."""
-
-
 class KafkaNodeError(Exception):
     """A node that should run does not. Carries the end of its log."""
 
 
 def jars() -> Path:
-    """The folder with Kafka's jars, fetched once per machine.
-
-    A lock keeps two test runs from fetching at once, and the final rename keeps a half-filled folder from
-    ever being taken for a whole one.
-    """
-    _require_java()
-    version = _kafka_version()
-    cache = cache_folder()
-    target = cache / f"kafka-{version}"
-    if target.is_dir():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"kafka-{version}.lock") as lock:
-        if not target.is_dir():
-            partial = cache / f"kafka-{version}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            _fetch(partial, lock)
-            partial.rename(target)
-    return target
-
-
-def cache_folder() -> Path:
-    """Where the jars are kept for the next test run."""
-    return Path(os.environ.get("REPLAY_TEST_CACHE") or Path.home() / ".cache" / "parquet-replay")
+    """The folder with Kafka's jars, fetched once per machine."""
+    return fetched(f"kafka-{_kafka_version()}", _fetch)
 
 
 def _kafka_version() -> str:
@@ -93,32 +60,10 @@ def _kafka_version() -> str:
     return version
 
 
-def _require_java() -> None:
-    if shutil.which("java") is None:
-        raise KafkaUnavailable("java is not on PATH (Kafka 4 needs Java 17 or newer)")
-    text = subprocess.run(["java", NOTHING_IN_TMP, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', text)
-    if found is None or int(found[1]) < 17:
-        raise KafkaUnavailable(f"Kafka 4 needs Java 17 or newer, found: {text.strip() or 'nothing'}")
-
-
 def _fetch(folder: Path, lock: int) -> None:
-    """Maven holds the lock too: when only this process is killed, nobody else may write to the folder yet."""
-    if shutil.which("mvn") is None:
-        raise KafkaUnavailable("mvn is not on PATH, and Kafka's jars are not in the cache folder")
-    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
-    command += [f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[lock])
-    if done.returncode != 0 or not any(folder.glob("kafka-server-*.jar")):
-        output = (done.stdout + done.stderr)[-1000:].strip()
-        raise KafkaUnavailable(f"Maven could not fetch Kafka's jars: {output}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file.fileno()
+    maven(POM, lock, "dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime")
+    if not any(folder.glob("kafka-server-*.jar")):
+        raise JavaUnavailable("Maven has fetched no kafka-server-*.jar")
 
 
 @dataclass(frozen=True)
@@ -138,8 +83,8 @@ class KafkaCluster:
     def __init__(
         self, folder: Path, nodes: int = 1, config: dict[str, str] | None = None, more: Sequence[Listener] = ()
     ) -> None:
-        self._guard = _Guard()
-        ports = _free_ports((2 + len(more)) * nodes)
+        self._guard = Guard()
+        ports = free_ports((2 + len(more)) * nodes)
         brokers, controllers, others = ports[:nodes], ports[nodes : 2 * nodes], ports[2 * nodes :]
         self._others = {listener.name: others[i * nodes : (i + 1) * nodes] for i, listener in enumerate(more)}
         self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in brokers)
@@ -277,17 +222,16 @@ class KafkaCluster:
         self._guard.watch([node.pid for node in self._nodes if node.pid is not None])
 
 
-class _Node:
+class _Node(Program):
     """One process and its folder."""
 
     def __init__(
         self, folder: Path, broker_id: int, ports: tuple[int, int], cluster_id: str, settings: dict[str, str]
     ) -> None:
+        super().__init__(folder / "node.log")
         port, _ = ports
         self.id = broker_id
         self.address = f"{HOST}:{port}"
-        self.log_file = folder / "node.log"
-        self.frozen = False
         self._data = folder / "data"
         self._properties = folder / "server.properties"
         self._cluster_id = cluster_id
@@ -300,9 +244,7 @@ class _Node:
             "-cp",
             f"{jars()}/*",
         ]
-        self._process: subprocess.Popen[bytes] | None = None
         self._formatting: subprocess.Popen[bytes] | None = None
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "log4j2.properties").write_text(LOG4J)
         own = {
             "node.id": str(broker_id),
@@ -311,25 +253,12 @@ class _Node:
         self._properties.write_text("".join(f"{k}={v}\n" for k, v in sorted((own | settings).items())))
 
     @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def died(self) -> bool:
-        """Whether it ended without being told to."""
-        return self._process is not None and self._process.poll() is not None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None and self.alive else None
-
-    @property
     def formatted(self) -> bool:
         return (self._data / "meta.properties").exists()
 
     def format_begin(self) -> None:
         arguments = ["format", "-t", self._cluster_id, "-c", str(self._properties)]
-        self._formatting = self._spawn("kafka.tools.StorageTool", *arguments)
+        self._formatting = self.spawn([*self._java, "kafka.tools.StorageTool", *arguments])
 
     def format_end(self) -> None:
         if self._formatting is None:
@@ -339,106 +268,11 @@ class _Node:
             raise KafkaNodeError(f"node {self.id} could not format its folder:\n{self.log_tail()}")
 
     def start(self) -> None:
-        self._process = self._spawn("kafka.Kafka", str(self._properties))
-        self.frozen = False
-
-    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """In a session of its own, so that Ctrl-C reaches the test and not the nodes; without a fork hook,
-        because the test process may hold librdkafka clients."""
-        with self.log_file.open("ab") as log:
-            return subprocess.Popen(
-                [*self._java, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self.alive:
-            self._process.send_signal(number)
-
-    def terminate(self) -> None:
-        self.thaw()
-        self.signal(signal.SIGTERM)
-
-    def freeze(self) -> None:
-        self.signal(signal.SIGSTOP)
-        self.frozen = True
-
-    def thaw(self) -> None:
-        self.signal(signal.SIGCONT)
-        self.frozen = False
-
-    def wait_gone(self, grace_s: float) -> None:
-        """Waits for the end; kills after the grace."""
-        if self._process is None:
-            return
-        try:
-            self._process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process, self.frozen = None, False
+        self.launch([*self._java, "kafka.Kafka", str(self._properties)])
 
     def wipe(self) -> None:
         assert not self.alive, f"node {self.id} is running: stop or kill it before wiping it"
         shutil.rmtree(self._data, ignore_errors=True)
-
-    def log_tail(self, lines: int = 30) -> str:
-        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
-
-
-class _Guard:
-    """Kills the nodes when the test process is gone, however it went: SIGTERM and SIGKILL skip atexit.
-
-    A shell knows the current process ids and waits for the end of its input: the end of the test process.
-    """
-
-    SCRIPT = 'while read -r line; do pids=$line; done; [ -z "$pids" ] || kill -9 $pids'
-
-    def __init__(self) -> None:
-        command = ["sh", "-c", self.SCRIPT]
-        self._shell = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        atexit.register(self.close)
-
-    def watch(self, pids: Sequence[int]) -> None:
-        pipe = self._shell.stdin
-        if pipe is not None and not pipe.closed:
-            pipe.write(" ".join(map(str, pids)).encode() + b"\n")
-            pipe.flush()
-
-    def close(self) -> None:
-        """Ends the shell, and with it whatever was being watched."""
-        pipe = self._shell.stdin
-        if pipe is not None and not pipe.closed:
-            pipe.close()
-            self._shell.wait()
-        atexit.unregister(self.close)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now and that no outgoing connection will take while their node is down.
-
-    Ports of the ephemeral range (what binding to port 0 gives) would not do: a client that keeps trying to
-    reach a killed node can be given that very port as its own, and then the node cannot come back.
-    """
-    ports: list[int] = []
-    for port in random.SystemRandom().sample(range(15_000, _first_ephemeral_port()), 500):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((HOST, port))
-            ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise KafkaUnavailable("no free ports below the ephemeral range")
-
-
-def _first_ephemeral_port() -> int:
-    try:
-        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    except (OSError, ValueError):
-        first = 32_768
-    return first if first > 16_000 else 32_768
 
 
 def _wait_answers(node: _Node, wanted: set[int], deadline: float) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.kafka_cluster import _free_ports
+from tests.support.java import free_ports
 
 CONFIG = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -55,7 +55,7 @@ class Prometheus:
 @contextmanager
 def watching(folder: Path, rules: Path, textfiles: Path) -> Iterator[Prometheus]:
     """Both of them, up and scraping the text files of a folder every second."""
-    exporter_port, port = _free_ports(2)
+    exporter_port, port = free_ports(2)
     folder.mkdir()
     (folder / "prometheus.yml").write_text(CONFIG.format(rules=rules, port=exporter_port))
     exporter = [
