@@ -30,13 +30,13 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, offsets, with_scale
+from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, offsets
+from replay.record.texts import decimal_texts, duration_texts, uuid_texts
 from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 
 Texts = tuple[str, pa.Array, str]
@@ -48,7 +48,6 @@ _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 """What RFC 8259 section 7 does not allow bare in a string."""
 
 _PER_SECOND = {unit: NS_PER_S // ns for unit, ns in NS_PER_UNIT.items()}
-_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _YEAR_1_DAY, _YEAR_10000_DAY = -719_162, 2_932_897
 """Days since 1970: the first with a year of four digits (RFC 3339), and the first without one again."""
 
@@ -73,7 +72,7 @@ def number_text(column: pa.Array, quote: bool = False) -> Texts:
     `quote` makes strings of what has exact digits: decimals and text.
     """
     if types.is_decimal(column.type):
-        texts = _decimal_texts(column)
+        texts = decimal_texts(column)
     elif types.is_string(column.type):
         texts = column
     else:
@@ -130,7 +129,7 @@ def _base64(column: pa.Array) -> Texts:
 
 
 def _uuids(column: pa.Array) -> Texts:
-    return _bare('"', _per_distinct(column.storage, lambda raw: str(UUID(bytes=raw))), '"')
+    return _bare('"', uuid_texts(column).cast(pa.binary()), '"')
 
 
 def _per_distinct(column: pa.Array, text_of: Callable[[Any], str]) -> pa.Array:
@@ -170,33 +169,7 @@ def _within(column: pa.Array, low: int, high: int) -> pa.Array:
 
 
 def _durations(column: pa.Array) -> Texts:
-    integers = column.cast(pa.int64()).cast(pa.decimal128(38, 0))  # 38: its largest precision
-    seconds = _decimal_texts(with_scale(integers, _DIGITS[column.type.unit]))
-    sign = pc.if_else(pc.starts_with(seconds, "-"), "-PT", "PT")
-    texts = pc.binary_join_element_wise(sign, pc.utf8_ltrim(seconds, "-"), "")
-    return _bare('"', texts.cast(pa.binary()), 'S"')
-
-
-# -- decimals ---------------------------------------------------------------------------------------------
-
-
-def _decimal_texts(column: pa.Array) -> pa.Array:
-    texts = column.cast(pa.string())
-    data = texts.buffers()[2]
-    if data is None or b"E" not in data.to_pybytes():  # as bytes: a kernel over all texts costs 30 times as much
-        return texts
-    exponents = pc.match_substring(texts, "E").fill_null(False)
-    return pc.replace_with_mask(texts, exponents, _without_exponent(column.filter(exponents)))
-
-
-def _without_exponent(column: pa.Array) -> pa.Array:
-    """Decimals that Arrow writes with an exponent: those under 0.000001, and all of a negative scale."""
-    scale = column.type.scale
-    digits = with_scale(column, 0).cast(pa.string())
-    if scale < 0:
-        return pc.if_else(pc.equal(digits, "0"), digits, pc.binary_join_element_wise(digits, "0" * -scale, ""))
-    sign = pc.if_else(pc.starts_with(digits, "-"), "-", "")
-    return pc.binary_join_element_wise(sign, "0.", pc.ascii_lpad(pc.utf8_ltrim(digits, "-"), scale, "0"), "")
+    return _bare('"', duration_texts(column).cast(pa.binary()), '"')
 
 
 # -- nested types -----------------------------------------------------------------------------------------
