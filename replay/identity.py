@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+SCHEMA, REFERENCES = "schema", "schema references"
+"""The parts that hold the text of the schema of values, and of those that it names."""
+
 TABLES = "table"
 """The part of an identity that names the states of the lake tables that are read."""
 

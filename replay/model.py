@@ -88,6 +88,7 @@ class Fate(IntEnum):
     TIME_ZONE_NAME = 20, Problem.ZONE_NAME.value
     TIME_LONG_YEAR = 21, Problem.LONG_YEAR.value
     TIME_NUMBER = 22, Problem.NUMBER.value
+    FIELD_MISFIT = 23, "has no place in its field of the schema"
 
     @property
     def told(self) -> str:

@@ -66,6 +66,11 @@ class ReplayOptions:
     create_topic: str | int | None = None
     topic_config: Pairs | None = None
 
+    registry: Texts | None = None
+    registry_config: Pairs | None = field(default=None, repr=False)  # may hold a password
+    subject_name: str | None = None
+    schema_register: bool | None = None
+
     # How fast
     rate: str | float | None = None
     speed: str | float | None = None
@@ -127,6 +132,14 @@ class ReplayOptions:
     timestamp: str | None = None
     decimal_as: str | None = None
     header: Pairs | None = None
+    format: str | None = None
+    key_format: str | None = None
+    schema: PathLike | None = None
+    schema_subject: str | None = None
+    schema_message: str | None = None
+    schema_name: str | None = None
+    schema_doc: str | None = None
+    schema_id_in: str | None = None
     row_header: str | None = None
 
 

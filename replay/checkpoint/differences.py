@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 from replay.checkpoint.content import Checkpoint, JobPrint
 from replay.errors import StateConflict
-from replay.identity import TABLES, without_tables
+from replay.identity import REFERENCES, SCHEMA, TABLES, without_tables
 from replay.position import InputPrint
 
 _SHOWN_MAX = 5  # differences named in one error; the rest is counted
@@ -35,7 +36,14 @@ def _compared(job: JobPrint, *, same_inputs: bool) -> Mapping[str, str]:
 
 def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for name in sorted(set(old) | set(new)):
-        yield f"option {name}", old.get(name, ""), new.get(name, "")
+        yield f"option {name}", _option_text(name, old.get(name, "")), _option_text(name, new.get(name, ""))
+
+
+def _option_text(name: str, text: str) -> str:
+    """A schema is long: a hash tells that it is another one."""
+    if name not in (SCHEMA, REFERENCES) or not text:
+        return text
+    return f"another one (SHA-256 {sha256(text.encode()).hexdigest()[:8]})"
 
 
 def _input_pairs(old: Sequence[InputPrint], new: Sequence[InputPrint]) -> Iterator[tuple[str, str, str]]:

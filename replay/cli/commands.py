@@ -13,6 +13,7 @@ from replay.cli.options import looking, nights
 from replay.cli.options.declare import Declared, declared
 from replay.cli.options.naming import Naming, StateFolder
 from replay.cli.options.nights import MissingDays, Retrying
+from replay.cli.options.schemas import Schemas
 from replay.cli.options.sending import Ending, Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
@@ -61,7 +62,7 @@ class Command:
         return Naming in self.groups
 
 
-RUN = (Input, Naming, Target, Pacing, Sending)
+RUN = (Input, Naming, Target, Schemas, Pacing, Sending)
 WHOLE_RUN = (*RUN, MissingDays, Watching, Ending)
 
 COMMANDS = (
@@ -78,13 +79,13 @@ COMMANDS = (
         "plan",
         "Show what a replay would do, and send nothing.\nFiles, order, rows, times, duration, skew, problems.",
         ("replay plan data --rate 5000/s --partitions 6 --scan",),
-        (Input, Naming, Target, Pacing, looking.Planning),
+        (Input, Naming, Target, Schemas, Pacing, looking.Planning),
     ),
     Command(
         "verify",
         "Read the topic back and compare it with the files.\nLost, duplicated, out of order, changed: exit 0 or 1.",
         ("replay verify data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json",),
-        (Input, Naming, Target, looking.Verifying),
+        (Input, Naming, Target, Schemas, looking.Verifying),
     ),
     Command(
         "backfill",

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from replay import dates
-from replay.cli import parse
+from replay.cli import parse, schemas
 from replay.cli.given import Options
 from replay.cli.options.naming import Naming
 from replay.cli.options.sending import Pacing, Sending
@@ -62,6 +62,7 @@ def source_options(options: Options, name: JobName) -> SourceOptions:
         headers=tuple(parse.parse_assignments(given.headers or [], "--header").items()),
         row_header=None if given.row_header is None else parse.check_named(given.row_header, "--row-header"),
     )
+    records = schemas.with_schemas(records, options)
     selection = parse_selection(
         given.symbols, given.exclude_symbols, given.from_, given.to, given.sample, given.where, given.limit
     )
@@ -146,6 +147,7 @@ def run_options(options: Options, name: JobName, *, needs_broker: bool = True) -
             open_ms_max=given.transaction_ms,
         ),
         settle_s=options.read("settle"),
+        registry=schemas.registry_options(options),
         pace=pace(options),
     )
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from replay.checkpoint.content import Checkpoint, JobPrint, JobState
 from replay.checkpoint.file import readable
+from replay.delivery import schema_ids
 from replay.delivery.options import RunOptions
 from replay.identity import TABLES
 from replay.kafka.topic import Topic
-from replay.record.options import ENCODER_VERSION
 from replay.source.options import SourceOptions
 from replay.source.source import Source
 from replay.source.tables.states import known_from
@@ -24,8 +24,8 @@ def job_print(options: RunOptions, source: Source, topic: Topic) -> JobPrint:
         topic_id=topic.topic_id,
         partitions=topic.partitions,
         partitioner=options.source.records.partitioner,
-        encoder=ENCODER_VERSION,
-        options={"--delivery": str(options.delivery), **source.identity()},
+        encoder=source.format.encoder,
+        options={"--delivery": str(options.delivery), **source.identity(), **schema_ids.texts(source.options.records)},
         inputs=tuple(file.print for file in source.files),
     )
 
@@ -48,14 +48,19 @@ def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool
 def as_known(options: SourceOptions, checkpoint: Path) -> SourceOptions:
     """The options with the tables as they were when this replay began, however they have moved on since.
 
-    A replay that has come to its end, done or empty, is compared with the newest state. A checkpoint that cannot be
-    read is no matter here: whoever goes by it says so.
+    A replay that has come to its end, done or empty, is compared with the newest state. Its schema is what it was. A
+    checkpoint that cannot be read is no matter here: whoever goes by it says so.
     """
     saved = readable(checkpoint)
-    return options if saved is None or saved.state.has_ended else as_of(options, saved)
+    if saved is None or saved.state is JobState.EMPTY:
+        return options
+    if saved.state is JobState.DONE:
+        return replace(options, records=schema_ids.as_of(options.records, saved.job.options))
+    return as_of(options, saved)
 
 
 def as_of(options: SourceOptions, saved: Checkpoint) -> SourceOptions:
-    """The options with the tables as this checkpoint names them."""
+    """The options with the tables and the schema as this checkpoint names them."""
     known = known_from(saved.job.options.get(TABLES, ""))
-    return replace(options, table_state=replace(options.table_state, known=known))
+    records = schema_ids.as_of(options.records, saved.job.options)
+    return replace(options, table_state=replace(options.table_state, known=known), records=records)

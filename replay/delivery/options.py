@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from replay.errors import UsageError
 from replay.kafka.options import KafkaOptions
+from replay.registry.options import RegistryOptions
 from replay.units import parse_duration_s, parse_rate, parse_speed
 
 if TYPE_CHECKING:
@@ -91,3 +92,4 @@ class RunOptions:
     settle_s: float | None = None
     delivery: Delivery = Delivery.IDEMPOTENT
     transactions: Transactions = field(default_factory=Transactions)
+    registry: RegistryOptions = field(default_factory=RegistryOptions)

@@ -26,6 +26,7 @@ from replay.kafka.partitioner import partitioner
 from replay.kafka.topic import topic_problems
 from replay.model import Clock, Fate, Ints, SpanNs, count_fates, event_times_ns, reasons
 from replay.record.encoder import Encoder
+from replay.record.options import UNKNOWN_IDS
 from replay.reporter import Reporter
 from replay.source.choices import OnBadRow, Unsorted
 from replay.source.files.trust import until_true
@@ -149,7 +150,7 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     if options.scan and not options.source.trust_statistics:
         look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     # The partition is only counted by symbol here, so any number will do for the sizes of records.
-    encoder = encoder_for(source, options.partitions or 1)
+    encoder = encoder_for(source.under(UNKNOWN_IDS), options.partitions or 1)
     record_bytes = _mean_record_bytes(source, encoder)
     scanned = scan(source, report, check_stop) if options.scan else None
     files = tuple(_file_plan(source, index) for index in range(len(source.files)))

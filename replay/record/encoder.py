@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from replay.errors import InputError
 from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable, event_times_ns
 from replay.partitioning import Partitioner
+from replay.record import framing
 from replay.record.formats.base import Format
+from replay.record.formats.chosen import key_schema
 from replay.record.keys import Keys
 from replay.record.options import Records
 from replay.units import NS_PER_UNIT
@@ -42,7 +44,11 @@ class Encoder:
     ) -> None:
         self._format, self._records, self._row_label = value_format, records, row_label
         self._keys = Keys(symbols, partitioner, records)
+        schema, ids, id_in = value_format.schema, records.schema_ids, records.schema_id_in
+        self._prefix = framing.prefix(schema, ids.value, id_in)
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
+        self._headers += framing.header(framing.VALUE_HEADER, schema, ids.value, id_in)
+        self._headers += framing.header(framing.KEY_HEADER, key_schema(records), ids.key, id_in)
         self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
         if records.row_header is not None:
             self._header_bytes += len(records.row_header) + len(row_label) + _ROW_DIGITS + _HEADER_BYTES
@@ -55,6 +61,8 @@ class Encoder:
             sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
             rows = rows.take(pa.array(sent))
         values = self._format.payloads(rows)
+        if self._prefix:
+            values = pc.binary_join_element_wise(self._prefix, values, b"")
         keys = self._keys.of(rows)
         times_ns = event_times_ns(rows)
         return Encoded(

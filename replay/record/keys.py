@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from replay.model import KEY, PARTITION, Ints, SymbolTable
 from replay.partitioning import Partitioner
+from replay.record import framing
+from replay.record.formats.chosen import key_payload, key_schema
 from replay.record.options import KEY_NONE, Records
 
 
@@ -34,6 +36,8 @@ class Keys:
 
     def __init__(self, symbols: SymbolTable, partitioner: Partitioner, records: Records) -> None:
         self._symbols, self._partitioner, self._records = symbols, partitioner, records
+        self._prefix = framing.prefix(key_schema(records), records.schema_ids.key, records.schema_id_in)
+        self._payload = key_payload(records)
         self._of_symbols = self._known([])
 
     def of(self, rows: pa.RecordBatch) -> Keyed:
@@ -58,7 +62,11 @@ class Keys:
             added = self._known([name.encode() for name in new])
             self._of_symbols = _Known(*map(np.concatenate, zip(self._of_symbols, added, strict=True)))
 
-    def _known(self, keys: list[bytes]) -> _Known:
+    def _known(self, texts: list[bytes]) -> _Known:
+        """As they are sent: partitions follow from the bytes of the key."""
+        keys = texts
+        if self._payload is not None and self._records.key != KEY_NONE:
+            keys = [self._prefix + self._payload(text.decode()) for text in texts]
         sizes = np.array([len(key) for key in keys], dtype=np.int64)
         partitions = np.array([self._partitioner(key) for key in keys], dtype=np.int64)
         return _Known(np.array(keys, dtype=object), sizes, partitions)

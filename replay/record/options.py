@@ -54,11 +54,69 @@ class Timestamp(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Naming:
+    """What a schema that is made from columns says beside them. `record` is its full name: `com.acme.Trade`."""
+
+    record: str = "Trade"
+    doc: str = ""
+
+    @property
+    def namespace(self) -> str:
+        return self.record.rpartition(".")[0]
+
+    @property
+    def short(self) -> str:
+        return self.record.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A schema that another one names: under which name it does, and where a registry has it."""
+
+    name: str
+    subject: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSchema:
+    """A schema that is not made from columns. `origin` is how messages call it: a file, or a subject."""
+
+    text: str
+    origin: str
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaId:
+    """Under what a registry knows a schema. Not each registry gives a GUID."""
+
+    number: int
+    guid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaIds:
+    """Those of a replay's values and keys, where they have a schema."""
+
+    value: SchemaId | None = None
+    key: SchemaId | None = None
+
+
+UNKNOWN_IDS = SchemaIds(SchemaId(0, "0" * 32), SchemaId(0, "0" * 32))
+"""Stand for those that are not looked up yet: records are as large with them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
     """How an event becomes a record. `key` is "symbol", "none" or a column; `partitioner` is "murmur2", "crc32" or
     "column:NAME".
 
-    `row_header` names a header that identifies the row: consumers can drop what they have seen.
+    `row_header` names a header that identifies the row: consumers can drop what they have seen. `schema` is that of
+    values, where it is given, and `subject` where a registry has it (`NAME` or `NAME:VERSION`). `message` is the full
+    name of the one that is meant, where a given schema has several (Protobuf). `schema_ids` are those that records are
+    written with.
     """
 
     key: str = KEY_SYMBOL
@@ -67,6 +125,23 @@ class Records:
     decimal_as: DecimalAs = DecimalAs.NUMBER
     headers: tuple[tuple[str, str], ...] = ()
     row_header: str | None = None
+    value_format: ValueFormat = ValueFormat.JSON
+    key_format: KeyFormat = KeyFormat.STRING
+    schema_id_in: SchemaIdIn = SchemaIdIn.PAYLOAD
+    naming: Naming = Naming()
+    subject: str | None = None
+    schema: GivenSchema | None = None
+    message: str | None = None
+    schema_ids: SchemaIds = SchemaIds()
+
+    @property
+    def has_key_schema(self) -> bool:
+        return self.key_format is not KeyFormat.STRING and self.key != KEY_NONE
+
+    @property
+    def has_schema(self) -> bool:
+        """Whether values or keys are written under one."""
+        return self.value_format is not ValueFormat.JSON or self.has_key_schema
 
     @property
     def has_event_times(self) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from replay import identity
+from replay.record.formats.base import Schema
+from replay.record.options import Records, Reference
 from replay.source.choices import Unsorted
 from replay.source.columns.schema import Layout
 from replay.source.files import trust
@@ -18,8 +20,11 @@ LABEL_DIGITS = 8
 """Hexadecimal digits of a label, a hash of inputs and options. Few replays share a topic."""
 
 
-def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states: str) -> dict[str, str]:
-    """Beside the files themselves; "" is the default. `columns` are those of the options with what a preset says."""
+def texts(
+    options: SourceOptions, columns: Columns, layout: Layout, table_states: str, schema: Schema | None
+) -> dict[str, str]:
+    """Beside the files themselves; "" is the default. `columns` are those of the options with what a preset says,
+    `schema` is that of values."""
     records = options.records
     given = {
         "--order": str(options.order),
@@ -40,10 +45,34 @@ def texts(options: SourceOptions, columns: Columns, layout: Layout, table_states
         "--header": identity.pairs_text(records.headers),
         "--row-header": identity.text_of(records.row_header),
         # No keys at all for the empty one: `label` is a hash of these texts, and stays what it was.
+        **_schema_texts(records, schema),
         **({} if options.selection.takes_all else options.selection.identity()),
     }
     given |= {identity.TABLES: table_states} if table_states else {}
     return given | layout.identity() | trust.identity(options.without_statistics)
+
+
+def _schema_texts(records: Records, schema: Schema | None) -> dict[str, str]:
+    """Nothing of what is as it is by default: checkpoints of before know of no schema."""
+    found = {
+        "--format": "" if records.value_format == "json" else str(records.value_format),
+        "--key-format": "" if records.key_format == "string" else str(records.key_format),
+        "--schema-id-in": "" if records.schema_id_in == "payload" else str(records.schema_id_in),
+        "--schema-message": identity.text_of(records.message),
+        identity.SCHEMA: "" if schema is None else schema.text,
+        identity.REFERENCES: "" if schema is None else references_text(schema.references),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def references_text(references: Sequence[Reference]) -> str:
+    """ "" for none."""
+    return json.dumps([astuple(each) for each in references], ensure_ascii=False) if references else ""
+
+
+def references_of(text: str) -> tuple[Reference, ...]:
+    """What `references_text` made."""
+    return tuple(Reference(*each) for each in json.loads(text)) if text else ()
 
 
 def label(identity_texts: Mapping[str, str], files: Sequence[InputFile]) -> str:

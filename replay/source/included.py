@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from replay.errors import InputError
 from replay.model import SpanNs
+from replay.record.formats.chosen import format_of
 from replay.source import event_times
 from replay.source.choices import SymbolCase
 from replay.source.columns.presets import with_preset
@@ -91,7 +92,8 @@ def included(inputs: Inputs, options: SourceOptions, wanted: Wanted) -> Included
     elif len(kept) < len(files):
         rules = replace(rules, layout=_layout(kept, inputs, options))
         files = _pruned(kept, rules)
-    return Included(rules, files, ruled_out, times_read)
+    written = format_of(options.records, rules.layout.columns, wanted.symbols)
+    return Included(replace(rules, format=written), files, ruled_out, times_read)
 
 
 def _layout(files: Sequence[InputFile], inputs: Inputs, options: SourceOptions) -> Layout:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -10,7 +12,8 @@ import pyarrow as pa
 from replay.model import FATE, ORDER_NS, Batch, Ints, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
-from replay.record.formats.json import JsonFormat
+from replay.record.formats.base import Format
+from replay.record.options import SchemaIds
 from replay.source import event_times, identity
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.columns.schema import Layout
@@ -62,7 +65,19 @@ class Source:
 
     def identity(self) -> dict[str, str]:
         """What decides which bytes are sent in which order, beside the files themselves; "" is the default."""
-        return identity.texts(self.options, self._rules.columns, self.layout, self.tables)
+        return identity.texts(self.options, self._rules.columns, self.layout, self.tables, self.format.schema)
+
+    @property
+    def format(self) -> Format:
+        """What writes the values."""
+        assert self._rules.format is not None
+        return self._rules.format
+
+    def under(self, schema_ids: SchemaIds) -> Source:
+        """The same, whose records say that they are written under these schemas."""
+        changed = copy(self)
+        changed.options = replace(self.options, records=replace(self.options.records, schema_ids=schema_ids))
+        return changed
 
     @cached_property
     def label(self) -> str:
@@ -71,9 +86,7 @@ class Source:
 
     def encoder(self, partitioner: Partitioner) -> Encoder:
         """What makes records of this source's batches."""
-        records = self.options.records
-        values = JsonFormat(self.layout.columns, self.symbols, records.decimal_as)
-        return Encoder(self.symbols, values, partitioner, records, self.label)
+        return Encoder(self.symbols, self.format, partitioner, self.options.records, self.label)
 
     @property
     def sends_all(self) -> bool:

@@ -49,7 +49,7 @@ def told(folder: Path, columns: Columns, records: Records) -> dict[str, str]:
     """The identity of such options; the layout, which follows from the files, is left as it is."""
     source = of_one_file(folder)
     options = replace(source.options, columns=columns, records=records)
-    return source_identity.texts(options, columns, source.layout, source.tables)
+    return source_identity.texts(options, columns, source.layout, source.tables, None)
 
 
 COLUMNS = st.builds(

@@ -10,6 +10,10 @@ import pyarrow as pa
 
 from replay.model import Bools, SymbolTable
 
+# The formats find them here; what must not import Arrow takes them from there.
+from replay.record.options import Naming as Naming  # noqa: PLC0414
+from replay.record.options import Reference as Reference  # noqa: PLC0414
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -25,16 +29,6 @@ class Column:
     kind: pa.DataType
     nullable: bool
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A schema that another one names: under which name it does, and where a registry has it."""
-
-    name: str
-    subject: str
-    version: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +80,6 @@ class SymbolTexts:
         if new := self._symbols.names[len(self._known) :]:
             self._known = pa.concat_arrays([self._known, pa.array(new, pa.string())])
         return self._known.take(ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """What a schema that is made from columns says beside them. `record` is its full name: `com.acme.Trade`."""
-
-    record: str = "Trade"
-    doc: str = ""
-
-    @property
-    def namespace(self) -> str:
-        return self.record.rpartition(".")[0]
-
-    @property
-    def short(self) -> str:
-        return self.record.rpartition(".")[2]
 
 
 def by_field(columns: Sequence[Column]) -> dict[str, Column]:

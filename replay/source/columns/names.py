@@ -16,6 +16,14 @@ MADE_BY_US = ("symbol", "price", "event_time")
 """The names of the first three fields of every record."""
 
 
+def own_names(columns: Columns) -> dict[str, str]:
+    """Under which names symbol, price and event time go out: their own, or those of `--rename`, where they may be
+    called by their columns, too."""
+    renamed = {column: name for column, name in columns.rename if column not in columns.fields}
+    columns_of = zip(MADE_BY_US, (columns.symbol, columns.price, columns.event_time), strict=True)
+    return {name: renamed.get(column, renamed.get(name, name)) for name, column in columns_of}
+
+
 def fields_of(files: Sequence[InputFile], columns: Columns, records: Records) -> list[tuple[str, str]]:
     """Output name and input column of each further field."""
     wanted = list(columns.fields)
@@ -24,14 +32,19 @@ def fields_of(files: Sequence[InputFile], columns: Columns, records: Records) ->
         used |= {columns.symbol} if columns.has_symbol_column else set()
         wanted = [name for name in dict.fromkeys(name for f in files for name in f.schema.names) if name not in used]
     names = dict(columns.rename)
-    if unknown := names.keys() - set(wanted):
+    own = {*MADE_BY_US, columns.symbol, columns.price, columns.event_time}
+    if unknown := names.keys() - set(wanted) - own:
         raise UsageError(
             f"{', '.join(sorted(unknown))} is not among the fields that are sent",
             where="--rename",
             todo="name it with --fields, or use --fields all",
         )
     fields = [(names.get(column, column), column) for column in wanted]
-    seen = set(MADE_BY_US)
+    seen = set(own_names(columns).values())
+    if len(seen) < len(MADE_BY_US):
+        raise UsageError(
+            f"two of {', '.join(MADE_BY_US)} would have the same name", where="--rename", todo="give each its own"
+        )
     for name, column in fields:
         if name in seen:
             raise UsageError(

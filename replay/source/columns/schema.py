@@ -6,7 +6,7 @@ brought to one type is refused by file and column, before a row is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +19,9 @@ from replay.identity import list_text, parts_text
 from replay.record.formats.base import Column
 from replay.record.json_text import supports
 from replay.record.kinds import is_text
-from replay.record.options import Records
+from replay.record.options import Records, ValueFormat
 from replay.source.columns import convert
-from replay.source.columns.names import check_names, fields_of, remedy
+from replay.source.columns.names import check_names, fields_of, own_names, remedy
 from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.text_times import needs_ns
 from replay.source.columns.unify import plain, unify, widen
@@ -52,7 +52,8 @@ class FileLayout:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the columns of all files become events. `key` and `partition` are columns of their own, where asked for."""
+    """How the columns of all files become events. `key` and `partition` are columns of their own, where asked for.
+    `own_names` are the names of symbol, price and event time in a record."""
 
     symbol_column: str
     price: Part
@@ -61,6 +62,7 @@ class Layout:
     key: Part | None
     partition: Part | None
     files: tuple[FileLayout, ...]
+    own_names: Mapping[str, str]
 
     @property
     def parts(self) -> list[Part]:
@@ -70,8 +72,11 @@ class Layout:
     @property
     def columns(self) -> tuple[Column, ...]:
         """What is written into a record, in its order."""
-        symbol = Column("symbol", "symbol", pa.string(), nullable=False, source=self.symbol_column)
-        own = [Column(part.name, part.name, part.kind, False, part.column) for part in (self.price, self.event_time)]
+        names = self.own_names
+        symbol = Column("symbol", names["symbol"], pa.string(), nullable=False, source=self.symbol_column)
+        own = [
+            Column(part.name, names[part.name], part.kind, False, part.column) for part in (self.price, self.event_time)
+        ]
         further = [Column(part.name, part.name, part.kind, True, part.column) for part in self.fields]
         return (symbol, *own, *further)
 
@@ -95,6 +100,8 @@ def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> L
         units = list(pool.map(partial(_time_unit, columns=columns), files))
     layouts = tuple(map(FileLayout, symbols, units))
     part = partial(_part, list(zip(files, layouts, strict=True)))
+    # Other formats say themselves which types they have.
+    has_form = supports if records.value_format in (ValueFormat.JSON, ValueFormat.JSON_SCHEMA) else bool
     key, partition = records.key_column, records.partition_column
     return Layout(
         symbol_column=columns.symbol,
@@ -111,7 +118,7 @@ def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> L
             "a timestamp, an integer or ISO 8601 text",
         ),
         fields=tuple(
-            part(name, column, lambda kind, _: kind if supports(plain(kind)) else None, "a type that has a JSON form")
+            part(name, column, lambda kind, _: kind if has_form(plain(kind)) else None, "a type that has a JSON form")
             for name, column in fields_of(files, columns, records)
         ),
         key=part("key", key, lambda kind, _: pa.string() if is_text(kind) else None, "text") if key else None,
@@ -121,6 +128,7 @@ def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> L
             else None
         ),
         files=layouts,
+        own_names=own_names(columns),
     )
 
 

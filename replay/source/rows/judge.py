@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 
 from replay.errors import InputError
 from replay.model import KEY, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
+from replay.record.formats.base import Format
 from replay.source.choices import OnBadRow, Order
 from replay.source.columns import convert, fates
 from replay.source.columns.further import DoesNotFit, to_field, to_key, to_partition
 from replay.source.columns.schema import FileLayout, Layout, Part
 from replay.source.columns.symbols import SymbolIds
 from replay.source.options import Columns, SourceOptions
+from replay.source.rows.misfits import Misfits
 from replay.source.selection.select import Selection
 from replay.units import NS_PER_UNIT
 
@@ -44,12 +46,13 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class RowRules:
     """`columns` are those of the options with what a preset says of them; new symbols are added to the table of
-    `wanted`."""
+    `wanted`. `format` writes the values: what has no place in it is bad. None: nothing is written."""
 
     options: SourceOptions
     columns: Columns
     layout: Layout
     wanted: Wanted
+    format: Format | None = None
 
     @property
     def selection(self) -> Selection:
@@ -103,6 +106,7 @@ class Judge:
     def __init__(self, rules: RowRules, own: FileLayout, shown: str) -> None:
         self.rules, self._own, self._shown = rules, own, shown
         self._symbol_ids = SymbolIds(rules.wanted.symbols, rules.columns)
+        self._misfits = Misfits(rules.format)
 
     def judged(self, raw: pa.RecordBatch) -> Judged:
         """Raises `InputError` for a value that has no place in the type of its column over all files."""
@@ -110,15 +114,16 @@ class Judge:
         symbols, bad_symbols = self.symbols(raw)
         price, bad_prices = self._prices(raw)
         times, bad_times = self.times(raw)
+        moments = pa.array(times).view(layout.event_time.kind)
         by_column = [
-            (layout.symbol_column, bad_symbols),
-            (layout.price.column, bad_prices),
-            (layout.event_time.column, bad_times),
+            (layout.symbol_column, self._misfits.of_symbols(self.rules.wanted.symbols.names, symbols, bad_symbols)),
+            (layout.price.column, self._misfits.of("price", price, bad_prices)),
+            (layout.event_time.column, self._misfits.of("event_time", moments, bad_times)),
         ]
         further: dict[str, pa.Array] = {}
         for name, part in self._further_parts():
             further[name], bad = self._further(raw, name, part)
-            by_column.append((part.column, bad))
+            by_column.append((part.column, self._misfits.of(name, further[name], bad)))
         decided = self._decided(raw, by_column, symbols, times, bad_times)
         return Judged(symbols, price, times, bad_times, further, by_column, decided)
 

@@ -19,6 +19,7 @@ from replay.cli.commands import COMMANDS, Command, command
 from replay.cli.given import Options
 from replay.cli.options.declare import Declared, Harmless, declared
 from replay.cli.options.naming import Naming
+from replay.cli.options.schemas import Schemas
 from replay.cli.options.sending import Sending
 from replay.cli.options.source import Input
 from replay.cli.reference import markdown
@@ -155,7 +156,7 @@ OF_A_REPLAY = [
     if not issubclass(group, Harmless) or group is Naming
     for option in declared(group)
 ]
-ELSEWHERE = {"inputs", "partitioner", "the topic", "the cluster id", "time units", "table"}
+ELSEWHERE = {"inputs", "partitioner", "the topic", "the cluster id", "time units", "table", "schema", "value schema id"}
 """What a checkpoint compares beside the options by name."""
 
 CHANGED: dict[str, Any] = {
@@ -171,8 +172,15 @@ def is_compared_by_name(option: Declared) -> bool:
     return not option.option.identity and not option.option.harmless
 
 
-def identity(given: Input, name: JobName = NAME) -> dict[str, str]:
-    options = options_of(replace(given, inputs=[str(ROOT / "data")]))
+OF_SCHEMAS: dict[str, Any] = {
+    "value_format": "avro", "key_format": "avro", "schema_id_in": "header", "schema_message": "acme.Trade",
+    "schema_name": "acme.Trade", "schema_doc": "trades", "schema": "x.avsc", "schema_subject": "trades-value:3",
+    "subject_name": "record",
+}  # fmt: skip
+
+
+def identity(given: Input, name: JobName = NAME, schemas: Schemas | None = None) -> dict[str, str]:
+    options = options_of(replace(given, inputs=[str(ROOT / "data")]), schemas or Schemas())
     return Source(resolve.source_options(options, name)).identity()
 
 
@@ -188,7 +196,12 @@ def test_the_identity_names_the_options_that_are_declared_so() -> None:
     """Broken: what is declared to be compared is not."""
     names = {option.name for option in OF_A_REPLAY if is_compared_by_name(option) and option not in declared(Naming)}
     found = {name for name in identity(Input(limit=1)) if name.startswith("--")}
-    assert names == found | {"--delivery"}, "preflight adds the delivery"
+    of_schemas = {option.name for option in declared(Schemas) if is_compared_by_name(option)}
+    assert names == found | of_schemas | {"--delivery"}, "preflight adds the delivery"
+
+
+def test_the_sample_values_cover_the_identity_of_schemas() -> None:
+    assert set(OF_SCHEMAS) == {option.field for option in declared(Schemas) if not option.option.harmless}
 
 
 @pytest.mark.parametrize("field", CHANGED)
@@ -198,7 +211,7 @@ def test_another_value_is_another_identity(field: str) -> None:
     assert is_compared_by_name(option)
     more: dict[str, Any] = {"fields": "quantity"} if field == "rename" else {}
     if field == "price_scale":
-        columns = resolve.source_options(options_of(Input(inputs=["x"], price_scale=2)), NAME).columns
+        columns = resolve.source_options(options_of(Input(inputs=["x"], price_scale=2), Schemas()), NAME).columns
         assert columns.price_scale == 2  # the sample's prices are no integers, so that no source has this one
         return
     before, after = identity(Input(**more)), identity(Input(**more, **{field: CHANGED[field]}))

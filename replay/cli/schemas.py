@@ -1,0 +1,103 @@
+"""From the options about schemas to what the layers below take. Raises `UsageError` for what cannot work."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from replay.cli import parse
+from replay.cli.given import Options
+from replay.cli.options.schemas import Schemas
+from replay.errors import UsageError
+from replay.record.options import (
+    KEY_NONE,
+    GivenSchema,
+    KeyFormat,
+    Naming,
+    Records,
+    ValueFormat,
+)
+from replay.registry.options import RegistryOptions
+
+_FULL_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_SUBJECT = r".*[^:](:([1-9]\d*|latest))?"
+_OF_SCHEMAS = ("schema", "schema_subject", "schema_message", "schema_name", "schema_doc", "schema_id_in")
+_OF_REGISTRY = ("registry", "registry_config", "subject_name", "schema_register")
+
+
+def with_schemas(records: Records, options: Options) -> Records:
+    """The records with what the options say of their formats and schemas. The file of a schema is read."""
+    given = options.of(Schemas)
+    made = replace(
+        records,
+        value_format=given.value_format,
+        key_format=given.key_format,
+        schema_id_in=given.schema_id_in,
+        naming=Naming(_full_name(given.schema_name, "--schema-name"), given.schema_doc),
+        subject=_subject(given.schema_subject),
+        schema=None if given.schema is None else _read(given.schema),
+        message=None if given.schema_message is None else _full_name(given.schema_message, "--schema-message"),
+    )
+    if not made.has_schema:
+        _refuse_given(options, (*_OF_SCHEMAS, *_OF_REGISTRY), "a record of JSON and text has no schema", _ADD_FORMAT)
+    if made.value_format is ValueFormat.JSON:
+        _refuse_given(options, _OF_SCHEMAS[:-1], "values of JSON have no schema", _ADD_FORMAT)
+    if made.key_format is not KeyFormat.STRING and made.key == KEY_NONE:
+        raise UsageError("records without a key have no format of keys", where="--key-format", todo="drop it")
+    if made.schema is not None and made.subject is not None:
+        raise UsageError("the schema comes from one place", where="--schema", todo="drop it, or drop --schema-subject")
+    if made.schema is not None or made.subject is not None:
+        _refuse_given(options, ("schema_name", "schema_doc"), "a schema that is given has its own", "drop it")
+    if made.message is not None and made.value_format is not ValueFormat.PROTOBUF:
+        raise UsageError("only Protobuf has messages", where="--schema-message", todo="drop it")
+    if made.message is not None and made.schema is None and made.subject is None:
+        raise UsageError("it names a message of a given schema", where="--schema-message", todo="add --schema FILE")
+    return made
+
+
+_ADD_FORMAT = "add --format avro, protobuf or json-schema, or drop it"
+
+
+def registry_options(options: Options) -> RegistryOptions:
+    """Where the registry is, and what it is asked. No address is an error only once it has to be asked."""
+    given = options.of(Schemas)
+    return RegistryOptions(
+        urls=tuple(given.registry or ()),
+        config=parse.parse_assignments(given.registry_config or [], "--registry-config"),
+        subject_name=given.subject_name,
+        register=given.schema_register,
+    )
+
+
+def _refuse_given(options: Options, fields: tuple[str, ...], what: str, todo: str) -> None:
+    for field in fields:
+        given = options.by_field[field]
+        if given.value not in (given.option.default, None):
+            raise UsageError(what, where=given.option.name, todo=todo)
+
+
+def _full_name(text: str, option: str) -> str:
+    if not re.fullmatch(_FULL_NAME, text, re.ASCII):
+        raise UsageError(
+            f"{text[:60]!r} is no full name of a record",
+            where=option,
+            todo="give names of letters, digits and _ with dots between them: com.acme.Trade",
+        )
+    return text
+
+
+def _subject(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(_SUBJECT, text):
+        raise UsageError(
+            f"{text[:60]!r} is no subject", where="--schema-subject", todo="write trades-value, or trades-value:3"
+        )
+    return text
+
+
+def _read(path: str) -> GivenSchema:
+    try:
+        return GivenSchema(Path(path).read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(f"{path}: {reason}", where="--schema", todo="check the path of the schema") from None

@@ -1,0 +1,1 @@
+"""The schema registry: who has which schema, under which id."""

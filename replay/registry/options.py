@@ -1,0 +1,34 @@
+"""Where the schema registry is, and how its subjects are named. Light: no client is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SubjectName(StrEnum):
+    """After what a subject is named: the topic, the record, or both."""
+
+    TOPIC = "topic"
+    RECORD = "record"
+    TOPIC_RECORD = "topic-record"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryOptions:
+    """`urls` are asked in turn; `config` has settings of the client, and may hold a password. `register`: a schema that
+    is not there is registered. A single attempt takes `attempt_s` at most."""
+
+    urls: tuple[str, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    subject_name: SubjectName = SubjectName.TOPIC
+    register: bool = False
+    attempt_s: float = 5.0
+
+
+def subject(name: SubjectName, topic: str, record: str, *, is_key: bool) -> str:
+    """As Confluent's TopicNameStrategy, RecordNameStrategy and TopicRecordNameStrategy name it."""
+    if name is SubjectName.TOPIC:
+        return f"{topic}-{'key' if is_key else 'value'}"
+    return record if name is SubjectName.RECORD else f"{topic}-{record}"
