@@ -86,6 +86,10 @@ class BrokerUnavailable(ReplayError):
     exit_code = ExitCode.BROKER_UNAVAILABLE
 
 
+class RegistryUnavailable(BrokerUnavailable):
+    """The same of the schema registry."""
+
+
 class Locked(ReplayError):
     """Another instance holds this checkpoint."""
 

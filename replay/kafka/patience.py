@@ -1,20 +1,39 @@
-"""Try again until it works: the one retry loop for calls to the cluster."""
+"""Try again until it works: the one retry loop for calls to the cluster, and to the schema registry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
 from replay.errors import BrokerUnavailable
 from replay.kafka.broker_news import BrokerNews, in_words
-from replay.kafka.trouble import UNREACHABLE, Trouble
+from replay.kafka.trouble import Trouble
 from replay.model import Clock
 
 T = TypeVar("T")
 
 _RETRY_S = 0.25  # between attempts: short beside an election, long beside a request
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """An attempt that may go better next time. `answered`: somebody said so."""
+
+    reason: str
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who is waited for: as messages call it, where it is, the option that says so, and what its absence is."""
+
+    name: str = "Broker"
+    where: str = "Kafka"
+    option: str = "--bootstrap-servers"
+    unavailable: type[BrokerUnavailable] = BrokerUnavailable
 
 
 class Patience:
@@ -28,10 +47,11 @@ class Patience:
         trouble: Trouble,
         *,
         resumes: bool = False,
+        service: Service = Service(),
     ) -> None:
         self._clock, self._timeout_s = clock, timeout_s
-        self._check_stop, self._trouble = check_stop, trouble
-        self._again = "run again once the broker is there" + (": it resumes" if resumes else "")
+        self._check_stop, self._trouble, self._service = check_stop, trouble, service
+        self._again = f"run again once the {service.name.lower()} is there" + (": it resumes" if resumes else "")
 
     def __call__(
         self,
@@ -40,38 +60,50 @@ class Patience:
         attempt: Callable[[], T | None],
         give_up: Callable[[float], None] = lambda _: None,
     ) -> T:
-        """The first result of `attempt` that is not None. `what` completes "cannot …".
+        """The first result of `attempt`, a call to the cluster, that is not None. `what` completes "cannot …".
 
         `give_up` is called after each failure with the seconds since the first attempt, and raises where no waiting
         helps. Raises `BrokerUnavailable` past the deadline, and `UsageError` where the broker refuses this client.
         """
-        start = self._clock.monotonic()
-        while True:
-            reason, has_answered = "no answer", False
+
+        def asked() -> T | NotYet:
+            failed = NotYet("not there yet", answered=True)
             try:
-                result = attempt()
-                has_answered, reason = True, "not there yet"
-                if result is not None:
-                    self._trouble.over(self._clock.monotonic() - start)
+                if (result := attempt()) is not None:
                     return result
             except KafkaException as error:
-                reason = error.args[0].str()
-                has_answered = error.args[0].code() > 0
+                failed = NotYet(error.args[0].str(), answered=error.args[0].code() > 0)
                 news.note_denied(error.args[0])
-            except TimeoutError:
-                pass  # of the future that stands for the answer
+            except TimeoutError:  # of the future that stands for the answer
+                failed = NotYet("no answer")
             news.raise_denied()
+            reason = failed.reason if failed.answered else news.last_error or failed.reason
+            return NotYet(in_words(reason), failed.answered)
+
+        return self.until(what, asked, give_up)
+
+    def until(
+        self, what: str, attempt: Callable[[], T | NotYet], give_up: Callable[[float], None] = lambda _: None
+    ) -> T:
+        """The first result of `attempt`. Raises what the service's absence is past the deadline, and what `attempt` and
+        `give_up` raise."""
+        start = self._clock.monotonic()
+        while True:
+            result = attempt()
+            if not isinstance(result, NotYet):
+                self._trouble.over(self._clock.monotonic() - start)
+                return result
             self._check_stop()
             waited = self._clock.monotonic() - start
             give_up(waited)
-            reason = in_words(reason if has_answered else news.last_error or reason)
+            reason = result.reason
             if waited >= self._timeout_s:
                 self._trouble.ends_the_run(reason, waited)
-                raise BrokerUnavailable(
+                raise self._service.unavailable(
                     f"cannot {what} within {self._timeout_s:g} s (--broker-timeout): {reason}",
-                    where="Kafka",
-                    todo=f"check --bootstrap-servers, and {self._again}",
+                    where=self._service.where,
+                    todo=f"check {self._service.option}, and {self._again}",
                 )
-            problem = f"Cannot {what}" if has_answered else UNREACHABLE
+            problem = f"Cannot {what}" if result.answered else f"{self._service.name} unreachable"
             self._trouble.lasts(problem, reason, waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

@@ -74,10 +74,10 @@ def who_speaks(address: Address) -> Speaks | None:
             return Speaks.HTTP
         if len(answer) == 8 and answer[4:] == _API_VERSIONS[4:8]:  # the correlation id comes back
             return Speaks.KAFKA
-    return Speaks.TLS if _shakes_hands(address) else None
+    return Speaks.TLS if shakes_hands(address) else None
 
 
-def _shakes_hands(address: Address) -> bool:
+def shakes_hands(address: Address) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # who it is does not matter: nothing is said
     try:

@@ -18,10 +18,10 @@ UNREACHABLE = "Broker unreachable"
 
 
 class Telling:
-    """One outage after the other."""
+    """One outage after the other. `who` is away, as the log calls it."""
 
-    def __init__(self, report: Reporter, clock: Clock) -> None:
-        self._report, self._clock = report, clock
+    def __init__(self, report: Reporter, clock: Clock, who: str = "Broker") -> None:
+        self._report, self._clock, self._who = report, clock, who
         self._told_s: float | None = None
 
     def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
@@ -39,7 +39,9 @@ class Telling:
         if self._told_s is None:
             return
         self._told_s = None
-        self._report.info(f"Broker back after {duration(waited_s)}" + (f"; continuing at row {row:,}." if row else "."))
+        self._report.info(
+            f"{self._who} back after {duration(waited_s)}" + (f"; continuing at row {row:,}." if row else ".")
+        )
 
 
 class OutageListener(Protocol):
@@ -60,8 +62,10 @@ class OutageListener(Protocol):
 class Trouble:
     """A retry loop's trouble: says what lasts, and passes it to the listener."""
 
-    def __init__(self, report: Reporter, clock: Clock, listener: OutageListener | None = None) -> None:
-        self._telling, self._listener = Telling(report, clock), listener
+    def __init__(
+        self, report: Reporter, clock: Clock, listener: OutageListener | None = None, who: str = "Broker"
+    ) -> None:
+        self._telling, self._listener = Telling(report, clock, who), listener
 
     def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
         if waited_s < PATIENT_S:

@@ -71,12 +71,16 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A schema that another one names: under which name it does, and where a registry has it."""
+    """A schema that another one names: under which name it does, and where a registry has it.
+
+    `direct`: the schema itself names it; else only one of its references does. A registry is told the direct ones.
+    """
 
     name: str
     subject: str
     version: int
     text: str
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

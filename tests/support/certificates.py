@@ -22,13 +22,13 @@ class Certificates(NamedTuple):
     broker: Path
 
 
-def make_certificates(folder: Path, host: str = "127.0.0.1") -> Certificates:
-    """Good for a day, and for that address."""
+def make_certificates(folder: Path, host: str = "127.0.0.1", *, days: int = 1) -> Certificates:
+    """Good for so many days (expired yesterday with -1), and for that address."""
     made = Certificates(folder / "ca.pem", folder / "broker.pem")
     authority_key, broker_key = _key(), _key()
     authority = _named("test authority", authority_key.public_key()).issuer_name(_name("test authority"))
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    broker = _named("broker", broker_key.public_key()).issuer_name(_name("test authority"))
+    broker = _named("broker", broker_key.public_key(), days).issuer_name(_name("test authority"))
     broker = broker.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
     made.authority.write_bytes(_pem(authority.sign(authority_key, hashes.SHA256())))
     key = broker_key.private_bytes(
@@ -46,11 +46,12 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _named(text: str, key: rsa.RSAPublicKey) -> x509.CertificateBuilder:
+def _named(text: str, key: rsa.RSAPublicKey, days: int = 1) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
+    begin = min(now, now + timedelta(days=days)) - timedelta(hours=1)
     builder = x509.CertificateBuilder().subject_name(_name(text)).public_key(key)
     builder = builder.serial_number(x509.random_serial_number())
-    return builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
+    return builder.not_valid_before(begin).not_valid_after(now + timedelta(days=days))
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -15,7 +15,19 @@ from tests.support.process import ROOT
 
 PACKAGE = ROOT / "replay"
 README = PACKAGE / "README.md"
-FOLDERS = ("api", "cli", "nightly", "watch", "verify", "delivery", "source", "record", "kafka", "checkpoint")
+FOLDERS = (
+    "api",
+    "cli",
+    "nightly",
+    "watch",
+    "verify",
+    "delivery",
+    "source",
+    "registry",
+    "record",
+    "kafka",
+    "checkpoint",
+)
 """From the top layer to the bottom: each imports from those below it only."""
 BEGIN, END = "<!-- map: made by tests/support/module_map.py -->\n", "<!-- end of the map -->\n"
 
