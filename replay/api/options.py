@@ -66,7 +66,7 @@ class ReplayOptions:
     create_topic: str | int | None = None
     topic_config: Pairs | None = None
 
-    registry: Texts | None = None
+    registry: Texts | None = field(default=None, repr=False)  # may hold a password
     registry_config: Pairs | None = field(default=None, repr=False)  # may hold a password
     subject_name: str | None = None
     schema_register: bool | None = None

@@ -18,6 +18,7 @@ from replay.record.options import (
     Records,
     ValueFormat,
 )
+from replay.registry import settings
 from replay.registry.options import RegistryOptions
 
 _FULL_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
@@ -62,12 +63,14 @@ _ADD_FORMAT = "add --format avro, protobuf or json-schema, or drop it"
 def registry_options(options: Options) -> RegistryOptions:
     """Where the registry is, and what it is asked. No address is an error only once it has to be asked."""
     given = options.of(Schemas)
-    return RegistryOptions(
+    made = RegistryOptions(
         urls=tuple(given.registry or ()),
         config=parse.parse_assignments(given.registry_config or [], "--registry-config"),
         subject_name=given.subject_name,
         register=given.schema_register,
     )
+    settings.check(made)
+    return made
 
 
 def _refuse_given(options: Options, fields: tuple[str, ...], what: str, todo: str) -> None:

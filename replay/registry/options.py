@@ -17,8 +17,8 @@ class SubjectName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistryOptions:
-    """`urls` are asked in turn; `config` has settings of the client. Both may hold a password. `register`: a schema that
-    is not there is registered. A single attempt takes `attempt_s` at most, unless `config` has a `timeout`."""
+    """`urls` are asked in turn; `config` has settings of the client. Both may hold a password. `register`: a schema
+    that is not there is registered. A single attempt takes `attempt_s` at most, unless `config` has a `timeout`."""
 
     urls: tuple[str, ...] = field(default=(), repr=False)
     config: Mapping[str, str] = field(default_factory=dict, repr=False)

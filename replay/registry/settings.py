@@ -51,12 +51,18 @@ class Place:
     call_s: float
 
 
+def check(options: RegistryOptions) -> None:
+    """Raises `UsageError` for a URL or a setting that cannot work. No URL at all is none until one is needed."""
+    if options.urls:
+        places(options)
+    else:
+        _checked(options.config)
+
+
 def places(options: RegistryOptions) -> tuple[Place, ...]:
     """Raises `UsageError` for a URL or a setting that cannot work."""
     config = _checked(options.config)
-    call_s = (
-        parse_duration_s(config.pop("timeout"), f"{_WHERE} timeout", CALL_BOUNDS) if "timeout" in config else CALL_S
-    )
+    call_s = parse_duration_s(config.pop("timeout", str(options.attempt_s)), f"{_WHERE} timeout", CALL_BOUNDS)
     return tuple(_place(url, config, call_s) for url in _split(options.urls))
 
 
