@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
@@ -32,7 +32,10 @@ SpanNs = tuple[int, int] | None
 NOW_MS = 0
 """librdkafka takes a timestamp of 0 for "now"."""
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
+
+Content = bytes | None | tuple[bytes | None, tuple[tuple[str, bytes | None], ...]]
+"""What a record is compared by when it is read back, beside its key and its time: the value, or value and headers."""
 
 DeliveryCallback = Callable[[Any, Any], None]
 """librdkafka's delivery report: (error or None, message)."""
@@ -46,10 +49,19 @@ ORDER_NS = "\0order_ns"
 
 
 KEY = "\0key"
-"""Column of a batch: the record's key (text), where that is not the symbol."""
+"""Column of a batch: the record's key (text or binary; null: it has none), where that is not the symbol."""
 
 PARTITION = "\0partition"
 """Column of a batch: the record's partition (int64), where the input tells it."""
+
+VALUE = "\0value"
+"""Column of a batch: the record's value (binary; null: a tombstone), where records are sent as they are."""
+
+HEADERS = "\0headers"
+"""Column of a batch: the record's headers (`record/headers.py`), where the input tells them."""
+
+TIMESTAMP = "\0timestamp"
+"""Column of a batch: the record's timestamp (as an event time), where that is not the event time."""
 
 
 class Fate(IntEnum):
@@ -89,6 +101,10 @@ class Fate(IntEnum):
     TIME_LONG_YEAR = 21, Problem.LONG_YEAR.value
     TIME_NUMBER = 22, Problem.NUMBER.value
     FIELD_MISFIT = 23, "has no place in its field of the schema"
+    KEY_NEEDED = 24, "is null, and nothing else says which partition the record is for"
+    RECORD_HEADER_NAME = 25, "has a header whose name is null, not UTF-8, or holds a NUL"
+    VALUE_SCHEMA_ID = 26, "begins with a schema id that --translate-schema-ids does not name"
+    KEY_SCHEMA_ID = 27, "begins with a schema id that --translate-key-schema-ids does not name"
 
     @property
     def told(self) -> str:
@@ -122,7 +138,15 @@ class SymbolTable:
 
 def event_times_ns(table: pa.RecordBatch) -> Ints:
     """The event times of the rows, in ns since 1970, whatever they are ordered by."""
-    times = table.column("event_time")
+    return _times_ns(table.column("event_time"))
+
+
+def record_times_ns(table: pa.RecordBatch) -> Ints:
+    """The times of the rows that records have for a timestamp, in ns since 1970."""
+    return _times_ns(table.column(TIMESTAMP if TIMESTAMP in table.schema.names else "event_time"))
+
+
+def _times_ns(times: pa.Array) -> Ints:
     return np.asarray(times.view(pa.int64()).to_numpy()) * NS_PER_UNIT[times.type.unit]
 
 
@@ -130,10 +154,10 @@ def event_times_ns(table: pa.RecordBatch) -> Ints:
 class Batch:
     """Rows in replay order, as columns.
 
-    `table` has the columns `symbol` (int32 index into the symbol table), `price`, `event_time` (timestamp
-    without zone, UTC) and the further fields under their own names. `files` is the input file of each row, or
-    one number where all rows are of one file. `fates` is the `Fate` of each row; None: all are sent. `start` is
-    the position of the first row.
+    `table` has the columns `symbol` (int32 index into the symbol table), `price` (not where records are sent as they
+    are), `event_time` (timestamp without zone, UTC), the further fields under their own names, and parts of records
+    such as `KEY`. `files` is the input file of each row, or one number where all rows are of one file. `fates` is the
+    `Fate` of each row; None: all are sent. `start` is the position of the first row.
     """
 
     start: Position
@@ -187,13 +211,13 @@ class Encoded:
     """The records of a slice of rows, ready to be produced; all lists have one entry a record.
 
     `event_times_ns` are for pacing (ns since 1970), `timestamps_ms` are what Kafka stores (`NOW_MS`: the moment of
-    sending), `record_bytes` are of key and value, `symbols` are ids. The slice has `slice_rows` rows; record n is that
-    of row `rows[n]` of the slice (None: every row has a record). `headers` are those of each record, where there are
-    any.
+    sending), `record_bytes` are of key, value and headers, `symbols` are ids. The slice has `slice_rows` rows; record n
+    is that of row `rows[n]` of the slice (None: every row has a record). `headers` are those of each record, where
+    there are any; `compared_headers` are those of them that are compared when records are read back (None: none are).
     """
 
     keys: list[bytes | None]
-    values: list[bytes]
+    values: list[bytes | None]
     timestamps_ms: list[int]
     partitions: Ints
     event_times_ns: Ints
@@ -202,6 +226,12 @@ class Encoded:
     slice_rows: int
     rows: Ints | None = None
     headers: list[Headers] | None = None
+    compared_headers: slice | None = None
+
+    @property
+    def contents(self) -> Sequence[Content]:
+        """What each is compared by when it is read back."""
+        return contents(self.values, self.headers or [], self.compared_headers)
 
     def only(self, records: Ints) -> Encoded:
         """These records of it, in order; of the same slice."""
@@ -233,6 +263,15 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def contents(
+    values: Sequence[bytes | None], headers: Sequence[Headers | None], compared: slice | None
+) -> Sequence[Content]:
+    """What records are compared by: their values, with those of their headers that are `compared` (None: none are)."""
+    if compared is None:
+        return values
+    return [(value, tuple(own[compared]) if own else ()) for value, own in zip(values, headers, strict=True)]
 
 
 class Resync(Exception):

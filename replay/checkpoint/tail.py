@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from replay.checkpoint.progress import behind
-from replay.model import NOW_MS, Encoded
+from replay.model import NOW_MS, Content, Encoded
 from replay.position import PartitionMark, Progress
 
 _STRIDE_MIN = 8  # compared at once behind a difference; grows while all is equal, so that no long list is cut in vain
@@ -27,7 +27,7 @@ class _Rows:
     """Rows that are looked for next in a partition, as columns. `at`: the first that was not found yet."""
 
     keys: Sequence[bytes | None]
-    values: Sequence[bytes]
+    contents: Sequence[Content]
     times_ms: Sequence[int]
     at: int = 0
 
@@ -58,7 +58,7 @@ class TailMatch:
         partition: int,
         offsets: Sequence[int],
         keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
+        contents: Sequence[Content],
         times_ms: Sequence[int | None],
     ) -> None:
         """The next records of a partition; a time of None is not compared (LogAppendTime)."""
@@ -69,9 +69,9 @@ class TailMatch:
             if expected is None:
                 self.foreign += len(offsets) - at
                 return
-            stretch = min(len(offsets) - at, len(expected.values) - expected.at, self._stride)
+            stretch = min(len(offsets) - at, len(expected.contents) - expected.at, self._stride)
             stop = at + stretch
-            same = same_records(expected, stretch, keys[at:stop], values[at:stop], times_ms[at:stop])
+            same = same_records(expected, stretch, keys[at:stop], contents[at:stop], times_ms[at:stop])
             expected.at += same
             self._ahead[partition] += same
             self.matched += same
@@ -92,7 +92,7 @@ class TailMatch:
         """The rows that come next; None where no more can be there."""
         queue = self._expected[partition]
         while True:
-            while queue and queue[0].at == len(queue[0].values):
+            while queue and queue[0].at == len(queue[0].contents):
                 queue.popleft()
             if queue:
                 return queue[0]
@@ -104,6 +104,7 @@ class TailMatch:
 
     def _distribute(self, encoded: Encoded) -> None:
         partitions = encoded.partitions[: encoded.records_within(self._rows_left)]
+        all_contents = encoded.contents
         pick = np.argsort(partitions, kind="stable").tolist()
         end = 0
         for partition, number in enumerate(np.bincount(partitions).tolist()):
@@ -113,9 +114,9 @@ class TailMatch:
             of_it = pick[start + skipped : end]
             if of_it:
                 keys = list(map(encoded.keys.__getitem__, of_it))
-                values = list(map(encoded.values.__getitem__, of_it))
+                contents = list(map(all_contents.__getitem__, of_it))
                 times_ms = list(map(encoded.timestamps_ms.__getitem__, of_it))
-                self._expected[partition].append(_Rows(keys, values, times_ms))
+                self._expected[partition].append(_Rows(keys, contents, times_ms))
         self._rows_left -= min(encoded.slice_rows, self._rows_left)
 
 
@@ -123,14 +124,14 @@ def same_records(
     expected: _Rows,
     stretch: int,
     keys: Sequence[bytes | None],
-    values: Sequence[bytes | None],
+    contents: Sequence[Content],
     times_ms: Sequence[int | None],
 ) -> int:
     """How many of the next `stretch` records are the rows expected, one after the other."""
     start, stop = expected.at, expected.at + stretch
     columns: tuple[tuple[Sequence[Any], Sequence[Any], Callable[[Any, Any], bool]], ...] = (
         (keys, expected.keys[start:stop], eq),
-        (values, expected.values[start:stop], eq),
+        (contents, expected.contents[start:stop], eq),
         (times_ms, expected.times_ms[start:stop], _same_time),
     )
     for found, wanted, is_same in columns:

@@ -14,8 +14,9 @@ def match_records(
 ) -> None:
     """Every record from `starts` up to (not including) `ends`, offsets of each partition. `phase` is what is shown."""
     total = sum(ends) - sum(starts)
-    for portion in context.cluster.read(topic, starts, ends):
+    headers = context.options.source.records.compared_headers
+    for portion in context.cluster.read(topic, starts, ends, headers=headers):
         for records in portion:
-            match.found(records.partition, records.offsets, records.keys, records.values, records.times_ms)
+            match.found(records.partition, records.offsets, records.keys, records.contents, records.times_ms)
         context.stop.check()
         context.report.phase(phase, match.matched + match.foreign, total)

@@ -167,16 +167,22 @@ class Cluster:
         return looks > 1
 
     def read(
-        self, topic: Topic, starts: Sequence[int], ends: Sequence[int], isolation: str = READ_UNCOMMITTED
+        self,
+        topic: Topic,
+        starts: Sequence[int],
+        ends: Sequence[int],
+        isolation: str = READ_UNCOMMITTED,
+        headers: slice | None = None,
     ) -> Iterator[list[Fetched]]:
         """Every record from `starts` up to (not including) `ends`, offsets of each partition; each partition in order.
+        With those of its headers that are compared.
 
         Raises `StateConflict` where records were deleted before they were read.
         """
         ranges = {p: (starts[p], ends[p]) for p in range(topic.partitions) if starts[p] < ends[p]}
         if not ranges:
             return
-        purpose = Purpose("tail", isolation, _gone)
+        purpose = Purpose("tail", isolation, _gone, headers)
         with closing(
             TopicReader(self._options, topic.name, ranges, purpose, self._retry, self.news.on_error)
         ) as reader:

@@ -16,6 +16,7 @@ from replay.errors import StateConflict
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import client_settings
+from replay.model import Content, Headers, contents
 
 READ_UNCOMMITTED, READ_COMMITTED = "read_uncommitted", "read_committed"
 
@@ -28,13 +29,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Records of one partition in order, as columns. A time is None where the broker wrote its own into the record."""
+    """Records of one partition in order, as columns. A time is None where the broker wrote its own into the record.
+    `headers` are read where some are compared."""
 
     partition: int
     offsets: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     times_ms: Sequence[int | None]
+    headers: Sequence[Headers | None] = ()
+    compared_headers: slice | None = None
+
+    @property
+    def contents(self) -> Sequence[Content]:
+        """What each is compared by."""
+        return contents(self.values, self.headers, self.compared_headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,13 @@ class Purpose:
     """What a topic is read for. At `read_committed` a read waits for transactions that are open below its ends.
 
     `gone` makes the error for records that were deleted before they were read, of librdkafka's text and a partition.
+    `headers` are those of each record that are compared; None: none are, and none is read, which would cost time.
     """
 
     name: str
     isolation: str
     gone: Callable[[str, int], StateConflict]
+    headers: slice | None = None
 
 
 class Retry(Protocol):
@@ -180,7 +191,9 @@ class TopicReader:
         if offsets:
             self.next[partition] = offsets[-1] + 1
         keys, values = list(map(Message.key, messages)), list(map(Message.value, messages))
-        return Fetched(partition, offsets, keys, values, _times(messages))
+        compared = self._purpose.headers
+        headers: list[Headers | None] = [] if compared is None else list(map(Message.headers, messages))
+        return Fetched(partition, offsets, keys, values, _times(messages), headers, compared)
 
 
 def _times(messages: list[Any]) -> list[int | None]:

@@ -13,17 +13,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import NOW_MS, Batch, Encoded, Fate, Headers, Ints, SymbolTable, event_times_ns
+from replay.model import (
+    HEADERS,
+    NOW_MS,
+    Batch,
+    Encoded,
+    Fate,
+    Headers,
+    Ints,
+    SymbolTable,
+    event_times_ns,
+    record_times_ns,
+)
 from replay.partitioning import Partitioner
 from replay.record import framing
 from replay.record.formats.base import Format
 from replay.record.formats.chosen import key_schema
+from replay.record.headers import LENGTHS_BYTES, header_bytes, header_lists
 from replay.record.keys import Keys
 from replay.record.options import Records
 from replay.units import NS_PER_UNIT
 
 _NS_PER_MS = NS_PER_UNIT["ms"]
-_HEADER_BYTES = 10  # the lengths of a header's name and value, as varints of up to 5 bytes
 _ROW_DIGITS = 20  # of the largest row number, and the colon before it
 _DEFAULT = Records()
 
@@ -49,9 +60,9 @@ class Encoder:
         self._headers: Headers = [(name, value.encode()) for name, value in records.headers]
         self._headers += framing.header(framing.VALUE_HEADER, schema, ids.value, id_in)
         self._headers += framing.header(framing.KEY_HEADER, key_schema(records), ids.key, id_in)
-        self._header_bytes = sum(len(name) + len(value) + _HEADER_BYTES for name, value in self._headers)
+        self._header_bytes = sum(len(name) + len(value or b"") + LENGTHS_BYTES for name, value in self._headers)
         if records.row_header is not None:
-            self._header_bytes += len(records.row_header) + len(row_label) + _ROW_DIGITS + _HEADER_BYTES
+            self._header_bytes += len(records.row_header) + len(row_label) + _ROW_DIGITS + LENGTHS_BYTES
 
     def encode(self, batch: Batch, start: int = 0, stop: int | None = None) -> Encoded:
         """Rows `start` to `stop` of the batch as records, in order; those that are left out have none."""
@@ -64,33 +75,46 @@ class Encoder:
         if self._prefix:
             values = pc.binary_join_element_wise(self._prefix, values, b"")
         keys = self._keys.of(rows)
-        times_ns = event_times_ns(rows)
+        sizes = pc.binary_length(values).fill_null(0).to_numpy() + keys.sizes + self._header_bytes
+        if self._records.headers_column is not None:
+            sizes += header_bytes(rows.column(HEADERS))
         return Encoded(
             keys=keys.keys,
             values=values.to_pylist(),
-            timestamps_ms=self._timestamps_ms(times_ns),
+            timestamps_ms=self._timestamps_ms(rows),
             partitions=keys.partitions,
-            event_times_ns=times_ns,
-            record_bytes=pc.binary_length(values).to_numpy() + keys.sizes + self._header_bytes,
+            event_times_ns=event_times_ns(rows),
+            record_bytes=sizes,
             symbols=rows.column("symbol").to_numpy(),
             slice_rows=stop - start,
             rows=sent,
-            headers=self._headers_of(batch.start.row + start, rows.num_rows, sent),
+            headers=self._headers_of(rows, batch.start.row + start, sent),
+            compared_headers=self._records.compared_headers,
         )
 
-    def _timestamps_ms(self, times_ns: Ints) -> list[int]:
+    def _timestamps_ms(self, rows: pa.RecordBatch) -> list[int]:
         if not self._records.has_event_times:
-            return [NOW_MS] * len(times_ns)
-        milliseconds: list[int] = (times_ns // _NS_PER_MS).tolist()
+            return [NOW_MS] * rows.num_rows
+        milliseconds: list[int] = (record_times_ns(rows) // _NS_PER_MS).tolist()
         return milliseconds
 
-    def _headers_of(self, first_row: int, records: int, sent: Ints | None) -> list[Headers] | None:
-        """The one list for all, or, with row headers, one for each: `LABEL:ROW`, the row's number in the replay."""
-        name = self._records.row_header
+    def _headers_of(self, rows: pa.RecordBatch, first_row: int, sent: Ints | None) -> list[Headers] | None:
+        """Those of the column, then those of all records, then `LABEL:ROW`: the row's number in the replay. One list
+        for all records where they do not differ."""
+        name, constant = self._records.row_header, self._headers
+        if self._records.headers_column is None:
+            if name is None:
+                return [constant] * rows.num_rows if constant else None
+            lists = [constant] * rows.num_rows
+        else:
+            lists = header_lists(rows.column(HEADERS))
+            if constant:
+                lists = [[*own, *constant] for own in lists]
         if name is None:
-            return [self._headers] * records if self._headers else None
-        rows = (np.arange(records) if sent is None else sent) + first_row
-        return [[*self._headers, (name, f"{self._row_label}:{row}".encode())] for row in rows.tolist()]
+            return lists
+        numbers = (np.arange(rows.num_rows) if sent is None else sent) + first_row
+        label = self._row_label
+        return [[*own, (name, f"{label}:{row}".encode())] for own, row in zip(lists, numbers.tolist(), strict=True)]
 
 
 def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:

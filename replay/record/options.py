@@ -121,6 +121,10 @@ class Records:
     values, where it is given, and `subject` where a registry has it (`NAME` or `NAME:VERSION`). `message` is the full
     name of the one that is meant, where a given schema has several (Protobuf). `schema_ids` are those that records are
     written with.
+
+    `value_column` holds values that are sent as they are, `own_key_column` keys: a null is a tombstone, or no key.
+    `headers_column` holds headers; `headers_optional`: a file may lack it. `timestamp_column` is that of timestamps
+    where it is not the event time's. `value_ids` and `key_ids` say which schema ids become which (`schema_ids.py`).
     """
 
     key: str = KEY_SYMBOL
@@ -137,6 +141,13 @@ class Records:
     schema: GivenSchema | None = None
     message: str | None = None
     schema_ids: SchemaIds = SchemaIds()
+    value_column: str | None = None
+    own_key_column: str | None = None
+    headers_column: str | None = None
+    headers_optional: bool = False
+    timestamp_column: str | None = None
+    value_ids: tuple[tuple[int, int], ...] = ()
+    key_ids: tuple[tuple[int, int], ...] = ()
 
     @property
     def has_key_schema(self) -> bool:
@@ -154,9 +165,19 @@ class Records:
 
     @property
     def key_column(self) -> str | None:
+        if self.own_key_column is not None:
+            return self.own_key_column
         return None if self.key in (KEY_SYMBOL, KEY_NONE) else self.key
 
     @property
     def partition_column(self) -> str | None:
         prefix, _, column = self.partitioner.partition(":")
         return column if prefix == "column" else None
+
+    @property
+    def compared_headers(self) -> slice | None:
+        """Those of a record's headers that are compared when it is read back; None: none are. They are where they are
+        data. The row header, the last one, is not: it names the inputs, and others may have been added since."""
+        if self.headers_column is None:
+            return None
+        return slice(None) if self.row_header is None else slice(0, -1)

@@ -52,6 +52,7 @@ def open_inputs(options: SourceOptions) -> Inputs:
     if columns.preset is not None:  # an empty name is refused, too
         columns = with_preset(columns, open_file(paths[0]))
     with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
+    with_statistics += [options.records.timestamp_column] if options.records.timestamp_column is not None else []
     files = tuple(
         file.without_statistics() if file.footer_sha256 in options.without_statistics else file
         for file in open_files(paths, with_statistics)

@@ -24,7 +24,8 @@ class Columns:
     the file's name (`{symbol}-trades-*.parquet`) or metadata (`metadata:KEY`). `time_unit` is that of integer times
     (None: by their magnitude), `price_scale` the number of decimal places of integer prices, `price_undefined` the
     integer that stands for no price. `rename` maps columns to field names. Whatever is at its default is what `preset`,
-    a well-known layout, says.
+    a well-known layout, says. `has_symbol` is False where records are sent as they are and nothing says what their
+    symbol is: `constant_symbol` is then no more than a name for all of them.
     """
 
     symbol: str = "symbol"
@@ -39,6 +40,7 @@ class Columns:
     price_scale: int | None = None
     price_undefined: int | None = None
     preset: str | None = None
+    has_symbol: bool = True
 
     @property
     def has_symbol_column(self) -> bool:

@@ -139,7 +139,7 @@ class Lane:
         self._stride *= 4
         pairs = [
             (mine[e.at : e.at + n], theirs[f.at : f.at + n])
-            for mine, theirs in ((e.values, f.values), (e.keys, f.keys), (e.times, f.times))
+            for mine, theirs in ((e.contents, f.contents), (e.keys, f.keys), (e.times, f.times))
         ]
         if not all(mine == theirs for mine, theirs in pairs):
             n = min(_common(mine, theirs) for mine, theirs in pairs)

@@ -30,7 +30,7 @@ from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 from replay.verify.compare import Lane
 from replay.verify.kinds import KINDS, KindCounts
-from replay.verify.sides import Atlas, NoEventTimes, SourceSide, TopicSide
+from replay.verify.sides import Atlas, NoEventTimes, SourceSide, TopicSide, to_verify
 from replay.verify.spill import Spill, settle
 from replay.verify.verdict import LOG_APPEND_TIME, Verdict
 
@@ -126,9 +126,8 @@ class _Comparison:
         window = min(WINDOW_MAX, self._share(options.window_records))
         lanes = [Lane(p, window, counts, spill, guide) for p in range(len(self.ranges))]
         most = self._share(options.buffered_records)
-        with closing(
-            TopicSide(options.kafka, options.isolation, self.ranges, lanes, most, with_times, self.patience)
-        ) as topic:
+        purpose = to_verify(options.kafka.topic, options.isolation, options.source.records.compared_headers)
+        with closing(TopicSide(options.kafka, purpose, self.ranges, lanes, most, with_times, self.patience)) as topic:
             for encoded, first_row in rows.portions("verifying"):
                 rows.hand_over(encoded, first_row, lanes)
                 self._advance(lanes, topic)

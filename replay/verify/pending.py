@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from replay.model import Content
 from replay.verify.kinds import NONE
 
-Identity = tuple[bytes | None, bytes | None, int | None]
-"""Key, value, timestamp in ms since 1970 (None: not compared)."""
+Identity = tuple[bytes | None, Content, int | None]
+"""Key, value (with headers where these are compared), timestamp in ms since 1970 (None: not compared)."""
 
 
 @dataclass(slots=True)
@@ -17,7 +18,7 @@ class Stretch:
     """Consecutive rows or records of a partition; `places` are row numbers or offsets. `at`: the next to look at."""
 
     keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
+    contents: Sequence[Content]
     times: Sequence[int | None]
     places: Sequence[int]
     at: int = 0
@@ -27,7 +28,7 @@ class Stretch:
         return len(self.places) - self.at
 
     def head(self) -> Identity:
-        return self.keys[self.at], self.values[self.at], self.times[self.at]
+        return self.keys[self.at], self.contents[self.at], self.times[self.at]
 
 
 @dataclass(slots=True, eq=False)

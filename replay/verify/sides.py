@@ -64,8 +64,8 @@ class SourceSide:
         """Each lane its rows."""
         order = np.argsort(encoded.partitions, kind="stable")
         pick = order.tolist()
-        columns = (encoded.keys, encoded.values, self._times(encoded))
-        keys, values, times = ([column[at] for at in pick] for column in columns)
+        columns = (encoded.keys, encoded.contents, self._times(encoded))
+        keys, contents, times = ([column[at] for at in pick] for column in columns)
         rows = _row_numbers(encoded, first_row)[order].tolist()
         self.rows += len(encoded)
         self.selected.add_ids(encoded.symbols)
@@ -73,12 +73,13 @@ class SourceSide:
         for partition, number in enumerate(np.bincount(encoded.partitions).tolist()):
             start, end = end, end + number
             if number:
-                lanes[partition].expect(Stretch(keys[start:end], values[start:end], times[start:end], rows[start:end]))
+                of_it = slice(start, end)
+                lanes[partition].expect(Stretch(keys[of_it], contents[of_it], times[of_it], rows[of_it]))
 
     def fingerprints(self, phase: str) -> Iterator[tuple[Ints, Ints]]:
         """Of all rows, in portions, each with its row numbers."""
         for encoded, first_row in self.portions(phase):
-            columns = (encoded.keys, encoded.values, self._times(encoded))
+            columns = (encoded.keys, encoded.contents, self._times(encoded))
             yield fingerprints(encoded.partitions.tolist(), columns), _row_numbers(encoded, first_row)
 
     def findings(self, examples: Sequence[tuple[str, Example]]) -> tuple[Finding, ...]:
@@ -152,7 +153,7 @@ class TopicSide:
     def __init__(
         self,
         kafka: KafkaOptions,
-        isolation: str,
+        purpose: Purpose,
         ranges: Sequence[tuple[int, int]],
         lanes: Sequence[Lane],
         buffer_max: int,
@@ -162,9 +163,8 @@ class TopicSide:
         """`ranges`: first offset and end of each partition; `buffer_max`: records that may wait in each lane."""
         self._ranges, self._lanes, self._buffer_max = ranges, lanes, buffer_max
         self._with_times, self._patience, self._news = with_times, patience, BrokerNews()
-        self._held_back = "" if isolation == READ_UNCOMMITTED else " (an open transaction may hold it back)"
+        self._held_back = "" if purpose.isolation == READ_UNCOMMITTED else " (an open transaction may hold it back)"
         self.records = 0  # handed over
-        purpose = Purpose("verify", isolation, lambda error, partition: _gone(error, kafka.topic, partition))
         self._reader = TopicReader(
             kafka, kafka.topic, dict(enumerate(ranges)), purpose, self._retry, self._news.on_error
         )
@@ -195,15 +195,20 @@ class TopicSide:
             times = [None] * len(times)
         elif None in times:
             raise NoEventTimes
-        return Stretch(fetched.keys, fetched.values, times, fetched.offsets)
+        return Stretch(fetched.keys, fetched.contents, times, fetched.offsets)
 
     def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
         return self._patience(what, self._news, attempt)
 
 
-def _gone(error: str, topic: str, partition: int) -> StateConflict:
-    return StateConflict(
-        f"records were deleted while they were to be read: {error}",
-        where=f"{topic}, partition {partition}",
-        todo="retention.ms or a truncation removed them; verify again to see what is left",
-    )
+def to_verify(topic: str, isolation: str, headers: slice | None) -> Purpose:
+    """What the topic is read for; `headers` are those of each record that are compared."""
+
+    def gone(error: str, partition: int) -> StateConflict:
+        return StateConflict(
+            f"records were deleted while they were to be read: {error}",
+            where=f"{topic}, partition {partition}",
+            todo="retention.ms or a truncation removed them; verify again to see what is left",
+        )
+
+    return Purpose("verify", isolation, gone, headers)

@@ -12,7 +12,7 @@ from typing import IO
 
 import numpy as np
 
-from replay.model import Bools, Ints
+from replay.model import Bools, Content, Ints
 from replay.verify.kinds import NONE, KindCounts, place_of
 from replay.verify.pending import Identity
 
@@ -27,7 +27,7 @@ FILTER_BITS = 24  # 16 MB of flags, so that few source rows reach the disk when 
 FULL, ANYWHERE, KEY_TIME, KEY_VALUE, PLACE = range(5)  # the columns of a spill: four fingerprints, and whose they are
 
 
-def fingerprints(partitions: Iterable[int], columns: Iterable[Iterable[bytes | int | None]]) -> Ints:
+def fingerprints(partitions: Iterable[int], columns: Iterable[Iterable[Content | int]]) -> Ints:
     """64 bits of each (partition, column, column...), good within this process."""
     return np.fromiter(map(hash, zip(partitions, *columns, strict=False)), dtype=np.int64)
 
@@ -67,7 +67,7 @@ class Spill:
 
     def __init__(self) -> None:
         self.buckets = Buckets(FULL, 5)
-        self._buffer: list[tuple[int, bytes | None, bytes | None, int | None, int]] = []
+        self._buffer: list[tuple[int, bytes | None, Content, int | None, int]] = []
 
     def add(self, partition: int, identity: Identity, place: int) -> None:
         self._buffer.append((partition, *identity, place))

@@ -11,6 +11,7 @@ from replay.errors import UsageError
 from replay.model import SymbolTable
 from replay.record.formats.base import Column, Format, Schema
 from replay.record.formats.json import JsonFormat
+from replay.record.formats.payload import PayloadFormat
 from replay.record.options import DecimalAs, KeyFormat, Records, ValueFormat
 
 _MODULES = {
@@ -25,6 +26,8 @@ _MODULES = {
 def format_of(records: Records, columns: Sequence[Column], symbols: SymbolTable) -> Format:
     """Writes values of these columns. Raises `InputError` for a column that has no form, or does not fit its field of a
     schema that is given, and `UsageError` for a text that is no such schema."""
+    if records.value_column is not None:
+        return PayloadFormat(dict(records.value_ids))
     if records.value_format is ValueFormat.JSON:
         if records.decimal_as is DecimalAs.MESSAGE:
             raise UsageError("JSON has no messages", where="--decimal-as", todo="take number or string")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.model import Bytes, Fate
+from replay.record.kinds import is_text
 from replay.source.columns import fates
 from replay.source.columns.unify import decoded, widen
 from replay.units import NS_PER_UNIT
@@ -43,8 +44,11 @@ def to_key(array: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bytes]:
 
 
 def to_partition(array: pa.Array) -> tuple[pa.Array, Bytes]:
-    """Partition numbers (int64); whatever cannot be one is bad."""
+    """Partition numbers (int64), from integers or text; whatever cannot be one is bad."""
     array = decoded(array)
+    if is_text(array.type):  # such as `partition=3`, a folder of Kafka Connect
+        digits = pc.match_substring_regex(array, r"^[0-9]{1,10}$")
+        array = pc.if_else(digits, array, pa.scalar(None, array.type)).cast(pa.int64())
     numbers = array.fill_null(0).to_numpy()
     wrong = fates.mask(pc.is_null(array)) | (numbers < 0) | (numbers >= PARTITIONS_MAX)
     return pa.array(np.where(wrong, 0, numbers).astype(np.int64)), fates.where(wrong, Fate.PARTITION_WRONG)

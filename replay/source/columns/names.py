@@ -58,12 +58,17 @@ def fields_of(files: Sequence[InputFile], columns: Columns, records: Records) ->
 
 def check_names(file: InputFile, columns: Columns, records: Records) -> None:
     needed = [("price", columns.price), ("event_time", columns.event_time)]
+    if records.value_column is not None:
+        needed = [("value", records.value_column), ("event_time", columns.event_time)]
     if columns.has_symbol_column:
         needed.insert(0, ("symbol", columns.symbol))
     if columns.fields != ALL_FIELDS:
         needed += [("field", column) for column in columns.fields]
     needed += [("key", column) for column in (records.key_column,) if column]
     needed += [("partition", column) for column in (records.partition_column,) if column]
+    needed += [("timestamp", column) for column in (records.timestamp_column,) if column]
+    if records.headers_column is not None and not records.headers_optional:
+        needed.append(("headers", records.headers_column))
     for part, column in needed:
         count = file.schema.names.count(column)
         if count != 1:

@@ -6,22 +6,25 @@ brought to one type is refused by file and column, before a row is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 import pyarrow as pa
 from pyarrow import types
 
 from replay.errors import InputError
 from replay.identity import list_text, parts_text
+from replay.model import TIMESTAMP
 from replay.record.formats.base import Column
 from replay.record.json_text import supports
 from replay.record.kinds import is_text
 from replay.record.options import Records, ValueFormat
 from replay.source.columns import convert
 from replay.source.columns.names import check_names, fields_of, own_names, remedy
+from replay.source.columns.record_columns import TIMES, Target, asked_for
 from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.text_times import needs_ns
 from replay.source.columns.unify import plain, unify, widen
@@ -44,39 +47,40 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class FileLayout:
     """What is peculiar to a file: its constant symbol (None: there is a column) and the unit of integer times, or of
-    those that are text with more than six digits of a second."""
+    those that are text with more than six digits of a second. `timestamp_unit` is that of the timestamps of records,
+    where they have a column of their own."""
 
     symbol: str | None
     time_unit: str | None
+    timestamp_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the columns of all files become events. `key` and `partition` are columns of their own, where asked for.
-    `own_names` are the names of symbol, price and event time in a record."""
+    """How the columns of all files become events. There is no price where values are sent as they are. `of_record` are
+    the parts of a record that have columns of their own, by their names in a batch (`KEY`). `own_names` are the names
+    of symbol, price and event time in a record."""
 
     symbol_column: str
-    price: Part
+    price: Part | None
     event_time: Part
     fields: tuple[Part, ...]
-    key: Part | None
-    partition: Part | None
+    of_record: Mapping[str, Part]
     files: tuple[FileLayout, ...]
     own_names: Mapping[str, str]
 
     @property
     def parts(self) -> list[Part]:
         """All but the symbol."""
-        return [part for part in (self.price, self.event_time, *self.fields, self.key, self.partition) if part]
+        return [part for part in (self.price, self.event_time, *self.fields, *self.of_record.values()) if part]
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """What is written into a record, in its order."""
         names = self.own_names
         symbol = Column("symbol", names["symbol"], pa.string(), nullable=False, source=self.symbol_column)
-        own = [
-            Column(part.name, names[part.name], part.kind, False, part.column) for part in (self.price, self.event_time)
-        ]
+        first = [part for part in (self.price, self.event_time) if part]
+        own = [Column(part.name, names[part.name], part.kind, False, part.column) for part in first]
         further = [Column(part.name, part.name, part.kind, True, part.column) for part in self.fields]
         return (symbol, *own, *further)
 
@@ -84,11 +88,15 @@ class Layout:
         """What decides the bytes, beside the options: types, and what was found out about the files."""
         symbols = sorted({file.symbol for file in self.files if file.symbol is not None})
         units = sorted({file.time_unit for file in self.files if file.time_unit is not None})
-        return {
+        found = {
             "types": parts_text([(part.name, part.column, str(part.kind)) for part in self.parts]),
             "constant symbols": list_text(symbols),
             "time units": ",".join(units),
         }
+        if TIMESTAMP in self.of_record:
+            own = {file.timestamp_unit for file in self.files if file.timestamp_unit is not None}
+            found["timestamp units"] = ",".join(sorted(own))
+        return found
 
 
 def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> Layout:
@@ -98,45 +106,40 @@ def resolve(files: Sequence[InputFile], columns: Columns, records: Records) -> L
     symbols = [_constant_symbol(file, columns) for file in files]
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:  # of some files rows are read
         units = list(pool.map(partial(_time_unit, columns=columns), files))
-    layouts = tuple(map(FileLayout, symbols, units))
+    own_units = [_timestamp_unit(file, records.timestamp_column, columns.time_unit) for file in files]
+    layouts = tuple(map(FileLayout, symbols, units, own_units))
     part = partial(_part, list(zip(files, layouts, strict=True)))
     # Other formats say themselves which types they have.
     has_form = supports if records.value_format in (ValueFormat.JSON, ValueFormat.JSON_SCHEMA) else bool
-    key, partition = records.key_column, records.partition_column
-    return Layout(
-        symbol_column=columns.symbol,
-        price=part(
+    price = None
+    if records.value_column is None:
+        price = part(
             "price",
             columns.price,
             lambda kind, _: convert.price_type(kind, scale=columns.price_scale),
             "a number, or text that is one",
-        ),
+        )
+    of_record = asked_for(records, [name for file in files for name in file.schema.names])
+    return Layout(
+        symbol_column=columns.symbol,
+        price=price,
         event_time=part(
             "event_time",
             columns.event_time,
             lambda kind, own: convert.time_type(kind, own.time_unit or columns.time_unit),
-            "a timestamp, an integer or ISO 8601 text",
+            TIMES,
         ),
         fields=tuple(
             part(name, column, lambda kind, _: kind if has_form(plain(kind)) else None, "a type that has a JSON form")
             for name, column in fields_of(files, columns, records)
         ),
-        key=part("key", key, lambda kind, _: pa.string() if is_text(kind) else None, "text") if key else None,
-        partition=(
-            part("partition", partition, lambda kind, _: pa.int64() if types.is_integer(kind) else None, "an integer")
-            if partition
-            else None
-        ),
+        of_record={name: part(*asked) for name, asked in of_record.items()},
         files=layouts,
         own_names=own_names(columns),
     )
 
 
 # -- one column over all files ------------------------------------------------------------------------------
-
-
-Target = Callable[[pa.DataType, FileLayout], "pa.DataType | None"]
-"""The type that a column of this type becomes in such a file; None if it cannot."""
 
 
 def _part(files: Sequence[tuple[InputFile, FileLayout]], name: str, column: str, target: Target, needs: str) -> Part:
@@ -192,23 +195,41 @@ def _symbol_from(pattern: str, file: InputFile) -> str | None:
 
 def _time_unit(file: InputFile, columns: Columns) -> str | None:
     """The unit of integer times: given, or inferred from statistics. "ns" for texts that need it. Else None."""
-    kind = file.schema.field(columns.event_time).type
+    column, unit = columns.event_time, columns.time_unit
+    kind = file.schema.field(column).type
     if is_text(kind):
-        return "ns" if columns.time_unit is None and _has_ns(file, columns.event_time) else None
+        return "ns" if unit is None and _has_ns(file, column) else None
     if not types.is_integer(kind):
         return None
-    if columns.time_unit is not None or not file.rows:
-        return columns.time_unit or "us"  # of a file without rows nothing depends on it
-    found = file.range_of(columns.event_time)
-    unit: str | None = convert.infer_time_unit(found.first, found.last) if found.first is not None else None
-    if unit is None:
-        why = "has no statistics" if found.first is None else f"goes from {found.first} to {found.last}"
-        raise InputError(
-            f"column {columns.event_time!r} holds integers and {why}: the unit of these times cannot be told",
-            where=file.shown,
-            todo="name it with --time-unit s, ms, us or ns",
-        )
-    return unit
+    return unit or _inferred_unit(file, column) or _refuse_unit(file, column)
+
+
+def _timestamp_unit(file: InputFile, column: str | None, given: str | None) -> str | None:
+    """The same of the timestamps of records. Text always has nanoseconds: no text depends on it. What is given is the
+    unit of event times, so that of integers is told from their size where statistics show it."""
+    kind = pa.null() if column is None else file.schema.field(column).type
+    if is_text(kind):
+        return "ns"
+    if column is None or not types.is_integer(kind):
+        return None
+    return _inferred_unit(file, column) or given or _refuse_unit(file, column)
+
+
+def _inferred_unit(file: InputFile, column: str) -> str | None:
+    if not file.rows:
+        return "us"  # of a file without rows nothing depends on it
+    found = file.range_of(column)
+    return None if found.first is None else convert.infer_time_unit(found.first, found.last)
+
+
+def _refuse_unit(file: InputFile, column: str) -> NoReturn:
+    found = file.range_of(column)
+    why = "has no statistics" if found.first is None else f"goes from {found.first} to {found.last}"
+    raise InputError(
+        f"column {column!r} holds integers and {why}: the unit of these times cannot be told",
+        where=file.shown,
+        todo="name it with --time-unit s, ms, us or ns",
+    )
 
 
 def _has_ns(file: InputFile, column: str) -> bool:

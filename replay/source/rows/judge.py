@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import KEY, PARTITION, Bools, Bytes, Fate, Ints, SymbolTable
+from replay.model import KEY, Bools, Bytes, Fate, Ints, SymbolTable
 from replay.record.formats.base import Format
 from replay.source.choices import OnBadRow, Order
 from replay.source.columns import convert, fates
-from replay.source.columns.further import DoesNotFit, to_field, to_key, to_partition
+from replay.source.columns.further import DoesNotFit, to_field, to_key
+from replay.source.columns.record_columns import converters
 from replay.source.columns.schema import FileLayout, Layout, Part
 from replay.source.columns.symbols import SymbolIds
 from replay.source.options import Columns, SourceOptions
@@ -77,13 +78,14 @@ class RowRules:
 class Judged:
     """The columns of a raw batch, all of its length.
 
-    `symbols` are ids (int32), `times` in units of the event time (anything where they are bad), `further` is by name:
-    fields, `KEY` and `PARTITION`. `fates` are those of the rows: not selected, or the first thing that is wrong with
-    them, or sent. `by_column` says what is wrong with the values of each input column, in the order in which it counts.
+    `symbols` are ids (int32), `times` in units of the event time (anything where they are bad). There is no `price`
+    where values are sent as they are. `further` is by name: fields, and parts of records such as `KEY`. `fates` are
+    those of the rows: not selected, or the first thing that is wrong with them, or sent. `by_column` says what is wrong
+    with the values of each input column, in the order in which it counts.
     """
 
     symbols: pa.Array
-    price: pa.Array
+    price: pa.Array | None
     times: Ints
     time_fates: Bytes
     further: Mapping[str, pa.Array]
@@ -107,19 +109,20 @@ class Judge:
         self.rules, self._own, self._shown = rules, own, shown
         self._symbol_ids = SymbolIds(rules.wanted.symbols, rules.columns)
         self._misfits = Misfits(rules.format)
+        self._converters = converters(rules.options.records, has_symbol=rules.columns.has_symbol)
 
     def judged(self, raw: pa.RecordBatch) -> Judged:
         """Raises `InputError` for a value that has no place in the type of its column over all files."""
         layout = self.rules.layout
         symbols, bad_symbols = self.symbols(raw)
-        price, bad_prices = self._prices(raw)
+        bad_symbols = self._misfits.of_symbols(self.rules.wanted.symbols.names, symbols, bad_symbols)
+        by_column, price = [(layout.symbol_column, bad_symbols)], None
+        if layout.price is not None:
+            price, bad_prices = self._prices(raw, layout.price)
+            by_column.append((layout.price.column, self._misfits.of("price", price, bad_prices)))
         times, bad_times = self.times(raw)
         moments = pa.array(times).view(layout.event_time.kind)
-        by_column = [
-            (layout.symbol_column, self._misfits.of_symbols(self.rules.wanted.symbols.names, symbols, bad_symbols)),
-            (layout.price.column, self._misfits.of("price", price, bad_prices)),
-            (layout.event_time.column, self._misfits.of("event_time", moments, bad_times)),
-        ]
+        by_column.append((layout.event_time.column, self._misfits.of("event_time", moments, bad_times)))
         further: dict[str, pa.Array] = {}
         for name, part in self._further_parts():
             further[name], bad = self._further(raw, name, part)
@@ -158,8 +161,8 @@ class Judge:
                 out |= times_ns >= selection.to_ns
         return ~out if out.any() else None
 
-    def _prices(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:
-        part, columns = self.rules.layout.price, self.rules.columns
+    def _prices(self, raw: pa.RecordBatch, part: Part) -> tuple[pa.Array, Bytes]:
+        columns = self.rules.columns
         array = raw.column(part.column)
         if columns.price_undefined is not None and pa.types.is_integer(array.type):
             array = pc.if_else(pc.equal(array, columns.price_undefined), pa.scalar(None, array.type), array)
@@ -167,17 +170,14 @@ class Judge:
 
     def _further_parts(self) -> Iterator[tuple[str, Part]]:
         yield from ((part.name, part) for part in self.rules.layout.fields)
-        if self.rules.layout.key is not None:
-            yield KEY, self.rules.layout.key
-        if self.rules.layout.partition is not None:
-            yield PARTITION, self.rules.layout.partition
+        yield from self.rules.layout.of_record.items()
 
     def _further(self, raw: pa.RecordBatch, name: str, part: Part) -> tuple[pa.Array, Bytes]:
         if part.column not in raw.schema.names:
             return pa.nulls(raw.num_rows, part.kind), fates.all_sent(raw.num_rows)
         column = raw.column(part.column)
-        if name == PARTITION:
-            return to_partition(column)
+        if (own := self._converters.get(name)) is not None:
+            return own(column, part.kind, self._own)
         try:
             return to_key(column, part.kind) if name == KEY else to_field(column, part.kind)
         except DoesNotFit as error:

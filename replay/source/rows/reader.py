@@ -125,7 +125,8 @@ class RowReader:
         self._hand_over_bad(raw, judged, first_row)
         times, order_ns = self._in_order(judged, first_row)
         event_time = pa.array(times).view(self.rules.layout.event_time.kind)
-        columns = {"symbol": judged.symbols, "price": judged.price, "event_time": event_time, **judged.further}
+        price = {} if judged.price is None else {"price": judged.price}
+        columns = {"symbol": judged.symbols, **price, "event_time": event_time, **judged.further}
         if self._has_fates:
             columns[FATE] = pa.array(judged.fates)
         if order_ns is not None:
