@@ -19,6 +19,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Texts: TypeAlias = str | Sequence[str]
 Pairs: TypeAlias = Mapping[str, str] | Sequence[str]
 """`{"exchange": "binance"}`, or `["exchange=binance"]`."""
+IdPairs: TypeAlias = Mapping[int, int] | Sequence[str]
+"""`{5: 17}`, or `["5=17"]`."""
 Moment: TypeAlias = str | datetime
 """Without a time zone it is UTC."""
 Duration: TypeAlias = str | float | timedelta
@@ -141,6 +143,13 @@ class ReplayOptions:
     schema_doc: str | None = None
     schema_id_in: str | None = None
     row_header: str | None = None
+    value_column: str | None = None
+    key_column: str | None = None
+    headers_column: str | None = None
+    partition_column: str | None = None
+    timestamp_column: str | None = None
+    translate_schema_ids: IdPairs | None = None
+    translate_key_schema_ids: IdPairs | None = None
 
 
 NAMES = {"from": "from_", "X": "kafka"}

@@ -9,6 +9,7 @@ from replay.errors import UsageError
 from replay.kafka.options import TopicSpec
 from replay.partitioning import CRC32, MURMUR2
 from replay.source.choices import SymbolCase
+from replay.source.columns import dumps
 from replay.source.options import ALL_FIELDS, Columns
 from replay.units import NUMBER, check_within, matched, number_of, parse_rows
 
@@ -43,6 +44,9 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
 
 EVENT_FIELDS = ("symbol", "price", "event_time")
 
+NO_SYMBOL = "records"
+"""How displays call the rows of a replay that knows no symbols."""
+
 
 def parse_columns(given: Input) -> Columns:
     """From `--map event_time=timestamp`, `--fields a,b`, `--symbol BTCUSDT` and their like."""
@@ -63,19 +67,23 @@ def parse_columns(given: Input) -> Columns:
     if len(places := [option for option in is_given if is_given[option]]) > 1:
         raise UsageError("symbols come from one place", where=places[0], todo=f"drop {' or '.join(places)}")
     _check_symbol(given.symbol)
+    as_they_are = given.value_column is not None
+    event_time = given.timestamp_column if as_they_are else None
+    has_symbol = bool(places) or not as_they_are
     renamed = parse_assignments(given.rename or [], "--rename")
     return Columns(
         symbol=mapping.get("symbol", "symbol"),
         price=mapping.get("price", "price"),
-        event_time=mapping.get("event_time", "event_time"),
+        event_time=mapping.get("event_time", event_time or "event_time"),
         fields=_fields(given.fields, renamed) if given.fields else (),
         rename=tuple(sorted(renamed.items())),
-        constant_symbol=given.symbol,
+        constant_symbol=given.symbol if has_symbol else NO_SYMBOL,
         symbol_from=(given.symbol_from,) if given.symbol_from else (),
         symbol_case=given.symbol_case or SymbolCase.KEEP,
         time_unit=_time_unit(given.time_unit),
         price_scale=given.price_scale,
-        preset=given.preset,
+        preset=given.preset if dumps.named(given.preset) is None else None,
+        has_symbol=has_symbol,
     )
 
 

@@ -17,6 +17,7 @@ from replay.cli.options.sending import Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
 from replay.cli.options.watching import Watching
+from replay.cli.records import parse_records, with_dump
 from replay.delivery.job_name import JobName, is_for_each_job
 from replay.delivery.options import Pace, RunOptions, Transactions, WhenChanged, parse_pace
 from replay.errors import UsageError
@@ -26,7 +27,6 @@ from replay.kafka.options import KafkaOptions
 from replay.nightly import due
 from replay.nightly.calendars import parse_calendar
 from replay.nightly.missing import Policy as MissingPolicy
-from replay.record.options import Records
 from replay.source.choices import Empty
 from replay.source.options import SourceOptions
 from replay.source.selection.parse import on_day, parse_selection
@@ -48,21 +48,13 @@ def job_name(options: Options, day: calendar_date | None = None) -> JobName:
 
 
 def source_options(options: Options, name: JobName) -> SourceOptions:
-    given = options.of(Input)
+    given = with_dump(options.of(Input))
     if not given.inputs:
         raise UsageError(
             "which files?", where="INPUT", todo="name Parquet files, folders or globs, or a job file with --config"
         )
     columns = parse.parse_columns(given)
-    records = Records(
-        key=parse.check_named(given.key, "--key"),
-        partitioner=parse.check_partitioner(given.partitioner),
-        timestamp=given.timestamp,
-        decimal_as=given.decimal_as,
-        headers=tuple(parse.parse_assignments(given.headers or [], "--header").items()),
-        row_header=None if given.row_header is None else parse.check_named(given.row_header, "--row-header"),
-    )
-    records = schemas.with_schemas(records, options)
+    records = schemas.with_schemas(parse_records(given, columns), options)
     selection = parse_selection(
         given.symbols, given.exclude_symbols, given.from_, given.to, given.sample, given.where, given.limit
     )

@@ -9,6 +9,8 @@ from replay.partitioning import MURMUR2
 
 ENCODER_VERSION = "json-2"  # raise it with any change to the bytes of a record: a resume compares bytes
 
+SCHEMA_ID_MAX = 2**31 - 1  # registries count in signed integers of 32 bits
+
 KEY_SYMBOL = "symbol"
 KEY_NONE = "none"
 

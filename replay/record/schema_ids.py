@@ -15,8 +15,6 @@ from replay.model import Bools, Ints
 
 PREFIX_BYTES = 5  # the zero byte, and the id
 
-ID_MAX = 2**31 - 1  # registries count in signed integers of 32 bits
-
 _SHIFTS = (24, 16, 8, 0)  # of the four bytes of an id
 
 

@@ -34,7 +34,7 @@ def texts(
         ),
         "--fields": identity.list_text(columns.fields),
         "--rename": identity.pairs_text(columns.rename),
-        "--symbol": identity.text_of(columns.constant_symbol),
+        "--symbol": identity.text_of(columns.constant_symbol if columns.has_symbol else None),
         "--symbol-from": identity.list_text(columns.symbol_from),
         "--symbol-case": "" if columns.symbol_case == "keep" else str(columns.symbol_case),
         "--price-scale": "" if columns.price_scale is None else str(columns.price_scale),
@@ -49,6 +49,7 @@ def texts(
         **({} if options.selection.takes_all else options.selection.identity()),
     }
     given |= {identity.TABLES: table_states} if table_states else {}
+    given |= _texts_of_record_columns(records)
     return given | layout.identity() | trust.identity(options.without_statistics)
 
 
@@ -73,6 +74,23 @@ def references_text(references: Sequence[Reference]) -> str:
 def references_of(text: str) -> tuple[Reference, ...]:
     """What `references_text` made."""
     return tuple(Reference(*each) for each in json.loads(text)) if text else ()
+
+
+def _texts_of_record_columns(records: Records) -> dict[str, str]:
+    """Parts of records that columns hold. Nothing of those that do not, either."""
+    found = {
+        "--value-column": identity.text_of(records.value_column),
+        "--key-column": identity.text_of(records.own_key_column),
+        "--headers-column": identity.text_of(records.headers_column),
+        "--timestamp-column": identity.text_of(records.timestamp_column),
+        "--translate-schema-ids": _ids_text(records.value_ids),
+        "--translate-key-schema-ids": _ids_text(records.key_ids),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _ids_text(ids: Sequence[tuple[int, int]]) -> str:
+    return ",".join(f"{old}={new}" for old, new in ids)
 
 
 def label(identity_texts: Mapping[str, str], files: Sequence[InputFile]) -> str:

@@ -171,3 +171,45 @@ class Input:
         " halves the speed.",
         metavar="NAME",
     )
+
+    # Parts of records that columns hold, such as those of a topic's dump.
+    value_column: str | None = files(
+        None,
+        "Send the bytes of this column as they are, binary or text; a null is a tombstone. For dumps of topics: no"
+        " symbol and no price is needed.",
+        metavar="COLUMN",
+    )
+    key_column: str | None = files(
+        None,
+        "Key of a record: the bytes of this column as they are, binary or text; a null is no key. (With --key COLUMN, a"
+        " row without a key is a bad one.)",
+        metavar="COLUMN",
+    )
+    headers_column: str | None = files(
+        None,
+        "Headers of a record, in order: a list of structs of name (or key) and value, or a map. They are compared on a"
+        " resume and by verify.",
+        metavar="COLUMN",
+    )
+    partition_column: str | None = files(
+        None,
+        "Partition of a record; the same as --partitioner column:COLUMN.",
+        metavar="COLUMN",
+        identity="partitioner",
+    )
+    timestamp_column: str | None = files(
+        None,
+        "Timestamp of a record. With --value-column rows are ordered and paced by it, too, unless --map event_time="
+        " says otherwise.",
+        metavar="COLUMN",
+        otherwise="the event time",
+    )
+    translate_schema_ids: list[str] | None = files(
+        None,
+        "With --value-column: values that begin with this schema id (a zero byte and four bytes) get the other one: the"
+        " ids of another registry. A value with an id that is not told is a bad row. Repeatable.",
+        metavar="FROM=TO",
+    )
+    translate_key_schema_ids: list[str] | None = files(
+        None, "The same of keys, with --key-column. Repeatable.", metavar="FROM=TO"
+    )

@@ -8,9 +8,17 @@ from typing import NoReturn
 from replay.errors import InputError, UsageError
 from replay.record.kinds import is_text
 from replay.record.options import Records
-from replay.source.columns import presets
+from replay.source.columns import dumps, presets
 from replay.source.files.parquet_file import InputFile
 from replay.source.options import ALL_FIELDS, Columns
+
+_REMEDIES = {
+    "key": "check --key or --key-column",
+    "partition": "check --partition-column or --partitioner",
+    "value": "check --value-column",
+    "headers": "check --headers-column",
+    "timestamp": "name the column of times with --timestamp-column COLUMN",
+}
 
 MADE_BY_US = ("symbol", "price", "event_time")
 """The names of the first three fields of every record."""
@@ -59,7 +67,7 @@ def fields_of(files: Sequence[InputFile], columns: Columns, records: Records) ->
 def check_names(file: InputFile, columns: Columns, records: Records) -> None:
     needed = [("price", columns.price), ("event_time", columns.event_time)]
     if records.value_column is not None:
-        needed = [("value", records.value_column), ("event_time", columns.event_time)]
+        needed = [("value", records.value_column), ("timestamp", columns.event_time)]
     if columns.has_symbol_column:
         needed.insert(0, ("symbol", columns.symbol))
     if columns.fields != ALL_FIELDS:
@@ -89,8 +97,11 @@ def _refuse_name(file: InputFile, part: str, column: str, count: int) -> NoRetur
     todo = remedy(part)
     if count:
         todo = f"which of them is meant cannot be said: rename one and write the file again, or {todo}"
-    if not count and part in MADE_BY_US and (preset := presets.suggest(file.schema, file.path.name)):
-        todo = f"it looks like a file of {preset.name}: try --preset {preset.name}; or {todo}"
+    if not count and part in MADE_BY_US:
+        if preset := presets.suggest(file.schema, file.path.name):
+            todo = f"it looks like a file of {preset.name}: try --preset {preset.name}; or {todo}"
+        elif dump := dumps.suggest(file.schema.names):
+            todo = f"it looks like a topic dump of {dump.name}: try --preset {dump.name}; or {todo}"
     raise InputError(
         f"{what}; the file has: {', '.join(map(repr, file.schema.names)) or 'none'}", where=file.shown, todo=todo
     )
@@ -101,4 +112,4 @@ def remedy(part: str) -> str:
         return "name the column with --map symbol=COLUMN, or give all rows one symbol with --symbol NAME"
     if part in MADE_BY_US:
         return f"name the column with --map {part}=COLUMN"
-    return {"key": "check --key", "partition": "check --partitioner"}.get(part, "check --fields, or leave it out")
+    return _REMEDIES.get(part, "check --fields, or leave it out")

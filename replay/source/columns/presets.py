@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import InputError, UsageError
+from replay.source.columns import dumps
 from replay.source.columns.preset_data import PRESETS, Preset
 from replay.source.options import Columns
 
@@ -22,7 +23,7 @@ def with_preset(columns: Columns, file: InputFile) -> Columns:
     """The columns of a well-known layout, in the spelling of this file, where the options do not say otherwise."""
     assert columns.preset is not None
     if columns.preset not in names():
-        close = difflib.get_close_matches(columns.preset, names(), n=1)
+        close = difflib.get_close_matches(columns.preset, [*names(), *(dump.name for dump in dumps.DUMPS)], n=1)
         raise UsageError(
             f"there is no preset {columns.preset!r}" + (f" (did you mean {close[0]}?)" if close else ""),
             where="--preset",
@@ -67,6 +68,7 @@ def names() -> list[str]:
 
 
 def rows() -> list[tuple[str, str, str, str]]:
-    """Name, what it is, its columns, its source: a row a layout."""
+    """Name, what it is, its columns, its source: a row a layout, dumps of topics last."""
     first = {name: next(preset for preset in PRESETS if preset.name == name) for name in names()}
-    return [(name, preset.what, preset.columns_text(), preset.source) for name, preset in first.items()]
+    found = [(name, preset.what, preset.columns_text(), preset.source) for name, preset in first.items()]
+    return found + [(dump.name, dump.what, dump.columns_text(), dump.source) for dump in dumps.DUMPS]
