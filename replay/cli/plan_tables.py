@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from replay.delivery.plan import HOUR_NS, SHOWN_MAX, Plan, Scan, utc_ns
+from replay.delivery.plan import SHOWN_MAX, Plan, utc_ns
+from replay.delivery.scan import HOUR_NS, Scan
 from replay.units import duration
 
 BARS_MAX = 48
@@ -49,7 +50,8 @@ def plan_text(plan: Plan) -> Group:
     """Tables for a terminal."""
     parts: list[Any] = [_files_table(plan), _totals(plan)]
     if plan.scan is not None:
-        parts += [_symbols_table(plan.scan), *([_partitions_table(plan)] if plan.partitions else [])]
+        parts += [_symbols_table(plan.scan)] if plan.scan.symbols else []
+        parts += [_partitions_table(plan)] if plan.partitions else []
         chart = Table("from (UTC)", "records", "", title="trades over time")
         for moment, rows, bar in bars(plan.scan.hours):
             chart.add_row(moment, f"{rows:,}", bar)

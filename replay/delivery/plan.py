@@ -19,12 +19,12 @@ from replay.checkpoint.describe import standing
 from replay.checkpoint.file import CheckpointFile
 from replay.delivery.options import Pace
 from replay.delivery.pace import Schedule
+from replay.delivery.scan import HOUR_NS, Scan, by_column, records_by_partition, scan
 from replay.delivery.slices import encoder_for
 from replay.kafka.cluster import connect
 from replay.kafka.options import KafkaOptions
-from replay.kafka.partitioner import partitioner
 from replay.kafka.topic import topic_problems
-from replay.model import Clock, Fate, Ints, SpanNs, count_fates, event_times_ns, reasons
+from replay.model import Clock, Fate, SpanNs, reasons
 from replay.record.encoder import Encoder
 from replay.record.options import UNKNOWN_IDS
 from replay.reporter import Reporter
@@ -36,8 +36,6 @@ from replay.source.source import Source
 
 SAMPLE_ROWS = 4_096
 """Rows encoded to learn how large records are: enough for a mean within a few per cent, done in milliseconds."""
-
-HOUR_NS = 3_600_000_000_000
 
 GAP_NS = HOUR_NS
 """Stretches without any file are shown from this length on; shorter ones are how quiet markets look."""
@@ -68,16 +66,6 @@ class FilePlan:
     last_ns: int | None
     backwards: int = 0
     first_backwards_row: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What only a full read gives. `hours` maps hours since 1970 to records."""
-
-    records: int
-    left_out: dict[str, int]
-    symbols: dict[str, int]
-    hours: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +137,10 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     source = Source(tolerant)
     if options.scan and not options.source.trust_statistics:
         look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
-    # The partition is only counted by symbol here, so any number will do for the sizes of records.
-    encoder = encoder_for(source.under(UNKNOWN_IDS), options.partitions or 1)
+    encoder = encoder_for(source.under(UNKNOWN_IDS), options.partitions or 1)  # for sizes, any number will do
     record_bytes = _mean_record_bytes(source, encoder)
-    scanned = scan(source, report, check_stop) if options.scan else None
+    counts_partitions = options.partitions is not None and by_column(options.source.records)
+    scanned = scan(source, report, check_stop, encoder if counts_partitions else None) if options.scan else None
     files = tuple(_file_plan(source, index) for index in range(len(source.files)))
     spans = [source.span_ns(index) for index, file in enumerate(files) if file.rows]
     known = [span for span in spans if span is not None]
@@ -169,46 +157,11 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
         record_bytes=record_bytes,
         duration_s=_duration_s(options.pace, scanned.records if scanned is not None else source.rows, first, last),
         scan=scanned,
-        partitions=_records_by_partition(options, scanned),
+        partitions=records_by_partition(options.source.records, options.partitions, scanned),
         picked=options.source.selection.day_text,
         tables=source.tables,
-        problems=tuple(_problems(options.source, files, scanned, source)),
+        problems=tuple(_problems(files, scanned, source, options)),
     )
-
-
-def _records_by_partition(options: PlanOptions, scanned: Scan | None) -> tuple[int, ...]:
-    """Empty where it is not known."""
-    records, partitions = options.source.records, options.partitions
-    if scanned is None or not scanned.symbols or partitions is None or records.key_column is not None:
-        return ()
-    of = partitioner(records.partitioner, partitions)
-    found = Counter[int]()
-    for symbol, rows in scanned.symbols.items():
-        found[of(symbol.encode())] += rows
-    return tuple(found[p] for p in range(partitions))
-
-
-def scan(source: Source, report: Reporter, check_stop: Callable[[], None]) -> Scan:
-    fates, symbols, hours = Counter[Fate](), Counter[int](), Counter[int]()
-    for batch in source.checked():
-        check_stop()
-        report.phase("reading", batch.start.row + len(batch), source.rows)
-        if batch.fates is not None:
-            fates += count_fates(batch.fates)
-        symbols.update(_counts(np.asarray(batch.table.column("symbol").to_numpy(), dtype=np.int64)[batch.sent]))
-        hours.update(_counts(event_times_ns(batch.table)[batch.sent] // HOUR_NS))
-    names = source.symbols.names
-    return Scan(
-        records=source.rows - fates.total(),
-        left_out={fate.key: rows for fate, rows in sorted(fates.items())},
-        symbols={names[symbol]: rows for symbol, rows in symbols.most_common()},
-        hours=dict(sorted(hours.items())),
-    )
-
-
-def _counts(values: Ints) -> dict[int, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 # -- what there is ------------------------------------------------------------------------------------------
@@ -259,7 +212,8 @@ def _duration_s(pace: Pace, records: int, first_ns: int | None, last_ns: int | N
     return float(due[-1]) if due is not None and pace.gap_max_s is None else None
 
 
-def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | None, source: Source) -> Iterator[str]:
+def _problems(files: Sequence[FilePlan], scan: Scan | None, source: Source, planned: PlanOptions) -> Iterator[str]:
+    options, partitions = planned.source, planned.partitions
     if source.other_endings.looks_like_input:
         yield source.other_endings.line(source.files_all)
     backwards = [file for file in files if file.backwards]
@@ -277,6 +231,9 @@ def _problems(options: SourceOptions, files: Sequence[FilePlan], scan: Scan | No
             yield f"{bad.total():,} bad rows ({reasons(bad)}){remedy}"
         if not scan.records:
             yield "no row is selected"
+        if astray := [partition for partition in scan.partitions if partition >= (partitions or 0)]:
+            rows = sum(scan.partitions[partition] for partition in astray)
+            yield f"{rows:,} rows are for partitions up to {max(astray)}, and there are {partitions} (the first is 0)"
     for name in options.selection.unmatched(source.symbols.names) if scan is not None else []:
         yield f"--symbols: there is no {name}"
     if options.selection.utc_assumed:

@@ -67,10 +67,7 @@ class Encoder:
     def encode(self, batch: Batch, start: int = 0, stop: int | None = None) -> Encoded:
         """Rows `start` to `stop` of the batch as records, in order; those that are left out have none."""
         stop = len(batch) if stop is None else stop
-        rows, sent = batch.table.slice(start, stop - start), None
-        if batch.fates is not None and batch.fates[start:stop].any():
-            sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
-            rows = rows.take(pa.array(sent))
+        rows, sent = _sent_rows(batch, start, stop)
         values = self._format.payloads(rows)
         if self._prefix:
             values = pc.binary_join_element_wise(self._prefix, values, b"")
@@ -91,6 +88,10 @@ class Encoder:
             headers=self._headers_of(rows, batch.start.row + start, sent),
             compared_headers=self._records.compared_headers,
         )
+
+    def partitions(self, batch: Batch) -> Ints:
+        """The partition of each record of a batch."""
+        return self._keys.of(_sent_rows(batch, 0, len(batch))[0]).partitions
 
     def _timestamps_ms(self, rows: pa.RecordBatch) -> list[int]:
         if not self._records.has_event_times:
@@ -117,6 +118,15 @@ class Encoder:
         return [[*own, (name, f"{label}:{row}".encode())] for own, row in zip(lists, numbers.tolist(), strict=True)]
 
 
+def _sent_rows(batch: Batch, start: int, stop: int) -> tuple[pa.RecordBatch, Ints | None]:
+    """The rows that are records, and which these are (None: all of them)."""
+    rows = batch.table.slice(start, stop - start)
+    if batch.fates is None or not batch.fates[start:stop].any():
+        return rows, None
+    sent = np.flatnonzero(batch.fates[start:stop] == Fate.SENT)
+    return rows.take(pa.array(sent)), sent
+
+
 def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Callable[[int], str]) -> None:
     """A record that `produce` would refuse in the middle of a burst: over its limit, or for no partition."""
     over = np.flatnonzero(encoded.record_bytes > bytes_max)
@@ -133,5 +143,6 @@ def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Cal
         raise InputError(
             f"its partition is {int(encoded.partitions[record])}, and the topic has {partitions} (the first is 0)",
             where=where(encoded.row_of(record)),
-            todo="correct the column of --partitioner, or give the topic more partitions before the replay begins",
+            todo="correct the column of partitions, or leave it out, so that keys decide; or give the topic more"
+            " partitions before the replay begins",
         )

@@ -58,7 +58,9 @@ def encoded_rows(source: Source) -> list[Row]:
     encoder = Encoder(source.symbols, bare_json(source.symbols), lambda _: 0)
     portions = [encoder.encode(batch) for batch in source.batches(source.start)]
     columns = ((each.keys, each.values, each.timestamps_ms) for each in portions)
-    return [Row(key or b"", value, time_ms) for each in columns for key, value, time_ms in zip(*each, strict=True)]
+    return [
+        Row(key or b"", value or b"", time_ms) for each in columns for key, value, time_ms in zip(*each, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -181,8 +181,8 @@ class Input:
     )
     key_column: str | None = files(
         None,
-        "Key of a record: the bytes of this column as they are, binary or text; a null is no key. (With --key COLUMN, a"
-        " row without a key is a bad one.)",
+        "Key of a record: the bytes of this column as they are, binary or text; a null is no key, while with --key"
+        " COLUMN a row without a key is a bad one.",
         metavar="COLUMN",
     )
     headers_column: str | None = files(

@@ -164,8 +164,25 @@ CHANGED: dict[str, Any] = {
     "price_scale": 2, "fields": "quantity", "rename": ["quantity=size"], "symbols": "BTCUSDT",
     "exclude_symbols": "BTCUSDT", "from_": "2026-11-02T09:00:00Z", "to": "2026-11-03T09:00:00Z",
     "where": "quantity > 1", "sample": "1/2", "limit": 7, "order": "as-is", "unsorted": "sort", "key": "side",
-    "timestamp": "now", "decimal_as": "string", "headers": ["a=b"], "row_header": "id",
+    "timestamp": "now", "decimal_as": "string", "headers": ["a=b"], "row_header": "id", "value_column": "side",
+    "key_column": "side", "headers_column": "headers", "timestamp_column": "sent",
+    "translate_schema_ids": ["5=7"], "translate_key_schema_ids": ["5=7"],
 }  # fmt: skip
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "rename": {"fields": "quantity"}, "value_column": {"symbol": "X"},
+    "translate_schema_ids": {"value_column": "side", "symbol": "X"}, "translate_key_schema_ids": {"key_column": "side"},
+}  # fmt: skip
+"""What an option needs beside it."""
+
+OF_RECORD_COLUMNS = {
+    "value_column", "key_column", "headers_column", "timestamp_column", "translate_schema_ids",
+    "translate_key_schema_ids",
+}  # fmt: skip
+"""Named where they are given: checkpoints of before know nothing of them."""
+
+NOT_IN_THE_SAMPLE = ("price_scale", "headers_column", "timestamp_column")
+"""Options for which the sample has no column: tests/unit/source has them."""
 
 
 def is_compared_by_name(option: Declared) -> bool:
@@ -196,8 +213,9 @@ def test_the_identity_names_the_options_that_are_declared_so() -> None:
     """Broken: what is declared to be compared is not."""
     names = {option.name for option in OF_A_REPLAY if is_compared_by_name(option) and option not in declared(Naming)}
     found = {name for name in identity(Input(limit=1)) if name.startswith("--")}
-    of_schemas = {option.name for option in declared(Schemas) if is_compared_by_name(option)}
-    assert names == found | of_schemas | {"--delivery"}, "preflight adds the delivery"
+    where_given = {option.name for option in declared(Schemas) if is_compared_by_name(option)}
+    where_given |= {option.name for option in declared(Input) if option.field in OF_RECORD_COLUMNS}
+    assert names == found | where_given | {"--delivery"}, "preflight adds the delivery"
 
 
 def test_the_sample_values_cover_the_identity_of_schemas() -> None:
@@ -209,10 +227,11 @@ def test_another_value_is_another_identity(field: str) -> None:
     """Broken: the value that a resume compares is always the same."""
     (option,) = (each for each in declared(Input) if each.field == field)
     assert is_compared_by_name(option)
-    more: dict[str, Any] = {"fields": "quantity"} if field == "rename" else {}
-    if field == "price_scale":
-        columns = resolve.source_options(options_of(Input(inputs=["x"], price_scale=2), Schemas()), NAME).columns
-        assert columns.price_scale == 2  # the sample's prices are no integers, so that no source has this one
+    more = BESIDE.get(field, {})
+    if field in NOT_IN_THE_SAMPLE:
+        given = Input(inputs=["x"], **{field: CHANGED[field]})
+        options = resolve.source_options(options_of(given, Schemas()), NAME)
+        assert CHANGED[field] in (getattr(options.columns, field, None), getattr(options.records, field, None))
         return
     before, after = identity(Input(**more)), identity(Input(**more, **{field: CHANGED[field]}))
     assert before.get(option.name, "") != after[option.name]

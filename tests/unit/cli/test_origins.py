@@ -23,6 +23,11 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
+def in_words(out: str) -> str:
+    """However wide its columns are."""
+    return " ".join(out.split())
+
+
 def call(*args: str, file: str | None = None, **env: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error; `file` is what `n.toml` holds."""
     if file is not None:
@@ -200,7 +205,7 @@ def test_what_a_run_alone_has_breaks_no_other_command() -> None:
     assert "there is no option" not in errors
     code, out, errors = call("config", "show", "--config", "n.toml", file=file)
     assert code == 0, errors
-    assert "--verify               true  (n.toml, [jobs.nightly] verify)" in out
+    assert "--verify true (n.toml, [jobs.nightly] verify)" in in_words(out)
 
 
 @pytest.mark.parametrize("name", ["restart", "embedded"])
@@ -235,7 +240,7 @@ def test_config_show_takes_what_run_takes() -> None:
     """Broken: what becomes of a day without files is in the job file, and not among the options that are shown."""
     assert commands.command("config show").options == commands.command("run").options
     code, out, errors = call("config", "show", REPLAY_MISSING="skip")
-    assert (code, "--missing              skip  (REPLAY_MISSING)" in out) == (0, True), errors
+    assert (code, "--missing skip (REPLAY_MISSING)" in in_words(out)) == (0, True), errors
 
 
 # -- config show --------------------------------------------------------------------------------------------
@@ -249,7 +254,7 @@ def test_config_show_works_with_whatever_is_given() -> None:
     assert [told[name] for name in ("inputs", "--topic", "--bootstrap-servers")] == ["-  (default)"] * 3
     code, out, errors = call("config", "show", "x-{date}.parquet", "--topic", "t-{date}", "--report", "no/{date}.html")
     assert code == 0, errors
-    assert "--topic                t-{date}  (command line)" in out
+    assert "--topic t-{date} (command line)" in in_words(out)
     code, _, errors = call("config", "show", "--rate", "fast")
     assert (code, "--rate: cannot read 'fast'" in errors) == (2, True), errors
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from replay.delivery.plan import HOUR_NS, gaps, most_open, utc_ns
+from replay.delivery.plan import gaps, most_open, utc_ns
+from replay.delivery.scan import HOUR_NS
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,13 @@ from tests.support.formats import bare_json
 pa.array([0.0])  # the first array imports pandas where it is installed: longer than one example of a property may take
 
 
+def values_of(encoded: Encoded) -> list[bytes]:
+    """The values of records none of which is a tombstone."""
+    values = [value for value in encoded.values if value is not None]
+    assert len(values) == len(encoded), "a tombstone"
+    return values
+
+
 def encode(
     symbols: list[str], times: pa.Array, prices: pa.Array | None = None, partitions: int = 6, **fields: pa.Array
 ) -> Encoded:

@@ -18,7 +18,7 @@ from replay.errors import InputError
 from replay.model import Batch, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
 from tests.support.formats import bare_json
-from tests.unit.record.encoding import encode
+from tests.unit.record.encoding import encode, values_of
 
 
 @given(st.lists(st.sampled_from(["A", "B", 'C"', "D\u2028"]), min_size=1, max_size=20), st.data())
@@ -60,7 +60,7 @@ def test_symbols_that_appear_later_are_learned():
         )
         encoded = encoder.encode(Batch(Position(0, (0,)), rows, 0))
         assert encoded.keys == [s.encode() for s in symbols]
-        assert [json.loads(value)["symbol"] for value in encoded.values] == symbols
+        assert [json.loads(value)["symbol"] for value in values_of(encoded)] == symbols
         assert encoded.partitions.tolist() == [len(s) for s in symbols]
 
 
@@ -91,7 +91,7 @@ def field_texts(column: pa.Array) -> list[str]:
     """The JSON text of each value of a further field."""
     times = pa.array([0] * len(column), pa.timestamp("us"))
     head = '{"symbol": "A", "price": 1, "event_time": "1970-01-01T00:00:00.000000Z", "f": '
-    texts = [value.decode() for value in encode(["A"] * len(column), times, f=column).values]
+    texts = [value.decode() for value in values_of(encode(["A"] * len(column), times, f=column))]
     assert all(text.startswith(head) and text.endswith("}") for text in texts)
     return [text[len(head) : -1] for text in texts]
 
@@ -105,7 +105,7 @@ def test_the_record_is_this_to_the_byte():
         trade_id=pa.array([12, None], pa.int64()),
         buyer=pa.array(["x", None]),
     )
-    first, second = (value.decode() for value in encoded.values)
+    first, second = (value.decode() for value in values_of(encoded))
     assert first == (
         '{"symbol": "BTCUSDT", "price": 50034.56, "event_time": "2026-11-22T00:00:00.032185Z",'
         ' "trade_id": 12, "buyer": "x"}'
@@ -115,13 +115,13 @@ def test_the_record_is_this_to_the_byte():
         ' "trade_id": null, "buyer": null}'
     )
     assert encoded.keys == [b"BTCUSDT", 'Ä"\n'.encode()]
-    pairs = zip(encoded.keys, encoded.values, strict=True)
+    pairs = zip(encoded.keys, values_of(encoded), strict=True)
     assert encoded.record_bytes.tolist() == [len(key or b"") + len(value) for key, value in pairs]
 
 
 def test_a_field_name_is_escaped_too():
     times = pa.array([0], pa.timestamp("us"))
-    (value,) = encode(["A"], times, **{'say "hi"\\': pa.array([1])}).values
+    (value,) = values_of(encode(["A"], times, **{'say "hi"\\': pa.array([1])}))
     assert json.loads(value)['say "hi"\\'] == 1
 
 

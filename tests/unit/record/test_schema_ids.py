@@ -27,7 +27,7 @@ def id_of(value: bytes | None) -> int | None:
 
 def one_translated(value: bytes | None, table: Mapping[int, int]) -> bytes | None:
     number = id_of(value)
-    if value is None or number not in table:
+    if value is None or number is None or number not in table:
         return value
     return b"\0" + struct.pack(">I", table[number]) + value[5:]
 

@@ -33,6 +33,7 @@ def test_good_rows_are_sent_as_they_are(tmp_path):
     """Broken: the wrong value goes with a row."""
     found = judged(tmp_path, trades(4))
     assert found.symbols.to_pylist() == [0, 1, 2, 0]
+    assert found.price is not None
     assert found.price.to_pylist() == [1.0, 2.0, 3.0, 4.0]
     assert found.times.tolist() == GOOD
     assert found.fates.tolist() == [Fate.SENT] * 4
