@@ -40,6 +40,11 @@ def with_schemas(records: Records, options: Options) -> Records:
         schema=None if given.schema is None else _read(given.schema),
         message=None if given.schema_message is None else _full_name(given.schema_message, "--schema-message"),
     )
+    if made.value_column is not None and made.value_format is not ValueFormat.JSON:
+        raise UsageError("values of --value-column are sent as they are", where="--format", todo="drop one of them")
+    if made.own_key_column is not None and made.key_format is not KeyFormat.STRING:
+        todo = "drop one of them, or name a column of texts with --key"
+        raise UsageError("keys of --key-column are sent as they are", where="--key-format", todo=todo)
     if not made.has_schema:
         _refuse_given(options, (*_OF_SCHEMAS, *_OF_REGISTRY), "a record of JSON and text has no schema", _ADD_FORMAT)
     if made.value_format is ValueFormat.JSON:

@@ -117,23 +117,20 @@ def make_plan(options: PlanOptions, report: Reporter, clock: Clock, check_stop: 
         on_bad_row=OnBadRow.SKIP,
         unsorted=Unsorted.KEEP if options.source.unsorted is Unsorted.FAIL else options.source.unsorted,
     )
-    plan = until_true(tolerant, lambda known: _of_source(options, known, report, check_stop), report.warning)
+    plan, span_ns = until_true(tolerant, lambda known: _of_source(options, known, report, check_stop), report.warning)
     if topic is not None:
-        problems = topic_problems(topic, _record_span_ns(options.source, plan), clock.now())
+        problems = topic_problems(topic, span_ns, clock.now())
         plan = replace(plan, problems=(*plan.problems, *problems))
     if options.checkpoint is not None and (saved := CheckpointFile(options.checkpoint).load()) is not None:
         plan = replace(plan, checkpoint=f"{options.checkpoint}: {standing(saved)}")
     return plan
 
 
-def _record_span_ns(source: SourceOptions, plan: Plan) -> SpanNs:
-    if not source.records.has_event_times or plan.first_ns is None:
-        return None
-    return plan.first_ns, plan.last_ns or plan.first_ns
-
-
-def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, check_stop: Callable[[], None]) -> Plan:
-    """What is known from the source alone. `tolerant`: its options, so that no row ends the plan."""
+def _of_source(
+    options: PlanOptions, tolerant: SourceOptions, report: Reporter, check_stop: Callable[[], None]
+) -> tuple[Plan, SpanNs]:
+    """What is known from the source alone, and which timestamps its records have. `tolerant`: its options, so that no
+    row ends the plan."""
     source = Source(tolerant)
     if options.scan and not options.source.trust_statistics:
         look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
@@ -145,7 +142,7 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
     spans = [source.span_ns(index) for index, file in enumerate(files) if file.rows]
     known = [span for span in spans if span is not None]
     first, last = source.event_span_ns or (None, None)
-    return Plan(
+    plan = Plan(
         files=files,
         rows=source.rows,
         rows_all=source.rows_all,
@@ -162,6 +159,7 @@ def _of_source(options: PlanOptions, tolerant: SourceOptions, report: Reporter, 
         tables=source.tables,
         problems=tuple(_problems(files, scanned, source, options)),
     )
+    return plan, source.record_span_ns if options.source.records.has_event_times else None
 
 
 # -- what there is ------------------------------------------------------------------------------------------

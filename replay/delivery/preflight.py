@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-import pyarrow as pa
+import numpy as np
 import pyarrow.compute as pc
 
 from replay.checkpoint.content import Checkpoint, JobState
@@ -15,10 +15,12 @@ from replay.delivery.context import Ready
 from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.snapshot import Display
 from replay.delivery.topic import is_planned
-from replay.errors import InputError
-from replay.kafka.topic import check_topic, topic_warnings
-from replay.model import PARTITION, Batch, Fate, SpanNs, SymbolTable, count_fates, event_times_ns, reasons
+from replay.errors import InputError, UsageError
+from replay.kafka.topic import Topic, check_topic, topic_warnings
+from replay.model import KEY, PARTITION, Batch, Fate, SpanNs, SymbolTable, count_fates, reasons, record_times_ns
+from replay.record.bounds import record_bytes_max
 from replay.record.encoder import refuse_records
+from replay.record.options import KEY_NONE, Records
 from replay.signals import Stop
 from replay.source.choices import OnBadRow
 from replay.source.options import SourceOptions
@@ -26,10 +28,6 @@ from replay.source.rows import quarantine
 from replay.source.rows.reader import BadRows
 from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
-
-_UTF8_BYTES_MAX = 4  # of one character
-_ESCAPED_MAX = 6  # bytes of JSON for one byte of text: \u0000
-_OTHER_BYTES = 200  # name and value of a column that is no text
 
 
 def check_left_out(options: RunOptions, source: Source, saved: Checkpoint | None, stop: Stop, report: Display) -> None:
@@ -121,8 +119,10 @@ def _look_at_rows(
         if look_at_times:
             check_topic(ready.topic, _sent_span_ns(batch), now_s)
         selected.add(batch)
-        if _may_be_refused(batch, source.symbols, bytes_max):
-            refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, partial(source.where, batch))
+        where = partial(source.where, batch)
+        _refuse_without_key(ready.topic, source.options.records, batch, where)
+        if _may_be_refused(batch, source.symbols, bytes_max, ready.topic.partitions):
+            refuse_records(ready.encoder.encode(batch), bytes_max, ready.topic.partitions, where)
         if batch.fates is not None:
             bad.update({fate: rows for fate, rows in count_fates(batch.fates).items() if fate.is_bad})
         ready.stop.check()
@@ -132,7 +132,7 @@ def _look_at_rows(
 
 def look_at_topic(ready: Ready) -> None:
     """What the topic would do to the rows, as far as statistics tell of them."""
-    span_ns = ready.source.event_span_ns if ready.options.source.records.has_event_times else None
+    span_ns = ready.source.record_span_ns if ready.options.source.records.has_event_times else None
     now_s = ready.clock.now()
     check_topic(ready.topic, span_ns if ready.source.sends_all else None, now_s)
     for warning in topic_warnings(ready.topic, span_ns, now_s, ready.options.kafka.batch_bytes):
@@ -148,7 +148,7 @@ def look_at_new_topic(ready: Ready) -> None:
 
 
 def _sent_span_ns(batch: Batch) -> SpanNs:
-    times_ns = event_times_ns(batch.table)[batch.sent]
+    times_ns = record_times_ns(batch.table)[batch.sent]
     return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else None
 
 
@@ -164,18 +164,28 @@ def refuse_bad_rows(options: SourceOptions, bad: Counter[Fate], rows: int) -> No
         )
 
 
-def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int) -> bool:
-    """Whether a record of this batch could be for no partition, or too large by the longest text of each column: only
-    then it has to be encoded."""
-    if PARTITION in batch.table.schema.names:
+def _may_be_refused(batch: Batch, symbols: SymbolTable, bytes_max: int, partitions: int) -> bool:
+    """Whether a record of this batch could be for no partition, or too large: only then it has to be encoded."""
+    table = batch.table
+    if PARTITION in table.schema.names and (pc.max(table.column(PARTITION)).as_py() or 0) >= partitions:
         return True
-    longest = [_longest(column) for column in batch.table.columns]
-    symbol = max((len(name) for name in symbols.names), default=0) * _UTF8_BYTES_MAX
-    return symbol + _ESCAPED_MAX * (symbol + sum(longest)) + _OTHER_BYTES * len(batch.table.columns) > bytes_max
+    return record_bytes_max(table, symbols.names) > bytes_max
 
 
-def _longest(column: pa.Array) -> int:
-    """Bytes of the longest value, or more; 0 for what is never long."""
-    if pa.types.is_string(column.type):
-        return pc.max(pc.binary_length(column)).as_py() or 0
-    return 0 if pa.types.is_primitive(column.type) else int(column.nbytes)
+def _refuse_without_key(topic: Topic, records: Records, batch: Batch, where: Callable[[int], str]) -> None:
+    """Raises `UsageError` for a record without a key, which a compacted topic takes none of."""
+    if not topic.is_compacted:
+        return
+    without = np.ones(len(batch), dtype=bool)
+    if records.key_column is not None:
+        without = np.asarray(batch.table.column(KEY).is_null().to_numpy(zero_copy_only=False))
+    elif records.key != KEY_NONE:
+        return
+    if batch.fates is not None:
+        without = without & (batch.fates == Fate.SENT)
+    if without.any():
+        raise UsageError(
+            f"topic {topic.name} is compacted: it takes no record without a key, and this row's has none",
+            where=where(int(np.argmax(without))),
+            todo="give records a key (--key, --key-column), leave such rows out (--where), or choose another topic",
+        )

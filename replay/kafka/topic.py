@@ -51,6 +51,10 @@ class Topic:
         return self.config.get("message.timestamp.type") != "LogAppendTime"
 
     @property
+    def is_compacted(self) -> bool:
+        return "compact" in self.config.get("cleanup.policy", "")
+
+    @property
     def limits_times(self) -> bool:
         """Whether there are event times that the topic refuses."""
         return self.keeps_event_times and any(self.limit_ms(name) != _NO_LIMIT for name in (_BEFORE, _AFTER))
@@ -111,8 +115,8 @@ def topic_warnings(topic: Topic, span_ns: SpanNs, now_s: float, batch_bytes: int
             f" is {age_ms / _DAY_MS:,.0f} days old: Kafka will delete it within minutes; set the topic's"
             " retention.ms=-1"
         )
-    if "compact" in policy:
-        yield f"topic {topic.name} is compacted: only the last trade of each symbol will be kept"
+    if topic.is_compacted:
+        yield f"topic {topic.name} is compacted: only the last record of each key will be kept"
     if not topic.keeps_event_times:
         yield f"topic {topic.name} replaces event times by the broker's time (LogAppendTime)"
     if topic.replication <= 1 < topic.brokers:

@@ -135,7 +135,8 @@ def refuse_records(encoded: Encoded, bytes_max: int, partitions: int, where: Cal
         raise InputError(
             f"the record of this row has {int(encoded.record_bytes[record]):,} bytes, and the limit is {bytes_max:,}",
             where=where(encoded.row_of(record)),
-            todo="leave out long columns (--fields), or raise the limit of topic and producer (-X message.max.bytes=…)",
+            todo="raise the limit of topic and producer (-X message.max.bytes=…), or leave out long columns (--fields)"
+            " or such rows (--where)",
         )
     astray = np.flatnonzero(encoded.partitions >= partitions)
     if len(astray):

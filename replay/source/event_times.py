@@ -5,26 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from replay.model import SpanNs
-from replay.source.columns.schema import FileLayout, Layout
+from replay.model import TIMESTAMP, SpanNs
+from replay.source.columns.schema import FileLayout, Layout, Part
 from replay.source.files.parquet_file import InputFile, RowGroup
 from replay.units import FIRST_NS, LAST_NS, NS_PER_UNIT
 
 
-def latest_ns(layout: Layout) -> int:
+def latest_ns(part: Part) -> int:
     """What a time beyond all times is ordered by."""
-    unit_ns = NS_PER_UNIT[layout.event_time.kind.unit]
+    unit_ns = NS_PER_UNIT[part.kind.unit]
     return LAST_NS // unit_ns * unit_ns
 
 
 def by_statistics(layout: Layout, file: InputFile, own: FileLayout, group: RowGroup) -> SpanNs:
     """The event times of a row group, of its rows that have one. None where the statistics do not say."""
-    column = layout.event_time.column
-    times, unit = group.range_of(column), file.time_units.get(column) or own.time_unit
+    return _by_statistics(layout.event_time, own.time_unit, file, group)
+
+
+def of_timestamps(layout: Layout, files: Sequence[InputFile]) -> SpanNs:
+    """From the first to the last timestamp that has a column of its own, of all files; None where it is not known."""
+    part = layout.of_record[TIMESTAMP]
+    return over_all(
+        _by_statistics(part, own.timestamp_unit, file, group)
+        for file, own in zip(files, layout.files, strict=True)
+        for group in file.groups
+        if group.rows
+    )
+
+
+def _by_statistics(part: Part, own_unit: str | None, file: InputFile, group: RowGroup) -> SpanNs:
+    times, unit = group.range_of(part.column), file.time_units.get(part.column) or own_unit
     if times.first is None or unit is None or not isinstance(times.first, int):
         return None
     first, last = times.first * NS_PER_UNIT[unit], times.last * NS_PER_UNIT[unit]
-    latest = latest_ns(layout)
+    latest = latest_ns(part)
     return max(0, min(first, latest)), max(0, min(last, latest))
 
 
@@ -38,7 +52,7 @@ def of_all_rows(layout: Layout, file: InputFile, own: FileLayout, group: RowGrou
     found = by_statistics(layout, file, own, group)
     if found is None or not group.range_of(layout.event_time.column).is_of_all_rows:
         return None
-    return found if found[0] >= FIRST_NS and found[1] < latest_ns(layout) else None
+    return found if found[0] >= FIRST_NS and found[1] < latest_ns(layout.event_time) else None
 
 
 def over_all(spans: Iterable[SpanNs]) -> SpanNs:

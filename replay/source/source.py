@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from replay.model import FATE, ORDER_NS, Batch, Ints, Position, SpanNs, SymbolTable
+from replay.model import FATE, ORDER_NS, TIMESTAMP, Batch, Ints, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
 from replay.record.formats.base import Format
@@ -169,6 +169,13 @@ class Source:
     def event_span_ns(self) -> SpanNs:
         """The smallest and the largest event time of all rows, sent or not, where every file's are known."""
         return event_times.over_all(self.span_ns(index) for index, file in enumerate(self.files) if file.rows)
+
+    @property
+    def record_span_ns(self) -> SpanNs:
+        """The same of the timestamps of records."""
+        if TIMESTAMP in self.layout.of_record:
+            return event_times.of_timestamps(self.layout, self.files)
+        return self.event_span_ns
 
     def span_ns(self, index: int, row: int = 0) -> SpanNs:
         """First and last event time of a file's rows from `row` on: no time is smaller, none is larger."""

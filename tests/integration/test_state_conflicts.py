@@ -337,7 +337,7 @@ def test_offsets_beyond_the_topic_s_end(place: Place) -> None:
     ("config", "says"),
     [
         ({"retention.ms": "604800000"}, "keeps records for 7 days by event time, and the oldest trade is"),
-        ({"cleanup.policy": "compact"}, "is compacted: only the last trade of each symbol will be kept"),
+        ({"cleanup.policy": "compact"}, "is compacted: only the last record of each key will be kept"),
         ({"message.timestamp.type": "LogAppendTime"}, "replaces event times by the broker's time (LogAppendTime)"),
         ({"max.message.bytes": "50000"}, "refuses batches over 50,000 bytes (max.message.bytes), and --batch-size is"),
         ({"retention.ms": "-1"}, ""),

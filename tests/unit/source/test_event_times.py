@@ -41,5 +41,8 @@ def test_times_that_no_record_can_have_are_ordered_at_the_ends(tmp_path):
     file = file_of(tmp_path / "a.parquet", trades(2, event_time=pa.array([-5, 2**62], US)))
     rules, (group,) = rules_of(file), file.groups
     own = rules.layout.files[0]
-    assert event_times.by_statistics(rules.layout, file, own, group) == (0, event_times.latest_ns(rules.layout))
+    assert event_times.by_statistics(rules.layout, file, own, group) == (
+        0,
+        event_times.latest_ns(rules.layout.event_time),
+    )
     assert event_times.of_all_rows(rules.layout, file, own, group) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from replay.source.columns.dumps import DUMPS
 from replay.source.columns.preset_data import PRESETS
 from replay.source.columns.presets import fitting, names, rows, suggest
 
@@ -108,7 +109,8 @@ def test_a_preset_that_does_not_fit():
 def test_the_table():
     """Broken: a layout is listed twice or without where it was taken from; or one could not give a symbol or a time."""
     assert names() == sorted(set(names()))
-    assert [row[0] for row in rows()] == names()
+    assert [row[0] for row in rows()] == names() + [dump.name for dump in DUMPS]
+    assert all("https://" in dump.source for dump in DUMPS)
     assert all(all(row) for row in rows())
     for preset in PRESETS:
         assert preset.symbol or preset.hive_symbol or preset.symbol_from
