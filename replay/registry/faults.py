@@ -32,7 +32,7 @@ _CUT = ("RemoteProtocolError", "ReadError", "WriteError")
 _JAVA = re.compile(r"^(?:[a-z]\w*\.)+\w+(?:Exception|Error): ")
 _WORDS_MAX = 600
 
-_SELF_SIGNED, _UNTRUSTED = (18, 19), (2, 20, 21)
+_SELF_SIGNED, _UNTRUSTED = 18, (2, 7, 19, 20, 21)
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 """Why OpenSSL refuses a certificate (X509_V_ERR_…)."""
 
@@ -132,10 +132,8 @@ def _of_tls(url: str, error: ssl.SSLError) -> Verdict:
 
 def _of_certificate(url: str, error: ssl.SSLCertVerificationError) -> UsageError:
     code = error.verify_code
-    if code in (*_SELF_SIGNED, *_UNTRUSTED):
-        what = "its certificate is signed by nobody that is trusted here" + (
-            " but by itself" if code == _SELF_SIGNED[0] else ""
-        )
+    if code == _SELF_SIGNED or code in _UNTRUSTED:
+        what = "its certificate is signed by nobody that is trusted here" + (", but itself" * (code == _SELF_SIGNED))
         todo = "name the certificate of its authority: --registry-config ssl.ca.location=/etc/replay/ca.pem"
     elif code == _EXPIRED:
         what, todo = "its certificate has expired", "have the certificate of the registry renewed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
@@ -53,17 +53,22 @@ class Place:
 
 def check(options: RegistryOptions) -> None:
     """Raises `UsageError` for a URL or a setting that cannot work. No URL at all is none until one is needed."""
-    if options.urls:
-        places(options)
-    else:
-        _checked(options.config)
+    _made(options)
 
 
 def places(options: RegistryOptions) -> tuple[Place, ...]:
-    """Raises `UsageError` for a URL or a setting that cannot work."""
+    """The same; and there is one."""
+    if made := _made(options):
+        return made
+    raise UsageError("no URL is given", where="--registry", todo="name one: --registry http://registry:8081")
+
+
+def _made(options: RegistryOptions) -> tuple[Place, ...]:
     config = _checked(options.config)
     call_s = parse_duration_s(config.pop("timeout", str(options.attempt_s)), f"{_WHERE} timeout", CALL_BOUNDS)
-    return tuple(_place(url, config, call_s) for url in _split(options.urls))
+    # One value may hold several URLs, as in Confluent's own setting.
+    urls = [url.strip() for each in options.urls for url in each.split(",")]
+    return tuple(_place(url, config, call_s) for url in urls if url)
 
 
 def shown(url: str) -> str:
@@ -72,14 +77,6 @@ def shown(url: str) -> str:
         return _bare(urlsplit(url))
     except ValueError:
         return "a URL that cannot be read"
-
-
-def _split(urls: Sequence[str]) -> list[str]:
-    """One value may hold several, as in Confluent's own setting."""
-    found = [url.strip() for each in urls for url in each.split(",") if url.strip()]
-    if not found:
-        raise UsageError("no URL is given", where="--registry", todo="name one: --registry http://registry:8081")
-    return found
 
 
 def _place(url: str, config: Mapping[str, str], call_s: float) -> Place:

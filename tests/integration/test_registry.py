@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from replay.errors import StateConflict, UsageError
 from replay.model import SystemClock
@@ -224,5 +225,7 @@ def test_a_guid_is_told_where_there_is_one(registry: Server, front: Front, topic
     found = settle(ask(front.url), options(), topic, ONE)
     assert guid_of(found) == UUID(found.guid)
     assert found == replace(made, guid=found.guid)
+    theirs = SchemaRegistryClient({"url": front.url}).get_schema_by_guid(found.guid)  # as their deserializers do
+    assert theirs.schema_str == ONE.text
     front.change(lambda asked, body: {**body, "guid": None} if asked.method == "POST" else body)
     assert settle(ask(front.url), options(), topic, ONE).guid == found.guid

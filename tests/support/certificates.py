@@ -22,19 +22,22 @@ class Certificates(NamedTuple):
     broker: Path
 
 
-def make_certificates(folder: Path, host: str = "127.0.0.1", *, days: int = 1) -> Certificates:
-    """Good for so many days (expired yesterday with -1), and for that address."""
+def make_certificates(
+    folder: Path, host: str = "127.0.0.1", *, days: int = 1, self_signed: bool = False
+) -> Certificates:
+    """Good for so many days (expired yesterday with -1), and for that address. `self_signed`: by nobody else."""
     made = Certificates(folder / "ca.pem", folder / "broker.pem")
     authority_key, broker_key = _key(), _key()
     authority = _named("test authority", authority_key.public_key()).issuer_name(_name("test authority"))
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    broker = _named("broker", broker_key.public_key(), days).issuer_name(_name("test authority"))
+    issuer, signing_key = ("broker", broker_key) if self_signed else ("test authority", authority_key)
+    broker = _named("broker", broker_key.public_key(), days).issuer_name(_name(issuer))
     broker = broker.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
     made.authority.write_bytes(_pem(authority.sign(authority_key, hashes.SHA256())))
     key = broker_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    made.broker.write_bytes(key + _pem(broker.sign(authority_key, hashes.SHA256())))
+    made.broker.write_bytes(key + _pem(broker.sign(signing_key, hashes.SHA256())))
     return made
 
 
