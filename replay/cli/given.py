@@ -137,25 +137,34 @@ def of_job(options: Options, file: jobfile.JobFile, job: str | None) -> Options:
     for name, given in options.by_field.items():
         if given.is_default and (value := values.get(given.option.key)) is not None:
             said[name] = Given(given.option, typed(given.option, value), value.where, value.secret)
-    _add_kafka_table(file, said)
+    for table in _TABLES:
+        _add_table(file, said, *table)
     return Options(said, values)
 
 
-def _add_kafka_table(file: jobfile.JobFile, said: dict[str, Given]) -> None:
-    settings = file.settings()
-    servers = settings.pop(jobfile.BOOTSTRAP, None)
-    given = said["bootstrap_servers"]
-    if servers is not None and given.is_default:
-        said["bootstrap_servers"] = Given(given.option, str(servers.value), servers.where, servers.secret)
-    if settings and "settings" in said:
-        given = said["settings"]
+_TABLES = (
+    # table of a job file, its key that is an option by itself, that option, the option of the other keys
+    (jobfile.KAFKA, jobfile.BOOTSTRAP, "bootstrap_servers", "settings"),
+    (jobfile.REGISTRY, jobfile.URL, "registry", "registry_config"),
+)
+
+
+def _add_table(file: jobfile.JobFile, said: dict[str, Given], table: str, place: str, of_place: str, rest: str) -> None:
+    """What a table of settings says that neither the command line nor a variable does."""
+    settings = file.settings(table)
+    address = settings.pop(place, None)
+    if address is not None and of_place in said and said[of_place].is_default:
+        option = said[of_place].option
+        said[of_place] = Given(option, typed(option, address), address.where, address.secret)
+    if settings and rest in said:
+        given = said[rest]
         named = {text.partition("=")[0].strip() for text in given.value or []}
         more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
-        table = f"{file.path}, [{jobfile.KAFKA}]"
-        said["settings"] = Given(
+        where = f"{file.path}, [{table}]"
+        said[rest] = Given(
             given.option,
             [*(given.value or []), *more],
-            f"-X and {table}" if given.value else table,
+            f"{given.option.option.short or given.option.name} and {where}" if given.value else where,
             any(each.secret for each in settings.values()),
         )
 

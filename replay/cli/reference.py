@@ -26,6 +26,8 @@ Without any of them the default counts. `replay config show` shows every option 
   for those with a name and a value: `map = { event_time = "ts" }`. Its variable holds one value a line.
 - A flag is `true` or `false` in a job file, and `1` or `0` in a variable.
 - Settings of librdkafka (`-X`) stand in the table `[kafka]` of a job file: `"security.protocol" = "SASL_SSL"`.
+- Settings of the schema registry's client (`--registry-config`) stand in the table `[registry]`, and `--registry` there
+  as `url`.
 - A job file takes the options of every command that reads one; each command takes those that it has.
 - Where two commands call different things by one name, the variable of the lesser one begins with its command:
   `REPLAY_HISTORY_LIMIT`.

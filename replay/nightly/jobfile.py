@@ -3,8 +3,10 @@
     [job]                               or [jobs.NAME], several of them
     inputs = "/data/{date}/*.parquet"   any option, without its dashes
     topic = "trades"
-    [kafka]
+    [kafka]                             settings of librdkafka
     "sasl.password" = "${file:/run/secrets/kafka}"
+    [registry]                          settings of the schema registry's client, and its address: url
+    "basic.auth.user.info" = "${file:/run/secrets/registry}"
 
 An option on the command line wins, then its `REPLAY_*` variable, then the job's table, then what is outside all jobs.
 """
@@ -24,6 +26,8 @@ from replay.errors import UsageError
 
 KAFKA = "kafka"
 BOOTSTRAP = "bootstrap.servers"
+REGISTRY = "registry"
+URL = "url"
 _TABLES = ("job", "jobs", KAFKA)
 _REFERENCE = re.compile(r"\$\$|\$\{(env|file):([^}]*)\}|\$\{([^}]*)\}?")
 
@@ -44,7 +48,7 @@ class JobFile:
     path: Path
     common: Mapping[str, Any]
     jobs: Mapping[str, Mapping[str, Any]]
-    kafka: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Any]]
 
     def values(self, job: str | None, known: Collection[str]) -> dict[str, Value]:
         """Option name (with underscores) to value, for one job. Raises `UsageError` for a key nobody knows."""
@@ -59,9 +63,10 @@ class JobFile:
             values[name] = _resolved(value, f"{self.path}, {table}{key}")
         return values
 
-    def settings(self) -> dict[str, Value]:
-        """librdkafka settings."""
-        return {name: _resolved(value, f"{self.path}, [kafka] {name}") for name, value in self.kafka.items()}
+    def settings(self, table: str) -> dict[str, Value]:
+        """What a table of settings holds: `KAFKA` or `REGISTRY`."""
+        listed = self.tables.get(table, {}).items()
+        return {name: _resolved(value, f"{self.path}, [{table}] {name}") for name, value in listed}
 
     def _name(self, job: str | None) -> str:
         if job is not None and job not in self.jobs and self.jobs and "" not in self.jobs:
@@ -103,8 +108,11 @@ def read(path: Path) -> JobFile:
         raise UsageError(f"jobs.{wrong[0]} is a table", where=str(path), todo=f"write [jobs.{wrong[0]}]")
     if "job" in body:
         jobs = {"": body["job"]}
+    tables = {KAFKA: body.get(KAFKA, {})}
+    if isinstance(body.get(REGISTRY), dict):  # else it is the option of that name
+        tables[REGISTRY] = body.pop(REGISTRY)
     common = {key: value for key, value in body.items() if key not in _TABLES}
-    return JobFile(path, common, jobs, body.get(KAFKA, {}))
+    return JobFile(path, common, jobs, tables)
 
 
 def _resolved(value: Any, where: str) -> Value:

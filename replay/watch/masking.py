@@ -10,19 +10,24 @@ from collections.abc import Mapping, Sequence
 
 MASK = "***"
 
-_WORDS = "password|passwd|passphrase|secret|token|key|credential|private|jaas|oauthbearer.config|signature|\\.pem"
+_WORDS = (
+    "password|passwd|passphrase|secret|token|key|credential|private|jaas|oauthbearer.config|signature|\\.pem"
+    "|user\\.info"  # user and password of a schema registry
+)
 _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
-_NOT_SECRET = frozenset({"key"})
-"""The option --key: which column is the record's key."""
+_NOT_SECRET = frozenset({"key", "key_format", "key_column"})
+"""Options about the record's key: which column it is, and how it is written."""
 
 _ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
+_USER = re.compile(r"(?<=://)(?:[^/\s:]*:(?:(?!,\w+://)\S)*|[^/\s]*)@")
+"""User and password of a URI, up to the last @: a password may hold slashes and the like that should have been %XX."""
+
 _PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE | re.ASCII)
 
 
 def is_secret(name: str) -> bool:
     """Whether the value under this name is never shown."""
-    return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+    return name.lstrip("-").replace("-", "_") not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
 
 
 def masked(name: str, value: object, *, secret: bool = False) -> str:

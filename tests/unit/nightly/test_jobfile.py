@@ -74,6 +74,61 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "geheim" not in str(told) + errors
 
 
+REGISTRY = """
+[registry]
+url = ["https://me:hunter2@a:8081", "https://b:8081"]
+"bearer.auth.token" = "${env:SECRET}"
+"ssl.ca.location" = "/dev/null"
+"""
+
+
+def test_the_registry_has_a_table_as_kafka_has(tmp_path: Path) -> None:
+    """Broken: its password could only be given on the command line, for all to see."""
+    chosen = "--job", "other", "--format", "avro"
+    code, told, errors = show(tmp_path, *chosen, file=FILE + REGISTRY.replace("me:hunter2@", ""))
+    assert code == 0, errors
+    assert told["--registry"].startswith("https://a:8081, https://b:8081  (")
+    assert told["--registry"].endswith("[registry] url)")
+    assert told["--registry-config"] == f"***  ({tmp_path}/jobs.toml, [registry])"
+    options = "--registry", "https://c:1", "--registry-config", "timeout=3"
+    code, told, errors = show(tmp_path, *chosen, *options, file=FILE + REGISTRY.replace("${env:SECRET}", "open"))
+    assert code == 0, errors
+    assert told["--registry"] == "https://c:1  (command line)"
+    assert told["--registry-config"].startswith(
+        "timeout=3, bearer.auth.token=***, ssl.ca.location=/dev/null  (--registry-"
+    )
+
+
+def test_the_registry_may_also_be_a_key_of_the_job(tmp_path: Path) -> None:
+    """Broken: --registry alone would need a table, unlike all other options."""
+    file = FILE.replace('topic = "others"', 'topic = "others"\nregistry = "https://me:hunter2@a:8081"')
+    code, told, errors = show(tmp_path, "--job", "other", "--format", "avro", file=file)
+    assert code == 0, errors
+    assert told["--registry"].startswith("https://***@a:8081  (")
+    code, told, errors = show(tmp_path, "--job", "other", "--format", "avro", file='registry = "https://a"\n' + FILE)
+    assert (code, told["--registry"].startswith("https://a  (")) == (0, True), errors
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("bearer.auth.token", "bearer.auth.tokn"), ("[registry]: there is no setting", "bearer.auth.token?")),
+        (("/dev/null", "/no/such"), ("[registry]: ssl.ca.location: there is no file /no/such",)),
+        (("https://b", "ftp://b"), ("[registry] url: this is no URL",)),
+        (("${env:SECRET}", "${env:NOT_SET}"), ("the variable NOT_SET is not set",)),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_registry_s_table_that_cannot_work_is_named(tmp_path: Path, change, says) -> None:
+    """Broken: the operator looks for --registry-config in a command line that has none."""
+    file = FILE + REGISTRY.replace("me:hunter2@", "").replace(*change)
+    code, _, errors = show(tmp_path, "--job", "other", "--format", "avro", file=file)
+    assert code == 2, errors
+    for text in says:
+        assert text in errors
+    assert "hunter2" not in errors
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -10,7 +10,8 @@ from replay.watch.masking import MASK, is_secret, masked
 @pytest.mark.parametrize(
     "name",
     ["sasl.password", "ssl.key.password", "SSL.KEY.PEM", "sasl.oauthbearer.client.secret", "aws_session_token",
-     "api-key", "sasl.oauthbearer.config", "ssl.keystore.location"],
+     "api-key", "sasl.oauthbearer.config", "ssl.keystore.location", "basic.auth.user.info",
+     "bearer.auth.token", "bearer.auth.client.secret", "schema.registry.basic.auth.user.info", "key.password"],
 )  # fmt: skip
 def test_names_that_hold_secrets(name):
     """Broken: a password stands in a page that is mailed around."""
@@ -18,7 +19,21 @@ def test_names_that_hold_secrets(name):
     assert masked(name, "hunter2") == MASK
 
 
-@pytest.mark.parametrize("name", ["key", "topic", "sasl.username", "rate", "compression"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "key",
+        "--key",
+        "key_format",
+        "--key-format",
+        "--key-column",
+        "topic",
+        "registry",
+        "sasl.username",
+        "rate",
+        "compression",
+    ],
+)
 def test_names_that_hold_none(name):
     """Broken: the configuration says nothing any more, the record's key (--key) among it."""
     assert masked(name, "symbol") == "symbol"
@@ -34,6 +49,18 @@ def test_names_that_hold_none(name):
         ("s3://AKIA:hunter2@bucket/day/*.parquet", "s3://***@bucket/day/*.parquet"),
         ("https://host/x?sig=hunter2&day=1", "https://host/x?sig=***&day=1"),
         ("s3://bucket/x?secret_key=hunter2", "s3://bucket/x?secret_key=***"),
+        (
+            ["basic.auth.user.info=me:hunter2", "bearer.auth.token=hunter2"],
+            "basic.auth.user.info=***, bearer.auth.token=***",
+        ),
+        (["ssl.ca.location=/ca.pem", "timeout=5"], "ssl.ca.location=/ca.pem, timeout=5"),
+        ("proxy=http://me:hunter2@proxy:3128", "proxy=http://***@proxy:3128"),
+        (["https://me:hunter2@a:8081/x", "https://b:8081"], "https://***@a:8081/x, https://b:8081"),
+        ("https://a:8081,https://me:hunter2@b:8081", "https://a:8081,https://***@b:8081"),
+        ("https://me:p@hunter2@a", "https://***@a"),
+        ("https://me:x/hunter2@a/api", "https://***@a/api"),
+        ("https://me:x,hunter2@a/api", "https://***@a/api"),
+        ("s3://bucket/day@1/x:y@z", "s3://bucket/day@1/x:y@z"),
         ("amount > 1 and side == 'buy'", "amount > 1 and side == 'buy'"),
         (True, "true"),
         (None, ""),
