@@ -82,6 +82,15 @@ COMMANDS = (
         (Input, Naming, Target, Schemas, Pacing, looking.Planning),
     ),
     Command(
+        "schema",
+        "Show the schema that values would be written under.\nAs it is made from the columns, or as it is given.",
+        (
+            "replay schema data --format avro --schema-name com.acme.Trade",
+            "replay schema data --format protobuf --fields quantity,side > trade.proto",
+        ),
+        (Input, Naming, Schemas),
+    ),
+    Command(
         "verify",
         "Read the topic back and compare it with the files.\nLost, duplicated, out of order, changed: exit 0 or 1.",
         ("replay verify data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replay.cli import resolve
+from replay.cli import resolve, schemas
 from replay.cli.call import Call, stop_on_signals
 from replay.cli.plan_tables import plan_text
 from replay.cli.terminal import terminal_on
@@ -22,7 +22,17 @@ def plan(call: Call) -> None:
     source = resolve.source_options(given, name)
     if checkpoint is not None:
         source = as_known(source, checkpoint)
-    options = PlanOptions(source, resolve.pace(given), kafka, checkpoint, given["partitions"], given["scan"])
+    options = PlanOptions(
+        source,
+        resolve.pace(given),
+        kafka,
+        checkpoint,
+        given["partitions"],
+        given["scan"],
+        topic=name.dated(given["topic"], "--topic") if given["topic"] else None,
+        broker_timeout_s=given.read("broker_timeout"),
+        registry=schemas.registry_options(given),
+    )
     stop = stop_on_signals(BEGIN_ANEW)
     with terminal_on(call.console).live() as terminal:
         made = make_plan(options, terminal, SystemClock(), stop.check)

@@ -87,6 +87,8 @@ def _totals(plan: Plan) -> Table:
         lines.append(("event time", _span(plan.first_ns, plan.last_ns)))
     lines += [("gap", _span(first, last)) for first, last in plan.gaps_ns[:SHOWN_MAX]]
     lines.append(("takes", duration(plan.duration_s) if plan.duration_s is not None else ""))
+    for each in plan.schemas:
+        lines.append((f"{each.part} schema", f"{each.name} as {each.subject}" + f"; {each.standing}".rstrip("; ")))
     lines.append(("checkpoint", plan.checkpoint))
     table = Table(show_header=False, box=None)
     for label, text in lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from replay.cli import resolve
+from replay.cli import resolve, schemas
 from replay.cli.call import Call, stop_on_signals
 from replay.cli.terminal import terminal_on
 from replay.errors import BEGIN_ANEW
@@ -23,6 +23,7 @@ def verify(call: Call) -> None:
         starts=given.read("first_offsets"),
         ends=given.read("end_offsets"),
         allow_foreign=given["allow_foreign"],
+        registry=schemas.registry_options(given),
     )
     what = written.by_checkpoint(what, name, given["checkpoint"])
     stop = stop_on_signals(BEGIN_ANEW)

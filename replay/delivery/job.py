@@ -14,7 +14,7 @@ from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.differences import check_same_job
 from replay.checkpoint.file import CheckpointFile
 from replay.checkpoint.resume import check_watermarks
-from replay.delivery import done, idempotent, transactional
+from replay.delivery import done, idempotent, schemas, transactional
 from replay.delivery.changed import accept_changed
 from replay.delivery.context import Context, Ready
 from replay.delivery.emptiness import check_by_footers
@@ -52,6 +52,8 @@ def run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     check_producer_settings(options.kafka)
     if not options.restart:
         options = replace(options, source=as_known(options.source, options.checkpoint))
+    ask = schemas.asking(options.registry, options.kafka.broker_timeout_s, report, stop.check)
+    options = replace(options, source=schemas.with_schema(options.source, ask))
     return trust.until_true(
         options.source, lambda source: _run(replace(options, source=source), stop, report), report.warning
     )
@@ -116,17 +118,28 @@ def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | No
     topic = find_topic(context, saved)
     if saved is not None:
         saved = _checked(context, saved, topic)
-    ready = _ready(context, topic, saved)
+    else:
+        context = schemas.looked_up(context, topic)
+    ready = _ready(schemas.with_placeholders(context), topic, saved)
     if saved is not None and saved.state is JobState.DONE:
         return nothing_to_do(ready, saved)
     if not check_before(ready, saved):
         return save_empty(context)
     if self_test is not None:
         self_test.judge(context.report)
-    if is_planned(topic):  # now it is known that there is something to send, and that all of it can be
-        ready = _ready(context, create_topic(context), None)
-        look_at_new_topic(ready)
+    if saved is None:  # now it is known that there is something to send, and that all of it can be
+        ready = _begin(context, topic)
     return _deliver(ready, saved)
+
+
+def _begin(context: Context, topic: Topic) -> Ready:
+    """What only a replay that is sure to begin may leave behind: a schema that is registered, a topic."""
+    context = schemas.registered(context, topic)
+    if not is_planned(topic):
+        return _ready(context, topic, None)
+    ready = _ready(context, create_topic(context), None)
+    look_at_new_topic(ready)
+    return ready
 
 
 def _checked(context: Context, saved: Checkpoint, topic: Topic) -> Checkpoint:

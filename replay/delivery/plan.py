@@ -17,6 +17,7 @@ import numpy as np
 
 from replay.checkpoint.describe import standing
 from replay.checkpoint.file import CheckpointFile
+from replay.delivery import schemas as schema_flow
 from replay.delivery.options import Pace
 from replay.delivery.pace import Schedule
 from replay.delivery.scan import HOUR_NS, Scan, by_column, records_by_partition, scan
@@ -27,6 +28,7 @@ from replay.kafka.topic import topic_problems
 from replay.model import Clock, Fate, SpanNs, reasons
 from replay.record.encoder import Encoder
 from replay.record.options import UNKNOWN_IDS
+from replay.registry.options import RegistryOptions
 from replay.reporter import Reporter
 from replay.source.choices import OnBadRow, Unsorted
 from replay.source.files.trust import until_true
@@ -53,6 +55,9 @@ class PlanOptions:
     checkpoint: Path | None = None
     partitions: int | None = None
     scan: bool = False
+    topic: str | None = None
+    broker_timeout_s: float = 300.0
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Plan:
     checkpoint: str = ""
     picked: str = ""  # by a logical date without {date} in INPUT
     tables: str = ""  # the states of lake tables that are read
+    schemas: tuple[schema_flow.SchemaPlan, ...] = ()
 
     @property
     def topic_bytes(self) -> int:
@@ -112,12 +118,16 @@ def make_plan(options: PlanOptions, report: Reporter, clock: Clock, check_stop: 
         with closing(connect(options.kafka, report, clock, check_stop)) as cluster:
             topic = cluster.existing_topic("check the name; replay run creates it with --create-topic")
         options = replace(options, partitions=options.partitions or topic.partitions)
+    ask = schema_flow.asking(options.registry, options.broker_timeout_s, report, check_stop)
+    options = replace(options, source=schema_flow.with_schema(options.source, ask))
     tolerant = replace(
         options.source,
         on_bad_row=OnBadRow.SKIP,
         unsorted=Unsorted.KEEP if options.source.unsorted is Unsorted.FAIL else options.source.unsorted,
     )
-    plan, span_ns = until_true(tolerant, lambda known: _of_source(options, known, report, check_stop), report.warning)
+    plan, span_ns = until_true(
+        tolerant, lambda known: _of_source(options, known, ask, report, check_stop), report.warning
+    )
     if topic is not None:
         problems = topic_problems(topic, span_ns, clock.now())
         plan = replace(plan, problems=(*plan.problems, *problems))
@@ -127,7 +137,11 @@ def make_plan(options: PlanOptions, report: Reporter, clock: Clock, check_stop: 
 
 
 def _of_source(
-    options: PlanOptions, tolerant: SourceOptions, report: Reporter, check_stop: Callable[[], None]
+    options: PlanOptions,
+    tolerant: SourceOptions,
+    ask: schema_flow.Ask,
+    report: Reporter,
+    check_stop: Callable[[], None],
 ) -> tuple[Plan, SpanNs]:
     """What is known from the source alone, and which timestamps its records have. `tolerant`: its options, so that no
     row ends the plan."""
@@ -157,6 +171,7 @@ def _of_source(
         partitions=records_by_partition(options.source.records, options.partitions, scanned),
         picked=options.source.selection.day_text,
         tables=source.tables,
+        schemas=schema_flow.plans(source, options.topic, options.registry, ask),
         problems=tuple(_problems(files, scanned, source, options)),
     )
     return plan, source.record_span_ns if options.source.records.has_event_times else None

@@ -11,7 +11,7 @@ from replay.checkpoint.content import Checkpoint, JobState
 from replay.checkpoint.file import CheckpointFile, existing
 from replay.checkpoint.progress import fresh_start
 from replay.checkpoint.tail import TailMatch
-from replay.delivery import emptiness, seen
+from replay.delivery import emptiness, schemas, seen
 from replay.delivery.context import Context
 from replay.delivery.job_print import job_print
 from replay.delivery.matching import match_records
@@ -52,14 +52,18 @@ def rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop
             where="--delivery",
             todo="just run it again: the checkpoint is made anew",
         )
+    ask = schemas.asking(options.registry, options.kafka.broker_timeout_s, report, stop.check)
+    options = replace(options, source=schemas.with_schema(options.source, ask))
     return until_true(
         options.source,
-        lambda source: _rebuild(replace(options, source=source), first_offsets, stop, report),
+        lambda source: _rebuild(replace(options, source=source), ask, first_offsets, stop, report),
         report.warning,
     )
 
 
-def _rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Stop, report: Display) -> Checkpoint:
+def _rebuild(
+    options: RunOptions, ask: schemas.Ask, first_offsets: Sequence[int] | None, stop: Stop, report: Display
+) -> Checkpoint:
     source, clock = Source(options.source), SystemClock()
     check_left_out(options, source, None, stop, report)
     if options.check:  # what the lost checkpoint's replay looked at, and decided
@@ -76,12 +80,13 @@ def _rebuild(options: RunOptions, first_offsets: Sequence[int] | None, stop: Sto
             )
         with closing(connect(options.kafka, report, clock, stop.check)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, Tally(source.rows))
-            return _from_topic(context, first_offsets)
+            return _from_topic(context, ask, first_offsets)
 
 
-def _from_topic(context: Context, first_offsets: Sequence[int] | None) -> Checkpoint:
+def _from_topic(context: Context, ask: schemas.Ask, first_offsets: Sequence[int] | None) -> Checkpoint:
     options, source, cluster = context.options, context.source, context.cluster
     topic = find_topic(context, None)
+    source = schemas.settled(source, topic.name, options.registry, ask)
     low, high = cluster.watermarks(topic)
     starts = list(first_offsets) if first_offsets is not None else low
     if len(starts) != topic.partitions:
@@ -93,7 +98,9 @@ def _from_topic(context: Context, first_offsets: Sequence[int] | None) -> Checkp
     rows = encoded_from(source, encoder_for(source, topic.partitions), source.start)
     match = TailMatch(fresh_start(source.start, starts), rows, source.rows)
     match_records(context, topic, match, starts, high, "reading the topic")
-    saving = Saving(context, job_print(options, source, topic), tuple(starts), checked=options.check)
+    saving = Saving(
+        replace(context, source=source), job_print(options, source, topic), tuple(starts), checked=options.check
+    )
     saving.save(match.progress(high), JobState.RUNNING)
     context.report.info(
         f"rebuilt: {match.matched:,} of {source.rows_all:,} rows are in topic {topic.name}"

@@ -37,6 +37,16 @@ def standing(registry: Asks, subject: str, schema: Schema) -> Standing:
     return Standing(None, registry.check_compatible(subject, schema))
 
 
+def check(registry: Asks, options: RegistryOptions, subject: str, schema: Schema) -> Registered | None:
+    """What `settle` gives or raises, before anything is registered; None: it would be."""
+    found = standing(registry, subject, schema)
+    if found.registered is not None:
+        return prove(registry, found.registered, schema)
+    if found.reasons or not options.register:
+        raise _missing(subject, found.reasons)
+    return None
+
+
 def settle(registry: Asks, options: RegistryOptions, subject: str, schema: Schema) -> Registered:
     """The schema as it is registered under the subject, and proof that its id stands for it.
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from replay.delivery import schemas
 from replay.delivery.garbage import rarely_collected
 from replay.delivery.snapshot import Display
 from replay.errors import UsageError
@@ -24,6 +25,7 @@ from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_COMMITTED
 from replay.kafka.trouble import Trouble
 from replay.model import SystemClock
+from replay.registry.options import RegistryOptions
 from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
@@ -53,6 +55,7 @@ class VerifyOptions:
     allow_foreign: bool = False
     window_records: int = 200_000  # on either side, over all partitions: 0.2 GB when all of them wait
     buffered_records: int = 200_000  # read and not yet compared, over all partitions: 50 MB
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
 
 
 def verify(options: VerifyOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
@@ -60,14 +63,16 @@ def verify(options: VerifyOptions, report: Display, check_stop: Callable[[], Non
 
     Also of what statistics rule out every row is looked at, whatever the replay did: one that is selected is expected.
     """
+    ask = schemas.asking(options.registry, options.kafka.broker_timeout_s, report, check_stop)
+    options = replace(options, source=schemas.with_schema(options.source, ask))
     return until_true(
         options.source,
-        lambda source: _verify(replace(options, source=source), report, check_stop),
+        lambda source: _verify(replace(options, source=source), ask, report, check_stop),
         report.warning,
     )
 
 
-def _verify(options: VerifyOptions, report: Display, check_stop: Callable[[], None]) -> Verdict:
+def _verify(options: VerifyOptions, ask: schemas.Ask, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """The same, as long as the statistics that put the files in order are right."""
     source = Source(options.source, judges=True)
     source.other_endings.report(source.files_all, report)
@@ -76,6 +81,7 @@ def _verify(options: VerifyOptions, report: Display, check_stop: Callable[[], No
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
     with closing(Cluster(options.kafka, patience)) as cluster:
         topic = cluster.existing_topic("check the name and --bootstrap-servers")
+        source = schemas.settled(source, topic.name, options.registry, ask)
         ranges = _ranges(options, *cluster.watermarks(topic), report)
     comparison = _Comparison(options, ranges, source, report, patience, check_stop)
     for with_times in (True, False) if options.source.records.has_event_times else (False,):

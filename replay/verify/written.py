@@ -53,5 +53,7 @@ def read_back(options: RunOptions, report: Display, check_stop: Callable[[], Non
     """Compare what this replay wrote, and maybe others since, with the source. `check_stop` raises when stopped."""
     saved = existing(options.checkpoint)
     source = as_of(options.source, saved)
-    what = VerifyOptions(source, options.kafka, starts=list(saved.first_offsets), allow_foreign=True)
+    what = VerifyOptions(
+        source, options.kafka, starts=list(saved.first_offsets), allow_foreign=True, registry=options.registry
+    )
     return verify(what, report, check_stop)
