@@ -19,6 +19,7 @@ STATE = f"{INTEGRATION}/test_state_conflicts.py"
 PRODUCER = f"{UNIT}/kafka/test_producer.py"
 IDEMPOTENT = f"{UNIT}/delivery/test_idempotent.py"
 TOLD = f"{FAULT}/test_counts_told.py"
+REGISTRY, REGISTRY_FAULTS = f"{INTEGRATION}/test_registry.py", f"{INTEGRATION}/test_registry_faults.py"
 STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
 
 DUPLICATED = r"not exact: [\d ]*duplicated"
@@ -361,5 +362,29 @@ CAUGHT_BY = {
         Catch(
             f"{TOLD}::test_a_resume_that_never_reached_the_broker_tells_what_the_checkpoint_knows[idempotent]", MISTOLD
         ),
+    ],
+    # -- the schema registry
+    "id-not-proven": each_of(
+        REGISTRY,
+        "DID NOT RAISE",
+        "test_another_schema_under_the_same_id_is_refused[unknown]",
+        "test_another_schema_under_the_same_id_is_refused[registered, too]",
+        "test_an_id_that_was_given_again_after_a_loss_is_refused",
+    ),
+    "registered-unasked": [
+        Catch(f"{REGISTRY}::test_without_the_option_nothing_is_registered[{kind}]", "DID NOT RAISE")
+        for kind in ("AVRO", "JSON", "PROTOBUF")
+    ],
+    "no-hope-is-waited-for": each_of(
+        REGISTRY_FAULTS,
+        "RegistryUnavailable",
+        "test_a_url_that_is_no_registry_s[/ui]",
+        "test_a_redirect_is_named",
+        "test_a_certificate_that_is_refused[expired]",
+        "test_plain_http_where_tls_is_spoken",
+    ),
+    "registry-call-unbounded": [
+        Catch(f"{REGISTRY_FAULTS}::test_an_answer_that_trickles_in_is_no_answer", "DID NOT RAISE"),
+        Catch(f"{REGISTRY_FAULTS}::test_a_signal_is_heard_while_the_registry_hangs", r"assert .* < 5"),
     ],
 }

@@ -39,7 +39,7 @@ from replay.delivery.saving import Saving
 from replay.delivery.session import Session
 from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
-from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, exit_code
+from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, UsageError, exit_code
 from replay.kafka import partitioner
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
@@ -51,6 +51,8 @@ from replay.kafka.reader import TopicReader
 from replay.kafka.replicas import Replicas
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
+from replay.registry import address, lookup
+from replay.registry.address import Address
 from replay.signals import Stop
 from replay.source.files import parquet_file as inputs
 from replay.verify import job as verify
@@ -708,6 +710,37 @@ def checkpoint_not_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tally, "knows", lambda *_, **__: None)
 
 
+def id_not_proven(patch: pytest.MonkeyPatch) -> None:
+    """the id that the registry gives is not looked up again"""
+    patch.setattr(lookup, "prove", lambda _, found, __: found)
+
+
+def registered_unasked(patch: pytest.MonkeyPatch) -> None:
+    """a schema that the registry does not have is registered without --schema-register"""
+    real = lookup.settle
+
+    def settle(registry: Any, options: Any, *more: Any) -> Any:
+        return real(registry, replace(options, register=True), *more)
+
+    patch.setattr(lookup, "settle", settle)
+
+
+def no_hope_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """what waiting does not cure counts as an outage of the registry"""
+    real = Address.ask
+
+    def ask(self: Address, *more: Any) -> Any:
+        answer = real(self, *more)
+        return str(answer) if isinstance(answer, UsageError) else answer
+
+    patch.setattr(Address, "ask", ask)
+
+
+def registry_call_unbounded(patch: pytest.MonkeyPatch) -> None:
+    """a question to the registry takes as long as its answer trickles in"""
+    patch.setattr(address, "within", lambda _, call, __: call())
+
+
 def _named(*functions: Break) -> Mapping[str, Break]:
     return {function.__name__.replace("_", "-"): function for function in functions}
 
@@ -730,5 +763,6 @@ BREAKS = _named(
     save_before_commit, progress_in_another_transaction, transaction_rows_ignored, transaction_ms_ignored,
     appended_not_compared, fingerprint_not_compared, first_offsets_forgotten, progress_topic_not_checked,
     positions_told_as_rows, reasons_forgotten, checkpoint_not_told,
+    id_not_proven, registered_unasked, no_hope_is_waited_for, registry_call_unbounded,
 )  # fmt: skip
 """By name, as REPLAY_TEST_BREAK takes it."""
