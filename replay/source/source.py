@@ -60,6 +60,13 @@ class Source:
         return self.rows_all - self.rows
 
     @property
+    def row_bytes(self) -> float:
+        """Of a row, on average, with all columns, as its footers say: not compressed. 0 where there is no row."""
+        groups = [group for file in self.files for group in file.groups]
+        rows = sum(group.rows for group in groups)
+        return sum(group.size_bytes for group in groups) / rows if rows else 0.0
+
+    @property
     def layout(self) -> Layout:
         return self._rules.layout
 

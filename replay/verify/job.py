@@ -37,6 +37,8 @@ from replay.verify.spill import Spill, settle
 from replay.verify.verdict import LOG_APPEND_TIME, Verdict
 
 LANE_MIN = 1_000  # records of a partition: with thousands of partitions, windows and buffers grow with their number
+LARGE_LANE_MIN = 50  # the same where records are large
+RECORDS_BYTES_MAX = 200 << 20  # of windows and of buffers, about: trades never get there, the records of a dump may
 WINDOW_MAX = 100_000  # of one partition; damage that is larger takes the way over the disk
 
 
@@ -147,8 +149,10 @@ class _Comparison:
         return verdict
 
     def _share(self, records: int) -> int:
-        """Of one partition."""
-        return min(records, max(LANE_MIN, records // len(self.ranges)))
+        """Of one partition; fewer where records are large."""
+        fit = int(RECORDS_BYTES_MAX / max(1.0, self.source.row_bytes))
+        least = LANE_MIN if fit >= records else LARGE_LANE_MIN
+        return min(records, max(least, min(records, fit) // len(self.ranges)))
 
     def _advance(self, lanes: Sequence[Lane], topic: TopicSide) -> None:
         """Compare what was handed over, and read on for each lane that needs more records."""

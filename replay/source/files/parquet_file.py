@@ -34,12 +34,14 @@ ones of text, which other engines write, it cannot."""
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """`number` and `first_row` are places in the file; `ranges` are by column, of those with statistics to believe."""
+    """`number` and `first_row` are places in the file; `ranges` are by column, of those with statistics to believe.
+    `size_bytes` is that of all columns, not compressed."""
 
     number: int
     first_row: int
     rows: int
     ranges: Mapping[str, ValueRange]
+    size_bytes: int = 0
 
     def range_of(self, column: str) -> ValueRange:
         return self.ranges.get(column, ValueRange())
@@ -218,5 +220,5 @@ def _groups(metadata: pq.FileMetaData, believed: Mapping[str, statistics.Column]
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         ranges = {name: statistics.range_of(group, column) for name, column in believed.items()}
-        yield RowGroup(number, first_row, group.num_rows, ranges)
+        yield RowGroup(number, first_row, group.num_rows, ranges, group.total_byte_size)
         first_row += group.num_rows

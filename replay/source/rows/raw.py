@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.errors import InputError
-from replay.source.files.parquet_file import BUFFER_BYTES_MAX, InputFile, open_parquet, unreadable
+from replay.source.files.parquet_file import BUFFER_BYTES_MAX, InputFile, RowGroup, open_parquet, unreadable
 
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
@@ -24,6 +24,9 @@ BUFFER_BYTES_MIN = 16 << 10  # below this, more reads cost more than the memory 
 BUFFER_BYTES_PER_ROW = 16
 """Read ahead of a column for each row of a batch: what is decoded next, at twice the width of a number. Many open files
 have small batches, and then small buffers as well; with batches of 65,536 rows it is `BUFFER_BYTES_MAX`."""
+
+BATCH_BYTES_MAX = 64 << 20
+"""Of a batch, about: the records of a dump may be large, and trades never get there."""
 
 STRETCHES_MAX = 256  # of a file: each reads the footer, which grows with the number of row groups
 
@@ -48,6 +51,8 @@ class RawRows:
         file cannot be read."""
         stop = self.file.rows if stop is None else stop
         own = [name for name in columns if name not in self.file.keys]
+        if not all(pa.types.is_primitive(self.file.schema.field(name).type) for name in own):
+            batch_rows = min([batch_rows, *self._rows_that_fit(row, stop)])
         with self._open(own, batch_rows) as parquet:
             groups, skip = self._seek(row, stop)
             at = row - skip
@@ -79,6 +84,11 @@ class RawRows:
                     where=self.file.shown,
                     todo="it is damaged: write or fetch it again",
                 )
+
+    def _rows_that_fit(self, row: int, stop: int) -> list[int]:
+        """Of each row group with these rows, how many are about `BATCH_BYTES_MAX`."""
+        groups = [group for group, _ in self._groups(row, stop) if group.size_bytes > 0]
+        return [max(1, BATCH_BYTES_MAX * group.rows // group.size_bytes) for group in groups]
 
     def stops(self, row: int) -> Iterator[int]:
         """Where to let go of the file when it is read from `row` on: behind row groups, which can be read without what
@@ -116,7 +126,11 @@ class RawRows:
 
     def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
         """The row groups to read, and how many rows of the first to skip."""
+        read = self._groups(row, stop)
+        return [group.number for group, _ in read], (row - read[0][1] if read else 0)
+
+    def _groups(self, row: int, stop: int) -> list[tuple[RowGroup, int]]:
+        """Those with rows from `row` on and before `stop`, each with its first row."""
         bounds = self.file.group_bounds
         spans = zip(self.file.groups, bounds, bounds[1:], strict=False)
-        read = [(group.number, first) for group, first, end in spans if first < stop and row < end]
-        return [number for number, _ in read], (row - read[0][1] if read else 0)
+        return [(group, first) for group, first, end in spans if first < stop and row < end]

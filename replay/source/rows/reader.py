@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from replay.errors import InputError
 from replay.model import FATE, ORDER_NS, Bytes, Fate, Ints, SpanNs
+from replay.record import schema_ids
 from replay.source.choices import Unsorted
+from replay.source.columns.as_they_are import to_bytes
 from replay.source.columns.schema import FileLayout
 from replay.source.files.parquet_file import InputFile, unreadable
 from replay.source.files.trust import Contradiction, StatisticsWrong
@@ -24,6 +26,10 @@ _LEAVE_OUT = (
     "correct or remove the row and write the file again, or leave such rows out with --on-bad-row skip or quarantine"
 )
 _SORT = "sort the file by event time, let replay do it with --unsorted sort, or keep its row order with --order as-is"
+_KEEP = (
+    "send its rows in the order of the file, as a topic's dump has them, with --unsorted keep (or --order as-is, file"
+    " after file); or sort them by time with --unsorted sort"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +145,10 @@ class RowReader:
             return
         if not self.rules.is_tolerant:
             row = int(rows[0])
-            column, reason = judged.column_of(row), Fate(judged.fates[row]).reason
-            text = _text(raw.column(column)[row : row + 1]) if column in raw.schema.names else None
+            column, fate = judged.column_of(row), Fate(judged.fates[row])
+            text = _shown(raw.column(column)[row : row + 1], fate) if column in raw.schema.names else None
             raise self._refused(
-                first_row + row, column, f"{reason} ({text!r:.60})" if text else reason, todo=_LEAVE_OUT
+                first_row + row, column, f"{fate.reason} ({text!r:.60})" if text else fate.reason, todo=_LEAVE_OUT
             )
         if self._on_bad is not None:
             places = np.array([self.file.file_row(first_row + int(row)) for row in rows], dtype=np.int64)
@@ -167,7 +173,8 @@ class RowReader:
         if backwards is not None:
             row = first_row + int(np.argmax(backwards))
             if self._unsorted is Unsorted.FAIL:
-                raise self._refused(row, self.rules.layout.event_time.column, "goes back in time", todo=_SORT)
+                todo = _SORT if self.rules.options.records.value_column is None else _KEEP
+                raise self._refused(row, self.rules.layout.event_time.column, "goes back in time", todo=todo)
             self.backwards += int(np.count_nonzero(backwards))
             self.first_backwards = row if self.first_backwards is None else self.first_backwards
         self._highest = max(highest, int(times.max()))
@@ -182,6 +189,13 @@ class RowReader:
         """
         found = self.times.highest_before(row, is_sorted=self._unsorted is Unsorted.FAIL)
         return found if found is not None else min(max(self._first_ns, 0), LAST_NS) // self.rules.unit_ns
+
+
+def _shown(value: pa.Array, fate: Fate) -> str | None:
+    """What a message shows of the one value that makes a row bad."""
+    if fate in (Fate.VALUE_SCHEMA_ID, Fate.KEY_SCHEMA_ID):
+        return f"id {min(schema_ids.ids_in(to_bytes(value)))}"
+    return _text(value)
 
 
 def _text(value: pa.Array) -> str | None:
