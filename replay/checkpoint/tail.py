@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from operator import eq
 from typing import Any
 
@@ -22,13 +23,21 @@ from replay.position import PartitionMark, Progress
 _STRIDE_MIN = 8  # compared at once behind a difference; grows while all is equal, so that no long list is cut in vain
 
 
+LARGE_BYTES = 1_024
+"""Of values that are larger a digest is kept: up to a million rows may wait for their records."""
+
+_DIGEST_BYTES = 16
+
+
 @dataclass(slots=True)
 class _Rows:
-    """Rows that are looked for next in a partition, as columns. `at`: the first that was not found yet."""
+    """Rows that are looked for next in a partition, as columns. `at`: the first that was not found yet. `digested`:
+    there may be digests among the contents."""
 
     keys: Sequence[bytes | None]
     contents: Sequence[Content]
     times_ms: Sequence[int]
+    digested: bool
     at: int = 0
 
 
@@ -71,7 +80,10 @@ class TailMatch:
                 return
             stretch = min(len(offsets) - at, len(expected.contents) - expected.at, self._stride)
             stop = at + stretch
-            same = same_records(expected, stretch, keys[at:stop], contents[at:stop], times_ms[at:stop])
+            found = contents[at:stop]
+            if expected.digested:
+                found = list(map(_digested, found))
+            same = same_records(expected, stretch, keys[at:stop], found, times_ms[at:stop])
             expected.at += same
             self._ahead[partition] += same
             self.matched += same
@@ -104,7 +116,9 @@ class TailMatch:
 
     def _distribute(self, encoded: Encoded) -> None:
         partitions = encoded.partitions[: encoded.records_within(self._rows_left)]
-        all_contents = encoded.contents
+        all_contents, digested = encoded.contents, bool(encoded.record_bytes.max(initial=0) > LARGE_BYTES)
+        if digested:
+            all_contents = list(map(_digested, all_contents))
         pick = np.argsort(partitions, kind="stable").tolist()
         end = 0
         for partition, number in enumerate(np.bincount(partitions).tolist()):
@@ -116,7 +130,7 @@ class TailMatch:
                 keys = list(map(encoded.keys.__getitem__, of_it))
                 contents = list(map(all_contents.__getitem__, of_it))
                 times_ms = list(map(encoded.timestamps_ms.__getitem__, of_it))
-                self._expected[partition].append(_Rows(keys, contents, times_ms))
+                self._expected[partition].append(_Rows(keys, contents, times_ms, digested))
         self._rows_left -= min(encoded.slice_rows, self._rows_left)
 
 
@@ -139,6 +153,15 @@ def same_records(
             differs = (at for at, same in enumerate(map(is_same, found, wanted)) if not same)
             stretch = min(stretch, next(differs, stretch))
     return stretch
+
+
+def _digested(content: Content) -> Content:
+    """The same, a digest in place of a large value."""
+    value, headers = content if isinstance(content, tuple) else (content, None)
+    if value is None or len(value) <= LARGE_BYTES:
+        return content
+    digest = blake2b(value, digest_size=_DIGEST_BYTES).digest()
+    return digest if headers is None else (digest, headers)
 
 
 def _same_time(found_ms: int | None, sent_ms: int) -> bool:
