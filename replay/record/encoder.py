@@ -73,7 +73,7 @@ class Encoder:
             values = pc.binary_join_element_wise(self._prefix, values, b"")
         keys = self._keys.of(rows)
         sizes = pc.binary_length(values).fill_null(0).to_numpy() + keys.sizes + self._header_bytes
-        if self._records.headers_column is not None:
+        if HEADERS in rows.schema.names:
             sizes += header_bytes(rows.column(HEADERS))
         return Encoded(
             keys=keys.keys,
@@ -100,22 +100,22 @@ class Encoder:
         return milliseconds
 
     def _headers_of(self, rows: pa.RecordBatch, first_row: int, sent: Ints | None) -> list[Headers] | None:
-        """Those of the column, then those of all records, then `LABEL:ROW`: the row's number in the replay. One list
-        for all records where they do not differ."""
-        name, constant = self._records.row_header, self._headers
-        if self._records.headers_column is None:
-            if name is None:
-                return [constant] * rows.num_rows if constant else None
-            lists = [constant] * rows.num_rows
-        else:
+        """Those of the column, then those of all records, then `LABEL:ROW`: the row's number in the replay."""
+        name, constant, count = self._records.row_header, self._headers, rows.num_rows
+        lists = [constant] * count
+        if HEADERS in rows.schema.names:
             lists = header_lists(rows.column(HEADERS))
             if constant:
                 lists = [[*own, *constant] for own in lists]
-        if name is None:
-            return lists
-        numbers = (np.arange(rows.num_rows) if sent is None else sent) + first_row
-        label = self._row_label
-        return [[*own, (name, f"{label}:{row}".encode())] for own, row in zip(lists, numbers.tolist(), strict=True)]
+        if name is not None:
+            numbers = (np.arange(count) if sent is None else sent) + first_row
+            label = self._row_label
+            lists = [
+                [*own, (name, f"{label}:{row}".encode())] for own, row in zip(lists, numbers.tolist(), strict=True)
+            ]
+        elif not constant and self._records.headers_column is None:
+            return None
+        return lists
 
 
 def _sent_rows(batch: Batch, start: int, stop: int) -> tuple[pa.RecordBatch, Ints | None]:
