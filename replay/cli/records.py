@@ -49,7 +49,7 @@ def parse_records(given: Input, columns: Columns) -> Records:
         value_column=_named(given.value_column, "--value-column"),
         own_key_column=_named(given.key_column, "--key-column"),
         headers_column=_named(given.headers_column, "--headers-column"),
-        headers_optional=dump is not None and given.headers_column == dump.headers,
+        headers_optional=dump is not None and given.headers_column is not None and given.headers_column == dump.headers,
         timestamp_column=_timestamp_column(given, columns),
         value_ids=_ids(given.translate_schema_ids, "--translate-schema-ids", "--value-column", given.value_column),
         key_ids=_ids(given.translate_key_schema_ids, "--translate-key-schema-ids", "--key-column", given.key_column),
