@@ -16,11 +16,19 @@ TOGETHER_S = 2.0
 group at once, and a parent passes on to its children what they have heard already."""
 
 
+_lost: list[int] = []
+"""Signals for which a `SystemExit` was raised. Whoever catches all that a callback raises (a C extension among the
+imports, a finalizer) swallows it."""
+
+
 def listen(handler: Callable[[int], object]) -> None:
-    """Call this for each such signal from now on. Where SIGHUP is ignored (nohup) it stays so, in children as well."""
+    """Call this for each such signal from now on, and for those that should have ended the process already. Where
+    SIGHUP is ignored (nohup) it stays so, in children as well."""
     for number in ASKING_TO_STOP:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda signal_number, _: handler(signal_number))
+    while _lost:
+        handler(_lost.pop(0))
 
 
 def leave() -> None:
@@ -30,6 +38,7 @@ def leave() -> None:
 
 
 def _leave(number: int) -> None:
+    _lost.append(number)
     raise SystemExit(128 + number)
 
 

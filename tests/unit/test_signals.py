@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from replay import signals
 from replay.errors import STOPPED, ExitCode, Stopped
 from replay.nightly.children import Children
 from replay.signals import ASKING_TO_STOP, Stop
@@ -89,6 +91,20 @@ def test_a_signal_at_any_moment_of_the_start_has_its_exit_code(
         process.send_signal(number)
         code = process.wait(10)
     assert code in (128 + number, -number)  # the second: before Python itself was up
+
+
+def test_a_signal_that_was_swallowed_among_the_imports_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken: an import that catches all exceptions of its callbacks takes the exit for one of them, and the night that
+    was told to stop goes on."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers of the tests stay
+    with suppress(SystemExit):
+        signals._leave(signal.SIGTERM)
+    stop = Stop()
+    signals.listen(stop.request)
+    assert stop.signal_number == signal.SIGTERM
+    again = Stop()
+    signals.listen(again.request)
+    assert not again.is_asked
 
 
 def test_a_stop_while_a_child_is_made_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
