@@ -58,7 +58,9 @@ def words_of(message: object) -> str:
 def of_status(url: str, status: int, code: object, message: object) -> Verdict | Refusal:
     """Of an HTTP status that is not 2xx. `code` is the registry's own; without one, who answered may be no registry."""
     known = code if isinstance(code, int) and code > 0 else 0
-    words = words_of(message) if known else ""
+    words = (
+        words_of(message) if isinstance(code, int) and code >= 0 else ""
+    )  # -1: the client's, of no registry's answer
     said = f": {words}" if words else ""
     if status >= 500 or status in _PASSING:
         return f"HTTP {status}{said}"
