@@ -35,7 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.record.kinds import Predicate, entries, is_one_of, is_uuid, offsets
+from replay.record.kinds import Predicate, entries, flattened, is_one_of, is_uuid, offsets
 from replay.record.texts import decimal_texts, duration_texts, uuid_texts
 from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 
@@ -188,13 +188,13 @@ def _structs(column: pa.Array, write: Write) -> Texts:
 
 
 def _lists(column: pa.Array, write: Write) -> Texts:
-    texts = _whole(*write(pc.list_flatten(column)))
+    texts = _whole(*write(flattened(column)))
     return _nulls_of(column, "[", _gathered(texts, column), "]")
 
 
 def _maps(column: pa.Array, write: Write) -> Texts:
     lists = entries(column)
-    keys, values = (_whole(*write(child)) for child in pc.list_flatten(lists).flatten())
+    keys, values = (_whole(*write(child)) for child in flattened(lists).flatten())
     if types.is_string(column.type.key_type):
         texts = pc.binary_join_element_wise(keys, values, b": ")
         return _nulls_of(column, "{", _gathered(texts, lists), "}")

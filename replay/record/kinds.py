@@ -54,6 +54,13 @@ def entries(maps: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, pairs, mask=maps.is_null())
 
 
+def flattened(lists: pa.Array) -> pa.Array:
+    """The items of all lists, one after the other. (Arrow's kernel fails where there is none and a list is null, if
+    they are UUIDs or hold some, pyarrow 26.)"""
+    is_empty = not pc.sum(pc.list_value_length(lists)).as_py()
+    return lists.values.slice(0, 0) if is_empty else pc.list_flatten(lists)
+
+
 def offsets(lists: pa.Array) -> pa.Array:
     """Where each list begins, once what is in null lists is gone."""
     lengths = pc.list_value_length(lists).fill_null(0).to_numpy()

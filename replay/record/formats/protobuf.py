@@ -60,7 +60,7 @@ def decoded(schema: Schema, payload: bytes) -> Any:
             always_print_fields_with_no_presence=True,
             descriptor_pool=descriptor.file.pool,
         )
-    except (message.DecodeError, json_format.Error, TypeError) as error:
+    except (message.DecodeError, json_format.Error, TypeError, ValueError) as error:
         raise ValueError(f"these bytes are no {schema.name}: {error}") from error
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from replay.model import Bools, Ints
-from replay.record.kinds import entries, is_extension, offsets
+from replay.record.kinds import entries, flattened, is_extension, offsets
 
 Write = Callable[[pa.Array], pa.Array]
 
@@ -127,7 +127,7 @@ def implicit(number: int, form: Form) -> Slot:
 
 def never(number: int) -> Slot:
     """A field for nulls: never written."""
-    form = Form(FieldType.BOOL, pa.bool_(), lambda array: pa.nulls(len(array), pa.bool_()))
+    form = Form(FieldType.STRING, pa.string(), lambda array: pa.nulls(len(array), pa.string()))
     return Slot(number, form, Presence.EXPLICIT, form.write)
 
 
@@ -140,12 +140,12 @@ def repeated(number: int, form: Form, *, is_packed: bool) -> Slot:
     """A field for lists."""
 
     def write(lists: pa.Array) -> pa.Array:
-        return pa.ListArray.from_arrays(offsets(lists), form.write(pc.list_flatten(lists)))
+        return pa.ListArray.from_arrays(offsets(lists), form.write(flattened(lists)))
 
     inner = either(form.misfits, null_is_misfit)
 
     def misfits(lists: pa.Array) -> Bools | None:
-        return union(null_is_misfit(lists), _of_lists(lists, inner(pc.list_flatten(lists))))
+        return union(null_is_misfit(lists), _of_lists(lists, inner(flattened(lists))))
 
     return Slot(number, form, Presence.REPEATED, write, misfits, is_packed)
 
@@ -158,7 +158,7 @@ def mapped(number: int, key: Form, value: Form) -> Slot:
 
     def misfits(maps: pa.Array) -> Bools | None:
         lists = entries(maps)
-        keys, values = pc.list_flatten(lists).flatten()
+        keys, values = flattened(lists).flatten()
         inner = union(wrong_key(keys), wrong_value(values))
         return union(null_is_misfit(maps), _of_lists(lists, inner), _with_equal_keys(lists, keys))
 

@@ -82,7 +82,11 @@ def schema_text(columns: Sequence[Column], naming: Naming, decimal_as: DecimalAs
     """The schema. Same columns, same text. Raises `InputError` for a name or type that Protobuf has no form for."""
     _check_names(columns)
     writer = _Writer(decimal_as, "." if _hides_google(naming) else "")
-    body = writer.message(naming.short, [_Field(column.field, column.kind, column) for column in columns])
+    try:
+        body = writer.message(naming.short, [_Field(column.field, column.kind, column) for column in columns])
+    except Unfit as why:
+        todo = "give the columns other names with --rename"
+        raise InputError(f"these columns together are no Protobuf message: {why}", todo=todo) from None
     doc = [f"// {line}".rstrip() for line in naming.doc.splitlines()]
     parts = [['syntax = "proto3";']]
     if naming.namespace:

@@ -33,7 +33,7 @@ def serializer(slots: Sequence[Slot]) -> tuple[Serialize, str]:
     """What writes messages of these slots, in order of number, and what it is called in a checkpoint."""
     import google.protobuf  # noqa: PLC0415 - an extra
 
-    twin = _descriptor(slots)
+    twin = descriptor(slots)
     by_row = row_wise(twin)
     by_column = column_wise(twin)
     if by_column is not None and _agree(by_column[0], by_row, slots):
@@ -78,7 +78,7 @@ def _agree(one: Serialize, other: Serialize, slots: Sequence[Slot]) -> bool:
 # -- the twin ---------------------------------------------------------------------------------------------
 
 
-def _descriptor(slots: Sequence[Slot]) -> Any:
+def descriptor(slots: Sequence[Slot]) -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool  # noqa: PLC0415 - an extra
 
     file = descriptor_pb2.FileDescriptorProto(name="record.proto", package=_PACKAGE, syntax="proto3")

@@ -25,12 +25,12 @@ from contextlib import suppress
 from functools import reduce
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import types
 
 from replay.record.kinds import (
     Predicate,
     entries,
+    flattened,
     is_binary,
     is_extension,
     is_list,
@@ -203,13 +203,13 @@ def _widen_struct(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _widen_list(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    items = widen(pc.list_flatten(array), kind.value_type)
+    items = widen(flattened(array), kind.value_type)
     return pa.ListArray.from_arrays(offsets(array), items, type=kind, mask=array.is_null())
 
 
 def _widen_map(array: pa.Array, kind: pa.DataType) -> pa.Array:
     lists = entries(array)
-    keys, items = pc.list_flatten(lists).flatten()
+    keys, items = flattened(lists).flatten()
     return pa.MapArray.from_arrays(
         offsets(lists), widen(keys, kind.key_type), widen(items, kind.item_type), type=kind, mask=array.is_null()
     )
