@@ -1,8 +1,9 @@
 """The text of a Protobuf schema to descriptors, by protoc as grpcio-tools has it. Editions, proto3 and proto2.
 
 protoc is a program of its own here: it runs in a folder that is gone afterwards, and what it complains about is told by
-line and column. It finds `google/protobuf/*`, `google/type/*`, and the references by their names; nothing else, for a
-registry would not find it either (Confluent's and Apicurio's know these files by heart).
+line and column. It finds the references by their names, and `google/protobuf/*`, `google/type/*` and
+`confluent/meta.proto`; nothing else, for a registry would not find it either (Confluent's knows these files by heart:
+ProtobufSchema.java).
 """
 
 from __future__ import annotations
@@ -26,6 +27,22 @@ _TIMEOUT_S = 60
 _PACKAGES = {"google.protobuf": "protobuf", "grpc_tools": "grpcio-tools", "google.type": "googleapis-common-protos"}
 _PROBLEM = re.compile(r"(?P<file>[^:]+\.proto)(?::(?P<line>\d+):(?P<column>\d+))?: (?P<what>.*)")
 _PROBLEMS_SHOWN = 3
+
+
+_CONFLUENT_META = """\
+syntax = "proto3";
+package confluent;
+import "google/protobuf/descriptor.proto";
+message Rule { string name = 1; string doc = 2; string expr = 3; string sql = 4; }
+message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; repeated Rule rules = 4; }
+extend google.protobuf.FileOptions { Meta file_meta = 1088; }
+extend google.protobuf.MessageOptions { Meta message_meta = 1088; }
+extend google.protobuf.FieldOptions { Meta field_meta = 1088; }
+extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
+extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }
+"""
+_BUILT_IN = {"confluent/meta.proto": _CONFLUENT_META}
+"""What a registry knows, and no package of ours brings: tags of fields are options of this kind."""
 
 
 def require_packages() -> None:
@@ -108,12 +125,12 @@ def _run_protoc(text: str, references: tuple[Reference, ...]) -> bytes:
     """A serialized `FileDescriptorSet`: the schema and all it imports, each behind what it imports itself."""
     with TemporaryDirectory(prefix="replay-") as folder:
         root = Path(folder)
-        for reference in references:
-            path = PurePosixPath(reference.name)
-            if path.is_absolute() or ".." in path.parts or reference.name == _FILE:
-                raise _not_a_schema(f"a reference cannot be named {reference.name!r}")
+        for name, content in {**_BUILT_IN, **{reference.name: reference.text for reference in references}}.items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or name == _FILE:
+                raise _not_a_schema(f"a reference cannot be named {name!r}")
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(reference.text, "utf-8")
+            (root / path).write_text(content, "utf-8")
         (root / _FILE).write_text(text, "utf-8")
         # -P: what lies in the folder is no Python
         command = [sys.executable, "-P", "-m", "grpc_tools.protoc", "-I.", *_google_types()]

@@ -41,7 +41,7 @@ from replay.record.formats.protobuf_forms import (
     repeated,
 )
 from replay.record.formats.protobuf_google import well_known
-from replay.record.formats.protobuf_schema import ITEMS, Unfit, refused
+from replay.record.formats.protobuf_schema import FIRST, ITEMS, Unfit
 
 
 def fitted(descriptor: Any, columns: Sequence[Column]) -> tuple[dict[str, Slot], tuple[Slot, ...]]:
@@ -62,7 +62,9 @@ def fitted(descriptor: Any, columns: Sequence[Column]) -> tuple[dict[str, Slot],
         try:
             slots[column.name] = _slot(field, column.kind, is_number=column.name == "price")
         except Unfit as why:
-            raise refused(column, f"{why}") from None
+            mend = "give the field a type that the column goes into"
+            todo = mend if column.name in FIRST else f"leave it out of --fields, or {mend}"
+            raise InputError(str(why), where=f"column {column.source!r}", todo=todo) from None
     try:
         return slots, _others(descriptor, by_field(columns))
     except Unfit as why:
@@ -191,6 +193,8 @@ def _nested(descriptor: Any, kind: pa.DataType) -> Form | None:
 
 def _struct_form(descriptor: Any, kind: pa.DataType) -> Form:
     slots = []
+    if len({child.name for child in kind}) < kind.num_fields:
+        raise Unfit(f"two fields of {kind} have one name")
     for at, child in enumerate(kind):
         field = descriptor.fields_by_name.get(child.name)
         if field is None:

@@ -13,13 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.model import Bools, Ints
+from replay.model import Bools
 from replay.record.kinds import entries, flattened, is_extension, offsets
 
 Write = Callable[[pa.Array], pa.Array]
@@ -119,7 +121,7 @@ def implicit(number: int, form: Form) -> Slot:
     def write(array: pa.Array) -> pa.Array:
         # -0.0 is written, unlike 0.0: what counts are the bits. Not every library sees to it.
         values = form.write(array)
-        is_zero = bits(values) == 0
+        is_zero = integers(values.view(pa.int32() if values.type.bit_width == 32 else pa.int64())) == 0
         return pc.if_else(pa.array(is_zero), pa.scalar(None, values.type), values) if is_zero.any() else values
 
     return Slot(number, form, Presence.EXPLICIT, write, misfits)
@@ -227,12 +229,9 @@ def booleans(array: pa.Array) -> Bools:
     return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def bits(floats: pa.Array) -> Ints:
-    """The bits of each, as an integer; those of null are anything."""
-    integer = pa.int32() if floats.type.bit_width == 32 else pa.int64()
-    return np.frombuffer(floats.buffers()[1] or b"", integer.to_pandas_dtype())[
-        floats.offset : floats.offset + len(floats)
-    ]
+def integers(array: pa.Array) -> npt.NDArray[Any]:
+    """The values of integers as numpy has them, 0 for null."""
+    return np.asarray((array.fill_null(0) if array.null_count else array).to_numpy())
 
 
 def _where_valid(array: pa.Array, found: Bools | None) -> Bools | None:

@@ -24,10 +24,11 @@ from replay.record.formats.protobuf_forms import (
     boxed,
     either,
     implicit,
+    integers,
     struct_of,
     union,
 )
-from replay.record.formats.protobuf_values import INTEGERS, bounds, integers, outside, scalar
+from replay.record.formats.protobuf_values import INTEGERS, bounds, outside, scalar
 from replay.record.texts import decimal_texts
 from replay.units import NS_PER_S, NS_PER_UNIT, S_PER_DAY
 

@@ -37,6 +37,9 @@ from replay.record.options import DecimalAs
 ITEMS = "items"
 """The one field of a message that stands for a list or map in a list or map: Protobuf nests neither."""
 
+FIRST = ("symbol", "price", "event_time")
+"""The columns that every record has."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 _SCALARS = (
@@ -67,15 +70,6 @@ _KEYS = frozenset({"string", "int32", "int64", "uint32", "uint64", "bool"})
 
 class Unfit(ValueError):
     """This column has no place in a Protobuf field; the text says why."""
-
-
-def refused(column: Column, why: str) -> InputError:
-    """The error for a column that has no place."""
-    return InputError(
-        why,
-        where=f"column {column.source!r}",
-        todo="leave it out of --fields, or give the schema another type or name for it",
-    )
 
 
 def schema_text(columns: Sequence[Column], naming: Naming, decimal_as: DecimalAs) -> str:
@@ -146,7 +140,7 @@ class _Field:
 
     @property
     def is_always_set(self) -> bool:
-        return self.column is not None and self.column.name in ("symbol", "price", "event_time")
+        return self.column is not None and self.column.name in FIRST
 
     @property
     def is_number(self) -> bool:
@@ -174,7 +168,8 @@ class _Writer:
             except Unfit as why:
                 if one.column is None:
                     raise Unfit(f"{one.name}: {why}") from None
-                raise refused(one.column, f"it is {one.kind}, and has no Protobuf form ({why})") from None
+                what = f"it is {one.kind}, and has no Protobuf form ({why})"
+                raise InputError(what, where=f"column {one.column.source!r}", todo="leave it out of --fields") from None
             nested += [*inner, ""] if inner else []
             lines.append(f"{text} {one.name} = {number};")
         body = [f"  {line}".rstrip() for line in (*nested, *lines)]

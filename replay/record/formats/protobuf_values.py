@@ -8,10 +8,8 @@ names that an enum lacks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -25,6 +23,7 @@ from replay.record.formats.protobuf_forms import (
     all_fit,
     as_it_is,
     booleans,
+    integers,
 )
 from replay.record.kinds import is_uuid
 from replay.record.texts import decimal_texts, uuid_texts
@@ -129,11 +128,6 @@ def _inexact(kind: pa.DataType, exact_bits: int) -> Misfits:
         return np.asarray(sizes // lowest_bits >= np.uint64(2**exact_bits))
 
     return misfits
-
-
-def integers(array: pa.Array) -> npt.NDArray[Any]:
-    """The values of integers as numpy has them, 0 for null."""
-    return np.asarray((array.fill_null(0) if array.null_count else array).to_numpy())
 
 
 # -- texts ------------------------------------------------------------------------------------------------

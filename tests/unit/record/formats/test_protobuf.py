@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from replay.record.formats import protobuf, protobuf_wire
+from replay.record.formats.protobuf_wire import row_wise
 from tests.unit.record.formats.protobuf_reading import Case, as_integers, trade_with
 
 COLUMNS = {
@@ -38,21 +39,31 @@ def raising(_: pa.RecordBatch) -> pa.Array:
     raise Panic
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        raising,
-        lambda rows: pa.array([b""] * len(rows), pa.binary()),
-        lambda rows: pa.array([b""] * len(rows), pa.large_binary()),
-    ],
-    ids=["panics", "other bytes", "another type"],
-)
-def test_a_version_of_ptars_that_writes_otherwise_is_not_used(monkeypatch, wrong):
+def empty(rows: pa.RecordBatch, kind: pa.DataType) -> pa.Array:
+    return pa.array([b""] * len(rows), kind)
+
+
+WRONG = {
+    "panics": lambda _: raising,
+    "other bytes": lambda _: lambda rows: empty(rows, pa.binary()),
+    "another type": lambda twin: lambda rows: row_wise(twin)(rows).cast(pa.large_binary()),
+    "no slices": lambda twin: lambda rows: row_wise(twin)(rows) if len(rows) > 7 else empty(rows, pa.binary()),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_version_of_ptars_that_writes_otherwise_is_not_used(monkeypatch, how):
     """Broken: an update of a young library would change the bytes of records in the middle of a topic."""
-    monkeypatch.setattr(protobuf_wire, "column_wise", lambda _twin: (wrong, "9.9"))
+    monkeypatch.setattr(protobuf_wire, "column_wise", lambda twin: (WRONG[how](twin), "9.9"))
     case = Case(KINDS)
     assert case.form.encoder.startswith("protobuf-1 protobuf ")
     assert len(case.read(case.write(COLUMNS))) == 3
+
+
+def test_a_version_of_ptars_that_writes_the_same_is_used(monkeypatch):
+    """Broken: every row would be written the slow way."""
+    monkeypatch.setattr(protobuf_wire, "column_wise", lambda twin: (row_wise(twin), "9.9"))
+    assert Case(KINDS).form.encoder == "protobuf-1 ptars 9.9"
 
 
 def test_an_interrupt_while_it_is_probed_is_none_of_its_faults(monkeypatch):

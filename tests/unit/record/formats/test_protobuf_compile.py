@@ -97,6 +97,13 @@ def test_references_are_found_by_name():
     assert protobuf.decoded(schema, payload) == {"price": {"amount": 1.5, "side": "BUY"}}
 
 
+def test_tags_of_a_registry_are_known():
+    """Broken: a schema whose fields have tags, as Confluent's registry keeps it, would be no schema."""
+    tagged = '[(confluent.field_meta) = { doc: "px", tags: "PII", params: [{ key: "scale", value: "2" }] }]'
+    text = f'syntax = "proto3"; import "confluent/meta.proto"; message Trade {{ double price = 1 {tagged}; }}'
+    assert protobuf.decoded(protobuf.parsed(text), b"\x09" + bytes(6) + b"\xf8\x3f") == {"price": 1.5}
+
+
 def test_a_reference_that_is_broken_is_told_by_its_name():
     """Broken: the line told would be looked for in the wrong file."""
     with pytest.raises(UsageError, match=r"acme/common\.proto, line 1, column 1: Expected"):

@@ -450,6 +450,7 @@ REFUSED = [
     ("Leg", pa.struct([("a", pa.string())]), "string does not go into the field 'a', which is int32"),
     ("Leg", pa.struct([("a", pa.int32()), ("b", pa.int32())]), "2 columns are for fields of the oneof 'one'"),
     ("Leg", pa.list_(pa.int32()), "which is com.acme.Leg"),
+    ("Leg", pa.struct([("a", pa.int32()), ("a", pa.int32())]), "two fields of struct<"),
 ]  # fmt: skip
 
 
@@ -462,6 +463,13 @@ def test_what_needs_a_guess_is_refused_before_any_row(at):
     assert error.value.where == f"column 'in_{name}'"
     assert why.replace("FIELD", f"the field '{name}'") in error.value.what
     assert "--fields" in error.value.todo
+
+
+def test_a_price_that_does_not_fit_is_not_told_to_be_left_out():
+    """Broken: the advice could not be followed."""
+    with pytest.raises(InputError, match="string does not go into the field 'price'") as error:
+        Case({}, text=trade_with(), price=pa.string())
+    assert "--fields" not in error.value.todo
 
 
 def test_a_group_is_refused():
