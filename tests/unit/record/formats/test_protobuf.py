@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -43,7 +45,7 @@ def empty(rows: pa.RecordBatch, kind: pa.DataType) -> pa.Array:
     return pa.array([b""] * len(rows), kind)
 
 
-WRONG = {
+WRONG: dict[str, Callable[[Any], Any]] = {
     "panics": lambda _: raising,
     "other bytes": lambda _: lambda rows: empty(rows, pa.binary()),
     "another type": lambda twin: lambda rows: row_wise(twin)(rows).cast(pa.large_binary()),
