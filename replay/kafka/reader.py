@@ -130,6 +130,12 @@ class TopicReader:
             self._consumer.incremental_unassign([TopicPartition(self._topic, p) for p in sorted(old)])
             self._assigned -= old
 
+    def only(self, partition: int, start: int, end: int) -> None:
+        """Read this range next, and forget what was left."""
+        self.let_go(self._assigned)
+        self.next[partition], self._ends[partition], self.left = start, end, {partition}
+        self.take_up(self.left)
+
     def _attempt(self) -> list[Fetched] | None:
         """Some records, and `left` without the partitions that are through; None where nothing came."""
         messages, others = self._fetch(), []

@@ -25,16 +25,19 @@ from replay.kafka.patience import Patience
 from replay.kafka.reader import READ_COMMITTED
 from replay.kafka.trouble import Trouble
 from replay.model import SystemClock
+from replay.record.encoder import Encoder
 from replay.registry.options import RegistryOptions
 from replay.source.files.trust import until_true
 from replay.source.options import SourceOptions
 from replay.source.ruled_out import look_at_ruled_out
 from replay.source.source import Source
 from replay.verify.compare import Lane
+from replay.verify.decoding import Decoder
+from replay.verify.findings import Look, RecordsAgain
 from replay.verify.kinds import KINDS, KindCounts
 from replay.verify.sides import Atlas, NoEventTimes, SourceSide, TopicSide, to_verify
 from replay.verify.spill import Spill, settle
-from replay.verify.verdict import LOG_APPEND_TIME, Verdict
+from replay.verify.verdict import LOG_APPEND_TIME, Finding, Verdict
 
 LANE_MIN = 1_000  # records of a partition: with thousands of partitions, windows and buffers grow with their number
 LARGE_LANE_MIN = 50  # the same where records are large
@@ -143,10 +146,19 @@ class _Comparison:
                 lane.expected_ended = True
             self._advance(lanes, topic)
         settle(spill, lambda: rows.fingerprints("looking for duplicates"), counts)
-        verdict = self._verdict(counts, rows, topic.records, with_times)
+        verdict = self._without_examples(counts, rows.rows, topic.records, with_times)
         if verdict.exact:  # "as the source" would be true of no row at all, too
             rows.selected.check()
-        return verdict
+        return replace(verdict, examples=self._examples(counts, rows.encoder, with_times))
+
+    def _examples(self, counts: KindCounts, encoder: Encoder, with_times: bool) -> tuple[Finding, ...]:
+        """What was expected and what is there, of the first few of each kind. Nothing is read where there are none."""
+        examples = [(kind, each) for kind in KINDS for each in counts.examples.get(kind, ())]
+        kafka, records = self.options.kafka, self.source.options.records
+        purpose = to_verify(kafka.topic, self.options.isolation, slice(None))
+        with closing(RecordsAgain(kafka, purpose, self.patience)) as again:
+            decoder = Decoder(records, self.source.format.schema)
+            return Look(self.source, encoder, again, decoder, with_times).findings(examples)
 
     def _share(self, records: int) -> int:
         """Of one partition; fewer where records are large."""
@@ -164,12 +176,11 @@ class _Comparison:
             for lane in lanes:
                 lane.advance()
 
-    def _verdict(self, counts: KindCounts, rows: SourceSide, records: int, with_times: bool) -> Verdict:
-        examples = [(kind, each) for kind in KINDS for each in counts.examples.get(kind, ())]
+    def _without_examples(self, counts: KindCounts, rows: int, records: int, with_times: bool) -> Verdict:
         return Verdict(
             topic=self.options.kafka.topic,
             isolation=self.options.isolation,
-            rows=rows.rows,
+            rows=rows,
             records=records,
             found=counts["found"],
             **{kind: counts[kind] for kind in KINDS},
@@ -178,5 +189,5 @@ class _Comparison:
             allow_foreign=self.options.allow_foreign,
             starts=tuple(start for start, _ in self.ranges),
             ends=tuple(end for _, end in self.ranges),
-            examples=rows.findings(examples),
+            examples=(),
         )

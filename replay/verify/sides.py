@@ -7,8 +7,7 @@ Memory, whatever the size of source and topic: the source's open batches, one po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -25,10 +24,8 @@ from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.model import Encoded, Ints
 from replay.source.source import Source
 from replay.verify.compare import Lane
-from replay.verify.kinds import NONE, Example
 from replay.verify.pending import Identity, Stretch
 from replay.verify.spill import fingerprints
-from replay.verify.verdict import Finding
 
 T = TypeVar("T")
 
@@ -48,7 +45,7 @@ class SourceSide:
         self, source: Source, partitions: int, with_times: bool, report: Display, check_stop: Callable[[], None]
     ) -> None:
         self._source, self._with_times, self._report, self._check_stop = source, with_times, report, check_stop
-        self._encoder = encoder_for(source, partitions)
+        self.encoder = encoder_for(source, partitions)
         self.selected = Selected(source)
         self.rows = 0  # handed over
 
@@ -56,7 +53,7 @@ class SourceSide:
         """All rows from the beginning; each portion with the number of its first row."""
         for batch in self._source.batches(self._source.start):
             for start, stop in slices(len(batch), PORTION_ROWS):
-                yield self._encoder.encode(batch, start, stop), batch.start.row + start
+                yield self.encoder.encode(batch, start, stop), batch.start.row + start
                 self._check_stop()
                 self._report.phase(phase, batch.start.row + stop, self._source.rows)
 
@@ -81,28 +78,6 @@ class SourceSide:
         for encoded, first_row in self.portions(phase):
             columns = (encoded.keys, encoded.contents, self._times(encoded))
             yield fingerprints(encoded.partitions.tolist(), columns), _row_numbers(encoded, first_row)
-
-    def findings(self, examples: Sequence[tuple[str, Example]]) -> tuple[Finding, ...]:
-        """The examples (each with its kind) and the places of their rows: one more look, as far as they reach."""
-        places = self._places({each.row for _, each in examples if each.row != NONE})
-        return tuple(_finding(kind, each, places.get(each.row)) for kind, each in examples)
-
-    def _places(self, rows: Iterable[int]) -> dict[int, Finding]:
-        wanted = sorted(rows, reverse=True)
-        places: dict[int, Finding] = {}
-        batches = self._source.batches(self._source.start)
-        while wanted:
-            batch = next(batches)
-            while wanted and wanted[-1] < batch.start.row + len(batch):
-                row = wanted.pop()
-                at = row - batch.start.row
-                file = batch.files if isinstance(batch.files, int) else int(batch.files[at])
-                symbol = self._source.symbols.names[batch.table.column("symbol")[at].as_py()]
-                path = self._source.files[file].shown
-                file_row = self._source.files[file].file_row(batch.position_after(at).cursors[file])
-                home = int(self._encoder.encode(batch, at, at + 1).partitions[0])
-                places[row] = Finding("", row, path, file_row, symbol, home)
-        return places
 
     def _times(self, encoded: Encoded) -> Sequence[int | None]:
         return encoded.timestamps_ms if self._with_times else [None] * len(encoded)
@@ -140,11 +115,6 @@ class Atlas:
 def _row_numbers(encoded: Encoded, first_row: int) -> Ints:
     rows: Ints = np.arange(len(encoded)) if encoded.rows is None else encoded.rows
     return rows + first_row
-
-
-def _finding(kind: str, example: Example, place: Finding | None) -> Finding:
-    found = replace(place or Finding(""), kind=kind)
-    return found if example.offset == NONE else replace(found, partition=example.partition, offset=example.offset)
 
 
 class TopicSide:

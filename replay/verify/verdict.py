@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from replay.errors import ExitCode
+from replay.errors import ExitCode, printable
+from replay.verify.decoding import Shown
 from replay.verify.kinds import KINDS
 
 LOG_APPEND_TIME = "the broker's own time (LogAppendTime)"
@@ -15,7 +17,11 @@ LOG_APPEND_TIME = "the broker's own time (LogAppendTime)"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One example. `row` is its number in the replay's order, `file_row` that in its file; both begin at 0."""
+    """One example. `row` is its number in the replay's order, `file_row` that in its file; both begin at 0.
+
+    `expected` is the record of the row, `found` what the topic has, `differs` what people are told of both: the fields
+    that are not the same, another schema, or that the record is gone.
+    """
 
     kind: str
     row: int | None = None
@@ -24,11 +30,31 @@ class Finding:
     symbol: str | None = None
     partition: int | None = None
     offset: int | None = None
+    expected: Shown | None = None
+    found: Shown | None = None
+    differs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return "\n  ".join([self._place(), *self._contents()])
+
+    def as_json(self) -> dict[str, Any]:
+        """Without what there is none of."""
+        return _given(asdict(self))
+
+    def _contents(self) -> list[str]:
+        """Fields that differ, or the record: both sides of one that is not what it should be differ by fields only."""
+        expected, found = self.expected, self.found
+        if found is None:
+            return [*self.differs, *([] if expected is None else [f"expected {expected.value}"])]
+        if expected is not None:
+            return list(self.differs) or [found.value]
+        time = "" if found.timestamp is None else f", {found.timestamp}"
+        return [*self.differs, f"found key {found.key}{time}: {found.value}"]
+
+    def _place(self) -> str:
         parts = []
         if self.row is not None:
-            parts.append(f"row {self.row:,} ({self.symbol}; {self.file}, row {self.file_row:,})")
+            parts.append(printable(f"row {self.row:,} ({self.symbol}; {self.file}, row {self.file_row:,})"))
         if self.offset is not None:
             parts.append(f"partition {self.partition}, offset {self.offset:,}")
         elif self.partition is not None:
@@ -80,8 +106,16 @@ class Verdict:
         return ExitCode.DONE if self.exact else ExitCode.DIFFERENT
 
     def as_json(self) -> dict[str, Any]:
-        examples = [{k: v for k, v in asdict(each).items() if v is not None} for each in self.examples]
-        return {"exact": self.exact, **asdict(self), "examples": examples}
+        return {"exact": self.exact, **asdict(self), "examples": [each.as_json() for each in self.examples]}
+
+
+def _given(found: dict[str, Any]) -> dict[str, Any]:
+    made = {name: _given(value) if isinstance(value, dict) else value for name, value in found.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in made.items()
+        if value not in (None, ())
+    }
 
 
 def verdict_table(verdict: Verdict) -> Table:
@@ -95,7 +129,7 @@ def verdict_table(verdict: Verdict) -> Table:
         count = getattr(verdict, kind)
         bound = "" if verdict.order_exact or kind != "out_of_order" else "at most "
         shown = "\n".join(str(each) for each in verdict.examples if each.kind == kind)
-        table.add_row(kind.replace("_", " "), f"{bound}{count:,}", shown)
+        table.add_row(kind.replace("_", " "), f"{bound}{count:,}", Text(shown))  # Text: brackets are no markup
     if not verdict.timestamps_compared:
         table.caption = f"timestamps not compared: they are {LOG_APPEND_TIME}"
     return table

@@ -63,5 +63,10 @@ def decoded(records: Records, schema: Schema | None, payload: bytes) -> Any:
     return _module(records.value_format).decoded(schema, payload)
 
 
+def decoded_key(records: Records, payload: bytes) -> Any:
+    """The same of a key that has a schema."""
+    return _module(records.key_format).decoded(key_schema(records), payload)
+
+
 def _module(chosen: ValueFormat | KeyFormat) -> Any:
     return import_module(_MODULES[chosen])

@@ -22,6 +22,9 @@ NAME_MAX = 200
 EXAMPLES_MAX = 20
 """Of differences that a comparison found."""
 
+_CONTENTS = frozenset({"expected", "found", "differs"})
+"""Of an example: what records hold. It is told once, and not kept where more people read it than the topic."""
+
 
 def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | None) -> Details:
     """`shown` is None where the run has not come as far as to be shown."""
@@ -42,10 +45,11 @@ def details(shown: Snapshot | None, info: RunInfo, verdict: Mapping[str, Any] | 
 
 
 def shortened_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """The verdict without the offsets of all partitions, and with a few examples."""
+    """The verdict without the offsets of all partitions. A few examples stay: where they are, not what they hold."""
     kept = {name: value for name, value in verdict.items() if name not in ("starts", "ends")}
     examples = kept.get("examples", ())[:EXAMPLES_MAX]
-    texts = [{k: _short(v) if isinstance(v, str) else v for k, v in each.items()} for each in examples]
+    places = [{name: value for name, value in each.items() if name not in _CONTENTS} for each in examples]
+    texts = [{k: _short(v) if isinstance(v, str) else v for k, v in each.items()} for each in places]
     return {**kept, "examples": texts}
 
 
