@@ -70,6 +70,8 @@ class ReplayOptions:
 
     registry: Texts | None = field(default=None, repr=False)  # may hold a password
     registry_config: Pairs | None = field(default=None, repr=False)  # may hold a password
+    source_registry: Texts | None = field(default=None, repr=False)
+    source_registry_config: Pairs | None = field(default=None, repr=False)
     subject_name: str | None = None
     schema_register: bool | None = None
 

@@ -38,28 +38,52 @@ def with_schemas(records: Records, options: Options) -> Records:
         naming=Naming(_full_name(given.schema_name, "--schema-name"), given.schema_doc),
         subject=_subject(given.schema_subject),
         schema=None if given.schema is None else _read(given.schema),
+        translates=bool(given.source_registry),
         message=None if given.schema_message is None else _full_name(given.schema_message, "--schema-message"),
     )
-    if made.value_column is not None and made.value_format is not ValueFormat.JSON:
-        raise UsageError("values of --value-column are sent as they are", where="--format", todo="drop one of them")
-    if made.own_key_column is not None and made.key_format is not KeyFormat.STRING:
-        todo = "drop one of them, or name a column of texts with --key"
-        raise UsageError("keys of --key-column are sent as they are", where="--key-format", todo=todo)
-    if not made.has_schema:
+    _check_as_they_are(made)
+    if made.translates:
+        _check_translated(made)
+    elif not made.has_schema:
         _refuse_given(options, (*_OF_SCHEMAS, *_OF_REGISTRY), "a record of JSON and text has no schema", _ADD_FORMAT)
     if made.value_format is ValueFormat.JSON:
         _refuse_given(options, _OF_SCHEMAS[:-1], "values of JSON have no schema", _ADD_FORMAT)
-    if made.key_format is not KeyFormat.STRING and made.key == KEY_NONE:
-        raise UsageError("records without a key have no format of keys", where="--key-format", todo="drop it")
     if made.schema is not None and made.subject is not None:
         raise UsageError("the schema comes from one place", where="--schema", todo="drop it, or drop --schema-subject")
     if made.schema is not None or made.subject is not None:
         _refuse_given(options, ("schema_name", "schema_doc"), "a schema that is given has its own", "drop it")
-    if made.message is not None and made.value_format is not ValueFormat.PROTOBUF:
-        raise UsageError("only Protobuf has messages", where="--schema-message", todo="drop it")
-    if made.message is not None and made.schema is None and made.subject is None:
-        raise UsageError("it names a message of a given schema", where="--schema-message", todo="add --schema FILE")
+    _check_message(made)
     return made
+
+
+def _check_as_they_are(records: Records) -> None:
+    if records.value_column is not None and records.value_format is not ValueFormat.JSON:
+        raise UsageError("values of --value-column are sent as they are", where="--format", todo="drop one of them")
+    if records.own_key_column is not None and records.key_format is not KeyFormat.STRING:
+        todo = "drop one of them, or name a column of texts with --key"
+        raise UsageError("keys of --key-column are sent as they are", where="--key-format", todo=todo)
+    if records.key_format is not KeyFormat.STRING and records.key == KEY_NONE:
+        raise UsageError("records without a key have no format of keys", where="--key-format", todo="drop it")
+
+
+def _check_message(records: Records) -> None:
+    if records.message is not None and records.value_format is not ValueFormat.PROTOBUF:
+        raise UsageError("only Protobuf has messages", where="--schema-message", todo="drop it")
+    if records.message is not None and records.schema is None and records.subject is None:
+        raise UsageError("it names a message of a given schema", where="--schema-message", todo="add --schema FILE")
+
+
+def _check_translated(records: Records) -> None:
+    if records.value_column is None or records.has_schema:
+        raise UsageError(
+            "values that are made of columns have no ids of another registry",
+            where="--source-registry",
+            todo="drop it, or send values as they are with --value-column",
+        )
+    if records.value_ids:
+        raise UsageError(
+            "the registries say which ids become which", where="--translate-schema-ids", todo="drop it, or the registry"
+        )
 
 
 _ADD_FORMAT = "add --format avro, protobuf or json-schema, or drop it"
@@ -68,12 +92,17 @@ _ADD_FORMAT = "add --format avro, protobuf or json-schema, or drop it"
 def registry_options(options: Options) -> RegistryOptions:
     """Where the registry is, and what it is asked. No address is an error only once it has to be asked."""
     given = options.of(Schemas)
-    made = RegistryOptions(
-        urls=tuple(given.registry or ()),
-        config=parse.parse_assignments(given.registry_config or [], "--registry-config"),
-        subject_name=given.subject_name,
-        register=given.schema_register,
-    )
+    source = None
+    if given.source_registry:
+        source = _registry(given.source_registry, given.source_registry_config, "--source-registry-config")
+    elif given.source_registry_config:
+        raise UsageError("of which registry?", where="--source-registry-config", todo="add --source-registry URL")
+    made = _registry(given.registry or [], given.registry_config, "--registry-config")
+    return replace(made, subject_name=given.subject_name, register=given.schema_register, source=source)
+
+
+def _registry(urls: list[str], config: list[str] | None, option: str) -> RegistryOptions:
+    made = RegistryOptions(urls=tuple(urls), config=parse.parse_assignments(config or [], option))
     settings.check(made)
     return made
 

@@ -28,6 +28,7 @@ from replay.delivery.saving import Saving
 from replay.delivery.slices import encoder_for
 from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.topic import create_topic, find_topic, is_planned
+from replay.delivery.translation import Translating, translated
 from replay.errors import BrokerUnavailable, Stopped
 from replay.kafka.cluster import Cluster
 from replay.kafka.patience import Patience
@@ -67,6 +68,8 @@ def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     file = CheckpointFile(options.checkpoint)
     with file.locked():
         source, saved = _load(options, source, file)
+        if saved is None:
+            source = translated(source, Translating.of(options.kafka, options.registry, report, stop.check))
         # Before anybody asks whether a row is selected at all: wrong statistics may say that none is.
         check_left_out(options, source, saved, stop, report)
         tally = opening_tally(options, source, saved)

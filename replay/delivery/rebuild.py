@@ -22,6 +22,7 @@ from replay.delivery.slices import encoded_from, encoder_for
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
+from replay.delivery.translation import Translating, translated
 from replay.errors import StateConflict, UsageError
 from replay.kafka.cluster import connect
 from replay.model import SystemClock
@@ -65,6 +66,7 @@ def _rebuild(
     options: RunOptions, ask: schemas.Ask, first_offsets: Sequence[int] | None, stop: Stop, report: Display
 ) -> Checkpoint:
     source, clock = Source(options.source), SystemClock()
+    source = translated(source, Translating.of(options.kafka, options.registry, report, stop.check))
     check_left_out(options, source, None, stop, report)
     if options.check:  # what the lost checkpoint's replay looked at, and decided
         emptiness.check_by_reading(source, stop.check)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from replay.identity import REFERENCES, SCHEMA
 from replay.record.options import GivenSchema, Records, SchemaId, SchemaIds, ValueFormat
-from replay.source.identity import references_of
+from replay.source.identity import TRANSLATED, ids_of, references_of
 
 _VALUE, _KEY = "value schema id", "key schema id"
 
@@ -32,7 +32,10 @@ def as_of(records: Records, identity: Mapping[str, str]) -> Records:
     schema = records.schema
     if records.subject is not None and (text := identity.get(SCHEMA)):
         schema = GivenSchema(text, records.subject, references_of(identity.get(REFERENCES, "")))
-    return replace(records, schema_ids=ids, schema=schema)
+    value_ids = records.value_ids
+    if records.translates:
+        value_ids = ids_of(identity.get(TRANSLATED, ""))
+    return replace(records, schema_ids=ids, schema=schema, value_ids=value_ids)
 
 
 def _text(schema_id: SchemaId | None) -> str:

@@ -16,8 +16,8 @@ from replay.errors import UsageError
 from replay.kafka.topic import Topic
 from replay.model import SystemClock
 from replay.record.formats.base import Schema
-from replay.record.formats.chosen import key_schema
-from replay.record.options import UNKNOWN_IDS, GivenSchema, SchemaId, SchemaIds, ValueFormat
+from replay.record.formats.chosen import KINDS, key_schema
+from replay.record.options import UNKNOWN_IDS, GivenSchema, SchemaId, SchemaIds
 from replay.registry import lookup
 from replay.registry.client import Registered, Registry, connect
 from replay.registry.options import RegistryOptions, subject
@@ -30,9 +30,6 @@ Ask = Callable[[], Registry]
 
 Look = Callable[[Registry, RegistryOptions, str, Schema], Registered | None]
 
-_KINDS = {ValueFormat.AVRO: "AVRO", ValueFormat.PROTOBUF: "PROTOBUF", ValueFormat.JSON_SCHEMA: "JSON"}
-"""As registries call them."""
-
 
 def with_schema(options: SourceOptions, ask: Ask) -> SourceOptions:
     """With the schema of its subject, where it is not known yet. Raises `StateConflict` where there is none."""
@@ -43,7 +40,7 @@ def with_schema(options: SourceOptions, ask: Ask) -> SourceOptions:
     assert parts is not None, "all texts match"
     version = int(parts[2]) if parts[2] not in (None, "latest") else None
     schema, registered = ask().fetch(parts[1], version)
-    if schema.kind != _KINDS.get(records.value_format):
+    if schema.kind != KINDS.get(records.value_format):
         raise UsageError(
             f"{records.subject} is a schema of {schema.kind}, and the format is {records.value_format}",
             where="--schema-subject",

@@ -126,7 +126,8 @@ class Records:
 
     `value_column` holds values that are sent as they are, `own_key_column` keys: a null is a tombstone, or no key.
     `headers_column` holds headers; `headers_optional`: a file may lack it. `timestamp_column` is that of timestamps
-    where it is not the event time's. `value_ids` and `key_ids` say which schema ids become which (`schema_ids.py`).
+    where it is not the event time's. `value_ids` and `key_ids` say which schema ids become which (`schema_ids.py`);
+    `translates`: a registry says so of `value_ids`.
     """
 
     key: str = KEY_SYMBOL
@@ -150,6 +151,7 @@ class Records:
     timestamp_column: str | None = None
     value_ids: tuple[tuple[int, int], ...] = ()
     key_ids: tuple[tuple[int, int], ...] = ()
+    translates: bool = False
 
     @property
     def has_key_schema(self) -> bool:

@@ -18,12 +18,14 @@ class SubjectName(StrEnum):
 @dataclass(frozen=True, slots=True)
 class RegistryOptions:
     """`urls` are asked in turn; `config` has settings of the client. Both may hold a password. `register`: a schema
-    that is not there is registered. A single attempt takes `attempt_s` at most, unless `config` has a `timeout`."""
+    that is not there is registered. `source` is the registry that the schema ids of a topic's dump come from. A single
+    attempt takes `attempt_s` at most, unless `config` has a `timeout`."""
 
     urls: tuple[str, ...] = field(default=(), repr=False)
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
     subject_name: SubjectName = SubjectName.TOPIC
     register: bool = False
+    source: RegistryOptions | None = None
     attempt_s: float = 5.0
 
 

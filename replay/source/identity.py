@@ -16,6 +16,9 @@ from replay.source.files import trust
 from replay.source.files.parquet_file import InputFile
 from replay.source.options import Columns, SourceOptions
 
+TRANSLATED = "--translate-schema-ids"
+"""The part of an identity that says which schema ids become which."""
+
 LABEL_DIGITS = 8
 """Hexadecimal digits of a label, a hash of inputs and options. Few replays share a topic."""
 
@@ -83,7 +86,7 @@ def _texts_of_record_columns(records: Records) -> dict[str, str]:
         "--key-column": identity.text_of(records.own_key_column),
         "--headers-column": identity.text_of(records.headers_column),
         "--timestamp-column": identity.text_of(records.timestamp_column),
-        "--translate-schema-ids": _ids_text(records.value_ids),
+        TRANSLATED: _ids_text(records.value_ids),
         "--translate-key-schema-ids": _ids_text(records.key_ids),
     }
     return {name: text for name, text in found.items() if text}
@@ -91,6 +94,12 @@ def _texts_of_record_columns(records: Records) -> dict[str, str]:
 
 def _ids_text(ids: Sequence[tuple[int, int]]) -> str:
     return ",".join(f"{old}={new}" for old, new in ids)
+
+
+def ids_of(text: str) -> tuple[tuple[int, int], ...]:
+    """What `_ids_text` made."""
+    pairs = (pair.partition("=") for pair in text.split(",") if text)
+    return tuple((int(old), int(new)) for old, _, new in pairs)
 
 
 def label(identity_texts: Mapping[str, str], files: Sequence[InputFile]) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from replay.delivery import schemas
 from replay.delivery.garbage import rarely_collected
 from replay.delivery.snapshot import Display
+from replay.delivery.translation import Translating, translated
 from replay.errors import UsageError
 from replay.kafka.cluster import Cluster
 from replay.kafka.options import KafkaOptions
@@ -80,6 +81,9 @@ def verify(options: VerifyOptions, report: Display, check_stop: Callable[[], Non
 def _verify(options: VerifyOptions, ask: schemas.Ask, report: Display, check_stop: Callable[[], None]) -> Verdict:
     """The same, as long as the statistics that put the files in order are right."""
     source = Source(options.source, judges=True)
+    if options.registry.source is not None:
+        to = Translating.of(options.kafka, options.registry, report, check_stop)
+        source = Source(translated(source, to).options, judges=True)
     source.other_endings.report(source.files_all, report)
     look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     clock = SystemClock()

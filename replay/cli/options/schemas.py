@@ -67,6 +67,19 @@ class Schemas:
         metavar="KEY=VALUE",
         harmless=_ASKED_ONCE,
     )
+    source_registry: list[str] | None = where(
+        None,
+        "With --value-column: address of the registry that the schema ids in the values come from. They are translated"
+        " to those of --registry. Repeatable.",
+        metavar="URL",
+        harmless="the ids that are translated are compared",
+    )
+    source_registry_config: list[str] | None = where(
+        None,
+        "A setting of that registry's client. Repeatable.",
+        metavar="KEY=VALUE",
+        harmless="the ids that are translated are compared",
+    )
     subject_name: SubjectName = where(
         SubjectName.TOPIC,
         "How the subject is named: TOPIC-value (topic), after the record (record), or TOPIC-RECORD (topic-record).",

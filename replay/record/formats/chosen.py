@@ -14,6 +14,9 @@ from replay.record.formats.json import JsonFormat
 from replay.record.formats.payload import PayloadFormat
 from replay.record.options import DecimalAs, KeyFormat, Records, ValueFormat
 
+KINDS = {ValueFormat.AVRO: "AVRO", ValueFormat.PROTOBUF: "PROTOBUF", ValueFormat.JSON_SCHEMA: "JSON"}
+"""As registries call them."""
+
 _MODULES = {
     ValueFormat.AVRO: "replay.record.formats.avro",
     ValueFormat.PROTOBUF: "replay.record.formats.protobuf",
@@ -56,6 +59,13 @@ def key_payload(records: Records) -> Callable[[str], bytes] | None:
         return None
     payload: Callable[[str], bytes] = _module(records.key_format).key_payload
     return payload
+
+
+def named(schema: Schema) -> Schema:
+    """A schema of a registry, with the name that it gives its record. Raises `UsageError` for a text that is none."""
+    module = next(_module(each) for each, kind in KINDS.items() if kind == schema.kind)
+    made: Schema = module.parsed(schema.text, schema.references)
+    return made
 
 
 def decoded(records: Records, schema: Schema | None, payload: bytes) -> Any:
