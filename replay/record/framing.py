@@ -36,13 +36,19 @@ def header(name: str, schema: Schema | None, schema_id: SchemaId | None, id_in: 
     """The header of values or keys, where the id stands in one. Raises `UsageError` where the registry gave no GUID."""
     if schema is None or id_in is not SchemaIdIn.HEADER:
         return []
-    if schema_id is None or not schema_id.guid:
+    assert schema_id is not None, "nothing is written before the registry has said under which id"
+    return [(name, _BY_GUID + _guid(schema_id.guid).bytes + message_path(schema.message_indexes))]
+
+
+def _guid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
         raise UsageError(
-            "the registry gives schemas no GUID, and the header would hold it",
-            where="--schema-id-in",
-            todo="put the id before the bytes (--schema-id-in payload), or use a registry that has them",
-        )
-    return [(name, _BY_GUID + UUID(schema_id.guid).bytes + message_path(schema.message_indexes))]
+            "the registry gives its schemas no GUID, and a header can name a schema by nothing else",
+            where="--schema-id-in header",
+            todo="use --schema-id-in payload; Confluent's registry has GUIDs from 8.0 on",
+        ) from None
 
 
 def message_path(indexes: tuple[int, ...]) -> bytes:

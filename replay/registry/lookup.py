@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Protocol
-from uuid import UUID
 
-from replay.errors import StateConflict, UsageError
+from replay.errors import StateConflict
 from replay.record.formats.base import Schema
 from replay.registry.canonical import same
 from replay.registry.client import Registered, Stored, incompatible
@@ -73,18 +72,6 @@ def prove(registry: Asks, found: Registered, schema: Schema) -> Registered:
                 todo="have the registry put right (ids may have been given again after a restore); nothing was sent",
             )
     return found if found.guid else replace(found, guid=stored.guid)
-
-
-def guid_of(registered: Registered) -> UUID:
-    """What a record's header names the schema with. Raises `UsageError` where the registry has no GUIDs."""
-    try:
-        return UUID(registered.guid or "")
-    except ValueError:
-        raise UsageError(
-            "the registry gives its schemas no GUID, and a header can name a schema by nothing else",
-            where="--schema-id-in header",
-            todo="use --schema-id-in payload; Confluent's registry has GUIDs from 8.0 on",
-        ) from None
 
 
 def _missing(subject: str, reasons: tuple[str, ...]) -> StateConflict:

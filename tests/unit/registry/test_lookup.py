@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from uuid import UUID
+from dataclasses import dataclass, field
 
 import pytest
 
-from replay.errors import StateConflict, UsageError
+from replay.errors import StateConflict
 from replay.record.formats.base import Schema
 from replay.registry.client import Registered, Stored
-from replay.registry.lookup import Standing, guid_of, settle, standing
+from replay.registry.lookup import Standing, settle, standing
 from replay.registry.options import RegistryOptions
 from tests.support.schemas import avro
 
@@ -109,11 +108,4 @@ def test_what_the_registry_takes_for_one_is_one():
 def test_a_guid_is_taken_from_where_it_is():
     """Broken: a registry that tells it only with the text would count as one without."""
     fake = FakeRegistry({ONE.text: 3}, {3: ONE}, guid=GUID)
-    assert guid_of(settle(fake, of(False), "s", ONE)) == UUID(GUID)
-
-
-@pytest.mark.parametrize("guid", [None, "", "no guid"])
-def test_without_a_guid_a_header_cannot_name_the_schema(guid):
-    """Broken: records would carry a header that no consumer can read."""
-    with pytest.raises(UsageError, match=r"--schema-id-in header: .*no GUID.*\n.*payload"):
-        guid_of(replace(Registered(3, 1, None, "s"), guid=guid))
+    assert settle(fake, of(False), "s", ONE).guid == GUID
