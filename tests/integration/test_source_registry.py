@@ -33,7 +33,7 @@ COLUMNS = ("--value-column", "value", "--partition-column", "partition", "--time
 
 def framed(schema_id: int, schema: Mapping[str, object], value: Mapping[str, object]) -> bytes:
     out = BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), value)
+    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(schema)), value)
     return b"\0" + schema_id.to_bytes(4, "big") + out.getvalue()
 
 
