@@ -67,7 +67,7 @@ def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
     tell_inputs(options, source, report)
     file = CheckpointFile(options.checkpoint)
     with file.locked():
-        source, saved = _load(options, source, file)
+        source, saved = _load(options, source, file, report, stop)
         if saved is None:
             source = translated(source, Translating.of(options.kafka, options.registry, report, stop.check))
         # Before anybody asks whether a row is selected at all: wrong statistics may say that none is.
@@ -93,14 +93,19 @@ def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
         return tally.view()
 
 
-def _load(options: RunOptions, source: Source, file: CheckpointFile) -> tuple[Source, Checkpoint | None]:
+def _load(
+    options: RunOptions, source: Source, file: CheckpointFile, report: Display, stop: Stop
+) -> tuple[Source, Checkpoint | None]:
     """The checkpoint, if one counts, and the source as it was decided on when the replay began."""
     if options.restart:
         file.check_replaceable()
     saved = None if options.restart else file.load()
     file.check_writable()
-    if saved is None or is_forgotten(options, source, saved):
+    if saved is None:
         return source, None
+    if is_forgotten(options, source, saved):  # what it said of schemas, too
+        ask = schemas.asking(options.registry, options.kafka.broker_timeout_s, report, stop.check)
+        return Source(schemas.asked_anew(options.source, ask)), None
     decided = trust.as_decided(options.source, saved.job.options)
     return source if decided == options.source else Source(decided), saved
 

@@ -38,6 +38,16 @@ def as_of(records: Records, identity: Mapping[str, str]) -> Records:
     return replace(records, schema_ids=ids, schema=schema, value_ids=value_ids)
 
 
+def anew(records: Records) -> Records:
+    """The records without what a checkpoint said of them that counts no more."""
+    return replace(
+        records,
+        schema_ids=SchemaIds(),
+        schema=records.schema if records.subject is None else None,
+        value_ids=() if records.translates else records.value_ids,
+    )
+
+
 def _text(schema_id: SchemaId | None) -> str:
     return "" if schema_id is None else f"{schema_id.number} {schema_id.guid}".rstrip()
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from replay.delivery.context import Context
+from replay.delivery.schema_ids import anew
 from replay.errors import UsageError
 from replay.kafka.topic import Topic
 from replay.model import SystemClock
@@ -48,6 +49,11 @@ def with_schema(options: SourceOptions, ask: Ask) -> SourceOptions:
         )
     given = GivenSchema(schema.text, records.subject, schema.references)
     return replace(options, records=replace(records, schema=given, schema_ids=SchemaIds(_id(registered))))
+
+
+def asked_anew(options: SourceOptions, ask: Ask) -> SourceOptions:
+    """The same where nothing counts that a checkpoint said of schemas."""
+    return with_schema(replace(options, records=anew(options.records)), ask)
 
 
 class Wanted(NamedTuple):

@@ -33,7 +33,6 @@ class Schemas:
         "Take the schema of values from this subject of the registry: trades-value, or trades-value:3.",
         metavar="SUBJECT[:VERSION]",
         otherwise="without a version: the newest; a resumed replay stays with its own",
-        identity=_DECIDES_SCHEMA,
     )
     schema_message: str | None = files(
         None,
