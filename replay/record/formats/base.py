@@ -68,6 +68,18 @@ class Format(Protocol):
         batch's table: symbols are ids."""
 
 
+class WholeRows(Protocol):
+    """What a format has beside, whose schema may look at several fields of a record together."""
+
+    @property
+    def row_keywords(self) -> tuple[str, ...]:
+        """What in the schema does so, to be told once, since it costs some time for each row. Empty: nothing does."""
+
+    def misfit_rows(self, rows: pa.RecordBatch) -> Bools | None:
+        """Which of these rows the schema does not take as a whole; None: it takes them all. `rows` are as those of
+        `payloads`, without any that is bad already. What is found is bad, too, and is never given to `payloads`."""
+
+
 class SymbolTexts:
     """The symbols of a batch as text. Learns those that are new."""
 
