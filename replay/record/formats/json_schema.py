@@ -30,13 +30,15 @@ from replay.record.formats.json_schema_document import DRAFT_7, Document, Part, 
 from replay.record.formats.json_schema_judge import FieldJudge, RowJudge
 from replay.record.formats.json_schema_parts import parts_for
 from replay.record.formats.json_schema_types import Node, can_meet, column_schema, json_types, takes_all
-from replay.record.formats.json_values import json_column
+from replay.record.formats.json_values import exact_number, json_column
 from replay.record.json_text import supports
 from replay.record.options import ENCODER_VERSION, DecimalAs
 
 KIND = "JSON"
 """What registries call a JSON Schema."""
 
+_INTEGER_DIGITS = 640
+"""Python may refuse to read more (sys.int_info.str_digits_check_threshold)."""
 _OF_NAMES = {
     "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames", "type", "falseSchema"
 }  # fmt: skip
@@ -108,13 +110,17 @@ def decoded(schema: Schema | None, payload: bytes) -> Any:  # noqa: ARG001
     """A value for people: a number with more digits than a double keeps is text. Raises `ValueError` for bytes that are
     no JSON."""
     try:
-        return json.loads(payload.decode(), parse_float=_shown, parse_constant=_refuse)
+        return json.loads(payload.decode(), parse_float=_shown, parse_int=_shown_integer, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _shown(text: str) -> float | str:
-    return number if Decimal(repr(number := float(text))) == Decimal(text) else text
+    return number if Decimal(repr(number := float(text))) == exact_number(text) else text
+
+
+def _shown_integer(text: str) -> int | str:
+    return int(text) if len(text) < _INTEGER_DIGITS else text
 
 
 def _refuse(name: str) -> None:

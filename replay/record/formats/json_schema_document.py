@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin
 
 from replay.errors import UsageError, install_extra
 from replay.record.formats.base import Schema
 from replay.record.formats.json_schema_types import Node
+from replay.record.formats.json_values import exact_number
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 DRAFT_4 = 4
@@ -110,11 +112,16 @@ class Document:
 
 
 def loads(text: str) -> Any:
-    """Strict JSON. Raises `UsageError`."""
+    """Strict JSON; numbers with more digits than a double keeps have all of them. Raises `UsageError`."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the schema is not JSON: {error}", where="--schema", todo=_TODO) from None
+
+
+def _number(text: str) -> float | Decimal:
+    exact = exact_number(text)
+    return number if Decimal(repr(number := float(text))) == exact else exact
 
 
 def _refuse(name: str) -> None:

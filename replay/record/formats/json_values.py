@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -40,8 +41,8 @@ class JsonColumn:
         kind, exact = column.type, self._is_exact(column.type)
         if _is_itself(kind) and (self.quoted or not exact):
             return list(column.to_pylist())
-        if types.is_float64(kind) and pc.all(pc.is_finite(column), min_count=0).as_py():
-            return list(column.to_pylist())
+        if types.is_float64(kind):
+            return self._doubles(column)
         return _parsed(self._texts(column), exact=exact)
 
     def distinct(self, column: pa.Array) -> tuple[list[Any], Ints]:
@@ -52,6 +53,17 @@ class JsonColumn:
         encoded = column.dictionary_encode()
         at = encoded.indices
         return self.values(encoded.dictionary), (at.fill_null(-1) if at.null_count else at).to_numpy()
+
+    def _doubles(self, column: pa.Array) -> list[Any]:
+        """As they are, but for those whose text is no fraction: an integer, or null."""
+        values = list(column.to_pylist())
+        doubles = column.fill_null(0.5).to_numpy()
+        others = np.flatnonzero(~(np.floor(doubles) < doubles))  # NaN too
+        if len(others):
+            found = _parsed(self._texts(column.take(pa.array(others))), exact=False)
+            for at, value in zip(others.tolist(), found, strict=True):
+                values[at] = value
+        return values
 
     def _texts(self, column: pa.Array) -> pa.Array:
         """Each value as it is sent (binary, no nulls)."""
@@ -69,7 +81,7 @@ def json_column(column: Column, decimal_as: DecimalAs) -> JsonColumn:
 def _parsed(texts: pa.Array, *, exact: bool) -> list[Any]:
     """The value of each text. `exact`: numbers keep their digits."""
     whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
-    loads = partial(json.loads, parse_float=_number, parse_int=_number) if exact else json.loads
+    loads = partial(json.loads, parse_float=exact_number, parse_int=exact_number) if exact else json.loads
     return list(loads(b"[" + pc.binary_join(whole, b",")[0].as_py() + b"]"))
 
 
@@ -77,14 +89,16 @@ def _has_decimals(kind: pa.DataType) -> bool:
     return bool(types.is_decimal(kind)) or any(_has_decimals(kind.field(at).type) for at in range(kind.num_fields))
 
 
-def _number(text: str) -> Decimal:
+def exact_number(text: str) -> Decimal:
     """All digits. An exponent that no memory has room for becomes one that is as absurd: it compares as the same."""
     try:
         number = Decimal(text)
     except InvalidOperation:  # more than 18 digits of an exponent
-        digits, _, exponent = text.lower().partition("e")
-        number = Decimal(digits).scaleb(-_EXPONENT_MAX if exponent.startswith("-") else _EXPONENT_MAX)
-    far = number.adjusted() if number else 0
-    if abs(far) <= _EXPONENT_MAX:
+        mantissa, _, exponent = text.lower().partition("e")
+        number = Decimal(f"{mantissa}e{'-' * exponent.startswith('-')}{10 * _EXPONENT_MAX}")
+    if not number:
+        return Decimal(0)
+    if abs(number.adjusted()) <= _EXPONENT_MAX:
         return number
-    return number.scaleb((_EXPONENT_MAX if far > 0 else -_EXPONENT_MAX) - far)
+    sign, digits, _ = number.as_tuple()
+    return Decimal((sign, digits, _EXPONENT_MAX if number.adjusted() > 0 else -_EXPONENT_MAX))
