@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 import pytest
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
-from confluent_kafka.serialization import SerializationError
+from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 
 from replay.record.formats import json_schema
 from replay.record.options import DecimalAs, Naming
@@ -35,15 +35,15 @@ def text_of(*fields: str, is_open: bool = False) -> tuple[Rows, str]:
 def test_confluents_deserializer_takes_our_records_and_no_others():
     """Broken: the client that most consumers use refuses what was sent under its own schema."""
     rows, text = text_of(*FIELDS)
-    reads = JSONDeserializer(text, conf={"subject.name.strategy.type": "TOPIC"})
-    first, second = (reads(FRAME + payload) for payload in rows.bound(text).payloads(rows.batch).to_pylist())
+    reads, context = JSONDeserializer(text), SerializationContext("trades", MessageField.VALUE)
+    first, second = (reads(FRAME + payload, context) for payload in rows.bound(text).payloads(rows.batch).to_pylist())
     assert first == {
         "symbol": "A", "price": 1.5, "event_time": "1970-01-01T00:00:00.000000Z", "n": 1, "pairs": [[1, "x"]],
         "o": {"at": "1970-01-01T00:00:00.000000001Z"}, "d": 0.5, "raw": "AP8=",
     }  # fmt: skip
     assert second == {**first, "symbol": "B", "n": None, "pairs": None, "o": None, "d": 1.25, "raw": ""}
     with pytest.raises(SerializationError):
-        reads(FRAME + rows.bare()[0].replace(b'"n": 1', b'"n": "1"'))
+        reads(FRAME + rows.bare()[0].replace(b'"n": 1', b'"n": "1"'), context)
 
 
 def test_a_further_field_is_backward_compatible_since_the_schema_is_closed(registry: Registry):
