@@ -132,6 +132,17 @@ def test_what_lies_under_a_null_parent_is_not_seen():
     assert texts_of(both) == ["null", '{"m": {"b": 2}}']
 
 
+def test_lists_of_which_all_are_null_have_a_form_whatever_they_are_of():
+    """Broken: a batch in which no list has a value ends the run with a traceback, where the lists are of structs of
+    UUIDs: Arrow cannot make an empty array of them."""
+    ids = pa.StructArray.from_arrays([pa.array([b"x" * 16], pa.uuid())], names=["id"])
+    lists = pa.ListArray.from_arrays(pa.array([0, 0, 1], pa.int32()), ids, mask=pa.array([True, True]))
+    for column in (lists, lists[:0], lists[1:]):
+        assert texts_of(column) == ["null"] * len(column)
+    maps = pa.MapArray.from_arrays([0, 0], ids[:0].field("id"), pa.array([], pa.int8()), mask=pa.array([True]))
+    assert texts_of(maps) == ["null"]
+
+
 OUTSIDE = [
     (pa.timestamp("s"), [-62_135_596_801, 253_402_300_800, 2**63 - 1, -(2**63)], [-62_135_596_800, 253_402_300_799]),
     (pa.timestamp("us", "UTC"), [-62_135_596_800_000_001, 2**63 - 1], [253_402_300_799_999_999]),
