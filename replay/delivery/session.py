@@ -12,6 +12,7 @@ from replay.delivery import pace
 from replay.delivery.acks import Chunk
 from replay.delivery.context import SLEEP_MAX_S, Ready
 from replay.delivery.flight import Flight, Slice
+from replay.delivery.garbage import rarely_collected
 from replay.delivery.guarantee import ACK_WAIT_S, Guarantee
 from replay.delivery.outages import ProducerOutages
 from replay.delivery.preflight import refuse_bad_rows
@@ -58,7 +59,8 @@ class Session:
         """Returns once every row is acknowledged, and that is on record; whatever else ends it, what is proven by then
         is. Raises `Resync` when a new producer has to take over."""
         try:
-            self._send_all()
+            with rarely_collected():  # headers are lists, and each search looks through all of them
+                self._send_all()
         except CheckpointUnwritable:  # nothing can be saved: the next run finds out what this one sent
             self._sink.close()
             self._show()
