@@ -62,18 +62,29 @@ COLUMNS = st.builds(
     constant_symbol=st.none() | TEXT,
     symbol_from=TEXTS,
 )
-RECORDS = st.builds(Records, key=TEXT | st.just("symbol"), headers=PAIRS, row_header=st.none() | TEXT)
+IDS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=2).map(tuple)
+OF_COLUMNS = ("value_column", "own_key_column", "headers_column", "timestamp_column")
+RECORDS = st.builds(
+    Records,
+    key=TEXT | st.just("symbol"),
+    headers=PAIRS,
+    row_header=st.none() | TEXT,
+    value_ids=IDS,
+    key_ids=IDS,
+    **{name: st.none() | TEXT for name in OF_COLUMNS},
+)
 
 
 @settings(deadline=None, max_examples=500)
-@given(a=st.tuples(COLUMNS, RECORDS), b=st.tuples(COLUMNS, RECORDS), same=st.sets(st.integers(0, 9)))
+@given(a=st.tuples(COLUMNS, RECORDS), b=st.tuples(COLUMNS, RECORDS), same=st.sets(st.integers(0, 15)))
 def test_different_options_are_different_identities(
     folder: Path, a: tuple[Columns, Records], b: tuple[Columns, Records], same: set[int]
 ) -> None:
     """Broken: a resume goes on with other headers, names or columns than the run before, and nobody notices."""
     names = ["symbol", "price", "event_time", "fields", "rename", "constant_symbol", "symbol_from"]
     columns = {name: getattr(a[0], name) for at, name in enumerate(names) if at in same}
-    records = {name: getattr(a[1], name) for at, name in enumerate(("key", "headers", "row_header"), 7) if at in same}
+    parts = ("key", "headers", "row_header", *OF_COLUMNS, "value_ids", "key_ids")
+    records = {name: getattr(a[1], name) for at, name in enumerate(parts, 7) if at in same}
     b = replace(b[0], **columns), replace(b[1], **records)  # mostly only some of them differ
     assert (told(folder, *a) == told(folder, *b)) is (a == b)
 
@@ -100,6 +111,9 @@ AMBIGUOUS = [
     (Columns(constant_symbol=""), Columns()),
     (Records(row_header=""), Records()),
     (Records(key=""), Records()),
+    (Records(value_column=""), Records()),
+    (Records(own_key_column="a"), Records(key="a")),
+    (Records(value_ids=((1, 2),)), Records(key_ids=((1, 2),))),
 ]
 
 

@@ -126,7 +126,9 @@ class Judge:
         further: dict[str, pa.Array] = {}
         for name, part in self._further_parts():
             further[name], bad = self._further(raw, name, part)
-            by_column.append((part.column, self._misfits.of(name, further[name], bad)))
+            if name not in layout.of_record:  # it is a field of the value
+                bad = self._misfits.of(name, further[name], bad)
+            by_column.append((part.column, bad))
         decided = self._decided(raw, by_column, symbols, times, bad_times)
         return Judged(symbols, price, times, bad_times, further, by_column, decided)
 

@@ -12,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import murmur2
 
+from replay.cli.options.schemas import Schemas
+from replay.cli.options.source import Input
+from replay.cli.resolve import source_options
+from replay.delivery.job_name import JobName
 from replay.delivery.slices import encoder_for
 from replay.errors import InputError
 from replay.model import Encoded, Fate, Position
@@ -19,6 +23,7 @@ from replay.record.options import KEY_NONE, Records
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.options import Columns, SourceOptions
 from replay.source.source import Source
+from tests.unit.cli.groups import options_of
 
 T0_MS = 1_700_000_000_000
 MS = pa.timestamp("ms")
@@ -189,6 +194,52 @@ def test_a_dump_that_goes_back_in_time_is_told_to_keep_its_order(tmp_path: Path)
         assert joined(source_of(path, **options), "timestamps_ms") == times.cast(pa.int64()).to_pylist()
     sorted_ms = joined(source_of(path, unsorted=Unsorted.SORT, sort_memory_bytes=16 << 20), "timestamps_ms")
     assert sorted_ms == sorted(times.cast(pa.int64()).to_pylist())
+
+
+def test_a_large_dump_is_sorted_on_disk(tmp_path: Path) -> None:
+    """Broken: headers or tombstones do not come back from the disk, or to another row."""
+    count = 3_000
+    times = pa.array([T0_MS + (n * 7_919) % count for n in range(count)], MS)
+    headers = pa.array([None if n % 3 else [{"key": "n", "value": b"%d" % n}] for n in range(count)], HEADERS)
+    values = pa.array([None if n % 2 else b"%d" % n for n in range(count)], pa.binary())
+    rest = {"key": pa.nulls(count, pa.binary()), "partition": pa.array([n % 6 for n in range(count)])}
+    path = write(tmp_path / "a.parquet", timestamp=times, headers=headers, value=values, **rest)
+    source = source_of(path, unsorted=Unsorted.SORT, sort_memory_bytes=1)
+    order = sorted(range(count), key=lambda n: (n * 7_919) % count)
+    assert joined(source, "values") == [None if n % 2 else b"%d" % n for n in order]
+    assert joined(source, "headers") == [[] if n % 3 else [("n", b"%d" % n)] for n in order]
+    assert joined(source, "partitions") == [n % 6 for n in order]
+
+
+def test_a_dump_of_spark_is_replayed_by_its_name(tmp_path: Path) -> None:
+    """Broken: Spark writes INT96, which have no statistics, and headers only where it is asked to."""
+    table = pa.table(
+        {
+            **{name: DUMP[name] for name in ("key", "value")},
+            "topic": pa.array(["t"] * 4),
+            "partition": DUMP["partition"],
+            "offset": pa.array(range(4), pa.int64()),
+            "timestamp": DUMP["timestamp"],
+            "timestampType": pa.array([0] * 4, pa.int32()),
+            "headers": DUMP["headers"],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    pq.write_table(table.drop_columns(["headers"]), tmp_path / "b.parquet", use_deprecated_int96_timestamps=True)
+    given = options_of(Input(inputs=[str(tmp_path)], preset="spark-kafka", order=Order.AS_IS), Schemas())
+    source = Source(source_options(given, JobName("j", None, tmp_path)))
+    assert joined(source, "values") == [b"v0", None, b"", b"\xff\0"] * 2
+    assert joined(source, "headers")[:4] == [[], [("a", None), ("a", b"1")], [], [("ä", b"")]]
+    assert joined(source, "headers")[4:] == [[]] * 4
+    assert joined(source, "timestamps_ms")[:4] == [T0_MS, T0_MS + 1, T0_MS + 1, T0_MS + 2]
+
+
+def test_a_dump_that_is_taken_for_trades_is_told_to_be_one(tmp_path: Path) -> None:
+    """Broken: whoever replays a dump for the first time reads that there is no column 'symbol'."""
+    path = write(tmp_path / "a.parquet", offset=pa.array(range(4)), headers=...)
+    with pytest.raises(InputError) as refused:
+        source_of(path, columns=Columns(), records=Records())
+    assert "--preset kafka-replay-cli" in refused.value.todo
 
 
 def test_timestamps_may_have_a_column_of_their_own(tmp_path: Path) -> None:
