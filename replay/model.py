@@ -105,6 +105,7 @@ class Fate(IntEnum):
     RECORD_HEADER_NAME = 25, "has a header whose name is null, not UTF-8, or holds a NUL"
     VALUE_SCHEMA_ID = 26, "begins with a schema id that --translate-schema-ids does not name"
     KEY_SCHEMA_ID = 27, "begins with a schema id that --translate-key-schema-ids does not name"
+    ROW_MISFIT = 28, "is not what the schema takes as a whole"
 
     @property
     def told(self) -> str:

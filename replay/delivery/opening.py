@@ -5,6 +5,7 @@ from __future__ import annotations
 from replay.checkpoint.content import Checkpoint
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.tally import Tally
+from replay.record.formats.base import WholeRows
 from replay.reporter import Reporter
 from replay.source.source import Source
 
@@ -16,6 +17,16 @@ def tell_inputs(options: RunOptions, source: Source, report: Reporter) -> None:
         report.info(f"there is no {{date}} in INPUT: picked are {picked}")
     if source.tables:
         report.info(f"tables are read as of {source.tables}")
+    tell_row_keywords(source, report)
+
+
+def tell_row_keywords(source: Source, report: Reporter) -> None:
+    """Each row is looked at, then: nothing that is passed over in silence."""
+    if isinstance(source.format, WholeRows) and (words := source.format.row_keywords):
+        report.info(
+            f"the schema looks at several fields of a row together ({', '.join(words)}): each row is validated as a"
+            " whole, which takes a few microseconds"
+        )
 
 
 def _files(source: Source) -> str:

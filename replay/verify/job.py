@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from replay.delivery import schemas
 from replay.delivery.garbage import rarely_collected
+from replay.delivery.opening import tell_row_keywords
 from replay.delivery.snapshot import Display
 from replay.delivery.translation import Translating, translated
 from replay.errors import UsageError
@@ -85,6 +86,7 @@ def _verify(options: VerifyOptions, ask: schemas.Ask, report: Display, check_sto
         to = Translating.of(options.kafka, options.registry, report, check_stop)
         source = Source(translated(source, to).options, judges=True)
     source.other_endings.report(source.files_all, report)
+    tell_row_keywords(source, report)
     look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     clock = SystemClock()
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -68,6 +68,7 @@ class Format(Protocol):
         batch's table: symbols are ids."""
 
 
+@runtime_checkable
 class WholeRows(Protocol):
     """What a format has beside, whose schema may look at several fields of a record together."""
 

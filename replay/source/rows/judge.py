@@ -27,6 +27,9 @@ from replay.source.rows.misfits import Misfits
 from replay.source.selection.select import Selection
 from replay.units import NS_PER_UNIT
 
+WHOLE_ROW = ""
+"""Stands for the input column that is wrong, where only several of a row together are."""
+
 
 @dataclass(slots=True)
 class Wanted:
@@ -98,7 +101,7 @@ class Judged:
         return np.flatnonzero(self.fates > Fate.NOT_SELECTED)
 
     def column_of(self, row: int) -> str:
-        """The input column that makes this row a bad one."""
+        """The input column that makes this row a bad one, or `WHOLE_ROW`."""
         return next(name for name, bad in self.by_column if bad[row] == self.fates[row])
 
 
@@ -130,6 +133,11 @@ class Judge:
                 bad = self._misfits.of(name, further[name], bad)
             by_column.append((part.column, bad))
         decided = self._decided(raw, by_column, symbols, times, bad_times)
+        priced = {} if price is None else {"price": price}
+        whole = self._misfits.of_rows({"symbol": symbols, **priced, "event_time": moments, **further}, decided)
+        if whole is not None:
+            by_column.append((WHOLE_ROW, whole))
+            decided = np.where(whole == Fate.SENT, decided, whole)
         return Judged(symbols, price, times, bad_times, further, by_column, decided)
 
     def symbols(self, raw: pa.RecordBatch) -> tuple[pa.Array, Bytes]:

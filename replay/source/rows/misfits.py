@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from replay.model import Bools, Bytes, Fate
-from replay.record.formats.base import Format
+from replay.record.formats.base import Format, WholeRows
 
 
 class Misfits:
@@ -16,6 +16,7 @@ class Misfits:
 
     def __init__(self, format: Format | None) -> None:
         self._format = format
+        self._whole = format if isinstance(format, WholeRows) and format.row_keywords else None
         self._of_symbols = np.zeros(0, dtype=bool)
 
     def of(self, name: str, values: pa.Array, found: Bytes) -> Bytes:
@@ -34,6 +35,20 @@ class Misfits:
         if not self._of_symbols.any():
             return found
         return _with(found, np.append(self._of_symbols, False)[ids.to_numpy()])  # -1, no symbol, takes the one appended
+
+    def of_rows(self, columns: Mapping[str, pa.Array], decided: Bytes) -> Bytes | None:
+        """What is wrong with rows as a whole, of those that would be sent; None: nothing. `columns` are all that a
+        record is made of."""
+        if self._whole is None:
+            return None
+        sent = np.flatnonzero(decided == Fate.SENT)
+        rows = pa.RecordBatch.from_arrays(list(columns.values()), list(columns)).take(pa.array(sent))
+        wrong = self._whole.misfit_rows(rows)
+        if wrong is None or not wrong.any():
+            return None
+        found = np.zeros(len(decided), dtype=np.int8)
+        found[sent[wrong]] = Fate.ROW_MISFIT
+        return found
 
 
 def _with(found: Bytes, wrong: Bools) -> Bytes:

@@ -17,7 +17,7 @@ from replay.source.columns.as_they_are import to_bytes
 from replay.source.columns.schema import FileLayout
 from replay.source.files.parquet_file import InputFile, unreadable
 from replay.source.files.trust import Contradiction, StatisticsWrong
-from replay.source.rows.judge import Judge, Judged, RowRules
+from replay.source.rows.judge import WHOLE_ROW, Judge, Judged, RowRules
 from replay.source.rows.raw import BATCH_ROWS_MAX, RawRows
 from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest
 from replay.units import LAST_NS
@@ -156,7 +156,8 @@ class RowReader:
 
     def _refused(self, row: int, column: str, what: str, todo: str) -> InputError:
         where = f"{self.file.shown}, row {self.file.file_row(row):,} (the first is 0)"
-        return InputError(f"column {column!r} {what}", where=where, todo=todo)
+        subject = "the row" if column == WHOLE_ROW else f"column {column!r}"
+        return InputError(f"{subject} {what}", where=where, todo=todo)
 
     # -- order ----------------------------------------------------------------------------------------------
 
