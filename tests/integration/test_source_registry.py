@@ -53,10 +53,9 @@ def dump(registry: Registry, topic: str) -> list[Kept]:
     return made
 
 
-def decoded(url: str, topic: str, value: bytes | None) -> object:
+def decoded(reader: AvroDeserializer, topic: str, value: bytes | None) -> object:
     if value is None or value[:1] != b"\0":
         return value
-    reader = AvroDeserializer(SchemaRegistryClient({"url": url}))
     return reader(value, SerializationContext(topic, MessageField.VALUE))
 
 
@@ -96,7 +95,8 @@ def test_values_name_their_schemas_by_the_ids_of_the_new_registry(
     found = [each for partition in kept_of(kafka.bootstrap_servers, topic) for each in partition]
     wanted = [each for number in range(PARTITIONS) for each in dump if each.partition == number]
     assert len(found) == len(wanted)
+    theirs, ours = (AvroDeserializer(SchemaRegistryClient({"url": each.url})) for each in (own_registry, registry))
     for record, row in zip(found, wanted, strict=True):
         assert (record.partition, record.timestamp_ms) == (row.partition, row.timestamp_ms)
-        assert decoded(own_registry.url, topic, record.value) == decoded(registry.url, topic, row.value)
+        assert decoded(theirs, topic, record.value) == decoded(ours, topic, row.value)
     assert len(own_registry.versions(f"{topic}-value")) == 2

@@ -49,7 +49,8 @@ def key_schema(records: Records) -> Schema | None:
     """That of keys; None: they are bare text, or there are none."""
     if not records.has_key_schema:
         return None
-    schema: Schema = _module(records.key_format).key_schema()
+    package = {"namespace": records.naming.namespace} if records.key_format is KeyFormat.PROTOBUF else {}
+    schema: Schema = _module(records.key_format).key_schema(**package)
     return schema
 
 
