@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from replay.cli import parse
-from replay.cli.given import Options
+from replay.cli.given import Given, Options
 from replay.cli.options.schemas import Schemas
 from replay.errors import UsageError
+from replay.nightly import jobfile
 from replay.record.options import (
     KEY_NONE,
     GivenSchema,
@@ -25,6 +26,7 @@ _FULL_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _SUBJECT = r".*[^:](:([1-9]\d*|latest))?"
 _OF_SCHEMAS = ("schema", "schema_subject", "schema_message", "schema_name", "schema_doc", "schema_id_in")
 _OF_REGISTRY = ("registry", "registry_config", "subject_name", "schema_register")
+_PLACE = ("registry", "registry_config")
 
 
 def with_schemas(records: Records, options: Options) -> Records:
@@ -110,8 +112,14 @@ def _registry(urls: list[str], config: list[str] | None, option: str) -> Registr
 def _refuse_given(options: Options, fields: tuple[str, ...], what: str, todo: str) -> None:
     for field in fields:
         given = options.by_field[field]
-        if given.value not in (given.option.default, None):
+        if given.value not in (given.option.default, None) and not _is_for_all_jobs(given):
             raise UsageError(what, where=given.option.name, todo=todo)
+
+
+def _is_for_all_jobs(given: Given) -> bool:
+    """Where the registry is, said for the machine or for all jobs of a file, is no mistake of a job that needs none."""
+    of_file = f", [{jobfile.REGISTRY}]" in given.origin
+    return given.option.field in _PLACE and (of_file or given.origin == given.option.variable)
 
 
 def _full_name(text: str, option: str) -> str:

@@ -191,6 +191,19 @@ def test_settings_by_variable_are_settings_and_stay_secret() -> None:
 # -- job files for every command --------------------------------------------------------------------------
 
 
+def test_a_registry_for_all_jobs_is_no_mistake_of_one_that_needs_none() -> None:
+    """Broken: one job of Avro in a job file, or a variable of the machine, stops all jobs of JSON."""
+    shown = ("config", "show", "--config", "n.toml")
+    table = '[registry]\nurl = "http://registry:8081"\n"ssl.ca.location" = "/etc/ca.pem"\n'
+    assert call(*shown, file=table)[0] == 0
+    assert call("config", "show", REPLAY_REGISTRY="http://registry:8081")[0] == 0
+    for option in (("--registry", "http://registry:8081"), ("--registry-config", "a=b"), ("--schema-register",)):
+        code, _, errors = call(*shown, *option, file=table)
+        assert code == 2
+        assert f"{option[0]}: a record of JSON and text has no schema" in errors
+    assert call(*shown, file="registry = 'http://registry:8081'\n")[0] == 2
+
+
 def test_a_job_file_may_hold_every_option_of_every_command_that_reads_one() -> None:
     """Broken: `verify = true` is fine for `run`, and `plan` of the same file ends with "there is no option"."""
     known = commands.job_keys()
