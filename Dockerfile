@@ -19,13 +19,14 @@ COPY replay replay
 ARG VERSION
 RUN grep --line-regexp "__version__ = \"$VERSION\"" replay/__init__.py \
     || { echo "build with --build-arg VERSION=, as replay/__init__.py has it" >&2; exit 1; }
-# The environment gets no pip of its own: nothing is installed there later, so that metrics and reports are in it now.
+# The environment gets no pip of its own: nothing is installed there later, so that metrics, reports and the formats of
+# records are in it now.
 # "$1" is the wheel just built: there is no version to pin.
 # hadolint ignore=DL3013
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
     && python -m venv --without-pip /opt/replay \
     && set -- /dist/*.whl \
-    && pip --python /opt/replay/bin/python install --no-cache-dir "$1[metrics,report]"
+    && pip --python /opt/replay/bin/python install --no-cache-dir "$1[avro,json-schema,metrics,protobuf,report]"
 
 FROM python:${PYTHON}
 ARG VERSION

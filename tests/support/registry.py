@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 from tests.support.java import HOST, NOTHING_IN_TMP, Guard, JavaUnavailable, Program, fetched, free_ports, maven
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 POM = Path(__file__).with_name("registry-pom.xml")
@@ -37,9 +38,14 @@ class RegistryError(Exception):
 
 def program() -> Path:
     """The folder with the registry's program, fetched once per machine."""
+    return fetched(f"apicurio-{pinned_version()}", _fetch)
+
+
+def pinned_version() -> str:
+    """Of the registry that the tests run on."""
     version = ElementTree.parse(POM).findtext(".//{*}apicurio.version")
     assert version, f"{POM.name} names no apicurio.version"
-    return fetched(f"apicurio-{version}", _fetch)
+    return version
 
 
 def _fetch(folder: Path, lock: int) -> None:
@@ -52,9 +58,11 @@ def _fetch(folder: Path, lock: int) -> None:
 
 
 class Registry:
-    """A registry in `folder`; as a context manager: ready inside, gone outside."""
+    """A registry in `folder`; as a context manager: ready inside, gone outside. `variables` say where it keeps what it
+    has; without any, in that folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._guard = Guard()
         self._folder = folder
         self._data = folder / "data"
@@ -69,7 +77,7 @@ class Registry:
             "QUARKUS_HTTP_PORT": str(self.port),
             "QUARKUS_MANAGEMENT_HOST": HOST,
             "QUARKUS_MANAGEMENT_PORT": str(management),
-            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{self._data}/registry;WRITE_DELAY=0",
+            **(variables or {"APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{self._data}/registry;WRITE_DELAY=0"}),
         }
 
     def __enter__(self) -> Registry:
