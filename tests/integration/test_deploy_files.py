@@ -21,6 +21,7 @@ import kubernetes_validate
 import pyarrow.parquet as pq
 import pytest
 import typer
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, ResourceType
 
 from replay import __version__
 from replay.cli.app import app
@@ -374,6 +375,14 @@ def trials() -> dict[str, list[str]]:
     return {arguments[arguments.index("--job") + 1]: arguments for arguments in lines}
 
 
+def own_retention(bootstrap: str, name: str) -> str | None:
+    """The topic's `retention.ms`, where it is its own and not the broker's."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    (answer,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name)]).values()
+    found = answer.result(30)["retention.ms"]
+    return found.value if found.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value else None
+
+
 def test_the_registry_of_the_compose_file_serves_the_job_of_avro(
     services: Any, tmp_path: Path, kafka: KafkaCluster | Broker, topic: str
 ) -> None:
@@ -415,6 +424,7 @@ def test_the_registry_of_the_compose_file_serves_the_job_of_avro(
         values = [record.value for part in read_topic(kafka.bootstrap_servers, topic) for record in part]
         schema_ids = {int.from_bytes(value[1:5], "big") for value in values if value is not None}
         assert len(values) > 1_000
+        assert own_retention(kafka.bootstrap_servers, f"{topic}-journal") == "-1"
         registry.kill()
         registry.start()
         assert registry.versions(f"{topic}-value") == [1]

@@ -123,6 +123,15 @@ def test_the_demo_runs_in_it(image: Stage, volume: Path) -> None:
     assert "lost" in done.stdout
 
 
+@pytest.mark.parametrize("value_format", ["avro", "protobuf", "json-schema"])
+def test_it_writes_every_format(image: Stage, volume: Path, value_format: str) -> None:
+    """Broken: a job with a schema asks for an extra that nobody can install there, or a compiler finds no place."""
+    sample = "/opt/replay/lib/python{}.{}/site-packages/replay/_data".format(*sys.version_info)
+    done = image.docker_run("schema", sample, "--format", value_format, volume=volume)
+    assert done.returncode == 0, done.stderr
+    assert "event_time" in done.stdout
+
+
 def test_its_state_is_on_the_volume(image: Stage, volume: Path, kafka: KafkaCluster | Broker, topic: str) -> None:
     """Broken: the checkpoint goes with the container, and the next night sends everything again."""
     sample = "/opt/replay/lib/python{}.{}/site-packages/replay/_data".format(*sys.version_info)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ROWS = 50
 START = 1_700_000_000_000_000  # us since 1970: 2023-11-14T22:13:20Z
-SCHEMA_FORMATS = ("json-schema", "protobuf")
+SCHEMA_FORMATS = ("avro", "protobuf", "json-schema")
 
 
 @dataclass(frozen=True)
