@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from replay.errors import UsageError
+
 
 class SubjectName(StrEnum):
     """After what a subject is named: the topic, the record, or both."""
@@ -30,7 +32,14 @@ class RegistryOptions:
 
 
 def subject(name: SubjectName, topic: str, record: str, *, is_key: bool) -> str:
-    """As Confluent's TopicNameStrategy, RecordNameStrategy and TopicRecordNameStrategy name it."""
+    """As Confluent's TopicNameStrategy, RecordNameStrategy and TopicRecordNameStrategy name it. Raises `UsageError` for
+    a record without a name, where that is needed: a JSON Schema may have no title."""
     if name is SubjectName.TOPIC:
         return f"{topic}-{'key' if is_key else 'value'}"
+    if not record:
+        raise UsageError(
+            "the schema does not name its record, and the subject would be named after it",
+            where="--subject-name",
+            todo="give the schema a title, or name the subject after the topic (--subject-name topic)",
+        )
     return record if name is SubjectName.RECORD else f"{topic}-{record}"

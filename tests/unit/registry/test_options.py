@@ -31,7 +31,16 @@ def test_subjects_are_named_as_others_name_them(strategy, is_key, expected):
 
     context = SerializationContext("trades", MessageField.KEY if is_key else MessageField.VALUE)
     assert subject(strategy, "trades", "com.acme.Trade", is_key=is_key) == expected
+
     assert theirs[strategy](context, "com.acme.Trade") == expected
+
+
+@pytest.mark.parametrize("strategy", [SubjectName.RECORD, SubjectName.TOPIC_RECORD])
+def test_a_record_without_a_name_names_no_subject(strategy):
+    """Broken: schemas of all topics go under one subject without a name."""
+    assert subject(SubjectName.TOPIC, "trades", "", is_key=False) == "trades-value"
+    with pytest.raises(UsageError, match="--subject-name"):
+        subject(strategy, "trades", "", is_key=False)
 
 
 def of(*urls: str, **config: str):
