@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from replay.errors import RegistryUnavailable, StateConflict, UsageError, install_extra
 from replay.kafka.patience import NotYet, Patience, Service
@@ -162,10 +162,13 @@ class Registry:
     def _ask(self, what: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         """What the registry answers. `what` completes "cannot …". Raises `Refusal` where it says no."""
 
-        def attempt() -> Mapping[str, Any] | NotYet:
+        def attempt() -> Mapping[str, Any] | Refusal | NotYet:
             reasons, refused = [], []
             for address in self._addresses:
-                answer = address.ask(method, path, body, self._check_stop)
+                try:
+                    answer = address.ask(method, path, body, self._check_stop)
+                except Refusal as refusal:
+                    return refusal  # an answer, too: it is back
                 if isinstance(answer, str):
                     reasons.append(answer)
                 elif isinstance(answer, UsageError):
@@ -176,7 +179,10 @@ class Registry:
                 return NotYet("; ".join(reasons))
             raise refused[0]
 
-        return self._patience.until(what, attempt)
+        answer = cast("Mapping[str, Any] | Refusal", self._patience.until(what, attempt))
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
 
 
 def connect(

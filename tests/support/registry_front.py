@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -131,6 +132,16 @@ class Front:
         """This answer so often, and then the registry's."""
         left = iter(range(times))
         self._fault = lambda _: None if next(left, None) is None else answer
+
+    def fail_for(self, seconds: float, answer: Answer) -> None:
+        """This answer for so long from the first request on, and then the registry's."""
+        began_s: list[float] = []
+
+        def fault(_: Asked) -> Answer | None:
+            began_s.append(time.monotonic())
+            return answer if began_s[-1] - began_s[0] < seconds else None
+
+        self._fault = fault
 
     def change(self, change: Callable[[Asked, Any], Any]) -> None:
         """The registry's answers (JSON) are told so."""
