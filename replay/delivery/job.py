@@ -143,8 +143,9 @@ def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | No
 def _begin(context: Context, topic: Topic) -> Ready:
     """What only a replay that is sure to begin may leave behind: a schema that is registered, a topic."""
     context = schemas.registered(context, topic)
+    ready = _ready(context, topic, None)  # raises where an id cannot be sent: the registry gave no GUID for a header
     if not is_planned(topic):
-        return _ready(context, topic, None)
+        return ready
     ready = _ready(context, create_topic(context), None)
     look_at_new_topic(ready)
     return ready
