@@ -17,11 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
-from typer.testing import CliRunner
 
-from replay.cli.app import app
-from replay.signals import ASKING_TO_STOP
 from tests.support.bad_files import edit_checkpoint
+from tests.support.called import Outcome, call
 from tests.support.process import KILLED, Jobs, checkpoint, checkpoint_row
 from tests.support.readback import compare, expected_records, read_topic
 from tests.support.scenario import Scenario, make_trades
@@ -41,30 +39,13 @@ STOP_AT = 1_000
 PUT_BACK = "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
 @dataclass
 class Place(Scenario):
     """A scenario whose commands, but for those that get killed, run in this process: that is faster."""
 
-    def call(self, *args: str) -> Outcome:
-        """`replay ARGS`."""
-        before = {number: signal.getsignal(number) for number in ASKING_TO_STOP}
-        try:
-            result = CliRunner().invoke(app, list(args), prog_name="replay")
-        finally:
-            for number, handler in before.items():  # the command takes them over
-                signal.signal(number, handler)
-        return Outcome(result.exit_code, result.stdout, result.stderr)
-
     def replay(self, *more: str, code: int = 0) -> Outcome:
         """`replay run` with the usual options and `more`, to its end, which must be `code`."""
-        outcome = self.call(*self.command, *more)
+        outcome = call(*self.command, *more)
         assert outcome.code == code, outcome.err
         return outcome
 
@@ -208,7 +189,7 @@ def test_a_file_that_belongs_into_the_tail(place: Place) -> None:
     assert checkpoint_row(place.checkpoint) == 0, "this test needs a tail that the checkpoint does not know"
     pq.write_table(pq.read_table(place.files[0]).slice(5, 5), place.trades.folder / "zz.parquet")
     records = place.records()
-    outcome = place.call(*place.command, "--allow-appended")
+    outcome = call(*place.command, "--allow-appended")
     assert place.records() == records, f"{place.records() - records:,} records sent\n{outcome.err}"
     assert outcome.code == 4
 
@@ -416,11 +397,11 @@ def test_killed_and_resumed_with_the_broker_s_times(place: Place) -> None:
 def test_show_each_state(place: Place) -> None:
     """Broken: an operator would be told another state than the one a resume goes by."""
     path = str(place.checkpoint)
-    missing = place.call("checkpoint", "show", path)
+    missing = call("checkpoint", "show", path)
     assert missing.code == 2
     assert "there is no checkpoint" in missing.err
     place.half()
-    running = place.call("checkpoint", "show", path)
+    running = call("checkpoint", "show", path)
     assert running.code == 0
     row = checkpoint_row(place.checkpoint)
     for text in (
@@ -433,17 +414,17 @@ def test_show_each_state(place: Place) -> None:
         assert text in running.out, running.out
     job = place.start("--rate", "500/s", "--checkpoint-interval", "50ms")
     job.wait_row(place.checkpoint, row + 100)
-    while_running = place.call("checkpoint", "show", path)
+    while_running = call("checkpoint", "show", path)
     assert while_running.code == 0, "looking does not need the lock"
     job.signal(signal.SIGTERM)
     assert job.wait() == 143, job.log
-    assert "stopped cleanly: no row behind the position" in place.call("checkpoint", "show", path).out
+    assert "stopped cleanly: no row behind the position" in call("checkpoint", "show", path).out
     place.replay()
-    done = place.call("checkpoint", "show", path).out
+    done = call("checkpoint", "show", path).out
     assert "3,000 of 3,000" in done
     assert done.splitlines()[0].split() == ["state", "done"]
     place.checkpoint.write_bytes(place.checkpoint.read_bytes()[:-40])
-    damaged = place.call("checkpoint", "show", path)
+    damaged = call("checkpoint", "show", path)
     assert damaged.code == 4
     assert "copy it over" in damaged.err
     place.assert_exact()
@@ -453,22 +434,22 @@ def test_reset(place: Place) -> None:
     """Broken: a running replay would lose its checkpoint; or a reset would leave the older generation behind, which a
     new run refuses to start beside."""
     path = str(place.checkpoint)
-    assert place.call("checkpoint", "reset", path, "--yes").code == 2
+    assert call("checkpoint", "reset", path, "--yes").code == 2
     job = place.start("--rate", "500/s", "--checkpoint-interval", "50ms")
     job.wait_row(place.checkpoint, 50)
-    held = place.call("checkpoint", "reset", path, "--yes")
+    held = call("checkpoint", "reset", path, "--yes")
     assert held.code == 6
     assert f":{job.pid}" in held.err, "it says who"
-    rebuild = place.call("checkpoint", "rebuild", *rebuild_args(place))
+    rebuild = call("checkpoint", "rebuild", *rebuild_args(place))
     assert rebuild.code == 6, rebuild.err
     assert checkpoint_row(place.checkpoint) >= 50
     job.signal(signal.SIGTERM)
     assert job.wait() == 143, job.log
-    declined = place.call("checkpoint", "reset", path)  # nobody answers
+    declined = call("checkpoint", "reset", path)  # nobody answers
     assert declined.code == 1
     assert place.checkpoint.exists()
     sent = place.records()
-    assert place.call("checkpoint", "reset", path, "--yes").code == 0
+    assert call("checkpoint", "reset", path, "--yes").code == 0
     left = {each.name for each in place.checkpoint.parent.glob(place.checkpoint.name + "*")}
     assert left == {place.checkpoint.name + ".lock"}
     place.replay()
@@ -498,11 +479,11 @@ def test_rebuild(place: Place, sent: str) -> None:
     ours = place.records()
     assert (ours == 0, ours == ROWS) == (sent == "nothing", sent == "all")
     forget(place)
-    rebuilt = place.call("checkpoint", "rebuild", *rebuild_args(place))
+    rebuilt = call("checkpoint", "rebuild", *rebuild_args(place))
     assert rebuilt.code == 0, rebuilt.err
     assert f"rebuilt: {ours:,} of 3,000 rows are in topic" in rebuilt.err
     assert checkpoint(place.checkpoint)["state"] == "running"
-    twice = place.call("checkpoint", "rebuild", *rebuild_args(place))
+    twice = call("checkpoint", "rebuild", *rebuild_args(place))
     assert twice.code == 4
     assert "replay checkpoint reset" in twice.err
     place.replay()
@@ -520,12 +501,12 @@ def test_rebuild_from_where_this_replay_began(place: Place) -> None:
     now = place.records()
     assert ROWS < now < 2 * ROWS
     forget(place)
-    wrong = place.call("checkpoint", "rebuild", *rebuild_args(place), "--first-offsets", "1,2")
+    wrong = call("checkpoint", "rebuild", *rebuild_args(place), "--first-offsets", "1,2")
     assert wrong.code == 2
     assert "6 partitions, and 2 offsets were given" in wrong.err
     assert not place.checkpoint.exists()
     offsets = ",".join(map(str, firsts))
-    rebuilt = place.call("checkpoint", "rebuild", *rebuild_args(place), "--first-offsets", offsets)
+    rebuilt = call("checkpoint", "rebuild", *rebuild_args(place), "--first-offsets", offsets)
     assert rebuilt.code == 0, rebuilt.err
     assert f"rebuilt: {now - ROWS:,} of 3,000 rows" in rebuilt.err
     assert [each["first_offset"] for each in checkpoint(place.checkpoint)["partitions"]] == firsts
@@ -539,7 +520,7 @@ def test_rebuild_of_a_job_with_options_of_its_own(place: Place) -> None:
     place.half(*options)
     forget(place)
     args = [*rebuild_args(place), *options]
-    assert place.call("checkpoint", "rebuild", *args).code == 0
+    assert call("checkpoint", "rebuild", *args).code == 0
     place.replay(*options)
     table = pa.concat_tables([pq.read_table(path) for path in place.files])
     read = read_topic(place.bootstrap_servers, place.topic)
@@ -552,7 +533,7 @@ def test_rebuild_heeds_the_delivery_of_the_job_file(place: Place, tmp_path: Path
     copies count as delivered."""
     file = tmp_path / "jobs.toml"
     file.write_text('[job]\ndelivery = "transactional"\n')
-    refused = place.call("checkpoint", "rebuild", *rebuild_args(place), "--config", str(file))
+    refused = call("checkpoint", "rebuild", *rebuild_args(place), "--config", str(file))
     assert refused.code == 2, refused.err
     assert f"{file}, [job] delivery: Kafka itself holds the progress" in refused.err
     assert not place.checkpoint.exists()
@@ -564,10 +545,10 @@ def test_verify_finds_the_checkpoint_of_a_date(place: Place, tmp_path: Path) -> 
     with_date = str(tmp_path / "{date}.json")
     inputs = [str(place.trades.folder), "--topic", place.topic, "--bootstrap-servers", place.bootstrap_servers]
     for day in ("2026-11-02", "2026-11-03"):
-        ran = place.call("run", *inputs, "--checkpoint", with_date, "--date", day)
+        ran = call("run", *inputs, "--checkpoint", with_date, "--date", day)
         assert ran.code == 0, ran.err
-    seen = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-03", "--output", "json")
+    seen = call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-03", "--output", "json")
     verdict = json.loads(seen.out)
     assert (seen.code, verdict["foreign"], verdict["lost"]) == (0, 0, 0), seen.out + seen.err
-    gone = place.call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-04")
+    gone = call("verify", *inputs, "--checkpoint", with_date, "--date", "2026-11-04")
     assert (gone.code, "2026-11-04.json: there is no checkpoint" in gone.err) == (2, True), gone.err
