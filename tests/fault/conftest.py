@@ -124,9 +124,9 @@ def both(topic: str, tmp_path: Path, jobs: Jobs) -> MakeBoth:
     return make
 
 
-def under_way(replays: Sequence[Scenario], row: int) -> list[Job]:
+def under_way(replays: Sequence[Scenario], row: int, *options: str) -> list[Job]:
     """The jobs, started, once each has saved that it is at `row` or beyond, and is not through."""
-    jobs = [replay.start() for replay in replays]
+    jobs = [replay.start(*options) for replay in replays]
     for replay, job in zip(replays, jobs, strict=True):
         job.wait_row(replay.checkpoint, row)
     assert all(job.exit_code is None for job in jobs), "too late: a replay has ended"

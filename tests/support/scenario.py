@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.process import Job, Jobs
+    from tests.support.readback import Record
 
 FOREIGN = 40
 """Records of each kind that another producer writes at a time."""
@@ -68,6 +69,8 @@ class Scenario:
     foreign: Counter[Row] = field(default_factory=Counter)
     isolation: str = "read_uncommitted"
     """As which reader the topic is looked at."""
+    decode: Callable[[Record], Record] | None = None
+    """Makes of a record of this replay one whose value is JSON, as that of the rows; None: it is."""
 
     @property
     def command(self) -> list[str]:
@@ -119,7 +122,7 @@ class Scenario:
                 if left[seen]:
                     left[seen] -= 1
                 else:
-                    kept.append(record)
+                    kept.append(record if self.decode is None else self.decode(record))
             ours.append(kept)
         assert not +left, f"{left.total()} foreign records are gone"
         verdict = compare(self.trades.rows * copies, ours)
