@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import repeat, starmap
+from operator import length_hint
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -99,33 +102,26 @@ class KafkaSink:
 
         Raises `ProducerFatal`, or `Resync` in a transaction.
         """
-        produce, topic = self._producer.produce, self._topic
-        accepted = 0
-        columns = zip(
-            encoded.values[rows],
+        count, values = len(callbacks), iter(encoded.values[rows])
+        columns: list[Iterable[Any]] = [
+            repeat(self._topic, count),
+            values,
             encoded.keys[rows],
             encoded.partitions[rows].tolist(),
-            encoded.timestamps_ms[rows],
             callbacks,
-            strict=True,
-        )
+            repeat(None, count),  # on_delivery, an alias
+            encoded.timestamps_ms[rows],
+        ]
+        if encoded.headers is not None:
+            columns.append(encoded.headers[rows])
         try:
-            if encoded.headers is not None:
-                for (value, key, partition, timestamp_ms, on_delivery), headers in zip(
-                    columns, encoded.headers[rows], strict=True
-                ):
-                    produce(topic, value, key, partition, on_delivery, None, timestamp_ms, headers)
-                    accepted += 1
-                return accepted
-            for value, key, partition, timestamp_ms, on_delivery in columns:
-                # by position (keywords cost half as much again): …, callback, its alias on_delivery, timestamp
-                produce(topic, value, key, partition, on_delivery, None, timestamp_ms)
-                accepted += 1
+            # By position, and without a loop in Python: that costs a quarter more, and keywords half as much again.
+            deque(starmap(self._producer.produce, zip(*columns, strict=True)), maxlen=0)
         except BufferError:  # librdkafka's queue is full: the rest goes later
-            return accepted
+            return count - length_hint(values) - 1
         except KafkaException as error:
             raise self._lost(self.news.fatal or error.args[0].str()) from None
-        return accepted
+        return count
 
     def poll(self, seconds: float = 0.0) -> None:
         """Serve reports; waits up to `seconds` (below 0.2: a longer poll is not interrupted by reports).

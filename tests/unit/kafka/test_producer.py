@@ -6,12 +6,14 @@ import json
 import logging
 import time
 
+import numpy as np
 import pytest
 
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.producer import KafkaSink, TransactionalSink
-from replay.model import Resync
+from replay.kafka.settings import producer_settings
+from replay.model import Encoded, Resync
 
 
 def told(text: str) -> LogWatch:
@@ -102,6 +104,25 @@ def sink():
     sink._producer.produce("trades", b"row", partition=0)
     yield sink
     sink.close()
+
+
+@pytest.mark.parametrize("headers", [None, [[("a", b"1")]] * 7])
+def test_what_a_full_queue_did_not_take_is_not_counted(headers):
+    """Broken: a record that was refused counts as sent, or one that was taken is sent again."""
+    rows = np.zeros(7, dtype=np.int64)
+    values: list[bytes | None] = [b"%d" % row for row in range(7)]
+    encoded = Encoded([b"A"] * 7, values, [1] * 7, rows, rows, rows, rows, 7, headers=headers)
+    options = KafkaOptions("127.0.0.1:1", "trades")
+    sink = KafkaSink(options, {**producer_settings(options), "queue.buffering.max.messages": 5})
+    reported: list[bytes] = []
+    callbacks = [lambda _, message: reported.append(message.value())] * 7
+    try:
+        assert sink.send(encoded, slice(1, 4), callbacks[1:4]) == 3
+        assert sink.send(encoded, slice(4, 7), callbacks[4:7]) == 2
+        assert sink.send(encoded, slice(6, 7), callbacks[6:7]) == 0
+    finally:
+        sink.close()
+    assert reported == values[1:6]
 
 
 def test_a_bump_in_the_log_is_noticed():
