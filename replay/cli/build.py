@@ -110,14 +110,16 @@ def _made_of(described: Command) -> Any:
 
 
 def _converting(option: Declared, convert: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Typer imports pydantic for any conversion, also of a default and of a text: a tenth of a second at each start.
-    Neither needs one."""
+    """Typer imports pydantic for any conversion, a tenth of a second at each start. Defaults, texts and the names of
+    choices need none."""
 
     def process_value(context: Any, value: Any) -> Any:
         if value is None or value == option.default:
             return convert(context, value) if option.required else option.default
         if option.kind is str:
             return list(value) if option.many else value
+        if value in option.choices:
+            return option.kind(value)
         return convert(context, value)
 
     return process_value
