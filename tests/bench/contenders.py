@@ -22,7 +22,10 @@ from tests.support.kafka_cluster import jars
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Trades in a folder, to be brought into topics; `lines` and `messages` are the same, encoded beforehand."""
+    """Trades in a folder, to be brought into topics; `lines` and `messages` are the same, encoded beforehand.
+
+    Schemas are registered at `registry_url`.
+    """
 
     folder: Path
     rows: int
@@ -31,6 +34,7 @@ class Load:
     messages: Path
     bootstrap_servers: str
     compression: str
+    registry_url: str
 
 
 Command = Callable[[Load, str], Sequence[str]]
@@ -56,9 +60,11 @@ _LIBRDKAFKA = {
 """For kcat; batches have librdkafka's own sizes (1 MB, 10,000 messages), as a replay's."""
 
 
-def replay(delivery: str) -> Command:
+def replay(delivery: str, value_format: str = "json") -> Command:
     def command(load: Load, topic: str) -> Sequence[str]:
         options = ["--delivery", delivery, "--compression", load.compression]
+        if value_format != "json":
+            options += ["--format", value_format, "--registry", load.registry_url, "--schema-register"]
         return replay_run(load.folder, topic, load.bootstrap_servers, load.lines.parent, *options)
 
     return command
@@ -90,7 +96,7 @@ def _producer_performance(load: Load, topic: str) -> Sequence[str]:
 
 
 def _arrow_sink(load: Load, topic: str) -> Sequence[str]:
-    arguments = [str(load.folder), topic, load.bootstrap_servers, load.compression]
+    arguments = [str(load.folder), topic, load.bootstrap_servers, load.registry_url, load.compression]
     return [_PYTHON, "-m", "tests.bench.arrow_sink", *arguments]
 
 
@@ -112,6 +118,9 @@ def _unless_found(package: str) -> str:
 
 IDEMPOTENT = Contender("replay, idempotent", replay("idempotent"))
 TRANSACTIONAL = Contender("replay, transactional", replay("transactional"))
+AVRO = Contender("replay, avro", replay("idempotent", "avro"))
+PROTOBUF = Contender("replay, protobuf", replay("idempotent", "protobuf"))
+JSON_SCHEMA = Contender("replay, json-schema", replay("idempotent", "json-schema"))
 KCAT_READY = Contender("kcat, lines encoded beforehand", _kcat_ready, _NO_KCAT)
 KCAT_PIPED = Contender("columnar encoder, piped into kcat", _kcat_piped, _NO_KCAT)
 PRODUCER_PERFORMANCE = Contender("Kafka's ProducerPerformance", _producer_performance)

@@ -54,6 +54,8 @@ print(json.dumps([os.waitstatus_to_exitcode(status), wall_s, cpu_s, usage.ru_max
 def used(command: Sequence[str], env: Mapping[str, str] | None = None) -> Used:
     """Run it to its end. Raises `RuntimeError` where that is not exit 0."""
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command]
+    # What is installed has its bytecode: to compile it at each start would be most of that.
+    env = {name: value for name, value in (env or os.environ).items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(launcher, stdin=subprocess.DEVNULL, capture_output=True, env=env, check=True)
     code, wall_s, cpu_s, rss_mib = json.loads(done.stdout.splitlines()[-1])
     if code != 0:
@@ -82,7 +84,8 @@ def machine() -> dict[str, str]:
         "librdkafka": confluent_kafka.libversion()[0],
         "Kafka": jars().name.removeprefix("kafka-"),
     }
-    for package in ("confluent-kafka", "pyarrow", "numpy", "arrow-kafka-pyo3", "kafka-replay-cli"):
+    others = "arrow-kafka-pyo3", "kafka-replay-cli"
+    for package in ("confluent-kafka", "pyarrow", "numpy", "pyruhvro", "fastavro", "ptars", "protobuf", *others):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

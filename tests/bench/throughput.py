@@ -10,6 +10,7 @@ import shutil
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
@@ -31,6 +32,7 @@ from tests.bench.setting import Setting, Used, used
 from tests.bench.table import Goal, Table, ratio
 from tests.bench.witness import high_watermarks
 from tests.support.kafka_cluster import KafkaCluster
+from tests.support.registry import Registry
 from tests.support.topics import create_topic
 
 DAYS = 3
@@ -48,9 +50,13 @@ class Case:
     compression: str = "none"
 
     @property
-    def title(self) -> str:
+    def shown(self) -> str:
         counts = f"{self.rows:,} rows, {self.symbols} symbols, {self.partitions} partitions"
-        return f"Throughput: {counts}, compression {self.compression}"
+        return f"{counts}, compression {self.compression}"
+
+    @property
+    def title(self) -> str:
+        return f"Throughput: {self.shown}"
 
 
 Runs = dict[str, list[Used]]
@@ -70,21 +76,19 @@ def measure(setting: Setting) -> list[Table]:
             replace(fewer, rows=10 * setting.rows, symbols=500, partitions=48),
         ]
     tables = []
-    with KafkaCluster(setting.scratch / "kafka") as kafka:
+    with KafkaCluster(setting.scratch / "kafka") as kafka, Registry(setting.scratch / "registry") as registry:
         for case in cases:
             setting.say(case.title)
-            tables.append(_table(case, run_all(case, kafka.bootstrap_servers, setting)))
+            tables.append(_table(case, run_all(case, kafka.bootstrap_servers, setting, registry.url)))
     return tables
 
 
-def run_all(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
+def run_all(case: Case, bootstrap_servers: str, setting: Setting, registry_url: str = "") -> Runs:
     """Every contender that is there, in turn. Raises `RuntimeError` for one that leaves out a row."""
     there = [contender for contender in case.contenders if not contender.missing]
     runs: Runs = {contender.name: [] for contender in there}
     folder = setting.scratch / "load"
-    write_sample(folder / "trades", SampleSpec(case.rows, case.symbols, DAYS))
-    ready, messages, value_bytes = write_ready(folder / "trades", folder)
-    load = Load(folder / "trades", case.rows, value_bytes, ready, messages, bootstrap_servers, case.compression)
+    load = write_load(folder, case, bootstrap_servers, registry_url)
     warm_up = 1 if case.runs > 1 else 0
     for number in range(case.runs + warm_up):
         for place, contender in enumerate(there):
@@ -95,6 +99,13 @@ def run_all(case: Case, bootstrap_servers: str, setting: Setting) -> Runs:
                 runs[contender.name].append(taken)
     shutil.rmtree(folder)
     return runs
+
+
+def write_load(folder: Path, case: Case, bootstrap_servers: str, registry_url: str) -> Load:
+    trades = folder / "trades"
+    write_sample(trades, SampleSpec(case.rows, case.symbols, DAYS))
+    ready, messages, value_bytes = write_ready(trades, folder)
+    return Load(trades, case.rows, value_bytes, ready, messages, bootstrap_servers, case.compression, registry_url)
 
 
 def _once(contender: Contender, load: Load, topic: str, partitions: int) -> Used:
