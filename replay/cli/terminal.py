@@ -15,7 +15,7 @@ from rich.table import Column
 from replay.cli.progress_line import Field, bar_width, fit, phase_fields, progress_fields, text_width
 from replay.delivery.options import PROGRESS_S
 from replay.delivery.snapshot import Snapshot
-from replay.model import fates_of, reasons
+from replay.fate import fates_of, reasons
 from replay.units import duration
 from replay.watch.logs.repeats import Repeats
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from replay.errors import NothingSelected
-from replay.model import Batch, Fate
+from replay.fate import Fate
+from replay.model import Batch
 from replay.source.choices import Empty, OnBadRow, Unsorted
 from replay.source.options import SourceOptions
 from replay.source.selection.select import Selection

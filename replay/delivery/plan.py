@@ -22,10 +22,11 @@ from replay.delivery.options import Pace
 from replay.delivery.pace import Schedule
 from replay.delivery.scan import HOUR_NS, Scan, by_column, records_by_partition, scan
 from replay.delivery.slices import encoder_for
+from replay.fate import Fate, reasons
 from replay.kafka.cluster import connect
 from replay.kafka.options import KafkaOptions
 from replay.kafka.topic import topic_problems
-from replay.model import Clock, Fate, SpanNs, reasons
+from replay.model import Clock, SpanNs
 from replay.record.encoder import Encoder
 from replay.record.options import UNKNOWN_IDS
 from replay.registry.options import RegistryOptions

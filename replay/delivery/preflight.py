@@ -16,8 +16,9 @@ from replay.delivery.options import RunOptions, WhenChanged
 from replay.delivery.snapshot import Display
 from replay.delivery.topic import is_planned
 from replay.errors import InputError, UsageError
+from replay.fate import Fate, reasons
 from replay.kafka.topic import Topic, check_topic, topic_warnings
-from replay.model import KEY, PARTITION, Batch, Fate, SpanNs, SymbolTable, count_fates, reasons, record_times_ns
+from replay.model import KEY, PARTITION, Batch, SpanNs, SymbolTable, count_fates, record_times_ns
 from replay.record.bounds import record_bytes_max
 from replay.record.encoder import refuse_records
 from replay.record.options import KEY_NONE, Records

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replay.fate import Fate
 from replay.kafka.partitioner import partitioner
-from replay.model import Fate, Ints, count_fates, event_times_ns
+from replay.model import Ints, count_fates, event_times_ns
 from replay.record.encoder import Encoder
 from replay.record.options import Records
 from replay.reporter import Reporter

@@ -26,8 +26,9 @@ from replay.errors import (
     Stopped,
     UsageError,
 )
+from replay.fate import fates_of
 from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink
-from replay.model import Batch, Encoded, Floats, Resync, fates_of
+from replay.model import Batch, Encoded, Floats, Resync
 from replay.record.encoder import refuse_records
 from replay.units import duration
 

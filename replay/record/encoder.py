@@ -13,18 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import (
-    HEADERS,
-    NOW_MS,
-    Batch,
-    Encoded,
-    Fate,
-    Headers,
-    Ints,
-    SymbolTable,
-    event_times_ns,
-    record_times_ns,
-)
+from replay.fate import Fate
+from replay.model import HEADERS, NOW_MS, Batch, Encoded, Headers, Ints, SymbolTable, event_times_ns, record_times_ns
 from replay.partitioning import Partitioner
 from replay.record import framing
 from replay.record.formats.base import Format

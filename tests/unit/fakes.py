@@ -21,12 +21,13 @@ from replay.delivery.options import Pace, RunOptions
 from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
 from replay.delivery.tally import Tally
+from replay.fate import Fate
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.statistics import BrokerStatistics
 from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
-from replay.model import Batch, DeliveryCallback, Encoded, Fate, Position, Progress, SymbolTable
+from replay.model import Batch, DeliveryCallback, Encoded, Position, Progress, SymbolTable
 from replay.record.encoder import Encoder
 from replay.signals import Stop
 from replay.source.options import SourceOptions

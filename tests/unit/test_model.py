@@ -7,7 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.model import Batch, Encoded, Fate, Position, SymbolTable
+from replay.fate import Fate
+from replay.model import Batch, Encoded, Position, SymbolTable
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 30))

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.model import Bools, Bytes, Fate
+from replay.fate import Fate
+from replay.model import Bools, Bytes
 from replay.record.headers import HEADERS_TYPE
 from replay.record.kinds import entries, is_binary, is_string, offsets
 from replay.source.columns import fates

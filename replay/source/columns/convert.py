@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from replay.model import Bytes, Fate, Ints
+from replay.fate import Fate
+from replay.model import Bytes, Ints
 from replay.record.kinds import is_number, with_scale
 from replay.source.columns import text_times
 from replay.source.columns.fates import all_sent, mask, where

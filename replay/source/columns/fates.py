@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from replay.model import Bools, Bytes, Fate
+from replay.fate import Fate
+from replay.model import Bools, Bytes
 
 
 def all_sent(rows: int) -> Bytes:

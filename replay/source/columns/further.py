@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.model import Bytes, Fate
+from replay.fate import Fate
+from replay.model import Bytes
 from replay.record.kinds import is_text
 from replay.source.columns import fates
 from replay.source.columns.unify import decoded, widen

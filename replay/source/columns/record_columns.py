@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
-from replay.model import HEADERS, KEY, PARTITION, TIMESTAMP, VALUE, Bytes, Fate
+from replay.fate import Fate
+from replay.model import HEADERS, KEY, PARTITION, TIMESTAMP, VALUE, Bytes
 from replay.record import schema_ids
 from replay.record.kinds import is_text
 from replay.record.options import Records

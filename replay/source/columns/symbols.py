@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from replay.model import Bytes, Fate, SymbolTable
+from replay.fate import Fate
+from replay.model import Bytes, SymbolTable
 from replay.source.choices import SymbolCase
 from replay.source.columns import fates
 from replay.source.options import Columns

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from replay.fate import Fate
 from replay.iso8601 import CLOCK, DATES, DIGITS_MAX, LARGEST, NAMED, Problem
-from replay.model import Bools, Bytes, Fate, Ints
+from replay.model import Bools, Bytes, Ints
 from replay.source.columns.fates import all_sent, mask
 from replay.units import LAST_NS, NS_PER_S
 

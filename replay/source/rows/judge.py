@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from replay.errors import InputError
-from replay.model import KEY, Bools, Bytes, Fate, Ints, SymbolTable
+from replay.fate import Fate
+from replay.model import KEY, Bools, Bytes, Ints, SymbolTable
 from replay.record.formats.base import Format
 from replay.source.choices import OnBadRow, Order
 from replay.source.columns import convert, fates

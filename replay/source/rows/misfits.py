@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from replay.model import Bools, Bytes, Fate
+from replay.fate import Fate
+from replay.model import Bools, Bytes
 from replay.record.formats.base import Format, WholeRows
 
 

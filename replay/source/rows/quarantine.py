@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.errors import CheckpointUnwritable, not_memory
-from replay.model import Fate
+from replay.fate import Fate
 from replay.record.kinds import is_text
 from replay.source.files.address import refusing
 from replay.source.files.parquet_file import InputFile

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from replay.errors import InputError
-from replay.model import FATE, ORDER_NS, Bytes, Fate, Ints, SpanNs
+from replay.fate import Fate
+from replay.model import FATE, ORDER_NS, Bytes, Ints, SpanNs
 from replay.record import schema_ids
 from replay.source.choices import Unsorted
 from replay.source.columns.as_they_are import to_bytes

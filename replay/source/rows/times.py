@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from replay.model import ORDER_NS, Bools, Bytes, Fate, Ints, SpanNs, event_times_ns
+from replay.fate import Fate
+from replay.model import ORDER_NS, Bools, Bytes, Ints, SpanNs, event_times_ns
 from replay.source.rows.judge import Judge
 from replay.source.rows.raw import RawRows
 

@@ -13,8 +13,8 @@ from replay import __version__
 from replay.counts import NOT_SELECTED, ByName, RowCounts
 from replay.delivery.options import parse_pace
 from replay.errors import UsageError
+from replay.fate import Fate
 from replay.kafka.client import LIBRDKAFKA_VERSION
-from replay.model import Fate
 from replay.watch.figures import Quantiles
 from replay.watch.history.database import History
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord

@@ -10,8 +10,9 @@ import pytest
 from confluent_kafka import Producer, murmur2
 
 from replay.errors import InputError
+from replay.fate import Fate
 from replay.kafka.partitioner import partitioner
-from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Fate, Position, SymbolTable
+from replay.model import KEY, NOW_MS, PARTITION, Batch, Encoded, Position, SymbolTable
 from replay.record.encoder import Encoder, refuse_records
 from replay.record.options import Records, Timestamp
 from tests.support.formats import bare_json

@@ -18,7 +18,8 @@ from replay.cli.resolve import source_options
 from replay.delivery.job_name import JobName
 from replay.delivery.slices import encoder_for
 from replay.errors import InputError
-from replay.model import Encoded, Fate, Position
+from replay.fate import Fate
+from replay.model import Encoded, Position
 from replay.record.options import KEY_NONE, Records
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.options import Columns, SourceOptions

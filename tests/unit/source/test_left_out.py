@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.errors import InputError
-from replay.model import Fate, Position
+from replay.fate import Fate
+from replay.model import Position
 from replay.record.options import Records
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.options import Columns, SourceOptions

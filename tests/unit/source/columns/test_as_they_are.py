@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.model import KEY, PARTITION, VALUE, Fate
+from replay.fate import Fate
+from replay.model import KEY, PARTITION, VALUE
 from replay.record.headers import HEADERS_TYPE, header_bytes, header_lists
 from replay.record.options import Records
 from replay.source.columns.as_they_are import bytes_type, headers_type, to_bytes, to_headers

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from replay import iso8601
-from replay.model import Fate
+from replay.fate import Fate
 from replay.source.columns.convert import infer_time_unit, price_type, time_type, to_price, to_time
 from replay.source.columns.unify import unify
 from replay.source.selection.moment import parse_moment

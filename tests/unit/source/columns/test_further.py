@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from replay.model import Fate
+from replay.fate import Fate
 from replay.source.columns.further import DoesNotFit, to_field, to_key, to_partition
 
 NO_TEXT = pa.array([b"a", b"\xff", None], pa.binary()).view(pa.string())

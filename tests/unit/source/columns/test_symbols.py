@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from replay.model import Fate, SymbolTable
+from replay.fate import Fate
+from replay.model import SymbolTable
 from replay.source.choices import SymbolCase
 from replay.source.columns.symbols import NO_SYMBOL, SymbolIds, cased
 from replay.source.options import Columns

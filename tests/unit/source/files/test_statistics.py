@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.errors import InputError
-from replay.model import Batch, Fate
+from replay.fate import Fate
+from replay.model import Batch
 from replay.source.choices import OnBadRow, Order, Unsorted
 from replay.source.files import trust
 from replay.source.files.statistics import Sort, believed, leaf_of, may_be_named, writer

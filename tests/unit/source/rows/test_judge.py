@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
-from replay.model import KEY, PARTITION, Fate
+from replay.fate import Fate
+from replay.model import KEY, PARTITION
 from replay.record.options import Records
 from replay.source.columns import fates
 from replay.source.columns.symbols import NO_SYMBOL

@@ -11,7 +11,7 @@ import pytest
 
 from replay.delivery.opening import tell_row_keywords
 from replay.errors import InputError
-from replay.model import Fate
+from replay.fate import Fate
 from replay.record.options import GivenSchema, Records, ValueFormat
 from replay.source.choices import OnBadRow
 from replay.source.options import Columns, SourceOptions

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.model import Fate
+from replay.fate import Fate
 from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest
 from tests.unit.source.trades import T0_US, US, file_of, rules_of, times_of, trades
 

@@ -20,8 +20,8 @@ from pyiceberg.types import StringType
 
 from replay.delivery.job_print import as_known
 from replay.errors import ExitCode, ReplayError, exit_code
+from replay.fate import Fate
 from replay.identity import TABLES
-from replay.model import Fate
 from replay.source.choices import OnBadRow, Unsorted
 from replay.source.options import Columns, SourceOptions
 from replay.source.selection.parse import parse_selection

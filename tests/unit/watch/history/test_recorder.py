@@ -20,7 +20,8 @@ from replay.counts import ByName, RowCounts
 from replay.delivery.snapshot import BEGINNING, RESUMING, SETTLING
 from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, Different
-from replay.model import Fate, PartitionMark, Position, Progress, SystemClock
+from replay.fate import Fate
+from replay.model import PartitionMark, Position, Progress, SystemClock
 from replay.watch.history import recorder as module
 from replay.watch.history.database import History
 from replay.watch.history.details import NAME_MAX
