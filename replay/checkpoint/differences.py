@@ -95,6 +95,7 @@ def check_same_job(saved: Checkpoint, job: JobPrint, where: str) -> None:
         "this checkpoint belongs to another job: " + "; ".join(found[:_SHOWN_MAX]) + more,
         where=where,
         todo=("send what sorts after all that was sent with --when-changed append, " if is_more else "")
+        + (f"install what wrote the rows before ({saved.job.encoder}), " if saved.job.encoder != job.encoder else "")
         + ("read the table as it was (--table-version, --snapshot), " if is_table else "")
         + "put back what changed, or name another file with --checkpoint, or start over on purpose with --restart",
     )
