@@ -30,6 +30,7 @@ from tests.unit.fakes import Told
 if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.support.kafka_cluster import KafkaCluster
+    from tests.support.registry_front import Front
 
 ROWS = 50
 START = 1_700_000_000_000_000  # us since 1970: 2023-11-14T22:13:20Z
@@ -140,6 +141,21 @@ def test_what_differs_is_decoded(made: Topic, options_of: Callable[[str], list[s
         (another,) = other
         assert another["differs"][0].startswith("written under schema id 999999, expected ")
         assert another["found"]["value"] == "0x" + b"another's".hex()
+
+
+def test_a_schema_that_a_header_names_is_shown(made: Topic, front: Front) -> None:
+    """Broken: with the schema's id in a header, values do not decode, or a record without one looks like any other."""
+    front.give_guids()
+    options = ["--fields", "note", "--format", "avro", "--schema-id-in", "header", "--registry", front.url]
+    prices = [1.5 + at for at in range(ROWS)]
+    expected = made.trades("expected", prices)
+    prices[7] = 99.25
+    made.run(made.trades("sent", prices), [*options, "--schema-register"])
+    made.add(b"somebody's")
+    kinds, _ = made.found(expected, options)
+    (changed,), (foreign,) = kinds["changed"], kinds["foreign"]
+    assert changed["differs"] == ["price: 99.25, expected 8.5"]
+    assert foreign["differs"][0].startswith("written without a schema id in the header __value_schema_id, expected ")
 
 
 def test_records_as_they_are_are_shown_as_text_or_digits(made: Topic) -> None:
