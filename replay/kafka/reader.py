@@ -24,6 +24,9 @@ _READ_S = 0.2  # until a read that got nothing lets signals and the deadline hav
 _FETCH_S = 0.02  # how long a fetch may take to get full: at full speed it does within that
 _FETCH_RECORDS = 10_000
 
+_UNREADABLE: Headers = [("\0", None)]
+"""Stands for headers that cannot be read. No record of ours has such a name."""
+
 T = TypeVar("T")
 
 
@@ -198,8 +201,21 @@ class TopicReader:
             self.next[partition] = offsets[-1] + 1
         keys, values = list(map(Message.key, messages)), list(map(Message.value, messages))
         compared = self._purpose.headers
-        headers: list[Headers | None] = [] if compared is None else list(map(Message.headers, messages))
+        headers: list[Headers | None] = [] if compared is None else _headers(messages)
         return Fetched(partition, offsets, keys, values, _times(messages), headers, compared)
+
+
+def _headers(messages: list[Any]) -> list[Headers | None]:
+    """Of each message, asked once: where a name is no UTF-8, the client raises, and a second answer of it would end the
+    process."""
+    found: list[Headers | None] = []
+    answers = map(Message.headers, messages)
+    while len(found) < len(messages):
+        try:
+            found.extend(answers)
+        except (SystemError, UnicodeError):
+            found.append(_UNREADABLE)
+    return found
 
 
 def _times(messages: list[Any]) -> list[int | None]:

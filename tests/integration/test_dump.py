@@ -25,9 +25,10 @@ from tests.support.dumps import (
     kept_of,
     made_up,
     produce,
+    produce_unreadable,
     write_dump,
 )
-from tests.support.process import Jobs, checkpoint, replay_command
+from tests.support.process import KILLED, Jobs, checkpoint, replay_command
 from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
@@ -174,6 +175,22 @@ def test_a_lost_checkpoint_is_made_again(make: Callable[..., Replays]) -> None:
     assert checkpoint(file)["state"] == "running"
     replays.run(dump)
     replays.restored(RECORDS).assert_exact()
+
+
+def test_a_record_of_others_with_a_header_that_cannot_be_read(make: Callable[..., Replays]) -> None:
+    """Broken: the client's error about it ends a resume, and each one after it."""
+    replays = make()
+    dump = write_dump(replays.folder / "dump.parquet", RECORDS)
+    job = replays.jobs.start(
+        replay_command([dump], replays.topic, replays.bootstrap_servers, replays.folder / "checkpoint.json", *AS_IT_IS),
+        "after report 2000",
+    )
+    assert job.wait() == KILLED, job.log
+    produce_unreadable(replays.bootstrap_servers, replays.topic, 2)
+    replays.run(dump)
+    found = json.loads(replays.verify(dump, options=[*AS_IT_IS, "--output", "json"], code=1).output)
+    counts = {kind: found[kind] for kind in ("found", "foreign", "lost", "changed", "duplicated")}
+    assert counts == {"found": len(RECORDS), "foreign": 1, "lost": 0, "changed": 0, "duplicated": 0}
 
 
 def test_a_part_of_a_dump_by_time_condition_and_number(make: Callable[..., Replays]) -> None:

@@ -5,11 +5,14 @@ Imports nothing from the tool under test.
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import confluent_kafka
 import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer
@@ -18,7 +21,6 @@ from tests.support.readback import read_topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.support.process import Jobs
 
@@ -87,6 +89,24 @@ def produce(bootstrap_servers: str, topic: str, records: Sequence[Kept]) -> None
         if number % 1_000 == 0:
             producer.poll(0)
     assert producer.flush(30) == 0
+
+
+def produce_unreadable(bootstrap_servers: str, topic: str, partition: int) -> None:
+    """A record with a header whose name is no UTF-8, as a client in C may send it: Python's cannot, so this asks the
+    library under it."""
+    (path,) = (Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs").glob("librdkafka*")
+    library, error = ctypes.CDLL(str(path)), ctypes.create_string_buffer(512)
+    for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new"):
+        getattr(library, function).restype = ctypes.c_void_p
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    library.rd_kafka_conf_set(conf, b"bootstrap.servers", bootstrap_servers.encode(), error, len(error))
+    producer = ctypes.c_void_p(library.rd_kafka_new(0, conf, error, len(error)))
+    headers, one = ctypes.c_void_p(library.rd_kafka_headers_new(ctypes.c_size_t(1))), ctypes.c_ssize_t(1)
+    library.rd_kafka_header_add(headers, b"\xff", one, b"v", one)
+    where = (1, topic.encode(), 3, ctypes.c_int32(partition))  # enum rd_kafka_vtype_t of rdkafka.h
+    assert library.rd_kafka_producev(producer, *where, 4, b"x", ctypes.c_size_t(1), 10, headers, 0) == 0
+    assert library.rd_kafka_flush(producer, 30_000) == 0
+    library.rd_kafka_destroy(producer)
 
 
 def kept_of(bootstrap_servers: str, topic: str, isolation: str = "read_uncommitted") -> list[list[Kept]]:

@@ -216,3 +216,19 @@ def test_headers_are_read_where_they_are_compared_and_only_there(consumer):
     assert (fetched.contents, fetched.headers) == ([b"0", b"1"], [])
     (fetched,) = reading(consumer, {0: (0, 2)}, records(0, 0, 1), headers=slice(0, -1)).read("read")
     assert fetched.contents == [(b"0", ()), (b"1", (("a", b"1"),))]
+
+
+def test_headers_that_cannot_be_read_are_asked_for_once(consumer, monkeypatch):
+    """Broken: the client answers a second time with what it could not read, and the process dies of it."""
+    asked = []
+
+    def headers(message: FakeMessage) -> Headers:
+        asked.append(message.offset())
+        if message.offset() % 2:
+            raise SystemError("returned a result with an exception set")
+        return [("a", b"1")]
+
+    monkeypatch.setattr(FakeMessage, "headers", headers)
+    (fetched,) = reading(consumer, {0: (0, 4)}, records(0, 0, 1, 2, 3), headers=slice(None)).read("read")
+    read = [(b"0", (("a", b"1"),)), (b"1", (("\0", None),)), (b"2", (("a", b"1"),)), (b"3", (("\0", None),))]
+    assert (fetched.contents, asked) == (read, [0, 1, 2, 3])
