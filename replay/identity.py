@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 SCHEMA, REFERENCES = "schema", "schema references"
 """The parts that hold the text of the schema of values, and of those that it names."""
 
+SUBJECT = "--schema-subject"
+"""The part that says in which words it was asked for."""
+
 TABLES = "table"
 """The part of an identity that names the states of the lake tables that are read."""
 

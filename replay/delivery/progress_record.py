@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from replay.checkpoint.content import Checkpoint, JobPrint, count, counts, text
 from replay.errors import StateConflict
-from replay.identity import without_tables
+from replay.identity import SUBJECT, without_tables
 from replay.model import Position
 
 
@@ -62,10 +62,10 @@ def loads(value: bytes, where: str) -> ProgressRecord:
 
 def fingerprint(job: JobPrint) -> str:
     """Everything that decides which bytes go where, as one hash; the topic's id stands in the record itself. Of a
-    table it is its files, however it has moved on."""
-    parts = json.dumps(
-        asdict(replace(job, topic_id="", options=without_tables(job.options))), sort_keys=True, default=dict
-    )
+    table it is its files, however it has moved on; of a subject its schema: without the checkpoint, that can be asked
+    for by its version alone."""
+    options = {name: value for name, value in without_tables(job.options).items() if name != SUBJECT}
+    parts = json.dumps(asdict(replace(job, topic_id="", options=options)), sort_keys=True, default=dict)
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
@@ -91,12 +91,15 @@ def decide(
     if record.topic_id != job.topic_id or record.fingerprint != fingerprint(known):
         if saved is None and record.next_row and record.next_row == record.left_out:
             return start  # of whatever it was, not a single row is in the topic
-        what = "topic id" if record.topic_id != job.topic_id else "inputs, options, partitions or encoder"
+        what = "topic id" if record.topic_id != job.topic_id else "inputs, options, schema, partitions or encoder"
+        named = "name the version that the subject had (--schema-subject NAME:VERSION), "
+        moved = named if job.options.get(SUBJECT) else ""
         raise StateConflict(
             f"Kafka's progress record of job {record.job!r} belongs to another replay: {what} differ"
             f" (it is at row {record.next_row:,}, written by {record.instance})",
             where=where,
-            todo="put back what changed, give this replay a name of its own with --job, or start over with --restart",
+            todo=f"put back what changed, {moved}give this replay a name of its own with --job, or start over with"
+            " --restart",
         )
     if saved is not None and saved.progress.position.row > record.next_row:
         raise StateConflict(

@@ -63,7 +63,7 @@ def _schema_texts(records: Records, schema: Schema | None) -> dict[str, str]:
         "--key-format": "" if records.key_format == "string" else str(records.key_format),
         "--schema-id-in": "" if records.schema_id_in == "payload" else str(records.schema_id_in),
         "--schema-message": identity.text_of(records.message),
-        "--schema-subject": identity.text_of(records.subject),
+        identity.SUBJECT: identity.text_of(records.subject),
         identity.SCHEMA: "" if schema is None else schema.text,
         identity.REFERENCES: "" if schema is None else references_text(schema.references),
     }
