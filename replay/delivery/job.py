@@ -19,7 +19,7 @@ from replay.delivery.changed import accept_changed
 from replay.delivery.context import Context, Ready
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.endings import nothing_to_do, save_empty
-from replay.delivery.job_print import as_known, is_forgotten, job_print
+from replay.delivery.job_print import as_it_matters, as_known, is_forgotten, job_print
 from replay.delivery.opening import opening_tally, tell_inputs
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.outages import ClusterOutages
@@ -153,7 +153,7 @@ def _begin(context: Context, topic: Topic) -> Ready:
 
 def _checked(context: Context, saved: Checkpoint, topic: Topic) -> Checkpoint:
     """Proof that the checkpoint belongs to the topic and to these inputs and options."""
-    job = job_print(context.options, context.source, topic)
+    job = as_it_matters(job_print(context.options, context.source, topic), saved)
     saved = accept_changed(context, saved, job, topic)
     check_same_job(saved, job, str(context.file.path))
     low, high = context.cluster.watermarks(topic)

@@ -30,10 +30,18 @@ def job_print(options: RunOptions, source: Source, topic: Topic) -> JobPrint:
     )
 
 
+def as_it_matters(job: JobPrint, saved: Checkpoint) -> JobPrint:
+    """The job as it is now. Of a replay that has nothing left to send it does not matter who would write the bytes:
+    a library that was upgraded since is no difference."""
+    has_nothing_left = saved.state is JobState.DONE and saved.job.inputs == job.inputs
+    return replace(job, encoder=saved.job.encoder) if has_nothing_left else job
+
+
 def as_now(options: RunOptions, source: Source, saved: Checkpoint) -> JobPrint:
     """What the checkpoint would belong to, as far as that is known before a broker is asked."""
     job = saved.job
-    return job_print(options, source, Topic(job.cluster_id, options.kafka.topic, job.topic_id, job.partitions, 0))
+    topic = Topic(job.cluster_id, options.kafka.topic, job.topic_id, job.partitions, 0)
+    return as_it_matters(job_print(options, source, topic), saved)
 
 
 def is_forgotten(options: RunOptions, source: Source, saved: Checkpoint) -> bool:

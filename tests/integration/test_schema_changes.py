@@ -46,3 +46,41 @@ def test_a_run_that_sent_nothing_binds_no_later_one(
     records = [each for partition in read_topic(kafka.bootstrap_servers, topic) for each in partition]
     assert len(records) == 100
     assert {int.from_bytes(each.value[1:5], "big") for each in records if each.value} == {ids["acme.Tick"]}
+
+
+def test_a_library_that_is_upgraded_ends_a_day_half_done_and_no_day_that_is_done(
+    kafka: KafkaCluster | Broker, registry: Registry, topic: str, jobs: Jobs, tmp_path: Path
+) -> None:
+    """Broken: the second half of a day is written by an encoder whose bytes may be others; or each done day fails after
+    an upgrade, though it has nothing to send."""
+    create_topic(kafka.bootstrap_servers, topic, 3, config={"retention.ms": "-1"})
+    path = tmp_path / "c.json"
+    command = [
+        *replay_command([ROOT / "data"], topic, kafka.bootstrap_servers, path),
+        *("--format", "avro", "--registry", registry.url, "--schema-register"),
+    ]
+
+    def written_by_another_version() -> None:
+        file = CheckpointFile(path)
+        saved = file.load()
+        assert saved is not None
+        assert saved.job.encoder.startswith("avro-1 pyruhvro ")
+        file.save(replace(saved, job=replace(saved.job, encoder="avro-1 pyruhvro 0.0.1")))
+
+    killed = jobs.start(command, "after report 5000")
+    assert killed.wait() == KILLED, killed.log
+    copy = path.read_bytes()
+    written_by_another_version()
+    refused = jobs.start(command)
+    assert refused.wait() == 4, refused.log
+    assert "the encoder was avro-1 pyruhvro 0.0.1, now avro-1 pyruhvro" in refused.log
+
+    path.write_bytes(copy)
+    path.with_name(path.name + ".prev").unlink()
+    done = jobs.start(command)
+    assert done.wait() == 0, done.log
+    written_by_another_version()
+    again = jobs.start(command)
+    assert again.wait() == 0, again.log
+    assert "nothing to do" in again.log
+    assert sum(map(len, read_topic(kafka.bootstrap_servers, topic))) == 20_000
