@@ -35,8 +35,11 @@ GONE = "http://127.0.0.1:1"
 LIKENESSES = 10
 """Records of each partition that another job writes again, almost."""
 
-SLOW = ("--rate", "4k/s", "--checkpoint-interval", "100ms")
-"""A replay takes 2 s: long enough for something to happen in the middle."""
+SLOW = ("--rate", "2k/s", "--checkpoint-interval", "100ms")
+"""A replay takes 4 s: long enough for something to happen in the middle."""
+
+SLOWER = ("--rate", "500/s", "--checkpoint-interval", "100ms")
+"""The same of 16 s: a broker starts again meanwhile. What is due by then goes out at once."""
 
 
 @pytest.fixture(scope="module")
@@ -154,14 +157,14 @@ def test_the_broker_is_killed_and_then_both(
 ) -> None:
     """Broken: rows in flight would be lost or doubled by a crash of the broker; or a power cut of the whole machine
     would leave a topic that a resume completes wrongly."""
-    replays = [formatted(format_, delivery, *SLOW) for delivery in ISOLATION]
-    jobs = under_way(replays, 1_000, *registering(registry))
+    replays = [formatted(format_, delivery, *SLOWER) for delivery in ISOLATION]
+    jobs = under_way(replays, 500, *registering(registry))
     node.kill_node(0)
     for job in jobs:
         job.wait_log("retrying until")
     node.start_node(0)
     for replay, job in zip(replays, jobs, strict=True):
-        job.wait_row(replay.checkpoint, 3_000)
+        job.wait_row(replay.checkpoint, 1_000)
     node.kill_node(0)
     for job in jobs:
         job.kill()
