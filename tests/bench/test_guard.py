@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import memory, merge, stages, throughput
+from tests.bench import encoding, memory, merge, stages, throughput
 from tests.bench.contenders import IDEMPOTENT, TEXTBOOK, TRANSACTIONAL
 from tests.bench.setting import Setting
 from tests.bench.table import ratio
@@ -33,6 +33,17 @@ def test_no_stage_outgrows_the_others(tmp_path):
     assert read < look * 3 < produce
     assert encode < produce * 1.5
     assert report < produce * 2.5
+
+
+def test_a_value_under_a_schema_costs_no_more_than_bare_json(tmp_path):
+    """Broken: values are made row by row, or each one is asked for its place where the types say that all have one."""
+    (table,) = encoding.measure(Setting(tmp_path, rows=400_000, runs=2))
+    record_ns, judging_ns = ({row[:2]: float(row[at].replace(",", "")) for row in table.rows} for at in (2, 4))
+    bare = next(ns for (name, _), ns in record_ns.items() if name == "json")
+    fast = {way: ns for way, ns in record_ns.items() if "pyruhvro" in way[1] or "ptars" in way[1]}
+    assert len(fast) == 2, "both of the fast packages are there, and write"
+    assert max(fast.values()) < bare * 1.2, "about half, with Avro"
+    assert max(judging_ns.values()) < 20
 
 
 def test_memory_and_cost_do_not_grow_with_rows_and_symbols(tmp_path):
