@@ -21,6 +21,7 @@ IDEMPOTENT = f"{UNIT}/delivery/test_idempotent.py"
 TOLD = f"{FAULT}/test_counts_told.py"
 REGISTRY, REGISTRY_FAULTS = f"{INTEGRATION}/test_registry.py", f"{INTEGRATION}/test_registry_faults.py"
 STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
+FORMATS = f"{FAULT}/test_formats.py"
 
 DUPLICATED = r"not exact: [\d ]*duplicated"
 LOST = r"not exact: [\d ]*lost"
@@ -57,6 +58,13 @@ NO_FAULT = {
 CAUGHT_BY = {
     # -- resume
     "no-tail-read": [
+        *each_of(
+            FORMATS,
+            rf"exit 0 instead of -9|{DUPLICATED}",
+            "test_killed_at_one_exact_place_after_the_other[avro]",
+            "test_killed_at_a_random_moment[avro]",
+            "test_the_broker_is_killed_and_then_both[avro]",
+        ),
         *each_of(
             JOB,
             DUPLICATED,

@@ -771,7 +771,7 @@ CHECKPOINTS = [
           ("another job", "the topic was elsewhere, now trades-", "--restart")),
     State("other-cluster", "progress on another cluster is believed", edited(cluster_id="other"),
           ("another job", "the cluster id was other", "--restart")),
-    State("other-encoder", "rows of two formats are mixed", edited(encoder="json-0"),
+    State("other-encoder", "rows of two formats are mixed", edited(encoder="json-0", state="clean"),
           ("another job", "the encoder was json-0, now json-2")),
     State("fewer-partitions", "keys move to other partitions", edited(partitions=[FRESH]),
           ("another job", "the number of partitions was 1, now 4")),

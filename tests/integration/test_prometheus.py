@@ -37,7 +37,7 @@ class Night:
                 shutil.copy(trades, folder / f"{job}-{(datetime.now(UTC) - timedelta(days=days)).date()}.parquet")
         text = (CRON / "nightly.toml").read_text().replace('"/srv/trades/trades-', f'"{folder}/trades-')
         text = text.replace('topic = "trades"', f'topic = "{topic}"')
-        head, table, kafka = re.split(r"(?m)^(?=\[)", text)
+        head, table, _, kafka, _ = re.split(r"(?m)^(?=\[)", text)  # without the job of Avro and the registry
         tables = [
             table.replace("jobs.trades", f"jobs.{job}").replace("/trades-", f"/{job}-") for job in ("trades", "quotes")
         ]
