@@ -39,8 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+_LONGEST_FIRST = ("fault", "integration", "unit")
+"""Folders of the tests. What takes long begins early, so that no worker waits for another one in the end."""
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Soak tests, broken builds and benchmarks run when asked for: `pytest -m soak`, `-m broken`, `-m bench`."""
+    rank = {folder: place for place, folder in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: min((rank[part] for part in item.path.parts if part in rank), default=len(rank)))
     unasked = [marker for marker in ("soak", "broken", "bench") if marker not in config.option.markexpr]
     left_out = [item for item in items if any(map(item.get_closest_marker, unasked))]
     config.hook.pytest_deselected(items=left_out)

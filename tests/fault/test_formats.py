@@ -151,7 +151,7 @@ def test_killed_at_a_random_moment(registry: Registry, formatted: Callable[..., 
         replay.assert_exact()
 
 
-@pytest.mark.parametrize("format_", ["avro", "protobuf"])
+@pytest.mark.parametrize("format_", ["avro", pytest.param("protobuf", marks=pytest.mark.soak)])
 def test_the_broker_is_killed_and_then_both(
     node: KafkaCluster, registry: Registry, formatted: Callable[..., Scenario], format_: str
 ) -> None:
