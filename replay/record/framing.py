@@ -17,6 +17,7 @@ from replay.errors import UsageError
 from replay.model import Headers
 from replay.record.formats.base import Schema
 from replay.record.options import SchemaId, SchemaIdIn
+from replay.record.varint import zigzag_varint
 
 _BY_ID, _BY_GUID = b"\x00", b"\x01"
 """The magic bytes of both forms."""
@@ -58,14 +59,4 @@ def message_path(indexes: tuple[int, ...]) -> bytes:
         return b""
     if indexes == (0,):
         return b"\x00"
-    return b"".join(_zigzag_varint(number) for number in (len(indexes), *indexes))
-
-
-def _zigzag_varint(number: int) -> bytes:
-    """Of a number that is not negative."""
-    left, found = number << 1, bytearray()
-    while left > 0x7F:
-        found.append(left & 0x7F | 0x80)
-        left >>= 7
-    found.append(left)
-    return bytes(found)
+    return b"".join(zigzag_varint(number) for number in (len(indexes), *indexes))

@@ -30,6 +30,7 @@ from replay.record.formats.avro_types import parsed as parsed  # noqa: PLC0414
 from replay.record.formats.avro_write import writer
 from replay.record.formats.base import Column, Schema, SymbolTexts, by_field
 from replay.record.options import DecimalAs
+from replay.record.varint import zigzag_varint
 
 VERSION = "avro-1"
 """Raise it with any change to the bytes of a value: a resume compares bytes."""
@@ -113,11 +114,7 @@ def key_schema() -> Schema:
 def key_payload(text: str) -> bytes:
     """A key as Avro's string: how many bytes, as a zigzag varint, and the bytes."""
     raw = text.encode()
-    left, size = len(raw) << 1, bytearray()
-    while left > 0x7F:
-        size.append(left & 0x7F | 0x80)
-        left >>= 7
-    return bytes([*size, left]) + raw
+    return zigzag_varint(len(raw)) + raw
 
 
 # -- for people -------------------------------------------------------------------------------------------
