@@ -20,10 +20,9 @@ from replay.record.options import (
     ValueFormat,
 )
 from replay.registry import settings
-from replay.registry.options import RegistryOptions
+from replay.registry.options import RegistryOptions, subject_version
 
 _FULL_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
-_SUBJECT = r".*[^:](:([1-9]\d*|latest))?"
 _OF_SCHEMAS = ("schema", "schema_subject", "schema_message", "schema_name", "schema_doc", "schema_id_in")
 _OF_REGISTRY = ("registry", "registry_config", "subject_name", "schema_register")
 _PLACE = ("registry", "registry_config")
@@ -38,11 +37,13 @@ def with_schemas(records: Records, options: Options) -> Records:
         key_format=given.key_format,
         schema_id_in=given.schema_id_in,
         naming=Naming(_full_name(given.schema_name, "--schema-name"), given.schema_doc),
-        subject=_subject(given.schema_subject),
+        subject=given.schema_subject,
         schema=None if given.schema is None else _read(given.schema),
         translates=bool(given.source_registry),
         message=None if given.schema_message is None else _full_name(given.schema_message, "--schema-message"),
     )
+    if made.subject is not None:
+        subject_version(made.subject)
     _check_as_they_are(made)
     if made.translates:
         _check_translated(made)
@@ -128,14 +129,6 @@ def _full_name(text: str, option: str) -> str:
             f"{text[:60]!r} is no full name of a record",
             where=option,
             todo="give names of letters, digits and _ with dots between them: com.acme.Trade",
-        )
-    return text
-
-
-def _subject(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(_SUBJECT, text):
-        raise UsageError(
-            f"{text[:60]!r} is no subject", where="--schema-subject", todo="write trades-value, or trades-value:3"
         )
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,6 +30,20 @@ class RegistryOptions:
     register: bool = False
     source: RegistryOptions | None = None
     attempt_s: float = 5.0
+
+
+_SUBJECT = re.compile(r"(?P<name>.*?[^:])(?::(?P<version>[1-9]\d*|latest))?", re.ASCII)
+
+
+def subject_version(text: str) -> tuple[str, int | None]:
+    """`trades-value:3`: a subject, and the version that is meant (None: the newest). Raises `UsageError` for what
+    is neither."""
+    found = _SUBJECT.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"{text[:60]!r} is no subject", where="--schema-subject", todo="write trades-value, or trades-value:3"
+        )
+    return found["name"], int(found["version"]) if found["version"] not in (None, "latest") else None
 
 
 def subject(name: SubjectName, topic: str, record: str, *, is_key: bool) -> str:
