@@ -128,7 +128,7 @@ def _replay(context: Context, saved: Checkpoint | None, self_test: SelfTest | No
         saved = _checked(context, saved, topic)
     else:
         context = schemas.looked_up(context, topic)
-    ready = _ready(schemas.with_placeholders(context), topic, saved)
+    ready = _ready(context if saved is not None else schemas.with_placeholders(context), topic, saved)
     if saved is not None and saved.state is JobState.DONE:
         return nothing_to_do(ready, saved)
     if not check_before(ready, saved):

@@ -5,10 +5,9 @@ What a checkpoint knows of them is not asked again: see `schema_ids.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from replay.delivery.context import Context
@@ -21,7 +20,7 @@ from replay.record.formats.chosen import KINDS, key_schema
 from replay.record.options import UNKNOWN_IDS, GivenSchema, SchemaId, SchemaIds
 from replay.registry import lookup
 from replay.registry.client import Registered, Registry, connect
-from replay.registry.options import RegistryOptions, subject
+from replay.registry.options import RegistryOptions, subject, subject_version
 from replay.reporter import Reporter
 from replay.source.options import SourceOptions
 from replay.source.source import Source
@@ -37,10 +36,7 @@ def with_schema(options: SourceOptions, ask: Ask) -> SourceOptions:
     records = options.records
     if records.subject is None or records.schema is not None:
         return options
-    parts = re.fullmatch(r"(.*?)(?::(\d+|latest))?", records.subject)
-    assert parts is not None, "all texts match"
-    version = int(parts[2]) if parts[2] not in (None, "latest") else None
-    schema, registered = ask().fetch(parts[1], version)
+    schema, registered = ask().fetch(*subject_version(records.subject))
     if schema.kind != KINDS.get(records.value_format):
         raise UsageError(
             f"{records.subject} is a schema of {schema.kind}, and the format is {records.value_format}",
@@ -108,8 +104,8 @@ def with_placeholders(context: Context) -> Context:
 
 
 def asking(options: RegistryOptions, timeout_s: float, report: Reporter, check_stop: Callable[[], None]) -> Ask:
-    """Raises `UsageError` when it is called where no registry is named. It is waited for so long."""
-    return partial(connect, options, timeout_s, report, SystemClock(), check_stop)
+    """Raises `UsageError` when it is called where no registry is named. It is waited for so long, and opened once."""
+    return cache(partial(connect, options, timeout_s, report, SystemClock(), check_stop))
 
 
 def settled(source: Source, topic: str, options: RegistryOptions, ask: Ask) -> Source:

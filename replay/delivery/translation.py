@@ -50,9 +50,11 @@ def translated(source: Source, to: Translating) -> Source:
     records, registry = source.options.records, to.options.source
     if registry is None or records.value_ids:
         return source
-    table = tuple((old, _becomes(old, to.open(registry), to)) for old in sorted(_ids(source, to)))
-    if not table:
+    ids = sorted(_ids(source, to))
+    if not ids:
         return source
+    theirs, ours = to.open(registry), to.open(to.options)
+    table = tuple((old, _becomes(old, theirs, ours, to)) for old in ids)
     to.report.info("schema ids: " + ", ".join(f"{old} becomes {new}" for old, new in table))
     return Source(replace(source.options, records=replace(records, value_ids=table)))
 
@@ -68,7 +70,7 @@ def _ids(source: Source, to: Translating) -> set[int]:
     return found
 
 
-def _becomes(old: int, source: Registry, to: Translating) -> int:
-    schema = named(source.text_of(old).schema)
+def _becomes(old: int, theirs: Registry, ours: Registry, to: Translating) -> int:
+    schema = named(theirs.text_of(old).schema)
     under = subject(to.options.subject_name, to.topic, schema.name, is_key=False)
-    return lookup.settle(to.open(to.options), to.options, under, schema).id
+    return lookup.settle(ours, to.options, under, schema).id
