@@ -17,6 +17,7 @@ from tests.support.kafka_cluster import KafkaCluster, jars
 from tests.support.process import BREAK, Jobs
 from tests.support.registry import Registry, program
 from tests.support.registry_front import Front
+from tests.support.secured import SecuredKafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,17 @@ def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluste
 def kafka3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     """Three nodes for one module. A test that harms a node brings it back."""
     yield from _own_cluster(tmp_path_factory, nodes=3)
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """One secured node for all: never stop it, and take users and topics that no other test has (as `topic`)."""
+    try:
+        jars()
+    except JavaUnavailable as reason:
+        _without_kafka(f"no Kafka: {reason}")
+    with SecuredKafka(tmp_path_factory.mktemp("secured")) as cluster:
+        yield cluster
 
 
 def _own_cluster(tmp_path_factory: pytest.TempPathFactory, nodes: int) -> Iterator[KafkaCluster]:

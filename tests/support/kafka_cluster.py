@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,8 +23,9 @@ from confluent_kafka.admin import AdminClient
 from tests.support.java import HOST, NOTHING_IN_TMP, Guard, JavaUnavailable, Program, fetched, free_ports, maven
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
+    from typing import Self
 
 POM = Path(__file__).with_name("kafka-pom.xml")
 JVM = (
@@ -69,24 +70,41 @@ def _fetch(folder: Path, lock: int) -> None:
 @dataclass(frozen=True)
 class Listener:
     """One more way into a node. `advertised` is what the cluster says of it; empty: where it really is. With the
-    broker's key and certificate in `tls` (PEM), it speaks TLS."""
+    broker's key and certificate in `tls` (PEM), it speaks TLS. `host` is the name under which it listens and is known,
+    `sasl` whether it wants a login, `config` settings of this listener alone."""
 
     name: str
     advertised: str = ""
     tls: Path | None = None
+    host: str = HOST
+    sasl: bool = False
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        secured = "SSL" if self.tls else "PLAINTEXT"
+        return f"SASL_{secured}" if self.sasl else secured
 
 
 class KafkaCluster:
     """`nodes` Kafka nodes in `folder`; as a context manager: ready inside, gone outside. `more` are further listeners
-    of each node; `address` says where they are."""
+    of each node; `address` says where they are. `jvm` are further arguments of Java."""
 
     def __init__(
-        self, folder: Path, nodes: int = 1, config: dict[str, str] | None = None, more: Sequence[Listener] = ()
+        self,
+        folder: Path,
+        nodes: int = 1,
+        config: dict[str, str] | None = None,
+        more: Sequence[Listener] = (),
+        jvm: Sequence[str] = (),
     ) -> None:
         self._guard = Guard()
         ports = free_ports((2 + len(more)) * nodes)
         brokers, controllers, others = ports[:nodes], ports[nodes : 2 * nodes], ports[2 * nodes :]
-        self._others = {listener.name: others[i * nodes : (i + 1) * nodes] for i, listener in enumerate(more)}
+        self._others = {
+            listener.name: [f"{listener.host}:{port}" for port in others[i * nodes : (i + 1) * nodes]]
+            for i, listener in enumerate(more)
+        }
         self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in brokers)
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
         voters = ",".join(f"{i + 1}@{HOST}:{port}" for i, port in enumerate(controllers))
@@ -98,11 +116,12 @@ class KafkaCluster:
                 pair,
                 cluster_id,
                 _listening(*pair, [(each, self._others[each.name][i]) for each in more]) | settings,
+                jvm,
             )
             for i, pair in enumerate(zip(brokers, controllers, strict=True))
         ]
 
-    def __enter__(self) -> KafkaCluster:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -197,7 +216,7 @@ class KafkaCluster:
 
     def address(self, listener: str) -> str:
         """Where the nodes have the listener of that name."""
-        return ",".join(f"{HOST}:{port}" for port in self._others[listener])
+        return ",".join(self._others[listener])
 
     def broker_id(self, i: int) -> int:
         """What Kafka's metadata calls node `i`; see also `node_of`."""
@@ -226,7 +245,13 @@ class _Node(Program):
     """One process and its folder."""
 
     def __init__(
-        self, folder: Path, broker_id: int, ports: tuple[int, int], cluster_id: str, settings: dict[str, str]
+        self,
+        folder: Path,
+        broker_id: int,
+        ports: tuple[int, int],
+        cluster_id: str,
+        settings: dict[str, str],
+        jvm: Sequence[str],
     ) -> None:
         super().__init__(folder / "node.log")
         port, _ = ports
@@ -238,6 +263,7 @@ class _Node(Program):
         self._java = [
             "java",
             *JVM,
+            *jvm,
             "-Djava.awt.headless=true",
             f"-Djava.io.tmpdir={folder}",  # libraries are unpacked there, and a kill leaves them
             f"-Dlog4j2.configurationFile={folder}/log4j2.properties",
@@ -292,16 +318,18 @@ def _wait_answers(node: _Node, wanted: set[int], deadline: float) -> None:
     raise KafkaNodeError(f"node {node.id} is not ready, its last answer is {answer}:\n{node.log_tail()}")
 
 
-def _listening(port: int, controller_port: int, more: Sequence[tuple[Listener, int]]) -> dict[str, str]:
+def _listening(port: int, controller_port: int, more: Sequence[tuple[Listener, str]]) -> dict[str, str]:
     """A node's settings on where it listens, what it says about that, and how it speaks there."""
-    places = {"PLAINTEXT": f"{HOST}:{port}"} | {listener.name: f"{HOST}:{its_port}" for listener, its_port in more}
+    places = {"PLAINTEXT": f"{HOST}:{port}"} | {listener.name: place for listener, place in more}
     said = places | {listener.name: listener.advertised for listener, _ in more if listener.advertised}
     protocols = dict.fromkeys(("CONTROLLER", "PLAINTEXT"), "PLAINTEXT")
     settings: dict[str, str] = {}
     for listener, _ in more:
-        protocols[listener.name] = "SSL" if listener.tls else "PLAINTEXT"
+        protocols[listener.name] = listener.protocol
+        own = dict(listener.config)
         if listener.tls:
-            settings |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(listener.tls)}
+            own |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(listener.tls)}
+        settings |= {f"listener.name.{listener.name.lower()}.{name}": value for name, value in own.items()}
     return settings | {
         "listeners": _listed(places | {"CONTROLLER": f"{HOST}:{controller_port}"}),
         "advertised.listeners": _listed(said),
