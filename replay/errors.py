@@ -60,6 +60,10 @@ class UsageError(ReplayError):
     exit_code = ExitCode.USAGE
 
 
+class AccessDenied(UsageError):
+    """The cluster refuses this client: its login, or a right that it needs."""
+
+
 class InputError(ReplayError):
     """A file, column or row that cannot be replayed."""
 
