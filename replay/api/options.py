@@ -65,6 +65,20 @@ class ReplayOptions:
     topic: str | None = None
     bootstrap_servers: Texts | None = None
     kafka: Mapping[str, str | float] | Sequence[str] | None = field(default=None, repr=False)  # may hold a password
+    security: str | None = None
+    ca: PathLike | None = None
+    cert: PathLike | None = None
+    cert_key: PathLike | None = None
+    cert_key_password_file: PathLike | None = None
+    user: str | None = None
+    password_file: PathLike | None = None
+    oauth_token_url: str | None = None
+    oauth_client_id: str | None = None
+    oauth_client_secret_file: PathLike | None = None
+    oauth_scope: str | None = None
+    oauth_token_file: PathLike | None = None
+    oauth_extensions: Pairs | None = None
+    aws_region: str | None = None
     create_topic: str | int | None = None
     topic_config: Pairs | None = None
 

@@ -14,6 +14,7 @@ from replay.cli.options.declare import Declared, declared
 from replay.cli.options.naming import Naming, StateFolder
 from replay.cli.options.nights import MissingDays, Retrying
 from replay.cli.options.schemas import Schemas
+from replay.cli.options.secure import Secure
 from replay.cli.options.sending import Ending, Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
@@ -62,7 +63,7 @@ class Command:
         return Naming in self.groups
 
 
-RUN = (Input, Naming, Target, Schemas, Pacing, Sending)
+RUN = (Input, Naming, Target, Secure, Schemas, Pacing, Sending)
 WHOLE_RUN = (*RUN, MissingDays, Watching, Ending)
 
 COMMANDS = (
@@ -79,7 +80,7 @@ COMMANDS = (
         "plan",
         "Show what a replay would do, and send nothing.\nFiles, order, rows, times, duration, skew, problems.",
         ("replay plan data --rate 5000/s --partitions 6 --scan",),
-        (Input, Naming, Target, Schemas, Pacing, looking.Planning),
+        (Input, Naming, Target, Secure, Schemas, Pacing, looking.Planning),
     ),
     Command(
         "schema",
@@ -94,7 +95,7 @@ COMMANDS = (
         "verify",
         "Read the topic back and compare it with the files.\nLost, duplicated, out of order, changed: exit 0 or 1.",
         ("replay verify data --topic trades --bootstrap-servers localhost:9092 --checkpoint trades.json",),
-        (Input, Naming, Target, Schemas, looking.Verifying),
+        (Input, Naming, Target, Secure, Schemas, looking.Verifying),
     ),
     Command(
         "backfill",

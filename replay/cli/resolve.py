@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date as calendar_date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from replay import dates
 from replay.cli import parse, schemas
 from replay.cli.given import Options
 from replay.cli.options.naming import Naming
+from replay.cli.options.secure import Secure
 from replay.cli.options.sending import Pacing, Sending
 from replay.cli.options.source import Input
 from replay.cli.options.target import Target
@@ -21,7 +22,7 @@ from replay.cli.records import parse_records, with_dump
 from replay.delivery.job_name import JobName, is_for_each_job
 from replay.delivery.options import Pace, RunOptions, Transactions, WhenChanged, parse_pace
 from replay.errors import UsageError
-from replay.kafka import addresses
+from replay.kafka import addresses, security
 from replay.kafka import settings as kafka_settings
 from replay.kafka.options import KafkaOptions
 from replay.nightly import due
@@ -79,6 +80,14 @@ def source_options(options: Options, name: JobName) -> SourceOptions:
     )
 
 
+def login(options: Options) -> security.Login:
+    """How to get into the cluster."""
+    given = options.of(Secure)
+    said = {each.name: getattr(given, each.name) for each in fields(given)}
+    extensions = parse.parse_assignments(given.oauth_extensions or [], "--oauth-extensions")
+    return security.Login(**{**said, "oauth_extensions": extensions})
+
+
 def kafka_options(options: Options, name: JobName, *, needs_broker: bool = True) -> KafkaOptions:
     """`needs_broker`: its address has to be given."""
     given = options.of(Target)
@@ -90,13 +99,15 @@ def kafka_options(options: Options, name: JobName, *, needs_broker: bool = True)
             where="--bootstrap-servers",
             todo="name one (--bootstrap-servers localhost:9092), or try it with --embedded (replay run)",
         )
-    settings = kafka_settings.check_settings(parse.parse_assignments(given.settings or [], "-X"))
+    by_hand = kafka_settings.check_settings(parse.parse_assignments(given.settings or [], "-X"))
+    settings, secrets = security.with_login(login(options), by_hand)
     protocol = settings.get("security.protocol", "PLAINTEXT")
     servers = given.bootstrap_servers and addresses.check_bootstrap_servers(given.bootstrap_servers, protocol)
     return KafkaOptions(
         servers,
         parse.check_topic_name(name.dated(given.topic, "--topic")),
         settings=settings,
+        secrets=secrets,
         broker_timeout_s=options.read("broker_timeout"),
     )
 

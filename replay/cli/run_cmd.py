@@ -60,6 +60,9 @@ def _embedded(options: RunOptions, checkpoint: str, stack: ExitStack) -> RunOpti
             where="--embedded",
             todo="drop --bootstrap-servers and --checkpoint (or their REPLAY_ variables), or drop --embedded",
         )
+    if "security.protocol" in options.kafka.settings:
+        todo = "drop --security (or -X security.protocol), or drop --embedded"
+        raise UsageError("a broker inside this process has neither TLS nor logins", where="--embedded", todo=todo)
     broker = stack.enter_context(EmbeddedBroker(options.kafka.topic))
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="replay-embedded-"))
     logger.warning("embedded broker: topic, records and checkpoint are gone when this command ends")

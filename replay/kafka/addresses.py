@@ -42,13 +42,13 @@ def _check_scheme(scheme: str, server: str, security_protocol: str) -> None:
         raise UsageError(
             f"{server!r}: {scheme} is no protocol of Kafka's",
             where="--bootstrap-servers",
-            todo=f"write {bare}; TLS and SASL are set with -X security.protocol=SSL, SASL_PLAINTEXT or SASL_SSL",
+            todo=f"write {bare}; TLS and logins are asked for with --security (or -X security.protocol=…)",
         )
     if scheme.upper() != security_protocol.upper():
         raise UsageError(
             f"{server!r} asks for {scheme.upper()}, but security.protocol is {security_protocol.upper()}",
             where="--bootstrap-servers",
-            todo=f"add -X security.protocol={scheme.upper()}, or write {bare}",
+            todo=f"choose it with --security (or -X security.protocol={scheme.upper()}), or write {bare}",
         )
 
 

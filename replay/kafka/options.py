@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from replay.kafka.security import Secrets
+
 LIBRDKAFKA_LOG = "replay.librdkafka"
 """The logger of librdkafka's own lines. Other clients in the same program have others."""
 
@@ -28,13 +30,15 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class KafkaOptions:
-    """Everything the client needs to know. `settings` are the user's own, already checked."""
+    """Everything the client needs to know. `settings` are the user's own, already checked, and
+    hold no secret that `secrets` has a file for."""
 
     bootstrap_servers: str
     topic: str
     create_topic: TopicSpec | None = None
     topic_config: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
     linger_ms: float = 50.0
     batch_bytes: int = 1_000_000  # librdkafka's default; a broker's own default limit is 1,048,588
     batch_rows: int = 10_000  # librdkafka's default

@@ -1,4 +1,4 @@
-"""The librdkafka settings: what the promise needs, what is refused, what the user may add. Pure."""
+"""The librdkafka settings: what the promise needs, what is refused, what the user may add."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from replay.errors import UsageError
+from replay.kafka import credentials
 from replay.kafka.options import KafkaOptions
 
 _ORDER = "records could be lost or change places"
@@ -74,7 +75,8 @@ def check_settings(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def client_settings(options: KafkaOptions) -> dict[str, str | int | float | bool]:
-    """What every client of this job shares: where the cluster is and how to get in."""
+    """What every client of this job shares: where the cluster is and how to get in. Reads the files of secrets: raises
+    `UsageError` where one cannot be read."""
     shared = {k: v for k, v in options.settings.items() if k.startswith(_SHARED_PREFIXES)}
     return {
         "client.id": "replay",
@@ -83,6 +85,7 @@ def client_settings(options: KafkaOptions) -> dict[str, str | int | float | bool
         "socket.connection.setup.timeout.ms": 10_000,
         "allow.auto.create.topics": False,
         **shared,
+        **credentials.read(options.secrets),
         "bootstrap.servers": options.bootstrap_servers,
     }
 

@@ -15,8 +15,14 @@ _WORDS = (
     "|user\\.info"  # user and password of a schema registry
 )
 _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
-_NOT_SECRET = frozenset({"key", "key_format", "key_column"})
-"""Options about the record's key: which column it is, and how it is written."""
+_NOT_SECRET = frozenset(
+    {
+        "key", "key_format", "key_column",
+        "cert_key", "cert_key_password_file", "password_file",
+        "oauth_token_url", "oauth_token_file", "oauth_client_secret_file",
+    }
+)  # fmt: skip
+"""Options about the record's key, and paths of files that hold secrets."""
 
 _ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
 _USER = re.compile(r"(?<=://)(?:[^/\s:]*:(?:(?!,\w+://)\S)*|[^/\s]*)@")

@@ -23,7 +23,6 @@ class Target:
         " delivery are refused. Repeatable; in a job file: the table [kafka].",
         name="-X",
         metavar="KEY=VALUE",
-        everyday=True,
         harmless="settings that change what is sent are refused",
     )
     broker_timeout: str = fails(
