@@ -7,17 +7,12 @@ what this machine sees for itself when it connects, once librdkafka has tried in
 from __future__ import annotations
 
 import socket
-import ssl
-import struct
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 
 from replay.errors import UsageError
 from replay.kafka.addresses import broker_addresses
-
-Address = tuple[str, int]
+from replay.kafka.listener import TIMEOUT_S, Address, Speaks, address_text, who_speaks
 
 UNREACHABLE_S = 5.0
 """An advertised address that has led nowhere for so long is a wrong one: a name is known everywhere by then."""
@@ -28,17 +23,6 @@ lasts: a signal may have to wait for as long as a look takes."""
 
 FIRST_CALL_S = 2.0
 """How long a client that has not met its cluster yet waits for the first answer."""
-
-_TIMEOUT_S = 1.0
-_API_VERSIONS = struct.pack(">hhih", 18, 0, 7, -1)  # api key, version, correlation id, no client id
-
-
-class Speaks(Enum):
-    """What answers at an address."""
-
-    KAFKA = "Kafka's protocol without TLS"
-    TLS = "TLS"
-    HTTP = "HTTP"
 
 
 @dataclass(slots=True)
@@ -63,30 +47,6 @@ class Prospects:
             self._looked_s = waited_s
             refuse_certificate(last_error)
             refuse_other_protocol(broker_addresses(self.bootstrap_servers), self.security_protocol)
-
-
-def who_speaks(address: Address) -> Speaks | None:
-    """None without an answer, or with one that proves nothing."""
-    with suppress(OSError), socket.create_connection(address, _TIMEOUT_S) as connection:
-        connection.sendall(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
-        answer = connection.recv(8)
-        if answer.startswith(b"HTTP"):
-            return Speaks.HTTP
-        if len(answer) == 8 and answer[4:] == _API_VERSIONS[4:8]:  # the correlation id comes back
-            return Speaks.KAFKA
-    return Speaks.TLS if shakes_hands(address) else None
-
-
-def shakes_hands(address: Address) -> bool:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # who it is does not matter: nothing is said
-    try:
-        with socket.create_connection(address, _TIMEOUT_S) as raw, context.wrap_socket(raw, server_hostname=address[0]):
-            return True
-    except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")  # such as: it wants a certificate of ours
-    except (OSError, ValueError):
-        return False
 
 
 def refuse_other_protocol(addresses: Iterable[Address], security_protocol: str) -> None:
@@ -142,7 +102,7 @@ def refuse_advertised(bootstrap_servers: str, advertised: Iterable[Address]) -> 
 def why_unreachable(address: Address) -> str:
     """Empty where a connection can be made, or could be in a while."""
     try:
-        with socket.create_connection(address, _TIMEOUT_S):
+        with socket.create_connection(address, TIMEOUT_S):
             return ""
     except socket.gaierror as error:
         return "" if error.errno == socket.EAI_AGAIN else "this name does not resolve"  # else name servers are away
@@ -152,8 +112,3 @@ def why_unreachable(address: Address) -> str:
         return "no answer"
     except OSError as error:
         return (error.strerror or str(error)).lower()
-
-
-def address_text(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

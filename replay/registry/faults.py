@@ -13,7 +13,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from replay.errors import UsageError
-from replay.kafka.reachable import shakes_hands
+from replay.kafka.listener import shakes_hands
+from replay.kafka.tls_reasons import Why, is_alert, is_other_protocol, spoken, why
 
 Verdict = str | UsageError
 E = TypeVar("E", bound=BaseException)
@@ -31,10 +32,6 @@ _CUT = ("RemoteProtocolError", "ReadError", "WriteError")
 
 _JAVA = re.compile(r"^(?:[a-z]\w*\.)+\w+(?:Exception|Error): ")
 _WORDS_MAX = 600
-
-_SELF_SIGNED, _UNTRUSTED = 18, (2, 7, 19, 20, 21)
-_NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
-"""Why OpenSSL refuses a certificate (X509_V_ERR_…)."""
 
 
 class Refusal(Exception):
@@ -120,28 +117,28 @@ def _of_tls(url: str, error: ssl.SSLError) -> Verdict:
     reason = error.reason or ""
     if "EOF" in reason or "SHUTDOWN" in reason or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return f"{urlsplit(url).netloc}: the connection was closed during TLS"
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+    if is_other_protocol(error):
         return UsageError("what answers there does not speak TLS", where=url, todo="write the URL with http://")
-    if "ALERT" in reason:
+    if is_alert(error):
         return UsageError(
-            f"the registry refuses the connection (TLS: {_spoken(reason)})",
+            f"the registry refuses the connection (TLS alert: {spoken(error)})",
             where=url,
             todo="it may want a certificate of this client: --registry-config ssl.certificate.location=… and"
             " ssl.key.location=…, of an authority that it trusts",
         )
-    return UsageError(f"TLS fails: {_spoken(reason) or error}", where=url, todo="check the certificates on both sides")
+    return UsageError(f"TLS fails: {spoken(error)}", where=url, todo="check the certificates on both sides")
 
 
 def _of_certificate(url: str, error: ssl.SSLCertVerificationError) -> UsageError:
-    code = error.verify_code
-    if code == _SELF_SIGNED or code in _UNTRUSTED:
-        what = "its certificate is signed by nobody that is trusted here" + (", but itself" * (code == _SELF_SIGNED))
+    found = why(error)
+    if found in (Why.SELF_SIGNED, Why.UNTRUSTED, Why.OTHER_KEY):
+        what = "its certificate is signed by nobody that is trusted here" + ", but itself" * (found is Why.SELF_SIGNED)
         todo = "name the certificate of its authority: --registry-config ssl.ca.location=/etc/replay/ca.pem"
-    elif code == _EXPIRED:
+    elif found is Why.EXPIRED:
         what, todo = "its certificate has expired", "have the certificate of the registry renewed"
-    elif code == _NOT_YET:
+    elif found is Why.NOT_YET_VALID:
         what, todo = "its certificate is not valid yet", "check the clocks of both machines"
-    elif code in (_OTHER_HOST, _OTHER_ADDRESS):
+    elif found is Why.OTHER_NAME:
         what, todo = "its certificate is for another name", "give --registry the name that the certificate is for"
     else:
         what, todo = f"its certificate is refused: {error.verify_message}", "check the certificates on both sides"
@@ -164,7 +161,3 @@ def _root(error: BaseException, kind: type[E]) -> E | None:
     while at is not None and not isinstance(at, kind):
         at = at.__cause__ or at.__context__
     return at
-
-
-def _spoken(reason: str) -> str:
-    return reason.replace("_", " ").lower()
