@@ -138,6 +138,11 @@ def quick_and_soak(quick: Sequence[Callable[..., Any]], faults: Sequence[Callabl
     return [pytest.param(each, id=each.__name__, marks=() if each in quick else pytest.mark.soak) for each in faults]
 
 
+def seeds(count: int, quick: Sequence[int]) -> list[ParameterSet]:
+    """So many seeds of a random fault as parameters; those that are not quick take their turn with `-m soak`."""
+    return [pytest.param(seed, marks=() if seed in quick else pytest.mark.soak) for seed in range(count)]
+
+
 def again_and_again(
     tell: Tell, what: str, faults: int, fresh: Callable[[], list[Scenario]], fault: Callable[[], bool]
 ) -> None:

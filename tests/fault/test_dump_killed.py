@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fault.conftest import ISOLATION, PARTITIONS
+from tests.fault.conftest import ISOLATION, PARTITIONS, seeds
 from tests.support.dumps import AS_IT_IS, Kept, Restored, by_partition, kept_of, made_up, produce, write_dump
 from tests.support.process import KILLED, checkpoint, replay_command
 from tests.support.topics import create_topic
@@ -105,7 +105,7 @@ def test_killed_in_a_transaction_of_a_dump(dump: Callable[[str], Dump], crash: s
     replay.finish()
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, SEEDS))])
+@pytest.mark.parametrize("seed", seeds(SEEDS, (0,)))
 @pytest.mark.parametrize("delivery", ISOLATION)
 def test_a_dump_killed_at_random_moments(dump: Callable[[str], Dump], delivery: str, seed: int) -> None:
     """Broken: a topic that is restored with interruptions is not what it was."""
