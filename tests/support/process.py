@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.warm import Forked, fork
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
@@ -57,19 +59,24 @@ def checkpoint_row(path: Path) -> int:
 class Job:
     """One process of the tool, running or ended."""
 
-    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], *, forked: bool = False) -> None:
+        """`forked`: the command is a module and its arguments, see tests/support/warm.py."""
         folder.mkdir(parents=True)
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,  # Ctrl-C reaches the test alone
-            )
+            self._process: Forked | subprocess.Popen[bytes]
+            if forked:
+                self._process = fork(command, ROOT, (stdout, stderr), env)
+            else:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,  # Ctrl-C reaches the test alone
+                )
         self.started_s = time.monotonic()
 
     @property
@@ -119,7 +126,10 @@ class Job:
         """Linux's letter for it; Z once it has ended."""
         if self.exit_code is not None:
             return "Z"
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:  # meanwhile
+            return "Z"
 
     def wait_row(self, path: Path, row: int, timeout_s: float = 30) -> None:
         """Until the checkpoint is at `row` or beyond."""
@@ -156,14 +166,17 @@ class Jobs:
         return "\n".join(f"job {i} (exit {job.exit_code}):\n{job.log}" for i, job in enumerate(self._jobs))
 
     def start(self, args: Sequence[str], crash: str | None = None, env: Mapping[str, str] | None = None) -> Job:
-        """`replay ARGS`; with `crash`, it dies by itself where tests/support/crashing.py says."""
+        """`replay ARGS`; with `crash`, it dies by itself where tests/support/crashing.py says.
+
+        Where the test wants another environment, Python starts anew: some of it is read before anything else.
+        """
         settings = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_")}
         tool = ["replay"] if crash is None else ["tests.support.crashing", crash, "--"]
         if broken := os.environ.get(BREAK):
             settings[BREAK] = broken
             tool = ["tests.support.crashing", crash or "", "--"]
-        job = Job(
-            [sys.executable, "-m", *tool, *args], self._folder / f"job-{len(self._jobs)}", settings | dict(env or {})
-        )
+        command = [*tool, *args] if env is None else [sys.executable, "-m", *tool, *args]
+        folder = self._folder / f"job-{len(self._jobs)}"
+        job = Job(command, folder, settings | dict(env or {}), forked=env is None)
         self._jobs.append(job)
         return job
