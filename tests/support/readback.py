@@ -75,28 +75,39 @@ class ReadbackError(Exception):
 
 
 def read_topic(
-    bootstrap_servers: str, topic: str, isolation: str = "read_uncommitted", deadline_s: float = 300
+    bootstrap_servers: str,
+    topic: str,
+    isolation: str = "read_uncommitted",
+    deadline_s: float = 300,
+    *,
+    decided: bool = False,
 ) -> list[list[Record]]:
-    """All records per partition, from the low watermark to the high watermark as it was at the start."""
+    """All records per partition, from the low watermark to the high watermark as it was at the start; `decided`: only
+    up to the first open transaction, which may take a minute to time out."""
     partitions: list[list[Record]] = [[] for _ in range(partition_count(bootstrap_servers, topic, deadline_s))]
     with _no_gc():
-        for record in stream_topic(bootstrap_servers, topic, isolation, deadline_s):
+        for record in stream_topic(bootstrap_servers, topic, isolation, deadline_s, decided=decided):
             partitions[record.partition].append(record)
     return partitions
 
 
 def stream_topic(
-    bootstrap_servers: str, topic: str, isolation: str = "read_uncommitted", deadline_s: float = 300
+    bootstrap_servers: str,
+    topic: str,
+    isolation: str = "read_uncommitted",
+    deadline_s: float = 300,
+    *,
+    decided: bool = False,
 ) -> Iterator[Record]:
     """The same records one by one, each partition in order, without holding them.
 
     A partition's end is its high watermark before anything was read, and only an offset says that it is
     reached: that of the last record before it, or of the broker's own end-of-partition (the last offsets may
     be transaction markers, which nobody is given). Silence is never taken for the end. With `read_committed`
-    this waits for open transactions to be decided.
+    this waits for open transactions to be decided, unless only what is `decided` is asked for.
     """
     deadline = time.monotonic() + deadline_s
-    ends = _watermarks(bootstrap_servers, topic, deadline)
+    ends = _watermarks(bootstrap_servers, topic, deadline, "read_committed" if decided else "read_uncommitted")
     consumer = Consumer(_consumer_settings(bootstrap_servers, isolation))
     try:
         consumer.assign([TopicPartition(topic, p, low) for p, (low, high) in ends.items() if low < high])
@@ -146,17 +157,17 @@ def partition_count(bootstrap_servers: str, topic: str, deadline_s: float = 300)
     return _retry(ask, time.monotonic() + deadline_s, f"the partitions of {topic}")
 
 
-def _watermarks(bootstrap_servers: str, topic: str, deadline: float) -> dict[int, tuple[int, int]]:
+def _watermarks(bootstrap_servers: str, topic: str, deadline: float, isolation: str) -> dict[int, tuple[int, int]]:
     """Low and high watermark per partition, asked at `read_uncommitted`.
 
-    At `read_committed` the answer would be the last stable offset, and what lies behind an open transaction
-    would go unread, and unnoticed.
+    At `read_committed` the answer is the last stable offset: what lies behind an open transaction goes unread, and
+    unnoticed.
     """
     count = partition_count(bootstrap_servers, topic, deadline - time.monotonic())
 
     def ask() -> dict[int, tuple[int, int]]:
         # A client of its own each time: one that has once taken a partition for unknown may go on to do so.
-        consumer = Consumer(_consumer_settings(bootstrap_servers, "read_uncommitted"))
+        consumer = Consumer(_consumer_settings(bootstrap_servers, isolation))
         try:
             return {p: _watermark(consumer, TopicPartition(topic, p)) for p in range(count)}
         finally:
