@@ -74,6 +74,10 @@ class Transactions:
     rows_max: int = 524_288  # at full speed a commit a second, in which nothing is sent: a few per cent
     open_ms_max: float = 1_000.0  # a slow replay does not hold read_committed readers back for longer
 
+    def id_for(self, topic: str) -> str:
+        """The transactional.id of the job that sends to this topic."""
+        return f"replay.{topic}.{self.job}"
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:

@@ -121,13 +121,8 @@ def make_plan(options: PlanOptions, report: Reporter, clock: Clock, check_stop: 
         options = replace(options, partitions=options.partitions or topic.partitions)
     ask = schema_flow.asking(options.registry, options.broker_timeout_s, report, check_stop)
     options = replace(options, source=schema_flow.with_schema(options.source, ask))
-    tolerant = replace(
-        options.source,
-        on_bad_row=OnBadRow.SKIP,
-        unsorted=Unsorted.KEEP if options.source.unsorted is Unsorted.FAIL else options.source.unsorted,
-    )
     plan, span_ns = until_true(
-        tolerant, lambda known: _of_source(options, known, ask, report, check_stop), report.warning
+        as_tolerant(options.source), lambda known: _of_source(options, known, ask, report, check_stop), report.warning
     )
     if topic is not None:
         problems = topic_problems(topic, span_ns, clock.now())
@@ -135,6 +130,12 @@ def make_plan(options: PlanOptions, report: Reporter, clock: Clock, check_stop: 
     if options.checkpoint is not None and (saved := CheckpointFile(options.checkpoint).load()) is not None:
         plan = replace(plan, checkpoint=f"{options.checkpoint}: {standing(saved)}")
     return plan
+
+
+def as_tolerant(options: SourceOptions) -> SourceOptions:
+    """So that no row ends the look."""
+    unsorted = Unsorted.KEEP if options.unsorted is Unsorted.FAIL else options.unsorted
+    return replace(options, on_bad_row=OnBadRow.SKIP, unsorted=unsorted)
 
 
 def _of_source(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -117,6 +118,16 @@ def settled(source: Source, topic: str, options: RegistryOptions, ask: Ask) -> S
     )
 
 
+class SchemaState(StrEnum):
+    """Whether the registry has a schema, or would take it. `KNOWN`: its id is known already."""
+
+    NOT_ASKED = "not asked"
+    KNOWN = "known"
+    REGISTERED = "registered"
+    COMPATIBLE = "compatible"
+    INCOMPATIBLE = "incompatible"
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaPlan:
     """`part` is value or key, `text` is what is registered, `standing` what the registry says of it, if it is asked."""
@@ -126,6 +137,7 @@ class SchemaPlan:
     subject: str
     text: str
     standing: str = ""
+    state: SchemaState = SchemaState.NOT_ASKED
 
 
 def plans(source: Source, topic: str | None, options: RegistryOptions, ask: Ask) -> tuple[SchemaPlan, ...]:
@@ -139,22 +151,24 @@ def plans(source: Source, topic: str | None, options: RegistryOptions, ask: Ask)
     ):
         if each is None:
             continue
-        standing = f"id {known.number}" if known is not None else ""
-        if known is None and options.urls and topic is not None:
-            standing = _standing(ask(), each)
+        standing, state = "", SchemaState.NOT_ASKED
+        if known is not None:
+            standing, state = f"id {known.number}", SchemaState.KNOWN
+        elif options.urls and topic is not None:
+            standing, state = _standing(ask(), each)
         subject = records.subject if part == "value" else None
-        made.append(SchemaPlan(part, each.schema.name, subject or each.subject, each.schema.text, standing))
+        made.append(SchemaPlan(part, each.schema.name, subject or each.subject, each.schema.text, standing, state))
     return tuple(made)
 
 
-def _standing(registry: Registry, each: Wanted) -> str:
+def _standing(registry: Registry, each: Wanted) -> tuple[str, SchemaState]:
     said = lookup.standing(registry, *each)
     if said.registered is not None:
         version = f", version {said.registered.version}" if said.registered.version is not None else ""
-        return f"registered: id {said.registered.id}{version}"
+        return f"registered: id {said.registered.id}{version}", SchemaState.REGISTERED
     if said.reasons:
-        return f"not registered, and not compatible: {'; '.join(said.reasons)}"
-    return "not registered; it is compatible: --schema-register"
+        return f"not registered, and not compatible: {'; '.join(said.reasons)}", SchemaState.INCOMPATIBLE
+    return "not registered; it is compatible: --schema-register", SchemaState.COMPATIBLE
 
 
 def _under(context: Context, topic: Topic, look: Look) -> Source:

@@ -21,11 +21,11 @@ from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
 from replay.delivery.options import WhenChanged
 from replay.delivery.progress_record import ProgressRecord, decide, loads
+from replay.delivery.progress_topic import PROGRESS_CONFIG, check_progress_topic, progress_spec
 from replay.delivery.session import Session
 from replay.delivery.snapshot import STARTING_OVER
 from replay.delivery.transaction_states import TransactionSteps
-from replay.errors import Locked, ProducerFatal, UsageError
-from replay.kafka.options import TopicSpec
+from replay.errors import Locked, ProducerFatal
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import TransactionalSink
 from replay.kafka.reader import READ_COMMITTED
@@ -37,7 +37,6 @@ BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 5.0)
 
 CLAIM_S = 5.0  # from fencing another instance to the claim it takes a look at the progress topic and a commit
 CLAIM_LOOK_S = 0.2
-_PROGRESS_CONFIG = {"cleanup.policy": "compact", "retention.ms": "-1"}
 
 
 def deliver(ready: Ready, saved: Checkpoint | None) -> None:
@@ -102,7 +101,7 @@ def _begin(
 
 
 def _transactional_id(ready: Ready) -> str:
-    return f"replay.{ready.topic.name}.{ready.options.transactions.job}"
+    return ready.options.transactions.id_for(ready.topic.name)
 
 
 def _await_owner(ready: Ready, topic: Topic, mine: Container[str]) -> None:
@@ -125,25 +124,13 @@ def _check_owner(record: ProgressRecord | None, mine: Container[str], topic: Top
 
 
 def _find_progress_topic(ready: Ready) -> Topic:
-    """One partition, compacted, as safely replicated as the topic itself; made where it is missing."""
+    """Made where it is missing."""
     name, cluster = ready.options.transactions.progress_topic, ready.cluster
     topic = cluster.topic(name)
     if topic is None:
-        topic = cluster.create_topic(name, TopicSpec(1, ready.topic.replication), _PROGRESS_CONFIG)
-        ready.report.info(f"created progress topic {name} with {_PROGRESS_CONFIG}")
-    if topic.partitions != 1:
-        raise UsageError(
-            "a progress topic has exactly one partition",
-            where=f"--progress-topic {name}",
-            todo="name another one; replay creates it if it is missing",
-        )
-    if topic.config.get("cleanup.policy", "compact") != "compact":
-        raise UsageError(
-            f"its cleanup.policy is {topic.config['cleanup.policy']}: progress records would be deleted in time",
-            where=f"--progress-topic {name}",
-            todo="set cleanup.policy=compact, or name another one; replay creates it if it is missing",
-        )
-    return topic
+        topic = cluster.create_topic(name, progress_spec(ready.topic), PROGRESS_CONFIG)
+        ready.report.info(f"created progress topic {name} with {PROGRESS_CONFIG}")
+    return check_progress_topic(topic)
 
 
 def _read_progress(ready: Ready, topic: Topic) -> ProgressRecord | None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from replay.errors import StateConflict, UsageError
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.client import bad_setting, kafka_log
+from replay.kafka.creation import ask_to_create
 from replay.kafka.embedded import is_embedded
 from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
@@ -103,39 +104,33 @@ class Cluster:
 
         Raises `UsageError` where the cluster does not allow such a topic.
         """
-        new = NewTopic(
-            name,
-            num_partitions=spec.partitions,
-            replication_factor=spec.replication or -1,
-            config=dict(config),
-        )
-
-        def attempt() -> bool | None:
-            try:
-                self._admin.create_topics([new], request_timeout=self._call_s)[name].result(self._call_s * 2)
-                self._prospects.reached = True
-            except KafkaException as error:
-                code = error.args[0].code()
-                if code == KafkaError.TOPIC_ALREADY_EXISTS:
-                    return True
-                if code in (
-                    KafkaError.INVALID_REPLICATION_FACTOR,
-                    KafkaError.INVALID_PARTITIONS,
-                    KafkaError.INVALID_CONFIG,
-                    KafkaError.POLICY_VIOLATION,
-                    KafkaError.INVALID_REQUEST,
-                ):
-                    raise UsageError(
-                        f"the broker refuses to create topic {name}: {error.args[0].str()}",
-                        where="--create-topic",
-                        todo="choose partitions, replication and --topic-config that the cluster allows",
-                    ) from None
-                raise
-            return True
-
-        self._retry(f"create topic {name}", attempt)
+        self._retry(f"create topic {name}", lambda: self._create(name, spec, config))
         self._retry(f"find the new topic {name}", lambda: self._all_led(name))
         return self._retry(f"find the new topic {name}", lambda: self.topic(name))
+
+    def check_creation(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> None:
+        """Raises what `create_topic` would raise, of rules and of rights; creates nothing."""
+        self._retry(
+            f"ask whether topic {name} may be created", lambda: self._create(name, spec, config, only_look=True)
+        )
+
+    def _create(self, name: str, spec: TopicSpec, config: Mapping[str, str], *, only_look: bool = False) -> bool:
+        ask_to_create(self._admin, self._call_s, name, spec, config, only_look=only_look)
+        self._prospects.reached = True
+        return True
+
+    def rights(self, topic: str) -> frozenset[str]:
+        """What this client may do with the topic: `WRITE`, `READ`, …; empty where the broker does not tell."""
+
+        def attempt() -> frozenset[str]:
+            asked = self._admin.describe_topics(
+                TopicCollection([topic]), include_authorized_operations=True, request_timeout=self._call_s
+            )
+            found = asked[topic].result(self._call_s)
+            self._prospects.reached = True
+            return frozenset(each.name for each in found.authorized_operations or ())
+
+        return self._retry(f"ask for the rights on topic {topic}", attempt)
 
     def ask(self, topic: str) -> Description:
         """Asks which topic the name stands for, and does not wait for the answer."""

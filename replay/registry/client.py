@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -51,6 +52,11 @@ class Registry:
 
     def __init__(self, addresses: Sequence[Asked], patience: Patience, check_stop: Callable[[], None]) -> None:
         self._addresses, self._patience, self._check_stop = addresses, patience, check_stop
+
+    def answers(self) -> None:
+        """Returns once it does, whatever it says."""
+        with suppress(Refusal):
+            self._ask("ask which kinds of schemas there are", "GET", "schemas/types")
 
     def find(self, subject: str, schema: Schema) -> Registered | None:
         """What the schema is registered as under this subject. First the very text is asked for, then what it is once
