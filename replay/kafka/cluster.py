@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -21,6 +22,8 @@ from replay.kafka.reachable import FIRST_CALL_S, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.replicas import Replicas
 from replay.kafka.settings import client_settings
+from replay.kafka.tls_files import check_files
+from replay.kafka.tls_settings import stamp
 from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.trouble import Trouble
 from replay.model import Clock
@@ -58,15 +61,12 @@ class Cluster:
     def __init__(self, options: KafkaOptions, patience: Patience) -> None:
         self._options, self._patience = options, patience
         # A part of the deadline, so that there is a chance to report and to stop in between.
-        self._call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
+        self._whole_call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
         self.news = BrokerNews()
-        protocol = options.settings.get("security.protocol", "PLAINTEXT")
-        self._prospects = Prospects(options.bootstrap_servers, protocol, options.broker_timeout_s)
-        try:
-            self._admin = self._client("admin", error_cb=self.news.on_error)
-        except KafkaException as error:
-            raise bad_setting(error) from None
-        self._replicas = Replicas(self._admin, self._call_s)
+        self._prospects = Prospects(
+            options.bootstrap_servers, lambda: client_settings(options), options.broker_timeout_s
+        )
+        self._connect()
 
     def topic(self, name: str = "") -> Topic | None:
         """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
@@ -199,20 +199,55 @@ class Cluster:
             finally:
                 self._admin.poll(0)  # what it said meanwhile is the reason of a failure
 
-        return self._patience(what, self.news, polled, self._give_up)
+        return self._patience(what, self.news, polled, self.why_away)
 
     def _client(self, name: str, **more: Any) -> AdminClient:
         return AdminClient({**client_settings(self._options), **more}, logger=kafka_log.getChild(f"{name}.admin"))
 
+    def _connect(self) -> None:
+        """Raises `UsageError` for settings and files that cannot work."""
+        settings = client_settings(self._options)
+        check_files(settings, datetime.now(UTC))
+        try:
+            self._admin = self._client("admin", error_cb=self.news.on_error)
+        except KafkaException as error:
+            raise bad_setting(error) from None
+        self._made_with = stamp(settings)
+        self._replicas = Replicas(self._admin, self._whole_call_s)
+
+    def _renew(self) -> None:
+        """Another admin client, where the files of this one are others now: it has read them once, at its start."""
+        with suppress(UsageError):  # they are being written: a later look finds them whole
+            if stamp(client_settings(self._options)) != self._made_with:
+                self._before = self._admin  # futures last as long as their client
+                self._connect()
+
+    @property
+    def _call_s(self) -> float:
+        """How long one attempt waits. Shorter at first, since there may be something that no waiting heals."""
+        is_first = not (self._prospects.reached or self._prospects.looks)
+        return min(FIRST_CALL_S, self._whole_call_s) if is_first else self._whole_call_s
+
     def _metadata(self, name: str) -> Any:
-        seconds = self._call_s if self._prospects.answered else min(FIRST_CALL_S, self._call_s)
-        found = self._admin.list_topics(name, seconds)
+        found = self._admin.list_topics(name, self._call_s)
         self._prospects.answered = True
+        self._prospects.known = [(broker.host, broker.port) for broker in found.brokers.values()]
         return found
 
-    def _give_up(self, waited_s: float) -> None:
-        """Raises `UsageError` if waiting cannot help."""
-        self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
+    def why_away(self, waited_s: float) -> UsageError | None:
+        """What is wrong between this client and the cluster, which has not answered for so long, as far as a look shows
+        it. To be asked again and again: it looks now and then. Raises `UsageError` if waiting cannot help."""
+        looks = self._prospects.looks
+        fault = self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
+        if fault is None and self._prospects.looks > looks:
+            self._renew()
+        return fault
+
+    def has_new_files(self, made_with: tuple[object, ...]) -> bool:
+        """Whether a client that was made with these (`stamp`) would be another one now."""
+        with suppress(UsageError):
+            return stamp(client_settings(self._options)) != made_with
+        return False
 
     def _advertised(self) -> list[tuple[str, int]]:
         """As a broker says that answers now; empty if none does. A client that has met its cluster asks at advertised

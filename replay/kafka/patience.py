@@ -8,12 +8,16 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
-from replay.errors import BrokerUnavailable
+from replay.errors import BrokerUnavailable, ReplayError
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.trouble import Trouble
 from replay.model import Clock
 
 T = TypeVar("T")
+
+GiveUp = Callable[[float], ReplayError | None]
+"""Asked after each failure, with the seconds since the first attempt. It raises where no waiting helps, and gives back
+what is wrong but may heal: that is the reason while it lasts, and the error past the deadline."""
 
 _RETRY_S = 0.25  # between attempts: short beside an election, long beside a request
 
@@ -58,12 +62,11 @@ class Patience:
         what: str,
         news: BrokerNews,
         attempt: Callable[[], T | None],
-        give_up: Callable[[float], None] = lambda _: None,
+        give_up: GiveUp = lambda _: None,
     ) -> T:
         """The first result of `attempt`, a call to the cluster, that is not None. `what` completes "cannot …".
 
-        `give_up` is called after each failure with the seconds since the first attempt, and raises where no waiting
-        helps. Raises `BrokerUnavailable` past the deadline, and `UsageError` where the broker refuses this client.
+        Raises `BrokerUnavailable` past the deadline, and `UsageError` where the broker refuses this client.
         """
 
         def asked() -> T | NotYet:
@@ -83,7 +86,10 @@ class Patience:
         return self.until(what, asked, give_up)
 
     def until(
-        self, what: str, attempt: Callable[[], T | NotYet], give_up: Callable[[float], None] = lambda _: None
+        self,
+        what: str,
+        attempt: Callable[[], T | NotYet],
+        give_up: GiveUp = lambda _: None,
     ) -> T:
         """The first result of `attempt`. Raises what the service's absence is past the deadline, and what `attempt` and
         `give_up` raise."""
@@ -95,10 +101,12 @@ class Patience:
                 return result
             self._check_stop()
             waited = self._clock.monotonic() - start
-            give_up(waited)
-            reason = result.reason
+            fault = give_up(waited)
+            reason = f"{fault.where}: {fault.what}" if fault is not None else result.reason
             if waited >= self._timeout_s:
                 self._trouble.ends_the_run(reason, waited)
+                if fault is not None:
+                    raise fault
                 raise self._service.unavailable(
                     f"cannot {what} within {self._timeout_s:g} s (--broker-timeout): {reason}",
                     where=self._service.where,

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import repeat, starmap
 from operator import length_hint
 from typing import Any
@@ -24,6 +25,7 @@ from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.settings import producer_settings, transactional_settings
 from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
+from replay.kafka.tls_files import check_files
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
@@ -59,6 +61,7 @@ FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, Kafka
 def check_producer_settings(options: KafkaOptions) -> None:
     """Raises `UsageError` for what librdkafka would refuse, before anything is created. Connects to nothing."""
     settings = {name: value for name, value in producer_settings(options).items() if name != "bootstrap.servers"}
+    check_files(settings, datetime.now(UTC))
     try:
         Producer(settings, logger=kafka_log)
     except (KafkaException, TypeError, ValueError) as error:

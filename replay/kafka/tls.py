@@ -62,6 +62,18 @@ def look(address: Address, settings: Settings) -> Handshake:
         return Handshake()
 
 
+def wants_login(address: Address, settings: Settings) -> bool | None:
+    """Whether the listener there is one with SASL; None where that cannot be seen. Raises nothing."""
+    try:
+        if uses_tls(settings):
+            with _shaken(address, _context(settings, own_certificate.read(settings), verify=False)) as connection:
+                return listener.wants_login(connection)
+        with socket.create_connection(address, listener.TIMEOUT_S) as plain:
+            return listener.wants_login(plain)
+    except (OSError, ValueError, UsageError):
+        return None
+
+
 def _context(settings: Settings, own: Own | None, *, verify: bool) -> ssl.SSLContext:
     """Raises `UsageError` for what the settings cannot be."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

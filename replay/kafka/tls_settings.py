@@ -54,6 +54,23 @@ def verifies(settings: Settings) -> bool:
     return str(settings.get("enable.ssl.certificate.verification", "true")).lower() not in ("false", "0", "f")
 
 
+def stamp(settings: Settings) -> tuple[object, ...]:
+    """What a client is made of. With another one a new client may be let in where an old one is not: a client reads its
+    files only once. Keep it in memory: it holds secrets."""
+    said = sorted((name, str(value)) for name, value in settings.items() if not callable(value))
+    files = (str(settings.get(name, "")) for name in (CA, CERT, KEY, CRL, STORE))
+    return (*said, *map(_state, files))
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """Which file it is, and its content as far as size and time tell; nothing where there is none."""
+    try:
+        found = Path(path).stat() if path else None
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found is not None else ()
+
+
 def system_path() -> str:
     """Where the system's authorities are; empty where there are none."""
     for path in map(Path, SYSTEM_PATHS):

@@ -45,8 +45,8 @@ def test_name_servers_that_are_away_prove_nothing(monkeypatch):
     assert why_unreachable(NAMELESS) == ""
 
 
-def prospects(**known: bool) -> Prospects:
-    return Prospects("127.0.0.1:1", "PLAINTEXT", 300.0, **known)
+def prospects(*, answered: bool = False, reached: bool = False) -> Prospects:
+    return Prospects("127.0.0.1:1", dict, 300.0, answered, reached)
 
 
 def test_a_cluster_that_was_reached_once_is_waited_for():
