@@ -17,6 +17,7 @@ from replay.model import SystemClock
 from replay.registry.client import Registry, connect
 from replay.registry.lookup import settle
 from replay.registry.options import RegistryOptions
+from tests.conftest import _own_registry
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.registry import API
 from tests.support.registry_front import HTML, Answer, Front, refusal, tls_context
@@ -65,12 +66,23 @@ def refused(kind: type[Exception], asked: Asker, subject: str, *parts: str, regi
     return text
 
 
+@pytest.fixture(scope="module")
+def registry_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _own_registry(tmp_path_factory)
+
+
+@pytest.fixture
+def own_registry(registry_of_its_own: Server) -> Server:
+    """One that a test may stop and freeze. It brings it back, with what was registered."""
+    return registry_of_its_own
+
+
 # --- what passes: it is waited for, and then it is exit 5
 
 
 def test_a_registry_that_is_down_is_waited_for(own_registry: Server, topic: str) -> None:
     """Broken: a restart of the registry would end the night's job; or the job would wait for ever."""
-    own_registry.register(topic, ONE.text)
+    schema_id = own_registry.register(topic, ONE.text)
     own_registry.stop()
     asked = asker(own_registry.url)
     text = refused(
@@ -80,7 +92,7 @@ def test_a_registry_that_is_down_is_waited_for(own_registry: Server, topic: str)
     assert asked.told.warnings[0].startswith("Registry unreachable since ")
     asked = Asker((own_registry.url,), timeout_s=60.0, clock=SystemClock())
     own_registry.start_without_waiting()
-    assert asked.settle(topic) == 1
+    assert asked.settle(topic) == schema_id
     assert asked.told.infos[-1].startswith("Registry back after ")
 
 
@@ -91,14 +103,14 @@ def test_its_absence_is_an_outage_like_that_of_a_broker() -> None:
 
 def test_a_registry_that_hangs_is_not_waited_for_for_ever(own_registry: Server, topic: str) -> None:
     """Broken: a job would hang for ever in its first question, as with the client's own default."""
-    own_registry.register(topic, ONE.text)
+    schema_id = own_registry.register(topic, ONE.text)
     own_registry.freeze()
     asked = Asker((own_registry.url,), timeout_s=1.0, clock=SystemClock())
     start = time.monotonic()
     refused(RegistryUnavailable, asked, topic, f"no answer within {ATTEMPT_S} s")
     assert time.monotonic() - start < 6
     own_registry.thaw()
-    assert asked.settle(topic) == 1
+    assert asked.settle(topic) == schema_id
 
 
 def test_an_answer_that_trickles_in_is_no_answer(registry: Server, front: Front, topic: str) -> None:

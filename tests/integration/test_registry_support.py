@@ -43,9 +43,9 @@ def test_what_is_registered_outlives_a_kill_and_not_a_wipe(own_registry: Registr
     assert own_registry.versions("a/b") == []
 
 
-def test_a_registry_does_not_outlive_a_killed_test_run(own_registry: Registry, tmp_path: Path) -> None:
+def test_a_registry_does_not_outlive_a_killed_test_run(registry: Registry, tmp_path: Path) -> None:
     """Broken: each aborted test run would leave a Java process behind."""
-    del own_registry  # there is one: this machine can
+    del registry  # there is one: this machine can
     script = (
         "import sys, time; from pathlib import Path; from tests.support.registry import Registry\n"
         "registry = Registry(Path(sys.argv[1])); registry.start_without_waiting()\n"
