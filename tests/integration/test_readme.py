@@ -10,11 +10,18 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.kafka_cluster import KafkaCluster
 from tests.support.process import ROOT
+from tests.support.topics import delete_topics, topics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Broker
+    from tests.support.kafka_cluster import KafkaCluster
 
 README = (ROOT / "README.md").read_text()
 ADDRESS = "localhost:9092"
@@ -33,8 +40,8 @@ def fenced(text: str, language: str) -> list[str]:
 class Shell:
     """What a reader types, one command at a time."""
 
-    def __init__(self, kafka: KafkaCluster, state: Path) -> None:
-        self.address = kafka.bootstrap_servers
+    def __init__(self, bootstrap_servers: str, state: Path) -> None:
+        self.address = bootstrap_servers
         self.env = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -63,9 +70,16 @@ class Shell:
         return out
 
 
+def shell_on(bootstrap_servers: str, state: Path) -> Iterator[Shell]:
+    """Topics of a page have names that other tests have as well: those that are made are deleted in the end."""
+    before = topics(bootstrap_servers)
+    yield Shell(bootstrap_servers, state)
+    delete_topics(bootstrap_servers, topics(bootstrap_servers) - before)
+
+
 @pytest.fixture
-def shell(kafka_node: KafkaCluster, tmp_path: Path) -> Shell:
-    return Shell(kafka_node, tmp_path)
+def shell(kafka: KafkaCluster | Broker, tmp_path: Path) -> Iterator[Shell]:
+    yield from shell_on(kafka.bootstrap_servers, tmp_path)
 
 
 def test_a_newcomer_gets_through_the_first_replay(shell: Shell) -> None:

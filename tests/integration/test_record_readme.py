@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.test_readme import Shell, fenced
+from tests.integration.test_readme import Shell, fenced, shell_on
 from tests.support.process import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Broker
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.registry import Registry
 
@@ -20,8 +23,8 @@ REGISTRY = "http://localhost:8081/apis/ccompat/v7"
 
 
 @pytest.fixture
-def shell(kafka_node: KafkaCluster, tmp_path: Path) -> Shell:
-    return Shell(kafka_node, tmp_path)
+def shell(kafka: KafkaCluster | Broker, tmp_path: Path) -> Iterator[Shell]:
+    yield from shell_on(kafka.bootstrap_servers, tmp_path)
 
 
 def test_a_reader_gets_avro_into_a_topic_and_back(shell: Shell, own_registry: Registry) -> None:
@@ -48,10 +51,10 @@ def test_a_reader_gets_avro_into_a_topic_and_back(shell: Shell, own_registry: Re
     assert "as the source" in " ".join(again.split())
 
 
-def test_without_the_option_nothing_is_registered(shell: Shell, own_registry: Registry) -> None:
+def test_without_the_option_nothing_is_registered(shell: Shell, registry: Registry) -> None:
     """Broken: the page promises exit 4, and a job writes into a registry unasked."""
     (block,) = fenced(PAGE, "sh")
-    named, _, run, *_ = block.replace(REGISTRY, own_registry.url).splitlines()
+    named, _, run, *_ = block.replace(REGISTRY, registry.url).splitlines()
     code = shell.run(f"{named}\n{run.replace(' --schema-register', '')} 2>/dev/null || echo exit $?")
     assert "exit 4" in code
-    assert own_registry.versions("trades-avro-value") == []
+    assert registry.versions("trades-avro-value") == []

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from confluent_kafka.cimpl import NewTopic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from confluent_kafka.admin._metadata import PartitionMetadata
 
@@ -95,6 +95,23 @@ def wait_partitions(bootstrap: str, name: str, count: int, deadline_s: float = 2
         if time.monotonic() > deadline:
             raise TimeoutError(f"{name} does not get to {count} partitions")
         time.sleep(0.1)
+
+
+def topics(bootstrap: str) -> set[str]:
+    """The names of those that there are."""
+    return set(AdminClient({"bootstrap.servers": bootstrap, **QUIET}).list_topics(timeout=10).topics)
+
+
+def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
+    """Returns when they are gone."""
+    wanted = list(names)
+    if not wanted:
+        return
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    deleted = admin.delete_topics(wanted)
+    for name in wanted:
+        deleted[name].result(20)
+        wait_partitions(bootstrap, name, 0)
 
 
 def leader_of(bootstrap: str, name: str, partition: int) -> int:
