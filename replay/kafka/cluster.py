@@ -18,7 +18,7 @@ from replay.kafka.creation import ask_to_create
 from replay.kafka.embedded import is_embedded
 from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
-from replay.kafka.reachable import FIRST_CALL_S, Prospects
+from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.replicas import Replicas
 from replay.kafka.settings import client_settings
@@ -225,7 +225,7 @@ class Cluster:
     @property
     def _call_s(self) -> float:
         """How long one attempt waits. Shorter at first, since there may be something that no waiting heals."""
-        is_first = not (self._prospects.reached or self._prospects.looks)
+        is_first = not self._prospects.reached and self._prospects.looks < SOON_LOOKS
         return min(FIRST_CALL_S, self._whole_call_s) if is_first else self._whole_call_s
 
     def _metadata(self, name: str) -> Any:
@@ -237,11 +237,9 @@ class Cluster:
     def why_away(self, waited_s: float) -> UsageError | None:
         """What is wrong between this client and the cluster, which has not answered for so long, as far as a look shows
         it. To be asked again and again: it looks now and then. Raises `UsageError` if waiting cannot help."""
-        looks = self._prospects.looks
-        fault = self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
-        if fault is None and self._prospects.looks > looks:
+        if waited_s >= LOOK_S:
             self._renew()
-        return fault
+        return self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
 
     def has_new_files(self, made_with: tuple[object, ...]) -> bool:
         """Whether a client that was made with these (`stamp`) would be another one now."""

@@ -21,7 +21,10 @@ UNREACHABLE_S = 5.0
 
 LOOK_S, LOOK_AGAIN_S = 1.0, 15.0
 """Brokers that say nothing for so long are looked at: a healthy one answers within milliseconds. And again while it
-lasts: a signal may have to wait for as long as a look takes."""
+lasts, after twice the time, and at last so seldom: a signal may have to wait for as long as a look takes."""
+
+SOON_LOOKS = 2
+"""So many looks come early: on a busy machine the first may see nothing."""
 
 LOOKED_AT_MAX = 3
 """Of many brokers, so many are looked at: what is wrong with a certificate is wrong with all of them, mostly."""
@@ -42,7 +45,7 @@ class Prospects:
     reached: bool = False  # a broker was reached at the address that it advertises
     known: Sequence[Address] = ()  # as the cluster has told them
     looks: int = 0
-    _looked_s: float = float("-inf")
+    _looked_s: float = 0.0
     _fault: UsageError | None = None
 
     def give_up(
@@ -53,8 +56,8 @@ class Prospects:
         Once the cluster was reached it raises nothing: what is wrong is given back, as far as a look shows it.
         """
         if waited_s < self._looked_s:  # another call
-            self._looked_s, self._fault = float("-inf"), None
-        is_due = waited_s >= LOOK_S and waited_s - self._looked_s >= LOOK_AGAIN_S
+            self._looked_s, self._fault = 0.0, None
+        is_due = waited_s >= max(LOOK_S, min(2 * self._looked_s, self._looked_s + LOOK_AGAIN_S))
         if self.reached:
             if is_due or waited_s >= self.timeout_s:
                 self._looked(waited_s)

@@ -123,22 +123,6 @@ def test_an_advertised_address_that_leads_nowhere(
     assert not list((tmp_path / "state").rglob("*.json"))
 
 
-def test_tls_to_a_port_without(cluster: KafkaCluster, certificates: Certificates, started: Start) -> None:
-    """Broken: an outage of five minutes, where the port is the wrong one."""
-    settings = ("-X", "security.protocol=SSL", "-X", f"ssl.ca.location={certificates.authority}")
-    refused(started(cluster.bootstrap_servers, *settings), "without TLS", "security.protocol is SSL")
-
-
-def test_no_tls_to_a_port_with_tls(cluster: KafkaCluster, started: Start) -> None:
-    """Broken: librdkafka knows no more than that all brokers are down, and so does whoever reads it."""
-    refused(started(cluster.address("TLS")), "speaks TLS", "security.protocol is PLAINTEXT")
-
-
-def test_a_certificate_that_nobody_knows(cluster: KafkaCluster, started: Start) -> None:
-    """Broken: a CA that is not named is waited for."""
-    refused(started(cluster.address("TLS"), "-X", "security.protocol=SSL"), "certificate", "ssl.ca.location")
-
-
 def test_a_web_server_is_no_broker(started: Start) -> None:
     """Broken: the port of a registry or a proxy is waited for as if it were a broker."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

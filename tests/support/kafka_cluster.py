@@ -69,9 +69,9 @@ def _fetch(folder: Path, lock: int) -> None:
 
 @dataclass(frozen=True)
 class Listener:
-    """One more way into a node. `advertised` is what the cluster says of it; empty: where it really is. With the
-    broker's key and certificate in `tls` (PEM), it speaks TLS. `host` is the name under which it listens and is known,
-    `sasl` whether it wants a login, `config` settings of this listener alone."""
+    """One more way into a node. `advertised` is what the cluster says of it (`{port}` in it is the port); empty: where
+    it really is. With the broker's key and certificate in `tls` (PEM), it speaks TLS. `host` is the name under which it
+    listens and is known, `sasl` whether it wants a login, `config` settings of this listener alone."""
 
     name: str
     advertised: str = ""
@@ -321,7 +321,11 @@ def _wait_answers(node: _Node, wanted: set[int], deadline: float) -> None:
 def _listening(port: int, controller_port: int, more: Sequence[tuple[Listener, str]]) -> dict[str, str]:
     """A node's settings on where it listens, what it says about that, and how it speaks there."""
     places = {"PLAINTEXT": f"{HOST}:{port}"} | {listener.name: place for listener, place in more}
-    said = places | {listener.name: listener.advertised for listener, _ in more if listener.advertised}
+    said = places | {
+        listener.name: listener.advertised.replace("{port}", place.rpartition(":")[2])
+        for listener, place in more
+        if listener.advertised
+    }
     protocols = dict.fromkeys(("CONTROLLER", "PLAINTEXT"), "PLAINTEXT")
     settings: dict[str, str] = {}
     for listener, _ in more:

@@ -57,14 +57,18 @@ class Authority:
         ends: timedelta = timedelta(days=30),
         password: str = "",
         file: str = "",
+        revoked_at: str = "",
     ) -> Issued:
         """A certificate for CN=`name` and these host names, good from `begins` to `ends` as seen from now. `file` names
-        its files; else `name` does."""
+        its files; else `name` does. `revoked_at`: a URL, where a broker looks for the list of revoked certificates."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(name, key, self.name, begins, ends)
         if hosts:
             names = [x509.DNSName(host) for host in hosts]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if revoked_at:
+            point = x509.DistributionPoint([x509.UniformResourceIdentifier(revoked_at)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         how: KeySerializationEncryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
