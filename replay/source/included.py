@@ -17,6 +17,7 @@ from replay.source.columns.schema import FileLayout, Layout, resolve
 from replay.source.columns.symbols import cased
 from replay.source.files.endings import OtherEndings
 from replay.source.files.find import find
+from replay.source.files.footers import Looker, looking
 from replay.source.files.input_path import InputPath
 from replay.source.files.parquet_file import InputFile, RowGroup, open_file, open_files
 from replay.source.files.statistics import ValueRange
@@ -43,6 +44,11 @@ class Inputs:
 def open_inputs(options: SourceOptions) -> Inputs:
     """Their footers are read, no row is. Raises `InputError` for an input that is not there or is no whole Parquet
     file."""
+    with looking() as looker:
+        return _opened(options, looker)
+
+
+def _opened(options: SourceOptions, looker: Looker) -> Inputs:
     others = OtherEndings()
     paths = find(options.inputs, others, options.table_state)
     states = {path.table for path in paths if path.table is not None}
@@ -50,12 +56,12 @@ def open_inputs(options: SourceOptions) -> Inputs:
     tables.check_one_state(states)
     columns = options.columns
     if columns.preset is not None:  # an empty name is refused, too
-        columns = with_preset(columns, open_file(paths[0]))
+        columns = with_preset(columns, open_file(paths[0], looker=looker))
     with_statistics = [columns.event_time, *([columns.symbol] if columns.has_symbol_column else [])]
     with_statistics += [options.records.timestamp_column] if options.records.timestamp_column is not None else []
     files = tuple(
         file.without_statistics() if file.footer_sha256 in options.without_statistics else file
-        for file in open_files(paths, with_statistics)
+        for file in open_files(paths, with_statistics, looker)
     )
     return Inputs(paths, others, tables.text_of(states), columns, files)
 

@@ -28,7 +28,7 @@ from replay.source.columns.record_columns import TIMES, Target, asked_for
 from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.text_times import needs_ns
 from replay.source.columns.unify import plain, unify, widen
-from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, unreadable
+from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, opened_again, unreadable
 from replay.source.options import METADATA, Columns
 
 _FIRST_ROWS = 1_024
@@ -237,7 +237,7 @@ def _has_ns(file: InputFile, column: str) -> bool:
     these have not, is refused by the reader, never rounded."""
     if column in file.keys or not file.rows:
         return False
-    with open_parquet(file.path) as (parquet, _):
+    with open_parquet(file.path, opened_again(file)) as (parquet, _):
         try:
             batch = next(parquet.iter_batches(_FIRST_ROWS, columns=[column], use_threads=False), None)
             return batch is not None and needs_ns(widen(batch.column(column), pa.string()))

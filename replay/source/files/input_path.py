@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from replay.errors import InputError, NoInput
 from replay.source.files import address, local, paths, remote
+from replay.source.files.footers import FOOTER_BYTES_MAX, too_large
 from replay.source.tables import states as tables
 
 MAGIC, _ENCRYPTED = b"PAR1", b"PARE"  # with which a Parquet file begins and ends
@@ -82,6 +83,8 @@ def read_footer(path: InputPath, file: pa.NativeFile) -> bytes:
         footer_bytes = int.from_bytes(tail[-_END_BYTES : -len(MAGIC)], "little") + _END_BYTES
         if not _END_BYTES < footer_bytes <= size - len(MAGIC):
             raise _not_whole(path, b"")
+        if footer_bytes > FOOTER_BYTES_MAX:
+            raise too_large(path.shown, footer_bytes)
         return bytes(
             tail[-footer_bytes:] if footer_bytes <= len(tail) else file.read_at(footer_bytes, size - footer_bytes)
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
 from itertools import accumulate
+from threading import Lock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 from replay.errors import InputError
 from replay.position import InputPrint
 from replay.source.files import statistics
+from replay.source.files.footers import Looker, looking
 from replay.source.files.input_path import MAGIC, InputPath, read_footer
 from replay.source.files.statistics import ValueRange
 from replay.source.tables.iceberg import check_fields
@@ -26,6 +29,14 @@ FOOTERS_AT_ONCE = 16
 
 BUFFER_BYTES_MAX = 1 << 20
 """Read of a column at a time: as much as a page has, so that a store far away is asked once a page."""
+
+_LARGE_FOOTER_BYTES = 1 << 20
+"""From here on one is taken apart at a time: it takes ten times as much memory."""
+
+_large_footers = Lock()
+
+Trusts = Callable[[bytes], str]
+"""Takes a footer and gives its SHA-256. Raises `InputError` for one that Arrow must not be given in this process."""
 
 _HELD_AS_DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
 """Encodings that Arrow can read as a dictionary (PLAIN and the first two), and those of levels beside them. The DELTA
@@ -112,22 +123,41 @@ class InputFile:
         return row + (last.first_row + last.rows if last else 0)
 
 
-def open_files(paths: Sequence[InputPath], statistics_of: Sequence[str]) -> tuple[InputFile, ...]:
+def open_files(paths: Sequence[InputPath], statistics_of: Sequence[str], looker: Looker) -> tuple[InputFile, ...]:
     """The footers of all files; statistics are kept of these columns only."""
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        return tuple(pool.map(lambda path: open_file(path, statistics_of), paths))
+        return tuple(pool.map(lambda path: open_file(path, statistics_of, looker), paths))
 
 
-def open_file(path: InputPath, statistics_of: Sequence[str] = ()) -> InputFile:
-    """Raises `InputError` for whatever is no whole Parquet file."""
-    with open_parquet(path) as (parquet, sha256):
-        try:
-            return _described(path, parquet, sha256, statistics_of)
-        except (UnicodeError, pa.ArrowException) as error:
-            raise unreadable(path.shown, error) from None
+def open_file(path: InputPath, statistics_of: Sequence[str] = (), looker: Looker | None = None) -> InputFile:
+    """Raises `InputError` for whatever is no whole Parquet file. `looker` looks at footers first; None: one of its
+    own."""
+    with nullcontext(looker) if looker is not None else looking() as looks:
+        trusts: Trusts = partial(looks.look, path.shown, columns=statistics_of)
+        with open_parquet(path, trusts) as (parquet, footer_sha256):
+            try:
+                return _described(path, parquet, footer_sha256, statistics_of)
+            except (UnicodeError, pa.ArrowException) as error:
+                raise unreadable(path.shown, error) from None
 
 
-def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics_of: Sequence[str]) -> InputFile:
+def opened_again(file: InputFile) -> Trusts:
+    """Trusts the footer that the file had when it was opened, and no other."""
+
+    def trusts(footer: bytes) -> str:
+        found = sha256(footer).hexdigest()
+        if found != file.footer_sha256:
+            raise InputError(
+                "the file changed while it was being replayed",
+                where=file.shown,
+                todo="put the old file back and run again, or start over with --restart",
+            )
+        return found
+
+    return trusts
+
+
+def _described(path: InputPath, parquet: pq.ParquetFile, footer_sha256: str, statistics_of: Sequence[str]) -> InputFile:
     metadata, schema = parquet.metadata, parquet.schema_arrow
     believed = {name: column for name in statistics_of if (column := statistics.column_of(parquet, name)) is not None}
     groups = tuple(_groups(metadata, believed))
@@ -143,7 +173,7 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
                 keys[field.name], schema = None, schema.append(pa.field(field.name, field.type))
     return InputFile(
         path=path,
-        footer_sha256=sha256,
+        footer_sha256=footer_sha256,
         schema=schema,
         keys=keys,
         metadata=metadata.metadata or {},
@@ -155,7 +185,7 @@ def _described(path: InputPath, parquet: pq.ParquetFile, sha256: str, statistics
 
 @contextmanager
 def open_parquet(
-    path: InputPath, dictionaries: Sequence[str] = (), buffer_bytes: int = BUFFER_BYTES_MAX
+    path: InputPath, trusts: Trusts, dictionaries: Sequence[str] = (), buffer_bytes: int = BUFFER_BYTES_MAX
 ) -> Iterator[tuple[pq.ParquetFile, str]]:
     """The file, and a hash of its footer: that holds the place, size and statistics of every column chunk.
 
@@ -165,9 +195,11 @@ def open_parquet(
     file = path.open()
     try:
         footer = read_footer(path, file)
+        footer_sha256 = trusts(footer)
         try:
-            # The footer is read once: far away, each look costs a request.
-            known = pq.ParquetFile(pa.BufferReader(MAGIC + footer))
+            with _large_footers if len(footer) > _LARGE_FOOTER_BYTES else nullcontext():
+                # The footer is read once: far away, each look costs a request.
+                known = pq.ParquetFile(pa.BufferReader(MAGIC + footer))
             parquet = pq.ParquetFile(
                 file,
                 metadata=known.metadata,
@@ -178,7 +210,7 @@ def open_parquet(
             )
         except (UnicodeError, OSError, pa.ArrowException) as error:
             raise unreadable(path.shown, error) from None
-        yield parquet, hashlib.sha256(footer).hexdigest()
+        yield parquet, footer_sha256
     finally:
         file.close()
 

@@ -11,7 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.errors import InputError
-from replay.source.files.parquet_file import BUFFER_BYTES_MAX, InputFile, RowGroup, open_parquet, unreadable
+from replay.source.files.parquet_file import (
+    BUFFER_BYTES_MAX,
+    InputFile,
+    RowGroup,
+    open_parquet,
+    opened_again,
+    unreadable,
+)
 
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""
@@ -115,13 +122,7 @@ class RawRows:
     def _open(self, columns: Sequence[str], batch_rows: int) -> Iterator[pq.ParquetFile]:
         dictionaries = [self.texts] if self.texts is not None and self.texts in columns else []
         buffer_bytes = max(BUFFER_BYTES_MIN, min(BUFFER_BYTES_MAX, batch_rows * BUFFER_BYTES_PER_ROW))
-        with open_parquet(self.file.path, dictionaries, buffer_bytes) as (parquet, sha256):
-            if sha256 != self.file.footer_sha256:
-                raise InputError(
-                    "the file changed while it was being replayed",
-                    where=self.file.shown,
-                    todo="put the old file back and run again, or start over with --restart",
-                )
+        with open_parquet(self.file.path, opened_again(self.file), dictionaries, buffer_bytes) as (parquet, _):
             yield parquet
 
     def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
