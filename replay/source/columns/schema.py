@@ -28,6 +28,7 @@ from replay.source.columns.record_columns import TIMES, Target, asked_for
 from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.text_times import needs_ns
 from replay.source.columns.unify import plain, unify, widen
+from replay.source.files.pages import check_pages
 from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, opened_again, unreadable
 from replay.source.options import METADATA, Columns
 
@@ -238,6 +239,7 @@ def _has_ns(file: InputFile, column: str) -> bool:
     if column in file.keys or not file.rows:
         return False
     with open_parquet(file.path, opened_again(file)) as (parquet, _):
+        check_pages(file.path, parquet, [group.number for group in file.groups], [column])
         try:
             batch = next(parquet.iter_batches(_FIRST_ROWS, columns=[column], use_threads=False), None)
             return batch is not None and needs_ns(widen(batch.column(column), pa.string()))

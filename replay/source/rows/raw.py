@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from replay.errors import InputError
+from replay.source.files.pages import check_pages
 from replay.source.files.parquet_file import (
     BUFFER_BYTES_MAX,
     InputFile,
@@ -60,8 +61,8 @@ class RawRows:
         own = [name for name in columns if name not in self.file.keys]
         if not all(pa.types.is_primitive(self.file.schema.field(name).type) for name in own):
             batch_rows = min([batch_rows, *self._rows_that_fit(row, stop)])
-        with self._open(own, batch_rows) as parquet:
-            groups, skip = self._seek(row, stop)
+        groups, skip = self._seek(row, stop)
+        with self._open(own, batch_rows, groups) as parquet:
             at = row - skip
             rest = stop - at
             raw = parquet.iter_batches(
@@ -119,10 +120,11 @@ class RawRows:
         return rows
 
     @contextmanager
-    def _open(self, columns: Sequence[str], batch_rows: int) -> Iterator[pq.ParquetFile]:
+    def _open(self, columns: Sequence[str], batch_rows: int, groups: Sequence[int]) -> Iterator[pq.ParquetFile]:
         dictionaries = [self.texts] if self.texts is not None and self.texts in columns else []
         buffer_bytes = max(BUFFER_BYTES_MIN, min(BUFFER_BYTES_MAX, batch_rows * BUFFER_BYTES_PER_ROW))
         with open_parquet(self.file.path, opened_again(self.file), dictionaries, buffer_bytes) as (parquet, _):
+            check_pages(self.file.path, parquet, groups, columns or [self.counted_by])
             yield parquet
 
     def _seek(self, row: int, stop: int) -> tuple[list[int], int]:
