@@ -29,7 +29,8 @@ from replay.source.columns.symbol_pattern import symbol_pattern
 from replay.source.columns.text_times import needs_ns
 from replay.source.columns.unify import plain, unify, widen
 from replay.source.files.pages import check_pages
-from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, opened_again, unreadable
+from replay.source.files.parquet_file import FOOTERS_AT_ONCE, InputFile, open_parquet, opened_again
+from replay.source.files.unreadable import unreadable
 from replay.source.options import METADATA, Columns
 
 _FIRST_ROWS = 1_024

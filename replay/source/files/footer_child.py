@@ -17,12 +17,15 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 REQUEST = struct.Struct(">III")
-"""How many columns a file may have, and the bytes of the columns' names and of the footer that follow."""
+"""How many row groups a file may have, and the bytes of the columns' names and of the footer that follow."""
 
-MEMORY_BYTES = 1 << 30
-"""What looking at a footer may take: ten times what the largest that is read takes."""
+MEMORY_BYTES = 512 << 20
+"""What looking at a footer may take. The largest ones of honest writers take ten times their length; one that is made
+for it a hundred times."""
 
 CPU_S = 60
+
+_TEXT_MAX = 1_000
 
 _STACK_BYTES = (
     4 << 20
@@ -45,33 +48,39 @@ def main() -> None:
         _limit(resource.RLIMIT_AS, mapped_bytes + MEMORY_BYTES)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := requests.read(REQUEST.size):
-        columns_max, names_bytes, footer_bytes = REQUEST.unpack(head)
+        groups_max, names_bytes, footer_bytes = REQUEST.unpack(head)
         names = json.loads(requests.read(names_bytes))
         used = resource.getrusage(resource.RUSAGE_SELF)
         _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + CPU_S)  # also where replay is gone
-        answers.write(_answer(pa, pq, requests, footer_bytes, names, columns_max).encode() + b"\n")
+        answers.write(_answer(pa, pq, requests, footer_bytes, names, groups_max).encode() + b"\n")
         answers.flush()
 
 
-def _answer(pa: Any, pq: Any, requests: BinaryIO, footer_bytes: int, names: list[str], columns_max: int) -> str:
-    """`ok`, `columns N`, or `memory`."""
+def _answer(pa: Any, pq: Any, requests: BinaryIO, footer_bytes: int, names: list[str], groups_max: int) -> str:
+    """`ok`, `groups N`, `memory`; or what Arrow says of it: `refused`, or `unknown` (not learnt yet), and a text."""
     try:
         footer = requests.read(footer_bytes)
         parquet = pq.ParquetFile(pa.BufferReader(footer))
-        if parquet.metadata.num_columns > columns_max:
-            return f"columns {parquet.metadata.num_columns}"
-        _look(parquet, names)
+        _ = parquet.schema_arrow
+        if parquet.metadata.num_row_groups > groups_max:
+            return f"groups {parquet.metadata.num_row_groups}"
+        with suppress(OSError, ValueError, NotImplementedError):  # Arrow's are among these
+            _look(parquet, names)
     except MemoryError:
         return "memory"
-    except Exception:
-        return "ok"  # replay comes to the same, and has the words for it
+    except Exception as error:
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "bad_alloc" in text:  # Thrift's words for it
+            return "memory"
+        return f"{'unknown' if isinstance(error, NotImplementedError) else 'refused'} {json.dumps(text[:_TEXT_MAX])}"
     return "ok"
 
 
 def _look(parquet: Any, names: list[str]) -> None:
-    """At all that replay looks at, of what Arrow reads only when it is asked for."""
+    """At all that replay looks at, of what Arrow reads only when it is asked for. It says what is wrong with it, if
+    this process lives."""
     metadata = parquet.metadata
-    _ = parquet.schema_arrow, metadata.metadata, metadata.created_by
+    _ = metadata.metadata, metadata.created_by
     paths = parquet.reader.column_paths
     for path, place in zip(paths, range(metadata.num_columns), strict=True):
         if path[0] in names:

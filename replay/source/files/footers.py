@@ -1,8 +1,7 @@
 """Footers are looked at by a bounded process first: Arrow aborts on some damaged ones, and others take all memory.
 
 Each footer is read as plain bytes, wherever its file is, and sent to a process of its own (`footer_child.py`). Only one
-that left that process alive, within its memory and its time, is given to Arrow here. What this process then makes of
-it, an error too, is the same as that one came to.
+that this process could read, and that left it alive, within its memory and its time, is given to Arrow here.
 
 The process is started once for all files of a replay, and ends when all of them are open. It is started anew and not
 forked: a fork of a process that has threads (Arrow's, librdkafka's) may hang.
@@ -25,15 +24,22 @@ from pathlib import Path
 import pyarrow as pa
 
 from replay.errors import InputError, UsageError
-from replay.source.files import footer_child
+from replay.source.files import compact, footer_child
+from replay.source.files.unreadable import unreadable
 
 FOOTER_BYTES_MAX = 64 << 20
 """A footer has about 150 bytes for a column of a row group: these are 400,000 of them."""
 
 COLUMNS_MAX = 10_000
 
+_ELEMENTS_MAX = 3 * COLUMNS_MAX + 1  # of a schema: a list is two groups and a column
+
+ROW_GROUPS_MAX = 100_000
+
 ANSWER_S = 60.0
 """An ordinary footer takes a millisecond, the largest a second or two."""
+
+_ENDED_BY_OTHERS = {f"ended {-number}" for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
 
 _KNOWN_MAX = 100_000
 
@@ -75,6 +81,7 @@ class Looker:
         key = (sha256, tuple(columns))
         if key in _known:
             return sha256
+        _check_columns(shown, footer)
         with self._lock:
             answer = self._asked(footer, columns)
         if answer != "ok":
@@ -85,13 +92,13 @@ class Looker:
         return sha256
 
     def _asked(self, footer: bytes, columns: Sequence[str]) -> str:
-        """What it answers, or how it ended. It is asked twice: the first may have ended for another reason."""
-        for _ in range(2):
-            if self._process is None:
-                self.start()
+        """What it answers, or how it ended. It is asked again where somebody else may have ended it."""
+        if self._process is None:
+            self.start()
+        answer = self._answer(footer, columns)
+        if answer in _ENDED_BY_OTHERS:
+            self.start()
             answer = self._answer(footer, columns)
-            if not answer.startswith("ended"):
-                return answer
         return answer
 
     def _answer(self, footer: bytes, columns: Sequence[str]) -> str:
@@ -99,7 +106,7 @@ class Looker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         names = json.dumps(list(columns)).encode()
-        data = footer_child.REQUEST.pack(COLUMNS_MAX, len(names), len(footer) + 4) + names + b"PAR1" + footer
+        data = footer_child.REQUEST.pack(ROW_GROUPS_MAX, len(names), len(footer) + 4) + names + b"PAR1" + footer
         with suppress(OSError):  # it is gone: what follows says so
             view = memoryview(data)
             while view:
@@ -107,7 +114,7 @@ class Looker:
         waiting = select.poll()
         waiting.register(self._process.stdout, select.POLLIN)
         ready = waiting.poll(ANSWER_S * 1e3)
-        line = self._process.stdout.read(64) if ready else b""
+        line = self._process.stdout.readline() if ready else b""
         if line and line.endswith(b"\n"):
             return line.decode().strip()
         if not ready:
@@ -147,20 +154,44 @@ def too_large(shown: str, footer_bytes: int) -> InputError:
     )
 
 
+def _check_columns(shown: str, footer: bytes) -> None:
+    """Before anything is made of them: a million names of columns, in a few megabytes, take a gigabyte and half a
+    minute. They are the second field of a footer, behind the version (parquet-format, `FileMetaData`)."""
+    with suppress(IndexError, ValueError):  # not like that: let the process look at it
+        kind, field, at = compact.field(footer, 0, 0)
+        if (kind, field) != (compact.I32, 1):
+            return
+        _, at = compact.zigzag(footer, at)
+        kind, field, at = compact.field(footer, at, field)
+        if (kind, field) != (compact.LIST, 2):
+            return
+        elements, _, _ = compact.list_header(footer, at)
+        if elements > _ELEMENTS_MAX:
+            raise InputError(
+                f"the file has {elements - 1:,} columns, with groups of them; at most {COLUMNS_MAX:,} are read",
+                where=shown,
+                todo="write it again with the columns that are needed",
+            )
+
+
 def _refused(shown: str, answer: str) -> InputError:
     word, _, number = answer.partition(" ")
-    if word == "columns":
+    if word in ("refused", "unknown"):
+        kind = NotImplementedError if word == "unknown" else ValueError
+        return unreadable(shown, kind(json.loads(number)))
+    if word == "groups":
         return InputError(
-            f"the file has {int(number):,} columns; at most {COLUMNS_MAX:,} are read",
+            f"the file has {int(number):,} row groups; at most {ROW_GROUPS_MAX:,} are read",
             where=shown,
-            todo="write it again with the columns that are needed",
+            todo="write it again with larger row groups",
         )
     if word == "memory":
-        what = f"its footer takes more than {footer_child.MEMORY_BYTES >> 30} GiB of memory to read"
+        what = f"its footer takes more than {footer_child.MEMORY_BYTES >> 20} MiB of memory to read"
     elif word == "slow":
         what = f"its footer cannot be read within {ANSWER_S:g} s"
     else:
-        what = f"its footer makes Arrow end its process ({_ending(int(number))})"
+        limit = f"{footer_child.MEMORY_BYTES >> 20} MiB"
+        what = f"its footer makes Arrow end its process ({_ending(int(number))}), or takes more than {limit} of memory"
     return InputError(
         f"this is not a whole Parquet file: {what}",
         where=shown,

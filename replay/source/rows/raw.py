@@ -18,8 +18,8 @@ from replay.source.files.parquet_file import (
     RowGroup,
     open_parquet,
     opened_again,
-    unreadable,
 )
+from replay.source.files.unreadable import unreadable
 
 BATCH_ROWS_MAX = 65_536
 """Rows decoded at a time: large enough that the cost per call vanishes, small enough to stay in the cache."""

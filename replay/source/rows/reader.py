@@ -16,8 +16,9 @@ from replay.record import schema_ids
 from replay.source.choices import Unsorted
 from replay.source.columns.as_they_are import to_bytes
 from replay.source.columns.schema import FileLayout
-from replay.source.files.parquet_file import InputFile, unreadable
+from replay.source.files.parquet_file import InputFile
 from replay.source.files.trust import Contradiction, StatisticsWrong
+from replay.source.files.unreadable import unreadable
 from replay.source.rows.judge import WHOLE_ROW, Judge, Judged, RowRules
 from replay.source.rows.raw import BATCH_ROWS_MAX, RawRows
 from replay.source.rows.times import TimeColumn, first_contradiction, in_order, running_highest

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from replay.errors import InputError
-from replay.source.files.parquet_file import unreadable
+from replay.source.files.unreadable import unreadable
 
 
 def test_too_little_memory_is_not_the_file_s_fault():

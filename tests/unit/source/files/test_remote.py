@@ -13,8 +13,8 @@ import pytest
 from replay.errors import InputError, UsageError
 from replay.source.files.address import is_uri, parse, refusal
 from replay.source.files.find import find
-from replay.source.files.parquet_file import unreadable
 from replay.source.files.remote import connect, endpoint_of
+from replay.source.files.unreadable import unreadable
 
 
 @pytest.mark.parametrize(
