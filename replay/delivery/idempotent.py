@@ -30,6 +30,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     ready.tally.begins(progress)
     standstill = Standstill(ready.options.kafka.broker_timeout_s, ready.clock.monotonic())
     while True:
+        ready.cluster.log_in()
         sink = KafkaSink(ready.options.kafka)
         flight = Flight(progress, ready.options.kafka.in_flight_rows_max, ready.options.kafka.in_flight_bytes_max)
         session = Session(ready, sink, flight, ByCheckpoint(ready, sink, flight))

@@ -49,6 +49,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
     tries = 0
     while True:
         try:
+            ready.cluster.log_in()
             with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
                 ready.cluster.patiently("begin transactions", sink.init, sink.news)
                 ready.watch.confirm()

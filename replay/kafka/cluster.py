@@ -16,6 +16,7 @@ from replay.kafka.broker_news import BrokerNews
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.creation import ask_to_create
 from replay.kafka.embedded import is_embedded
+from replay.kafka.login import wait_for_token
 from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
@@ -66,6 +67,7 @@ class Cluster:
         self._prospects = Prospects(
             options.bootstrap_servers, lambda: client_settings(options), options.broker_timeout_s
         )
+        self.log_in()
         self._connect()
 
     def topic(self, name: str = "") -> Topic | None:
@@ -177,12 +179,17 @@ class Cluster:
         ranges = {p: (starts[p], ends[p]) for p in range(topic.partitions) if starts[p] < ends[p]}
         if not ranges:
             return
+        self.log_in()
         purpose = Purpose("tail", isolation, _gone, headers)
         with closing(
             TopicReader(self._options, topic.name, ranges, purpose, self._retry, self.news.on_error)
         ) as reader:
             while reader.left:
                 yield reader.read("read the topic's tail")
+
+    def log_in(self) -> None:
+        """Waits for what a new client needs to be let in; to be called before one is made."""
+        wait_for_token(self._options, self._patience)
 
     def close(self) -> None:
         self._admin.poll(0)
@@ -199,6 +206,7 @@ class Cluster:
             finally:
                 self._admin.poll(0)  # what it said meanwhile is the reason of a failure
 
+        self.log_in()  # first: without a token that is good, the cluster would seem to refuse this client
         return self._patience(what, self.news, polled, self.why_away)
 
     def _client(self, name: str, **more: Any) -> AdminClient:

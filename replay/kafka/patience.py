@@ -55,7 +55,19 @@ class Patience:
     ) -> None:
         self._clock, self._timeout_s = clock, timeout_s
         self._check_stop, self._trouble, self._service = check_stop, trouble, service
+        self._resumes = resumes
         self._again = f"run again once the {service.name.lower()} is there" + (": it resumes" if resumes else "")
+
+    def with_service(self, service: Service) -> Patience:
+        """The same with somebody else, who may be away for as long."""
+        return Patience(
+            self._clock,
+            self._timeout_s,
+            self._check_stop,
+            self._trouble.of(service.name),
+            resumes=self._resumes,
+            service=service,
+        )
 
     def __call__(
         self,

@@ -60,7 +60,8 @@ FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, Kafka
 
 def check_producer_settings(options: KafkaOptions) -> None:
     """Raises `UsageError` for what librdkafka would refuse, before anything is created. Connects to nothing."""
-    settings = {name: value for name, value in producer_settings(options).items() if name != "bootstrap.servers"}
+    unneeded = ("bootstrap.servers", "oauth_cb")  # nobody is to be asked, not for a token either
+    settings = {name: value for name, value in producer_settings(options).items() if name not in unneeded}
     check_files(settings, datetime.now(UTC))
     try:
         Producer(settings, logger=kafka_log)

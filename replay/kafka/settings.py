@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from replay.errors import UsageError
 from replay.kafka import credentials
 from replay.kafka.options import KafkaOptions
+from replay.kafka.token_source import tokens_of
 
 _ORDER = "records could be lost or change places"
 _OURS = "the job sets it itself"
@@ -74,10 +76,11 @@ def check_settings(settings: Mapping[str, str]) -> Mapping[str, str]:
     return settings
 
 
-def client_settings(options: KafkaOptions) -> dict[str, str | int | float | bool]:
+def client_settings(options: KafkaOptions) -> dict[str, Any]:
     """What every client of this job shares: where the cluster is and how to get in. Reads the files of secrets: raises
     `UsageError` where one cannot be read."""
     shared = {k: v for k, v in options.settings.items() if k.startswith(_SHARED_PREFIXES)}
+    tokens = tokens_of(options)
     return {
         "client.id": "replay",
         "topic.metadata.refresh.interval.ms": 30_000,  # a moved leader is found within this even when idle
@@ -86,11 +89,12 @@ def client_settings(options: KafkaOptions) -> dict[str, str | int | float | bool
         "allow.auto.create.topics": False,
         **shared,
         **credentials.read(options.secrets),
+        **({"oauth_cb": tokens.for_librdkafka} if tokens is not None else {}),
         "bootstrap.servers": options.bootstrap_servers,
     }
 
 
-def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bool]:
+def producer_settings(options: KafkaOptions) -> dict[str, Any]:
     """The delivery guarantee as settings; the README explains each."""
     return {
         **client_settings(options),
@@ -116,7 +120,7 @@ def producer_settings(options: KafkaOptions) -> dict[str, str | int | float | bo
     }
 
 
-def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict[str, str | int | float | bool]:
+def transactional_settings(options: KafkaOptions, transactional_id: str) -> dict[str, Any]:
     """The same with transactions. Their timeout bounds how long a dead instance holds read_committed readers back."""
     return {
         **producer_settings(options),

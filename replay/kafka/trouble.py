@@ -65,7 +65,12 @@ class Trouble:
     def __init__(
         self, report: Reporter, clock: Clock, listener: OutageListener | None = None, who: str = "Broker"
     ) -> None:
+        self._report, self._clock = report, clock
         self._telling, self._listener = Telling(report, clock, who), listener
+
+    def of(self, who: str) -> Trouble:
+        """The same with somebody else, for the same listener."""
+        return Trouble(self._report, self._clock, self._listener, who)
 
     def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
         if waited_s < PATIENT_S:

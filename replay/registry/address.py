@@ -18,7 +18,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
 from replay.errors import UsageError
-from replay.registry.bounded import within
+from replay.kafka.bounded import within
 from replay.registry.faults import Refusal, not_json, of_error, of_status
 from replay.registry.settings import ISSUER, Place, shown
 

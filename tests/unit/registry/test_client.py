@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from replay.errors import RegistryUnavailable, Stopped, UsageError
+from replay.kafka.bounded import within
 from replay.kafka.patience import Patience, Service
 from replay.kafka.trouble import Trouble
-from replay.registry.bounded import within
 from replay.registry.client import Registered, Registry, connect
 from replay.registry.faults import Refusal, of_status, words_of
 from replay.registry.options import RegistryOptions

@@ -28,7 +28,7 @@ def within(seconds: float, call: Callable[[], T], check_stop: Callable[[], None]
         except BaseException as error:
             outcome.put((None, error))
 
-    threading.Thread(target=run, daemon=True, name="registry").start()
+    threading.Thread(target=run, daemon=True, name="bounded call").start()
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -1,0 +1,44 @@
+"""Waits for what a client logs in with, before the client is made."""
+
+from __future__ import annotations
+
+from replay.errors import BrokerUnavailable, ReplayError
+from replay.kafka.options import KafkaOptions
+from replay.kafka.patience import NotYet, Patience, Service
+from replay.kafka.token_server import URL
+from replay.kafka.token_source import FILE, tokens_of
+from replay.kafka.tokens import Away, Token
+
+
+def wait_for_token(options: KafkaOptions, patience: Patience) -> None:
+    """Returns once there is a token that is good now, or at once where none is needed.
+
+    Raises `BrokerUnavailable` past the deadline; and what refuses to give one: at once where there was none before,
+    and past the deadline later, since somebody may give this client its rights back, or renew its secret.
+    """
+    tokens = tokens_of(options)
+    if tokens is None:
+        return
+    refused: list[ReplayError] = []
+
+    def attempt() -> Token | NotYet:
+        refused.clear()
+        try:
+            return tokens.get()
+        except Away as error:
+            return NotYet(str(error))
+        except ReplayError as error:
+            if not tokens.had_one:
+                raise
+            refused.append(error)
+            return NotYet(error.what, answered=True)
+
+    oauth = options.secrets.oauth
+    option = "AWS's credentials" if oauth is None else URL if oauth.token_url else FILE
+    service = Service(tokens.source[:1].upper() + tokens.source[1:], tokens.source, option)
+    try:
+        patience.with_service(service).until("get a token", attempt)
+    except BrokerUnavailable:
+        if refused:
+            raise refused[0] from None
+        raise
