@@ -129,6 +129,7 @@ def test_producers_that_get_no_further_end_at_the_broker_deadline(monkeypatch):
         tally=SimpleNamespace(first_row=0, done_rows=0, begins=lambda _: None),
         report=SimpleNamespace(warning=warnings.append),
         watch=SimpleNamespace(confirm=lambda: None),
+        cluster=SimpleNamespace(log_in=lambda: None),
         options=run_options(broker_timeout_s=50.0),
     )
     for name, instead in (
