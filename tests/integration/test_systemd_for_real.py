@@ -52,6 +52,7 @@ class Machine:
         )
         (folder / "bin" / "sendmail").chmod(0o755)
         text = (CRON / "nightly.toml").read_text().replace("/srv/trades/trades-{date}", f"{nights.inputs}/{{date}}")
+        text = text.replace('cron = "30 2', 'cron = "0 0')  # yesterday's is missed, whatever time it is
         text = text.replace("localhost:9092", nights.bootstrap).replace('topic = "trades"', f'topic = "{nights.topic}"')
         (folder / "nightly.toml").write_text(text)
 
