@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Broker
-from tests.integration.test_cli import replay
 from tests.support.kafka_cluster import KafkaCluster
-from tests.support.night_folder import NightFolder
+from tests.support.night_folder import NightFolder, replay
 from tests.support.process import Job, Jobs, checkpoint
 
 TODAY = datetime.now(UTC).date()

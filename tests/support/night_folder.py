@@ -13,8 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.integration.test_cli import replay
+from tests.integration.test_cli import env
+from tests.support.process import ROOT
 from tests.support.readback import read_topic
+from tests.support.warm import run
+
+
+def replay(*args: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """`replay ARGS`, in a process that has imported it: a night takes a few of these."""
+    return run(["replay", *map(str, args)], ROOT, env(**more), timeout_s=60)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import time
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ def fork(module: Sequence[str], folder: Path, outputs: tuple[IO[bytes], IO[bytes
     socket.send_fds(_forker(folder), [request], [stdout.fileno(), stderr.fileno(), write])
     os.close(write)
     return Forked(read)
+
+
+def run(
+    module: Sequence[str], folder: Path, env: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """`fork`, its end, and what it printed. Raises `subprocess.TimeoutExpired`."""
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        process = fork(module, folder, (stdout, stderr), env)
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+        outputs = []
+        for output in (stdout, stderr):
+            output.seek(0)
+            outputs.append(output.read().decode(errors="replace"))
+    return subprocess.CompletedProcess(list(module), code, *outputs)
 
 
 @cache
