@@ -71,7 +71,7 @@ def _private_key(path: str, secret: bytes, password: str) -> Any:
         raise UsageError(
             "this key is encrypted, and no password is given",
             where=path,
-            todo="name the file that holds its password: --key-password-file FILE (ssl.key.password)",
+            todo="name the file that holds its password: --cert-key-password-file FILE (ssl.key.password)",
         )
     try:
         return load_pem_private_key(secret, password.encode() if needs_password else None)
@@ -80,7 +80,7 @@ def _private_key(path: str, secret: bytes, password: str) -> Any:
             raise UsageError(
                 "the password does not open this key",
                 where=path,
-                todo="check --key-password-file (ssl.key.password): an end of line is no part of a password",
+                todo="check --cert-key-password-file (ssl.key.password): an end of line is no part of a password",
             ) from None
         raise no_pem(path, KEY, "private key") from None
 

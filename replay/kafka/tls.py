@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from replay.errors import UsageError
@@ -18,9 +18,12 @@ from replay.kafka import listener, own_certificate
 from replay.kafka.certificates import Certificate, from_der
 from replay.kafka.listener import Address
 from replay.kafka.own_certificate import Own
-from replay.kafka.tls_reasons import accepted_authorities, spoken
+from replay.kafka.tls_reasons import Wanted, accepted_authorities, spoken
 from replay.kafka.tls_settings import Settings, trust, uses_tls, verifies
 from replay.kafka.tls_verdicts import refused, untrusted
+
+_ALERT_S = 0.2
+"""How soon a broker refuses a certificate of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,16 @@ def look(address: Address, settings: Settings) -> Handshake:
     Takes `listener.TIMEOUT_S` a step at most. Raises nothing."""
     if not uses_tls(settings):
         return Handshake()
-    accepted: list[bytes] = []
+    wanted = Wanted()
     own: Own | None = None
     try:
         own = own_certificate.read(settings)
         context = _context(settings, own, verify=verifies(settings))
-        _overhear(context, accepted)
+        _overhear(context, wanted)
         with _shaken(address, context) as connection:
             handshake = _described(connection)
+            if wanted.asked:
+                _hear_of_ours(connection)
             listener.ask_versions(connection)
             return handshake
     except UsageError as error:
@@ -57,7 +62,7 @@ def look(address: Address, settings: Settings) -> Handshake:
         shown = _unverified(address, settings, own)
         return Handshake(certificate=shown, problem=untrusted(address, settings, error, shown))
     except ssl.SSLError as error:
-        return Handshake(problem=refused(address, error, own, accepted))
+        return Handshake(problem=refused(address, error, own, wanted))
     except (OSError, ValueError):  # nobody there; or a name that is none
         return Handshake()
 
@@ -117,6 +122,15 @@ def _shaken(address: Address, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket
         yield connection
 
 
+def _hear_of_ours(connection: ssl.SSLSocket) -> None:
+    """With TLS 1.3 a certificate of ours is refused after the handshake (RFC 8446, 4.4.2.4). If something is sent by
+    then, the alert may be lost with the connection. Raises `ssl.SSLError` with the alert."""
+    connection.settimeout(_ALERT_S)
+    with suppress(TimeoutError):
+        connection.recv(1)
+    connection.settimeout(listener.TIMEOUT_S)
+
+
 def _described(connection: ssl.SSLSocket) -> Handshake:
     cipher, der = connection.cipher(), connection.getpeercert(binary_form=True)
     certificate = from_der(der) if der else None
@@ -132,13 +146,14 @@ def _unverified(address: Address, settings: Settings, own: Own | None) -> Certif
         return None
 
 
-def _overhear(context: ssl.SSLContext, accepted: list[bytes]) -> None:
+def _overhear(context: ssl.SSLContext, wanted: Wanted) -> None:
     """Take down whose certificates the broker accepts. Python's ssl tells only its hook for debugging; without that
     hook, less is said."""
 
     def on_message(_: object, direction: str, version: object, __: object, kind: object, data: bytes) -> None:
         if direction == "read" and getattr(kind, "name", "") == "CERTIFICATE_REQUEST":
-            accepted[:] = accepted_authorities(data, getattr(version, "name", "") == "TLSv1_3")
+            wanted.asked = True
+            wanted.authorities[:] = accepted_authorities(data, getattr(version, "name", "") == "TLSv1_3")
 
     if hasattr(context, "_msg_callback"):
         context._msg_callback = on_message

@@ -6,6 +6,7 @@ Of the broker's and of the registry's connections alike.
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 
@@ -69,6 +70,15 @@ def spoken(error: ssl.SSLError) -> str:
     """The reason as people say it: `bad certificate`, of SSLV3_ALERT_BAD_CERTIFICATE."""
     reason = error.reason or ""
     return (reason.partition("ALERT_")[2] or reason).replace("_", " ").lower() or str(error)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a broker says of client certificates while hands are shaken: whether it wants one (or would take one), and
+    the names (DER) of the authorities whose it takes. Nothing where that could not be heard."""
+
+    asked: bool = False
+    authorities: list[bytes] = field(default_factory=list)
 
 
 def accepted_authorities(message: bytes, is_tls_1_3: bool) -> list[bytes]:

@@ -25,7 +25,13 @@ CA, CERT, KEY, CRL, STORE = (
     "ssl.keystore.location",
 )
 
-OPTIONS = {CA: f"--ca ({CA})", CERT: f"--cert ({CERT})", KEY: f"--key ({KEY})", CRL: f"-X {CRL}", STORE: f"-X {STORE}"}
+OPTIONS = {
+    CA: f"--ca ({CA})",
+    CERT: f"--cert ({CERT})",
+    KEY: f"--cert-key ({KEY})",
+    CRL: f"-X {CRL}",
+    STORE: f"-X {STORE}",
+}
 """How each is given: our option, with librdkafka's name of it."""
 
 OURS = (CERT, KEY, STORE, "ssl.certificate.pem", "ssl.key.pem")

@@ -10,7 +10,16 @@ from replay.errors import UsageError
 from replay.kafka.certificates import Certificate, from_pem
 from replay.kafka.listener import Address, address_text
 from replay.kafka.own_certificate import Own, ours_not_now
-from replay.kafka.tls_reasons import Why, has_no_overlap, is_about_our_certificate, is_other_protocol, spoken, why
+from replay.kafka.tls_reasons import (
+    Wanted,
+    Why,
+    has_no_overlap,
+    is_about_our_certificate,
+    is_alert,
+    is_other_protocol,
+    spoken,
+    why,
+)
 from replay.kafka.tls_settings import CA, CERT, CRL, KEY, OPTIONS, Settings, named_path, system_path
 
 _SHOWN_MAX = 3
@@ -98,7 +107,7 @@ def _authorities(settings: Settings) -> list[str]:
         return []
 
 
-def refused(address: Address, error: ssl.SSLError, own: Own | None, accepted: list[bytes]) -> UsageError | None:
+def refused(address: Address, error: ssl.SSLError, own: Own | None, wanted: Wanted) -> UsageError | None:
     """What an end of the handshake means that is not about the broker's certificate; None where it may pass."""
     where = address_text(address)
     if is_other_protocol(error):
@@ -107,8 +116,9 @@ def refused(address: Address, error: ssl.SSLError, own: Own | None, accepted: li
             where=where,
             todo="name the port of a TLS listener, or drop --security (security.protocol)",
         )
-    if is_about_our_certificate(error):
-        return _ours_refused(where, error, own, accepted)
+    # Whoever asks for a certificate has agreed on all else. OpenSSL calls a missing one a handshake failure in TLS 1.2.
+    if is_about_our_certificate(error) or (wanted.asked and is_alert(error)):
+        return _ours_refused(where, error, own, wanted)
     if has_no_overlap(error):
         return UsageError(
             f"this client and the broker have no version of TLS, or no cipher, in common ({spoken(error)})",
@@ -119,7 +129,7 @@ def refused(address: Address, error: ssl.SSLError, own: Own | None, accepted: li
     return None
 
 
-def _ours_refused(where: str, error: ssl.SSLError, own: Own | None, accepted: list[bytes]) -> UsageError:
+def _ours_refused(where: str, error: ssl.SSLError, own: Own | None, wanted: Wanted) -> UsageError:
     if own is None:
         return UsageError(
             f"the broker wants a client certificate, and none is given (TLS alert: {spoken(error)})",
@@ -130,7 +140,8 @@ def _ours_refused(where: str, error: ssl.SSLError, own: Own | None, accepted: li
     if fault := own.certificate.fault_of_dates(datetime.now(UTC)):
         return ours_not_now(own, fault)
     ours = f"our certificate ({own.certificate.subject}, issued by {own.certificate.issuer}) in {own.path}"
-    if accepted and not own.issuers & set(accepted):
+    is_foreign = bool(wanted.authorities) and not own.issuers & set(wanted.authorities)
+    if is_foreign or "UNKNOWN_CA" in (error.reason or ""):
         what = f"the broker accepts client certificates of other authorities only: {ours} is of none of them"
         todo = (
             f"name a certificate that such an authority has issued with {OPTIONS[CERT]}, or have the broker trust"
