@@ -64,6 +64,10 @@ class AccessDenied(UsageError):
     """The cluster refuses this client: its login, or a right that it needs."""
 
 
+class RightMissing(AccessDenied):
+    """It was let in, and may not do what it wants to do."""
+
+
 class InputError(ReplayError):
     """A file, column or row that cannot be replayed."""
 

@@ -10,6 +10,7 @@ from replay.delivery.flight import Flight
 from replay.delivery.guarantee import ACK_WAIT_S, Wait
 from replay.delivery.progress_record import ProgressRecord, dumps, fingerprint
 from replay.delivery.transaction_states import TransactionState, TransactionSteps
+from replay.errors import AccessDenied
 from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
 from replay.model import Fenced, Position, Progress, Resync
 
@@ -86,7 +87,7 @@ class ByTransaction:
                     self._end_transaction()
                 else:
                     self._sink.abort()
-            except Resync as reason:  # neither: the next `init_transactions()` decides
+            except (Resync, AccessDenied) as reason:  # neither: the next `init_transactions()` decides
                 self._ready.report.warning(f"the open transaction is left to Kafka: {reason}")
             if self._transactions.is_open:
                 self._transactions.to(TransactionState.ABORTED)

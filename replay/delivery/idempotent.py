@@ -14,7 +14,7 @@ from replay.delivery.matching import match_records
 from replay.delivery.session import Session
 from replay.delivery.slices import encoded_from
 from replay.delivery.snapshot import SETTLING, TAIL
-from replay.errors import ProducerFatal, StateConflict
+from replay.errors import ProducerFatal, RightMissing, StateConflict
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import KafkaSink
 from replay.model import Progress, Resync
@@ -44,7 +44,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
             ready.watch.confirm()
             progress = _resume(ready, _reload(ready))
             ready.tally.begins(progress)
-        except ProducerFatal:
+        except (ProducerFatal, RightMissing):
             ready.watch.confirm()  # a topic that is gone refuses records, too
             raise
 

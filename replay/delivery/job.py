@@ -30,6 +30,7 @@ from replay.delivery.snapshot import BEGINNING, Display, Snapshot
 from replay.delivery.topic import create_topic, find_topic, is_planned
 from replay.delivery.translation import Translating, translated
 from replay.errors import BrokerUnavailable, Stopped
+from replay.kafka.access import Use
 from replay.kafka.cluster import Cluster
 from replay.kafka.patience import Patience
 from replay.kafka.producer import check_producer_settings
@@ -42,6 +43,7 @@ from replay.signals import Stop
 from replay.source.files import trust
 from replay.source.source import Source
 
+_USES = {Delivery.IDEMPOTENT: Use.IDEMPOTENT, Delivery.TRANSACTIONAL: Use.TRANSACTIONAL}
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
 
 
@@ -78,7 +80,7 @@ def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
         trouble = Trouble(report, clock, None if settled else ClusterOutages(tally, report, clock))
         timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
         patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
-        with closing(Cluster(options.kafka, patience)) as cluster:
+        with closing(Cluster(options.kafka, patience, _USES[options.delivery])) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, tally)
             try:
                 _replay(context, saved, self_test)

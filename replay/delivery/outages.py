@@ -61,23 +61,26 @@ class ProducerOutages:
     def acknowledged(self) -> None:
         """Rows were: errors up to now meant nothing."""
         self._errors_seen = self._news.errors
+        self._news.let_in()
 
     def look(self, now_s: float) -> None:
-        """Raises `BrokerUnavailable` past the deadline, or `UsageError` where no waiting helps."""
+        """Raises `BrokerUnavailable` past the deadline, and `AccessDenied` where no waiting helps, or helped."""
         outage, frontier = self._outage, self._flight.frontier
+        self._news.raise_refused()
         began_s = outage.since_s
         outage.observe(now_s, frontier.oldest.sent_at_s if frontier.oldest else None, self._has_new_errors)
         if outage.since_s is not None:
-            self._news.raise_denied()
             waited_s, left_s = now_s - outage.since_s, outage.left_s(now_s)
             if left_s <= 0:
+                if self._news.refused is not None:
+                    raise self._news.refused
                 raise BrokerUnavailable(
                     f"no acknowledgement for {waited_s:.0f} s ({self._reason})",
                     where=self._options.bootstrap_servers,
                     todo=RUN_AGAIN,
                 )
-            waiting = f"{self._reason}; {frontier.in_flight_rows:,} rows wait"
-            self._telling.lasts(UNREACHABLE, waiting, waited_s, left_s)
+            problem, why = self._news.waits_for if self._news.login else (UNREACHABLE, self._reason)
+            self._telling.lasts(problem, f"{why}; {frontier.in_flight_rows:,} rows wait", waited_s, left_s)
         elif began_s is not None:
             self._telling.over(now_s - began_s, frontier.row)
 

@@ -24,6 +24,7 @@ from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
 from replay.delivery.translation import Translating, translated
 from replay.errors import StateConflict, UsageError
+from replay.kafka.access import Use
 from replay.kafka.cluster import connect
 from replay.model import SystemClock
 from replay.signals import Stop
@@ -80,7 +81,7 @@ def _rebuild(
                 where=str(file.path),
                 todo="move it away first, or forget it with: replay checkpoint reset",
             )
-        with closing(connect(options.kafka, report, clock, stop.check)) as cluster:
+        with closing(connect(options.kafka, report, clock, stop.check, Use.REBUILD)) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, Tally(source.rows))
             return _from_topic(context, ask, first_offsets)
 

@@ -18,6 +18,7 @@ from replay.delivery.outages import ProducerOutages
 from replay.delivery.preflight import refuse_bad_rows
 from replay.delivery.slices import slice_rows, slices
 from replay.errors import (
+    AccessDenied,
     BrokerUnavailable,
     CheckpointUnwritable,
     InputError,
@@ -27,7 +28,8 @@ from replay.errors import (
     UsageError,
 )
 from replay.fate import fates_of
-from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink
+from replay.kafka.access import may_not_write
+from replay.kafka.producer import MAY_NOT_WRITE, UNKNOWN_OUTCOMES, KafkaSink
 from replay.model import Batch, Encoded, Floats, Resync
 from replay.record.encoder import refuse_records
 from replay.units import duration
@@ -73,6 +75,10 @@ class Session:
         except Stopped as error:
             self._tell_stopping()
             error.is_clean = self._end(self._options.drain_timeout_s)
+            self._warn_of_unconfirmed()
+            raise
+        except AccessDenied:  # nothing that waits will be acknowledged
+            self._end(DRAIN_LOST_S)
             self._warn_of_unconfirmed()
             raise
         except (InputError, UsageError):
@@ -222,7 +228,7 @@ class Session:
         refused = [(chunk, error) for chunk, error in failures if error.code() not in UNKNOWN_OUTCOMES]
         if refused:
             chunk, error = refused[0]
-            self._sink.news.note_denied(error)
+            self._sink.news.note(error)
             self._flight.failure = (
                 f"a record among rows {chunk.first_row:,} to {chunk.first_row + chunk.rows - 1:,}"
                 f"{_in_partitions(chunk.failed_partitions)} failed for good: {error.str()}"
@@ -236,7 +242,10 @@ class Session:
         start_over = self._guarantee.start_over_after(codes)
         if start_over is not None:
             raise start_over(self._flight.failure)
-        self._sink.news.raise_denied()
+        news = self._sink.news
+        if MAY_NOT_WRITE in codes:
+            raise may_not_write(news.account, self._options.kafka.topic, self._flight.failure)
+        news.raise_refused()
         raise ProducerFatal(
             self._flight.failure,
             where=self._options.kafka.topic,

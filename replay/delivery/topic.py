@@ -27,7 +27,7 @@ def find_topic(context: Context, saved: Checkpoint | None) -> Topic:
         )
     if topic is None:
         raise UsageError(
-            f"there is no topic {kafka.topic} at {kafka.bootstrap_servers}",
+            cluster.no_topic,
             where="--topic",
             todo="check the name, or let replay create it with --create-topic PARTITIONS[:REPLICATION]",
         )

@@ -25,7 +25,8 @@ from replay.delivery.progress_topic import PROGRESS_CONFIG, check_progress_topic
 from replay.delivery.session import Session
 from replay.delivery.snapshot import STARTING_OVER
 from replay.delivery.transaction_states import TransactionSteps
-from replay.errors import Locked, ProducerFatal
+from replay.errors import Locked, ProducerFatal, RightMissing
+from replay.kafka.access import Resource
 from replay.kafka.outage import Standstill
 from replay.kafka.producer import TransactionalSink
 from replay.kafka.reader import READ_COMMITTED
@@ -53,6 +54,8 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
             with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
                 ready.cluster.patiently("begin transactions", sink.init, sink.news)
                 ready.watch.confirm()
+                if progress_topic.topic_id:  # the embedded broker's has none
+                    ready.cluster.identity(progress_topic.name)
                 record = _read_progress(ready, progress_topic)
                 if transactions.has_claimed:
                     _check_owner(record, known, progress_topic)
@@ -79,7 +82,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
                 _await_owner(ready, progress_topic, known)
             ready.sleep(BACKOFF_S[min(tries, len(BACKOFF_S) - 1)])
             tries += 1
-        except ProducerFatal:
+        except (ProducerFatal, RightMissing):
             ready.watch.confirm()  # a topic that is gone refuses records, too
             raise
 
@@ -127,7 +130,7 @@ def _check_owner(record: ProgressRecord | None, mine: Container[str], topic: Top
 def _find_progress_topic(ready: Ready) -> Topic:
     """Made where it is missing."""
     name, cluster = ready.options.transactions.progress_topic, ready.cluster
-    topic = cluster.topic(name)
+    topic = cluster.topic(name, Resource.PROGRESS_TOPIC)
     if topic is None:
         topic = cluster.create_topic(name, progress_spec(ready.topic), PROGRESS_CONFIG)
         ready.report.info(f"created progress topic {name} with {PROGRESS_CONFIG}")

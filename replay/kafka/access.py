@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from importlib import import_module
+from pathlib import Path
 
 from confluent_kafka import KafkaError
 
-from replay.errors import AccessDenied
+from replay.errors import AccessDenied, RightMissing
 from replay.kafka.options import KafkaOptions
 
 
@@ -138,26 +141,47 @@ def missing(rights: Iterable[Right], allowed: frozenset[str]) -> tuple[Right, ..
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who this client is to the cluster. `principal` as ACLs name it, empty where only the cluster knows. `renewed`
-    says how a new credential can come by itself; empty where none can."""
+    """Who this client is to the cluster. `certificate` is the file of its own, where that says who it is; `renewed`
+    says how a new credential can come by itself, and is empty where none can."""
 
     bootstrap_servers: str = ""
-    principal: str = ""
     user: str = ""
-    mechanism: str = ""
+    mechanism: str = ""  # of a login; empty: there is none
+    certificate: str = ""
     renewed: str = ""
 
     @staticmethod
     def of(options: KafkaOptions) -> Account:
-        settings = options.settings
-        user, mechanism = settings.get("sasl.username", ""), ""
-        if "SASL" in settings.get("security.protocol", "").upper():
-            mechanism = settings.get("sasl.mechanism") or settings.get("sasl.mechanisms") or "GSSAPI"
-        return Account(options.bootstrap_servers, f"User:{user}" if user else "", user, mechanism)
+        settings, secrets, renewed = options.settings, options.secrets, ""
+        servers, certificate = options.bootstrap_servers, settings.get("ssl.certificate.location", "")
+        if not settings.get("security.protocol", "").upper().startswith("SASL"):
+            return Account(servers, certificate=certificate, renewed=f"{certificate} is read again" * bool(certificate))
+        if secrets.password_file is not None:
+            renewed = f"{secrets.password_file} is read again"
+        elif secrets.oauth is not None:
+            renewed = f"new tokens come from {secrets.oauth.token_file or secrets.oauth.token_url}"
+        elif secrets.msk_iam:
+            renewed = "new tokens are signed"
+        mechanism = (
+            settings.get("sasl.mechanism") or settings.get("sasl.mechanisms") or "GSSAPI"
+        )  # librdkafka's default
+        return Account(servers, settings.get("sasl.username", ""), mechanism, renewed=renewed)
 
     @property
     def logs_in(self) -> bool:
-        return bool(self.mechanism)
+        return bool(self.mechanism or self.certificate)
+
+    @property
+    def principal(self) -> str:
+        """As ACLs name it, where a broker has its default rules for names (KIP-371); empty where only it knows."""
+        if self.user:
+            return f"User:{self.user}"
+        if not self.certificate:
+            return ""
+        certificates = import_module("replay.kafka.certificates")  # its library takes 100 ms to import
+        with suppress(OSError, ValueError):
+            return f"User:{certificates.from_pem(Path(self.certificate).read_bytes())[0].subject}"
+        return ""
 
     @property
     def in_words(self) -> str:
@@ -167,7 +191,7 @@ class Account:
 
 def kafka_acls(account: Account, resource: Resource, name: str, operations: Sequence[str]) -> str:
     """The command that grants these operations on a resource. The cluster has no name."""
-    principal = shlex.quote(account.principal) if account.principal else "User:…"
+    principal = shlex.quote(account.principal or "User:…")
     if resource is Resource.CLUSTER:
         where = "--cluster"
     elif resource is Resource.TRANSACTIONAL_ID:
@@ -180,17 +204,22 @@ def kafka_acls(account: Account, resource: Resource, name: str, operations: Sequ
     )
 
 
-def lacking(account: Account, rights: Sequence[Right], name: str, said: str = "") -> AccessDenied:
+def lacking(account: Account, rights: Sequence[Right], name: str, said: str = "") -> RightMissing:
     """The error for rights on one resource that are not there. `said`: by the cluster."""
     resource = rights[0].resource
     what = " and no right to ".join(f"{each.operation} (to {each.to})" for each in rights)
     command = kafka_acls(account, resource, name, [each.operation for each in rights])
-    return AccessDenied(
+    return RightMissing(
         f"{account.principal or 'this client'} has no right to {what} on {resource_name(resource, name)}"
         + (f": {said}" if said else ""),
         where="Kafka",
         todo=f"let an administrator grant it, and run again: {command}",
     )
+
+
+def may_not_write(account: Account, topic: str, said: str) -> RightMissing:
+    """The error for rows that a topic does not take from this client."""
+    return lacking(account, [right("Write", Resource.TOPIC)], topic, said)
 
 
 def resource_name(resource: Resource, name: str) -> str:
@@ -247,9 +276,9 @@ def login_refused(account: Account, said: str) -> AccessDenied:
     return AccessDenied(f"the broker refuses the login of {account.in_words}: {said}", where="Kafka", todo=todo)
 
 
-def right_refused(account: Account, code: int, said: str, transactional_id: str = "") -> AccessDenied:
+def right_refused(account: Account, code: int, said: str, transactional_id: str = "") -> RightMissing:
     """The error for a code that says by itself what it is about; of a topic's only the caller knows which right."""
     about = _RESOURCE_OF.get(code)
     if about is None or (about.resource is Resource.TRANSACTIONAL_ID and not transactional_id):
-        return AccessDenied(f"{account.in_words} may not do this: {said}", where="Kafka", todo="check the rights")
+        return RightMissing(f"{account.in_words} may not do this: {said}", where="Kafka", todo="check the rights")
     return lacking(account, [about], transactional_id, said)

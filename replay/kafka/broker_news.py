@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError
 
-from replay.errors import UsageError
-
-_DENIED = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    }
-)
+from replay.errors import AccessDenied
+from replay.kafka.access import Account, Refused, is_waited_for, login_refused, refused, right_refused
 
 _PLACE = re.compile(r"^(?:\w+://)?(?P<address>\S+?)/(?P<who>bootstrap|\d+): (?P<what>.*)$", re.DOTALL)
 """How librdkafka begins what it says of one broker: its address, and its number once the cluster has named it."""
@@ -36,11 +25,18 @@ _WORDS = (  # what librdkafka says, and how an operator would
 @dataclass(slots=True)
 class BrokerNews:
     """Filled by the error callback. `last_error` is the newest reason that says something: that all brokers are down
-    is what follows from it, and counts the bootstrap addresses as brokers."""
+    is what follows from it, and counts the bootstrap addresses as brokers.
 
+    `met`: the cluster has let a client of this account in before. `transactional_id` is the producer's.
+    """
+
+    account: Account = field(default_factory=Account)
+    met: bool = False
+    transactional_id: str = ""
     last_error: str = ""
     errors: int = 0
-    denied: str = ""
+    login: str = ""  # why it was refused, and not let in since
+    right: tuple[int, str] | None = None  # code and text of one that is missing
     fatal: str = ""
     fatal_code: int = 0
 
@@ -50,19 +46,36 @@ class BrokerNews:
             self.last_error = error.str()
         if error.fatal():
             self.fatal, self.fatal_code = error.str(), error.code()
-        self.note_denied(error)
+        self.note(error)
 
-    def note_denied(self, error: Any) -> None:
-        if error.code() in _DENIED:
-            self.denied = error.str()
+    def note(self, error: Any) -> None:
+        """If it is a refusal."""
+        what = refused(error.code())
+        if what is Refused.LOGIN:
+            self.login = in_words(error.str())
+        elif what is Refused.RIGHT:
+            self.right = (error.code(), error.str())
 
-    def raise_denied(self) -> None:
-        if self.denied:
-            raise UsageError(
-                f"the broker refuses this client: {self.denied}",
-                where="Kafka",
-                todo="check user, password and rights (-X security.protocol=…, sasl.…), and run again",
-            )
+    def let_in(self) -> None:
+        """The cluster has answered."""
+        self.met, self.login = True, ""
+
+    def raise_refused(self) -> None:
+        """Raises `AccessDenied`, unless the refusal is waited for."""
+        if self.right is not None:
+            raise right_refused(self.account, *self.right, self.transactional_id)
+        if self.login and not is_waited_for(Refused.LOGIN, self.account, met=self.met):
+            raise login_refused(self.account, self.login)
+
+    @property
+    def refused(self) -> AccessDenied | None:
+        """What ends the wait for a login, past its deadline."""
+        return login_refused(self.account, self.login) if self.login else None
+
+    @property
+    def waits_for(self) -> tuple[str, str]:
+        """While a login is waited for: the problem, and its reason."""
+        return f"Kafka refuses the login of {self.account.in_words}", f"{self.login}; {self.account.renewed}"
 
 
 def in_words(error: str) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from replay.errors import StateConflict, UsageError
+from replay.kafka.access import Account, Refused, Resource, Use, lacking, refused, right
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.creation import ask_to_create
+from replay.kafka.described import Demands, Description, explaining, identity, meet
 from replay.kafka.embedded import is_embedded
 from replay.kafka.login import wait_for_token
 from replay.kafka.options import KafkaOptions, TopicSpec
@@ -35,44 +37,34 @@ T = TypeVar("T")
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """A topic's description that was asked for, and comes some time later."""
-
-    future: Any
-
-    def done(self) -> bool:
-        return bool(self.future.done())
-
-    def answer(self) -> TopicIdentity | None:
-        """Once it is done; None where the cluster could not say."""
-        with suppress(KafkaException):
-            return _identity(self.future, 0)
-        return None
-
-
 class Cluster:
     """A connection for everything but producing.
 
     What asks the cluster tries again until the broker deadline, and raises `BrokerUnavailable` then: with a leader
     failing over, a healthy cluster answers with an error or not at all for seconds. It raises `UsageError` as soon as
-    waiting cannot help: wrong credentials, another protocol, addresses that lead nowhere.
+    waiting cannot help: wrong credentials, missing rights (for `use`), another protocol, addresses that lead nowhere.
     """
 
-    def __init__(self, options: KafkaOptions, patience: Patience) -> None:
+    def __init__(self, options: KafkaOptions, patience: Patience, use: Use = Use.PLAN) -> None:
         self._options, self._patience = options, patience
+        self._account = Account.of(options)
+        self._use, self._resources = use, dict[str, Resource]()  # what each topic is to this client
         # A part of the deadline, so that there is a chance to report and to stop in between.
         self._whole_call_s = min(_CALL_TIMEOUT_S, max(1.0, options.broker_timeout_s / 4))
-        self.news = BrokerNews()
+        self.news = BrokerNews(self._account)
         self._prospects = Prospects(
             options.bootstrap_servers, lambda: client_settings(options), options.broker_timeout_s
         )
         self.log_in()
         self._connect()
 
-    def topic(self, name: str = "") -> Topic | None:
-        """The topic (of the replay, unless named) as it is now; None where the cluster does not have it."""
+    def topic(self, name: str = "", resource: Resource = Resource.TOPIC) -> Topic | None:
+        """The topic (of the replay, unless named) as it is now; None where the cluster does not have it.
+
+        Raises `RightMissing` where this client may not do with it what it is for.
+        """
         name = name or self._options.topic
+        self._resources[name] = resource
         metadata = self._retry("read the cluster's metadata", lambda: self._metadata(name))
         found = metadata.topics[name]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -94,12 +86,14 @@ class Cluster:
         """The topic of the replay as it is now. Raises `UsageError` with `todo` where there is none."""
         topic = self.topic()
         if topic is None:
-            raise UsageError(
-                f"there is no topic {self._options.topic} at {self._options.bootstrap_servers}",
-                where="--topic",
-                todo=todo,
-            )
+            raise UsageError(self.no_topic, where="--topic", todo=todo)
         return topic
+
+    @property
+    def no_topic(self) -> str:
+        """What is said of a topic that is not there: a cluster may hide one from whoever may not describe it."""
+        maybe = ", or this user may not describe it" if self._account.logs_in else ""
+        return f"there is no topic {self._options.topic} at {self._options.bootstrap_servers}{maybe}"
 
     def create_topic(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> Topic:
         """Create a topic, and wait until it is there: a node that is asked next may not have heard of it yet.
@@ -108,7 +102,7 @@ class Cluster:
         """
         self._retry(f"create topic {name}", lambda: self._create(name, spec, config))
         self._retry(f"find the new topic {name}", lambda: self._all_led(name))
-        return self._retry(f"find the new topic {name}", lambda: self.topic(name))
+        return self._retry(f"find the new topic {name}", lambda: self.topic(name, self._demands(name).resource))
 
     def check_creation(self, name: str, spec: TopicSpec, config: Mapping[str, str]) -> None:
         """Raises what `create_topic` would raise, of rules and of rights; creates nothing."""
@@ -117,31 +111,34 @@ class Cluster:
         )
 
     def _create(self, name: str, spec: TopicSpec, config: Mapping[str, str], *, only_look: bool = False) -> bool:
-        ask_to_create(self._admin, self._call_s, name, spec, config, only_look=only_look)
+        may_not = partial(lacking, self._account, [right("Create", self._demands(name).resource)], name)
+        ask = partial(ask_to_create, self._admin, self._call_s, name, spec, config, only_look=only_look)
+        explaining(ask, may_not)
         self._prospects.reached = True
         return True
 
     def rights(self, topic: str) -> frozenset[str]:
         """What this client may do with the topic: `WRITE`, `READ`, …; empty where the broker does not tell."""
+        found = self._retry(f"ask for the rights on topic {topic}", lambda: self._described(topic))
+        return frozenset(each.name for each in found.authorized_operations or ())
 
-        def attempt() -> frozenset[str]:
-            asked = self._admin.describe_topics(
-                TopicCollection([topic]), include_authorized_operations=True, request_timeout=self._call_s
-            )
-            found = asked[topic].result(self._call_s)
-            self._prospects.reached = True
-            return frozenset(each.name for each in found.authorized_operations or ())
-
-        return self._retry(f"ask for the rights on topic {topic}", attempt)
+    def _described(self, topic: str) -> Any:
+        found = self.ask(topic).future.result(self._call_s)
+        self._prospects.reached = True
+        return found
 
     def ask(self, topic: str) -> Description:
         """Asks which topic the name stands for, and does not wait for the answer."""
-        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=self._call_s)
-        return Description(asked[topic])
+        asked = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=self._call_s, include_authorized_operations=True
+        )
+        return Description(asked[topic], self._demands(topic))
 
     def identity(self, topic: str) -> TopicIdentity:
-        """Which topic the name stands for now."""
-        return self._retry(f"describe topic {topic}", lambda: _identity(self.ask(topic).future, self._call_s))
+        """Which topic the name stands for now. Raises `RightMissing` where this client may not send to it any more."""
+        found = self._retry(f"describe topic {topic}", lambda: self._identity(topic))
+        self._demands(topic).refuse_in_mid_run(topic, found)
+        return found
 
     def watermarks(self, topic: Topic) -> tuple[list[int], list[int]]:
         """Low and high watermark of each partition (read_uncommitted: all that consumers could ever see)."""
@@ -237,8 +234,11 @@ class Cluster:
         return min(FIRST_CALL_S, self._whole_call_s) if is_first else self._whole_call_s
 
     def _metadata(self, name: str) -> Any:
+        if not self._prospects.answered:
+            meet(self._admin, self.news, self._call_s)
         found = self._admin.list_topics(name, self._call_s)
         self._prospects.answered = True
+        self._refuse_hidden(name, found)
         self._prospects.known = [(broker.host, broker.port) for broker in found.brokers.values()]
         return found
 
@@ -263,15 +263,32 @@ class Cluster:
             return [(broker.host, broker.port) for broker in brokers.values()]
         return []
 
+    def _demands(self, name: str) -> Demands:
+        return Demands(self._account, self._use, self._resources.get(name, Resource.TOPIC))
+
+    def _refuse_hidden(self, name: str, metadata: Any) -> None:
+        """Raises `RightMissing` for a topic that this client may not describe."""
+        error = metadata.topics[name].error
+        if error is not None and refused(error.code()) is Refused.RIGHT:
+            raise self._demands(name).hidden(name, error.str())
+
+    def _identity(self, name: str) -> TopicIdentity:
+        hidden = partial(self._demands(name).hidden, name)
+        found = explaining(lambda: identity(self.ask(name).future, self._call_s), hidden)
+        self._prospects.reached = True
+        return found
+
     def _all_led(self, name: str) -> dict[int, Any] | None:
-        found = self._admin.list_topics(name, self._call_s).topics[name]
+        metadata = self._admin.list_topics(name, self._call_s)
+        self._refuse_hidden(name, metadata)
+        found = metadata.topics[name]
         led = found.partitions and all(partition.leader >= 0 for partition in found.partitions.values())
         return found.partitions if led else None
 
     def _topic_id(self, name: str) -> str:
         def attempt() -> str | None:  # a topic just created may be unknown for a moment
-            found = _identity(self.ask(name).future, self._call_s)
-            self._prospects.reached = True
+            found = self._identity(name)
+            self._demands(name).refuse(name, found)
             return found.topic_id or None
 
         return self._retry(f"describe topic {name}", attempt)
@@ -283,7 +300,12 @@ class Cluster:
             answer = self._admin.list_offsets(
                 wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=self._call_s
             )
-            found = {tp.partition: future.result(self._call_s * 2).offset for tp, future in answer.items()}
+            try:
+                found = {tp.partition: future.result(self._call_s * 2).offset for tp, future in answer.items()}
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError._NOENT:  # no leader: or none that this client may know of
+                    self._all_led(topic.name)
+                raise
             self._prospects.reached = True
             offsets = [int(found[p]) for p in range(topic.partitions)]
             return None if min(offsets) < 0 else offsets  # -1001 (OFFSET_INVALID) is no answer: a node hangs
@@ -291,19 +313,11 @@ class Cluster:
         return self._retry("read the topic's watermarks", attempt)
 
 
-def connect(options: KafkaOptions, report: Reporter, clock: Clock, check_stop: Callable[[], None]) -> Cluster:
+def connect(
+    options: KafkaOptions, report: Reporter, clock: Clock, check_stop: Callable[[], None], use: Use = Use.PLAN
+) -> Cluster:
     """For what is not a run: no outage is counted."""
-    return Cluster(options, Patience(clock, options.broker_timeout_s, check_stop, Trouble(report, clock)))
-
-
-def _identity(described: Any, seconds: float) -> TopicIdentity:
-    try:
-        found = described.result(seconds)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return TopicIdentity()
-        raise
-    return TopicIdentity(str(found.topic_id), len(found.partitions))
+    return Cluster(options, Patience(clock, options.broker_timeout_s, check_stop, Trouble(report, clock)), use)
 
 
 def _gone(error: str, _: int) -> StateConflict:

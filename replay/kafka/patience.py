@@ -24,10 +24,13 @@ _RETRY_S = 0.25  # between attempts: short beside an election, long beside a req
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """An attempt that may go better next time. `answered`: somebody said so."""
+    """An attempt that may go better next time. `answered`: somebody said so. `problem` and `error` are what is said of
+    it while it lasts and past the deadline, where that is not what is said of an absent service."""
 
     reason: str
     answered: bool = False
+    problem: str = ""
+    error: ReplayError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,24 @@ class Patience:
     ) -> T:
         """The first result of `attempt`, a call to the cluster, that is not None. `what` completes "cannot …".
 
-        Raises `BrokerUnavailable` past the deadline, and `UsageError` where the broker refuses this client.
+        Raises `BrokerUnavailable` past the deadline, and `AccessDenied` where the broker refuses this client.
         """
 
         def asked() -> T | NotYet:
             failed = NotYet("not there yet", answered=True)
             try:
                 if (result := attempt()) is not None:
+                    news.let_in()
                     return result
             except KafkaException as error:
                 failed = NotYet(error.args[0].str(), answered=error.args[0].code() > 0)
-                news.note_denied(error.args[0])
+                news.note(error.args[0])
             except TimeoutError:  # of the future that stands for the answer
                 failed = NotYet("no answer")
-            news.raise_denied()
+            news.raise_refused()
+            if news.login:
+                problem, why = news.waits_for
+                return NotYet(why, problem=problem, error=news.refused)
             reason = failed.reason if failed.answered else news.last_error or failed.reason
             return NotYet(in_words(reason), failed.answered)
 
@@ -119,11 +126,13 @@ class Patience:
                 self._trouble.ends_the_run(reason, waited)
                 if fault is not None:
                     raise fault
+                if result.error is not None:
+                    raise result.error
                 raise self._service.unavailable(
                     f"cannot {what} within {self._timeout_s:g} s (--broker-timeout): {reason}",
                     where=self._service.where,
                     todo=f"check {self._service.option}, and {self._again}",
                 )
-            problem = f"Cannot {what}" if result.answered else f"{self._service.name} unreachable"
+            problem = result.problem or (f"Cannot {what}" if result.answered else f"{self._service.name} unreachable")
             self._trouble.lasts(problem, reason, waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

@@ -19,10 +19,12 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from replay.errors import ProducerFatal
+from replay.kafka.access import Account, Refused, may_not_write, refused, right_refused
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
+from replay.kafka.renewal import Renewal
 from replay.kafka.settings import producer_settings, transactional_settings
 from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
 from replay.kafka.tls_files import check_files
@@ -32,6 +34,8 @@ _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
 _FLUSH_S = 0.1  # flush() blocks for all of its timeout: short, so that a second signal is heard
 _INIT_S = 5.0  # of one attempt; the caller tries again until its deadline
 _ABORT_S = 10.0  # an abort is a courtesy: the next `init_transactions()` does it otherwise
+_ABORT_REFUSED_S = 0.5  # of a client that is let in no more
+_COMMIT_S = 1.0  # of one wait for it
 _CLOSE_S = 2.0  # what purged reports need to come back; they are local
 
 UNKNOWN_OUTCOMES = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._DESTROY})
@@ -54,6 +58,13 @@ PERMANENT_FAILURES = frozenset(
 """What a new transaction would fail of again; everything else is worth starting over for."""
 
 
+MAY_NOT_WRITE = KafkaError.TOPIC_AUTHORIZATION_FAILED
+"""What a delivery report says of it."""
+
+_MAY_NOT_WRITE = "Topic authorization failed"
+"""The same in the text of a fatal error."""
+
+
 FENCED = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED})
 """What a producer hears once another has taken its transactional.id, or its transaction has timed out."""
 
@@ -73,7 +84,7 @@ class KafkaSink:
     """An idempotent producer. `send` promises nothing; only the delivery callback does."""
 
     def __init__(self, options: KafkaOptions, settings: Mapping[str, Any] | None = None) -> None:
-        self.news = BrokerNews()
+        self.news = BrokerNews(Account.of(options), met=True)  # whoever sends has asked the cluster before
         self.statistics: BrokerStatistics | None = None  # of the last second
         self._topic = options.topic
         # A broker forgets producers whose newest record is older than producer.id.expiration.ms (a day): when it loads
@@ -100,6 +111,7 @@ class KafkaSink:
             )
         except KafkaException as error:
             raise bad_setting(error) from None
+        self._renewal = Renewal(self._producer, options)
 
     def send(self, encoded: Encoded, rows: slice, callbacks: Sequence[DeliveryCallback]) -> int:
         """Hand over these records, a callback for each; how many of them fitted into librdkafka's queue.
@@ -138,6 +150,7 @@ class KafkaSink:
             raise self._lost(self.news.fatal or error.args[0].str()) from None
         if self.news.fatal:
             raise self._lost(self.news.fatal)
+        self.news.raise_refused()
         if self._retries_unsafe and self._log.lost and len(self._producer):
             raise Resync(f"a connection was lost with rows in flight ({in_words(self._log.what)})")
         self._log.lost = 0
@@ -159,6 +172,7 @@ class KafkaSink:
     def close(self) -> None:
         """Purge first: closing or flushing with a dead broker would never end."""
         deadline = time.monotonic() + _CLOSE_S
+        self._renewal.close()
         self._logger.addFilter(lambda _: False)  # it would report the purge as a fatal error
         with suppress(KafkaException, SystemError):
             self._producer.purge()
@@ -188,6 +202,10 @@ class KafkaSink:
         self._epoch = int(match[1])
 
     def _lost(self, reason: str) -> Exception:
+        if refused(self.news.fatal_code) is Refused.RIGHT:
+            return right_refused(self.news.account, self.news.fatal_code, reason)
+        if _MAY_NOT_WRITE in reason:  # the code of this fatal error is the gapless guarantee's
+            return may_not_write(self.news.account, self._topic, reason)
         return ProducerFatal(
             f"the producer cannot go on: {reason}",
             where="Kafka",
@@ -199,7 +217,10 @@ class TransactionalSink(KafkaSink):
     """A transactional producer. Whatever is not proven success raises `Resync`: this producer is done then."""
 
     def __init__(self, options: KafkaOptions, transactional_id: str) -> None:
-        super().__init__(options, transactional_settings(options, transactional_id))
+        settings = transactional_settings(options, transactional_id)
+        super().__init__(options, settings)
+        self.news.transactional_id = transactional_id
+        self._commit_s = int(settings["transaction.timeout.ms"]) / 1_000
         # A producer with an open transaction is not forgotten. Epochs change with transactions; a lost one raises.
         self._retries_unsafe = False
 
@@ -218,24 +239,42 @@ class TransactionalSink(KafkaSink):
         self._proven("send the progress record", lambda: self._producer.produce(topic, value, key, 0))
 
     def commit(self) -> None:
-        # No time-out of ours: librdkafka could lose step with the coordinator; transaction.timeout.ms bounds it
-        self._proven("commit", lambda: self._producer.commit_transaction(-1))
+        """Raises `AccessDenied` where the login is refused meanwhile, and that is not waited for."""
+        # librdkafka goes on with a commit whose time is up, and asking again only waits for it. So a refusal is heard
+        # that no waiting cures; without one it would try for ever.
+        end_s = time.monotonic() + self._commit_s
+        while not self._proven("commit", lambda: self._producer.commit_transaction(_COMMIT_S), until_s=end_s):
+            with suppress(KafkaException, SystemError):
+                self._producer.poll(0)
+            self.news.raise_refused()
+        self.news.let_in()
 
     def abort(self) -> None:
-        self._proven("abort", lambda: self._producer.abort_transaction(_ABORT_S))
+        seconds = _ABORT_REFUSED_S if self.news.login else _ABORT_S
+        self._proven("abort", lambda: self._producer.abort_transaction(seconds))
 
-    def _proven(self, what: str, call: Callable[[], None]) -> None:
+    def _proven(self, what: str, call: Callable[[], None], until_s: float = 0.0) -> bool:
+        """Whether it is done: False where it goes on, and it is not `until_s` (monotonic) yet."""
         try:
             call()
         except BufferError as error:
             raise Resync(f"cannot {what}: {error}") from None
         except KafkaException as error:
-            raise _resync(error.args[0].code(), f"cannot {what}: {error.args[0].str()}") from None
+            said = error.args[0]
+            if said.code() == KafkaError._TIMED_OUT and said.retriable() and time.monotonic() < until_s:
+                return False
+            raise self._resync(said.code(), f"cannot {what}: {said.str()}") from None
+        return True
 
     def _lost(self, reason: str) -> Exception:
-        return _resync(self.news.fatal_code, f"the producer cannot go on: {reason}")
+        return self._resync(self.news.fatal_code, f"the producer cannot go on: {reason}")
 
+    def _resync(self, code: int, text: str) -> Exception:
+        """What another producer would hear, too, or the start of one. A topic's right is told by whom the next producer
+        asks first: which of two topics it is about is not said here.
 
-def _resync(code: int, text: str) -> Resync:
-    """An error raised before the error callback has run is often no more than "fatal": then only its text says so."""
-    return Fenced(text) if code in FENCED or "fenced" in text else Resync(text)
+        An error raised before the error callback has run is often no more than "fatal": then only its text says so.
+        """
+        if code in (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED):
+            return right_refused(self.news.account, code, text, self.news.transactional_id)
+        return Fenced(text) if code in FENCED or "fenced" in text else Resync(text)

@@ -13,8 +13,10 @@ from typing import Any, Protocol, TypeVar
 from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from replay.errors import StateConflict
+from replay.kafka.access import Account, Refused, Resource, lacking, refused, right
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.options import KafkaOptions
+from replay.kafka.renewal import Renewal
 from replay.kafka.settings import client_settings
 from replay.model import Content, Headers, contents
 
@@ -86,6 +88,7 @@ class TopicReader:
     ) -> None:
         """`ranges`: first offset and end of each partition that is read. Raises `UsageError` for a bad setting."""
         self._topic, self._purpose, self._retry = topic, purpose, retry
+        self._account = Account.of(options)
         self.next = {partition: start for partition, (start, _) in ranges.items()}
         self._ends = {partition: end for partition, (_, end) in ranges.items()}
         self.left = {partition for partition, (start, end) in ranges.items() if start < end}  # not read to the end
@@ -109,9 +112,11 @@ class TopicReader:
             )
         except KafkaException as error:
             raise bad_setting(error) from None
+        self._renewal = Renewal(self._consumer, options)
         self.take_up(self.left)
 
     def close(self) -> None:
+        self._renewal.close()
         self._consumer.close()
 
     def read(self, what: str) -> list[Fetched]:
@@ -149,7 +154,7 @@ class TopicReader:
         trouble = self._ends_and_trouble(others, through)
         if not fetched and not through:
             if trouble is not None:  # else it waits: what came with it is not given again
-                raise KafkaException(trouble)
+                self._raise(trouble)
             return None
         self.left -= through
         if self.left:  # else the reader is about to be closed
@@ -182,6 +187,13 @@ class TopicReader:
             elif partition in self._assigned and message.offset() >= self._ends[partition]:
                 through.add(partition)
         return trouble
+
+    def _raise(self, trouble: Any) -> None:
+        """Raises `RightMissing` where this client may not read the topic, and `KafkaException` for what may be over."""
+        if refused(trouble.code()) is Refused.RIGHT:
+            raise lacking(self._account, [right("Read", Resource.TOPIC)], self._topic, trouble.str())
+        if trouble.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # said of a coordinator that nobody needs
+            raise KafkaException(trouble)
 
     def _fetch(self) -> list[Message]:
         """A batch as soon as there is one: consume() itself would wait until it is full. Empty where nothing came."""

@@ -62,10 +62,12 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class TopicIdentity:
-    """Which topic a name stands for. No id: there is no such topic."""
+    """Which topic a name stands for. No id: there is no such topic. `allowed` are the operations that this client may
+    do with it, as ACLs name them; None where the cluster does not say."""
 
     topic_id: str = ""
     partitions: int = 0
+    allowed: frozenset[str] | None = field(default=None, compare=False)
 
 
 def topic_problems(topic: Topic, span_ns: SpanNs, now_s: float) -> list[str]:

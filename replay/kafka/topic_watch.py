@@ -15,7 +15,8 @@ from replay.model import Clock
 from replay.reporter import Reporter
 
 if TYPE_CHECKING:
-    from replay.kafka.cluster import Cluster, Description
+    from replay.kafka.cluster import Cluster
+    from replay.kafka.described import Description
 
 ASK_EVERY_S = 2.0
 """Soon beside what a wrong topic costs, rarely beside thousands of rows a second."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from replay.errors import BrokerUnavailable, StateConflict
+from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
@@ -97,7 +98,7 @@ class RecordsAgain:
 
     def __init__(self, kafka: KafkaOptions, purpose: Purpose, patience: Patience) -> None:
         self._kafka, self._purpose, self._patience = kafka, purpose, patience
-        self._news = BrokerNews()
+        self._news = BrokerNews(Account.of(kafka), met=True)
         self._reader: TopicReader | None = None
         self._lost = ""
 

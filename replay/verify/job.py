@@ -21,6 +21,7 @@ from replay.delivery.opening import tell_row_keywords
 from replay.delivery.snapshot import Display
 from replay.delivery.translation import Translating, translated
 from replay.errors import UsageError
+from replay.kafka.access import Use
 from replay.kafka.cluster import Cluster
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
@@ -90,7 +91,7 @@ def _verify(options: VerifyOptions, ask: schemas.Ask, report: Display, check_sto
     look_at_ruled_out(source.ruled_out, source.pruned_rows, check_stop, report)
     clock = SystemClock()
     patience = Patience(clock, options.kafka.broker_timeout_s, check_stop, Trouble(report, clock))
-    with closing(Cluster(options.kafka, patience)) as cluster:
+    with closing(Cluster(options.kafka, patience, Use.VERIFY)) as cluster:
         topic = cluster.existing_topic("check the name and --bootstrap-servers")
         source = schemas.settled(source, topic.name, options.registry, ask)
         ranges = _ranges(options, *cluster.watermarks(topic), report)

@@ -17,6 +17,7 @@ from replay.delivery.emptiness import Selected
 from replay.delivery.slices import encoder_for, slices
 from replay.delivery.snapshot import Display
 from replay.errors import StateConflict
+from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
@@ -132,7 +133,7 @@ class TopicSide:
     ) -> None:
         """`ranges`: first offset and end of each partition; `buffer_max`: records that may wait in each lane."""
         self._ranges, self._lanes, self._buffer_max = ranges, lanes, buffer_max
-        self._with_times, self._patience, self._news = with_times, patience, BrokerNews()
+        self._with_times, self._patience, self._news = with_times, patience, BrokerNews(Account.of(kafka), met=True)
         self._held_back = "" if purpose.isolation == READ_UNCOMMITTED else " (an open transaction may hold it back)"
         self.records = 0  # handed over
         self._reader = TopicReader(

@@ -372,7 +372,7 @@ def test_ordinary_latency_is_no_outage():
 def test_a_refused_client_ends_with_the_brokers_words_instead_of_waiting_for_the_deadline():
     bench = Bench(trades(10), run_options(broker_timeout_s=300.0))
     bench.sink.down = True
-    bench.sink.news.denied = "not authorized"
+    bench.sink.news.login = "not authorized"
     with pytest.raises(UsageError, match="not authorized"):
         bench.run()
     assert bench.clock.time_s < 1_050

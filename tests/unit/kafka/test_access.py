@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError
 from replay.kafka import access
 from replay.kafka.access import RIGHTS, Account, Refused, Resource, Use, needed, right
 
-BOB = Account("a:9092,b:9092", "User:bob", "bob", "SCRAM-SHA-512")
+BOB = Account("a:9092,b:9092", "bob", "SCRAM-SHA-512")
 
 
 def operations(use: Use, resource: Resource, *, creating: bool = False) -> list[str]:
