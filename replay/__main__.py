@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 
-from replay import signals
+from replay import secrets, signals
 
 
 class _WithoutPandas(MetaPathFinder):
@@ -21,6 +23,8 @@ class _WithoutPandas(MetaPathFinder):
 
 def main() -> None:
     signals.leave()
+    if os.environ.pop(secrets.ARGUMENTS, "") == secrets.ON_STDIN:
+        sys.argv[1:] = json.load(sys.stdin)  # the command line has them masked
     sys.meta_path.insert(0, _WithoutPandas())
     from replay.cli.app import main as run  # noqa: PLC0415 - signals come first, also in imports
 

@@ -6,7 +6,9 @@ could also be another value, it is JSON, which begins as no plain value does.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 SCHEMA, REFERENCES = "schema", "schema references"
@@ -15,6 +17,11 @@ SCHEMA, REFERENCES = "schema", "schema references"
 SUBJECT = "--schema-subject"
 """The part that says in which words it was asked for."""
 
+HEADERS = "--header"
+"""The part that names the headers of every record. A value may be a secret: it is kept as a hash."""
+
+_DIGEST = re.compile(r"SHA-256 [0-9a-f]{16}")
+
 TABLES = "table"
 """The part of an identity that names the states of the lake tables that are read."""
 
@@ -22,6 +29,21 @@ TABLES = "table"
 def without_tables(identity: Mapping[str, str]) -> dict[str, str]:
     """The identity without the states of tables. Their files have an identity of their own."""
     return {name: text for name, text in identity.items() if name != TABLES}
+
+
+def kept(identity: Mapping[str, str]) -> dict[str, str]:
+    """As a checkpoint keeps it: without the values of headers. What is kept so already stays as it is, so that a
+    checkpoint of an older version, which has the values, is compared like any other."""
+    text = identity.get(HEADERS, "")
+    if not text:
+        return dict(identity)
+    listed = json.loads(text) if text.startswith("[") else [text.split("=", 1)]
+    hashed = [(name, value if _DIGEST.fullmatch(value) else _digest(value)) for name, value in listed]
+    return {**identity, HEADERS: pairs_text(hashed)}
+
+
+def _digest(value: str) -> str:
+    return f"SHA-256 {hashlib.sha256(value.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def text_of(value: str | None) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from replay.cli.commands import command
-from replay.cli.given import DEFAULT, Given, Options, typed, with_job_file
+from replay.cli.given import DEFAULT, Given, Options, remembered, typed, with_job_file
 from replay.cli.options.declare import Declared, declared
 from replay.errors import UsageError
 from replay.nightly.jobfile import Value
@@ -195,7 +195,7 @@ ReplayOptions.__doc__ = (ReplayOptions.__doc__ or "").rstrip() + _described()
 def given(options: ReplayOptions) -> Options:
     """The options of `replay run`, with what the job file says. Raises `UsageError`."""
     said = {option.field: _given(option, options) for option in RUN.options}
-    found = with_job_file(RUN, Options(said))
+    found = with_job_file(RUN, remembered(Options(said)))
     if found["embedded"]:
         raise UsageError(
             "the topic of a broker inside this process would be gone before anybody reads it",

@@ -20,6 +20,7 @@ from replay.errors import Stopped, as_told
 from replay.nightly import night
 from replay.nightly.missing import Found
 from replay.nightly.night import Night
+from replay.secrets import hidden
 from replay.signals import Stop
 from replay.verify.verdict import Verdict
 from replay.watch.logs import librdkafka
@@ -29,7 +30,7 @@ log.addHandler(logging.NullHandler())  # as libraries do: unheard until the prog
 
 
 def _librdkafka(level: int, text: str, _: int | None) -> None:
-    log.log(level, "%s", text)
+    log.log(level, "%s", hidden(text))
 
 
 librdkafka.listen(_librdkafka)

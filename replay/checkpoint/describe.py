@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from replay.checkpoint.content import Checkpoint, JobState
+from replay.identity import kept
 from replay.units import utc
 
 
@@ -27,7 +28,7 @@ def describe(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         ("topic", f"{job.topic} (id {job.topic_id or 'unknown'}, cluster {job.cluster_id})"),
         ("next offsets", ", ".join(marks)),
         ("encoder", f"{job.encoder}, partitioner {job.partitioner} over {job.partitions} partitions"),
-        *((name, value) for name, value in job.options.items() if value),
+        *((name, value) for name, value in kept(job.options).items() if value),
         *(
             (f"input {number}", f"{each.name}: next row {cursor:,} of {each.rows:,}")
             for number, (each, cursor) in enumerate(zip(job.inputs, position.cursors, strict=True))

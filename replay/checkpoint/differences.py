@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from replay.checkpoint.content import Checkpoint, JobPrint
 from replay.errors import StateConflict
-from replay.identity import REFERENCES, SCHEMA, TABLES, without_tables
+from replay.identity import REFERENCES, SCHEMA, TABLES, kept, without_tables
 from replay.position import InputPrint
 
 _SHOWN_MAX = 5  # differences named in one error; the rest is counted
@@ -31,7 +31,8 @@ def differences(old: JobPrint, new: JobPrint) -> list[str]:
 
 def _compared(job: JobPrint, *, same_inputs: bool) -> Mapping[str, str]:
     """A table that has moved on is the same input as long as its files are the same."""
-    return without_tables(job.options) if same_inputs else job.options
+    options = kept(job.options)
+    return without_tables(options) if same_inputs else options
 
 
 def _option_pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from replay import secrets
 from replay.cli.commands import Command, command, job_keys
 from replay.cli.options.declare import Declared
 from replay.errors import UsageError
 from replay.nightly import jobfile
-from replay.watch.masking import masked
+from replay.watch.masking import masked, secrets_in
 
 G = TypeVar("G")
 
@@ -87,7 +88,8 @@ class Options:
 
     def arguments(self, *own: str) -> list[str]:
         """What the command line said, as arguments for `replay run`. Left out are options that `run` does not have,
-        those of `OF_DATES`, and the fields in `own`. Variables and the job file reach that command by themselves."""
+        those of `OF_DATES`, and the fields in `own`. Variables and the job file reach that command by themselves.
+        An argument with a secret is a `HiddenArgument`."""
         known = {option.field for option in command("run").options} - {*OF_DATES, *own}
         options: list[str] = []
         positional: list[str] = []
@@ -95,18 +97,29 @@ class Options:
             if name not in known or given.origin != COMMAND_LINE:
                 continue
             if given.option.is_argument:
-                positional += map(str, given.value)
+                positional += [_argument(given.option, each) for each in given.value]
             elif given.option.is_flag:
                 options.append(given.option.name if given.value else given.option.negative)
             else:
                 for each in given.value if given.option.many else [given.value]:
-                    options += [given.option.name, str(each)]
+                    options += [given.option.name, _argument(given.option, each)]
         return [*options, *(["--", *positional] if positional else [])]
+
+
+def _argument(option: Declared, value: Any) -> str:
+    return secrets.HiddenArgument.of(str(value), masked(option.key, str(value)))
 
 
 def from_call(of: Command, context: typer.Context, parsed: Mapping[str, Any]) -> Options:
     """What the command line and variables say. Typer has read all variables but those that hold many values."""
-    return Options({option.field: _given(option, context, parsed[option.field]) for option in of.options})
+    return remembered(Options({option.field: _given(option, context, parsed[option.field]) for option in of.options}))
+
+
+def remembered(options: Options) -> Options:
+    """The same options. No line that this process writes from now on shows a secret of theirs."""
+    for given in options.listed():
+        secrets.remember(secrets_in(given.option.key, given.value))
+    return options
 
 
 def _given(option: Declared, context: typer.Context, value: Any) -> Given:
@@ -139,7 +152,7 @@ def of_job(options: Options, file: jobfile.JobFile, job: str | None) -> Options:
             said[name] = Given(given.option, typed(given.option, value), value.where, value.secret)
     for table in _TABLES:
         _add_table(file, said, *table)
-    return Options(said, values)
+    return remembered(Options(said, values))
 
 
 _TABLES = (

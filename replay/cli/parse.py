@@ -30,9 +30,12 @@ def parse_assignments(texts: list[str], option: str) -> dict[str, str]:
         key, sign, value = text.partition("=")
         key = key.strip()
         if not sign or not key:
-            name = re.match(r"[\w.-]*", text)  # whatever follows may be a secret, written with a colon or a blank
+            # Whatever follows the name may be a secret, written with a colon or a blank. So may a text without a dot
+            # be: the names of settings have one, mostly.
+            name = re.match(r"[a-z]+(?:[._][a-z]+)+(?![\w.-])", text)
+            got = f"got {name[0]!r} and no =" if name else "there is no ="
             raise UsageError(
-                f"an assignment needs a name and a value (got {name[0] if name else ''!r} and no =)",
+                f"an assignment needs a name and a value ({got})",
                 where=option,
                 todo=f"write {option} name=value",
             )

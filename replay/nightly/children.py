@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 
+from replay import secrets
 from replay.model import SystemClock
 from replay.nightly.waiting import Sleeper
 
@@ -27,19 +31,29 @@ class Children(Sleeper):
         self.stopped_by: int | None = None
 
     def run(self, args: Sequence[str]) -> int:
-        """`replay ARGS`, to its end: its exit code. The summary on its standard output is not shown."""
+        """`replay ARGS`, to its end: its exit code. The summary on its standard output is not shown.
+
+        Every user of the machine can read a command line. Where an argument may not be seen, the command line has the
+        arguments masked, and the process reads the real ones from its standard input (`__main__.py`).
+        """
+        shown = secrets.shown_arguments(args)
+        are_hidden = shown != list(args)
         with self._lock:
             if self.stopped_by is not None:
                 return 128 + self.stopped_by
             child = subprocess.Popen(
-                [sys.executable, "-m", "replay", *args],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "replay", *shown],
+                stdin=subprocess.PIPE if are_hidden else subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                env={**os.environ, secrets.ARGUMENTS: secrets.ON_STDIN} if are_hidden else None,
                 start_new_session=True,  # Ctrl-C reaches us, and we pass it on: once
             )
             self._running.add(child)
         if self.stopped_by is not None:  # it came while the child was made: the handler did not know of it yet
             child.send_signal(self.stopped_by)
+        if child.stdin is not None:
+            with suppress(BrokenPipeError), child.stdin as pipe:  # it has ended already: its exit code says why
+                pipe.write(json.dumps(list(args)).encode(errors="surrogateescape"))
         try:
             code = child.wait()
         finally:

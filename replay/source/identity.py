@@ -45,7 +45,7 @@ def texts(
         "--decimal-as": "" if records.decimal_as == "number" else str(records.decimal_as),
         "--key": "" if records.key == "symbol" else identity.text_of(records.key),
         "--timestamp": "" if records.timestamp == "event" else str(records.timestamp),
-        "--header": identity.pairs_text(records.headers),
+        identity.HEADERS: identity.pairs_text(records.headers),
         "--row-header": identity.text_of(records.row_header),
         # No keys at all for the empty one: `label` is a hash of these texts, and stays what it was.
         **_schema_texts(records, schema),

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from replay.identity import kept
 from replay.model import FATE, ORDER_NS, TIMESTAMP, Batch, Ints, Position, SpanNs, SymbolTable
 from replay.partitioning import Partitioner
 from replay.record.encoder import Encoder
@@ -71,7 +72,11 @@ class Source:
         return self._rules.layout
 
     def identity(self) -> dict[str, str]:
-        """What decides which bytes are sent in which order, beside the files themselves; "" is the default."""
+        """What decides which bytes are sent in which order, beside the files themselves; "" is the default. Values of
+        headers are hashes."""
+        return kept(self._texts())
+
+    def _texts(self) -> dict[str, str]:
         return identity.texts(self.options, self._rules.columns, self.layout, self.tables, self.format.schema)
 
     @property
@@ -89,7 +94,7 @@ class Source:
     @cached_property
     def label(self) -> str:
         """Tells the rows of one replay from those of another."""
-        return identity.label(self.identity(), self.files)
+        return identity.label(self._texts(), self.files)
 
     def encoder(self, partitioner: Partitioner) -> Encoder:
         """What makes records of this source's batches."""

@@ -6,9 +6,11 @@ In doubt a value is hidden: a path to a key is masked as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
-MASK = "***"
+from replay.secrets import MASK
 
 _WORDS = (
     "password|passwd|passphrase|secret|token|key|credential|private|jaas|oauthbearer.config|signature|\\.pem"
@@ -24,20 +26,27 @@ _NOT_SECRET = frozenset(
 )  # fmt: skip
 """Options about the record's key, and paths of files that hold secrets."""
 
+_HEADER, _NOTIFY = "header", "notify"
+_IS_MASKED = re.compile(rf"[^=]*={re.escape(MASK)}(?:, [^=]*={re.escape(MASK)})*")
+_IS_PATH = re.compile(r"\.(?:location|file)$", re.IGNORECASE | re.ASCII)
+
 _ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
 _USER = re.compile(r"(?<=://)(?:[^/\s:]*:(?:(?!,\w+://)\S)*|[^/\s]*)@")
 """User and password of a URI, up to the last @: a password may hold slashes and the like that should have been %XX."""
 
-_PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)[^&\s'\"]+", re.IGNORECASE | re.ASCII)
+_PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)([^&\s'\"]+)", re.IGNORECASE | re.ASCII)
 
 
 def is_secret(name: str) -> bool:
     """Whether the value under this name is never shown."""
-    return name.lstrip("-").replace("-", "_") not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+    return _plain(name) not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
 
 
 def masked(name: str, value: object, *, secret: bool = False) -> str:
-    """The value as text, without secrets. `secret`: it came by reference, so that the whole value is a secret."""
+    """The value as text, without secrets. `secret`: it came by reference, so that the whole value is a secret.
+
+    Of `--header` the names are shown, of `--notify` the host of a webhook or the first word of a command.
+    """
     if value is None:
         return ""
     if secret or is_secret(name):
@@ -46,9 +55,68 @@ def masked(name: str, value: object, *, secret: bool = False) -> str:
         return str(value).lower()
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={masked(str(key), each)}" for key, each in value.items())
+    without_secrets = {_HEADER: _header, _NOTIFY: notified}.get(_plain(name), _without_secrets)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_without_secrets(str(each)) for each in value)
-    return _without_secrets(str(value))
+        return ", ".join(without_secrets(str(each)) for each in value)
+    return without_secrets(str(value))
+
+
+def notified(text: str) -> str:
+    """What may be shown of `--notify`: the path of a webhook is a key to it, and a command has its arguments."""
+    if re.match(r"\w+://", text):
+        try:
+            parts = urlsplit(text)
+            return f"{parts.scheme}://{parts.hostname or ''}/…"
+        except ValueError:
+            return MASK
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    return f"{words[0]} …" if len(words) > 1 else text
+
+
+def secrets_in(name: str, value: object) -> Iterator[str]:
+    """What `masked` takes out, for whoever looks for the same values elsewhere (`replay/secrets.py`). Headers are not
+    among them: theirs are ordinary words. Nor are paths: an error says which file is missing."""
+    if value is None or isinstance(value, bool) or _plain(name) == _HEADER:
+        return
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from secrets_in(str(key), each)
+        return
+    for each in [str(value)] if isinstance(value, str) or not isinstance(value, Sequence) else map(str, value):
+        yield from _secrets_of_text(name, each)
+
+
+def _secrets_of_text(name: str, text: str) -> Iterator[str]:
+    assignment = _ASSIGNMENT.match(text)
+    if assignment is not None and not is_secret(name):
+        name, text = assignment["name"], text[assignment.end() :].strip()
+    if is_secret(name):
+        if not _IS_PATH.search(name):
+            yield text
+        if name.endswith("user.info"):
+            yield text.partition(":")[2]
+        return
+    if _plain(name) == _NOTIFY and (url := re.match(r"\w+://[^/?#]*(.*)", text, re.DOTALL)):
+        yield url[1]
+        yield url[1].rpartition("/")[2]
+    for found in _USER.finditer(text):
+        yield found[0][:-1].partition(":")[2]
+    for found in _PARAMETER.finditer(text):
+        yield found[2]
+
+
+def _plain(name: str) -> str:
+    return name.lstrip("-").replace("-", "_")
+
+
+def _header(text: str) -> str:
+    if _IS_MASKED.fullmatch(text):
+        return text
+    name, sign, _ = text.partition("=")
+    return f"{name}={MASK}" if sign else MASK
 
 
 def _without_secrets(text: str) -> str:

@@ -26,6 +26,7 @@ from replay.counts import RowCounts
 from replay.errors import ExitCode, UsageError
 from replay.reporter import Reporter
 from replay.watch.beside import within
+from replay.watch.masking import notified
 from replay.watch.run import NotifyOn
 
 TIMEOUT_S = 10.0
@@ -49,7 +50,7 @@ def parse_notify(text: str, on: NotifyOn = NotifyOn.FAILURE) -> Notify:
             parts = urlsplit(text)
             is_plain = not parts.username and text.isascii() and not re.search(r"\s", text)
             if is_plain and parts.hostname and parts.port != 0:
-                return Notify(f"{parts.scheme}://{parts.hostname}/…", url=text, on=on)
+                return Notify(notified(text), url=text, on=on)
         todo = "write it like https://host/path, without user and password"
         raise UsageError("this is no address of a webhook", where="--notify", todo=todo)
     if re.match(r"\w+://", text):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from replay.errors import STOPPED, ExitCode, ReplayError, exit_code, printable
+from replay.secrets import hidden
 
 if TYPE_CHECKING:
     from replay.delivery.snapshot import Display, Snapshot
@@ -58,15 +59,17 @@ def utf8(text: str) -> str:
 
 
 def outcome_of(error: BaseException | None) -> RunOutcome:
-    """The outcome of a run that this error ended; None: it came to its end."""
+    """The outcome of a run that this error ended; None: it came to its end. History, report and notifications have its
+    reason: no secret of this process is in it, whoever raised the error."""
     code = exit_code(error)
     if error is None:
         return RunOutcome(code, "done")
     if isinstance(error, ReplayError):
-        return RunOutcome(code, printable(f"{error.where}: {error.what}" if error.where else error.what))
+        what = f"{error.where}: {error.what}" if error.where else error.what
+        return RunOutcome(code, printable(hidden(what)))
     if isinstance(error, KeyboardInterrupt):
         return RunOutcome(code, "stopped by SIGINT")
-    return RunOutcome(code, printable(f"a bug in replay: {type(error).__name__}: {error}"))
+    return RunOutcome(code, printable(hidden(f"a bug in replay: {type(error).__name__}: {error}")))
 
 
 class NotifyOn(StrEnum):

@@ -226,7 +226,7 @@ def test_options_that_were_the_same_text(place: Place) -> None:
     """Broken: a resume goes on with two headers where the run before sent one, and nobody notices."""
     place.half("--header", "a=1,b=2")
     two = ("--header", "a=1", "--header", "b=2")
-    place.refused("option --header was", 'now [["a", "1"], ["b", "2"]]', more=two)
+    place.refused("option --header was", 'now [["a", "SHA-256 ', more=two)
     place.replay("--header", "a=1,b=2")
     partitions = read_topic(place.bootstrap_servers, place.topic)
     headers = {record.headers for records in partitions for record in records}

@@ -143,3 +143,20 @@ def test_plain_values_stay_what_they_were(folder: Path) -> None:
         "--row-header": "row",
         "types": "price=price double, event_time=event_time timestamp[us]",
     }
+
+
+def test_a_checkpoint_has_no_value_of_a_header(folder: Path) -> None:
+    """Broken: a token that goes out as a header lies in a file that everybody may read; or a checkpoint of an older
+    version, in which it does lie, is refused; or the rows get another name, and a resume writes other bytes."""
+    one = replace(of_one_file(folder).options, records=Records(headers=(("auth", "hunter2"),)))
+    two = replace(one, records=Records(headers=(("auth", "hunter2"), ("a,b", "x=[y"))))
+    for options in (one, two):
+        source = Source(options)
+        kept = source.identity()
+        assert "hunter2" not in str(kept)
+        assert "auth" in kept["--header"]
+        assert "SHA-256" in kept["--header"]
+        plain = source_identity.texts(options, options.columns, source.layout, source.tables, None)
+        assert identity.kept(plain) == kept == identity.kept(kept)
+        assert source.label == source_identity.label(plain, source.files)
+    assert Source(one).identity() != Source(two).identity()

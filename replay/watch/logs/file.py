@@ -18,6 +18,7 @@ from loguru import logger
 
 from replay import units
 from replay.errors import UsageError
+from replay.secrets import hidden
 
 if TYPE_CHECKING:
     from loguru import Logger
@@ -79,7 +80,7 @@ class FileSink:
 
     def write(self, message: str) -> None:
         try:
-            self._writer.opt(raw=True).info(str(message))
+            self._writer.opt(raw=True).info(hidden(str(message)))
         except (OSError, ValueError) as error:  # ValueError: it could not be opened again
             if not self._is_reported:
                 self._is_reported = self._is_reporting = True

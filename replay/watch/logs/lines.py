@@ -16,6 +16,7 @@ from typing import Any
 from loguru import logger
 from rich.console import Console
 
+from replay.secrets import hidden
 from replay.watch.logs import librdkafka
 from replay.watch.logs.file import FileSink, LogFile
 
@@ -62,13 +63,15 @@ def set_up_logging(
     *, json: bool, debug: bool, console: Console, quiet: bool = False, file: LogFile | None = None
 ) -> None:
     """A sink on standard error that does not tear a progress bar apart, and one in the file. `quiet`: only warnings and
-    errors on standard error. Raises `UsageError` where the file cannot be opened."""
+    errors on standard error. Raises `UsageError` where the file cannot be opened. No line has a secret of this process,
+    whoever wrote it: a library may."""
 
     def write(message: Any) -> None:
+        line = hidden(str(message))
         if json:
-            print(message, end="", file=sys.stderr, flush=True)
+            print(line, end="", file=sys.stderr, flush=True)
         else:
-            console.print(str(message), end="", markup=False, highlight=False, soft_wrap=True)
+            console.print(line, end="", markup=False, highlight=False, soft_wrap=True)
 
     def format_json(record: Any) -> str:
         record["line"] = json_line(record)  # a format has to name what it shows: the line may hold braces itself

@@ -58,7 +58,7 @@ def test_what_the_file_says_and_who_wins(tmp_path: Path) -> None:
     assert told["--linger"] == "7ms  (command line)"
     assert told["--delivery"].startswith("transactional  (")
     assert told["--transaction-ms"].startswith("250  (")
-    assert told["--header"].startswith("feed=x, kind=y  (")
+    assert told["--header"].startswith("feed=***, kind=***  (")
     assert told["--check"].startswith("false  (")
     assert told["--batch-size"] == "1MB  (default)"
     code, told, errors = show(tmp_path, "--job", "other", REPLAY_LINGER="9ms")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from replay.watch.masking import MASK, is_secret, masked
+from replay.secrets import MASK
+from replay.watch.masking import is_secret, masked, secrets_in
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,43 @@ def test_secrets_inside_values(value, shown):
 def test_what_came_by_reference_is_never_shown():
     """Broken: `${env:NAME}` behind an innocent name ends up in the page."""
     assert masked("topic", "hunter2", secret=True) == MASK
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("header", ["feed=hunter2", "kind=a=b"], "feed=***, kind=***"),
+        ("--header", "feed=hunter2", "feed=***"),
+        ("--header", "feed=***, kind=***", "feed=***, kind=***"),
+        ("header", ["hunter2"], "***"),
+        ("notify", "https://hooks.example.com/services/T0/hunter2", "https://hooks.example.com/…"),
+        ("notify", "https://me:hunter2@host:8443/x?y=1", "https://host/…"),
+        ("notify", "https://[", "***"),
+        ("notify", "curl -H 'Authorization: Bearer hunter2' host", "curl …"),
+        ("notify", "curl 'hunter2", "curl …"),
+        ("notify", "tell-ops", "tell-ops"),
+    ],
+)
+def test_headers_and_notifications(name, value, shown):
+    """Broken: a page that is mailed around, or the history, says what opens a webhook or lets a consumer in."""
+    assert masked(name, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secrets"),
+    [
+        ("X", ["linger.ms=5", "sasl.password=a b,c=d"], ["a b,c=d"]),
+        ("X", ["ssl.key.location=/etc/replay/key.pem", "ssl.key.password=hunter2"], ["hunter2"]),
+        ("registry_config", ["basic.auth.user.info=me:hunter2"], ["me:hunter2", "hunter2"]),
+        ("registry", ["https://me:hunter2@a:8081,https://b"], ["hunter2"]),
+        ("inputs", ["s3://AKIA:hunter2@bucket/x", "s3://b/x?secret_key=hunter3"], ["hunter2", "hunter3"]),
+        ("notify", "https://host/services/hunter2", ["/services/hunter2", "hunter2"]),
+        ("header", ["feed=binance"], []),
+        ("topic", "trades", []),
+        ("debug", True, []),
+        ("config", None, []),
+    ],
+)
+def test_what_is_hidden_in_every_line(name, value, secrets):
+    """Broken: a library's line or a broker's answer repeats a password; or every word of an option is hidden."""
+    assert list(secrets_in(name, value)) == secrets
