@@ -7,7 +7,9 @@ whoever writes a line hides them. It is the second lock, not the first.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, unquote
 
@@ -19,6 +21,8 @@ who see where would know it."""
 
 ARGUMENTS, ON_STDIN = "REPLAY__ARGUMENTS", "stdin"
 """The variable, and its value, by which a child process is told to read its arguments from standard input, as JSON."""
+
+_BASE64 = re.compile(r"[\w+/-]{8,}={0,2}", re.ASCII)
 
 _known: dict[str, None] = {}
 
@@ -53,11 +57,20 @@ def remember(values: Iterable[str]) -> None:
 
 
 def hidden(text: str) -> str:
-    """The text without any secret that is remembered."""
+    """The text without any secret that is remembered, as it is or inside Base64 (RFC 7617: HTTP's Basic)."""
     for secret in sorted(_known, key=len, reverse=True):  # one may be a part of another
         if secret in text:
             text = text.replace(secret, MASK)
-    return text
+    return _BASE64.sub(_without_secret, text) if _known else text
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    text = found[0].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        inside = base64.b64decode(text + "=" * (-len(text) % 4)).decode(errors="replace")
+    except ValueError:
+        return found[0]
+    return MASK if any(secret in inside for secret in _known) else found[0]
 
 
 def _forms(value: str) -> set[str]:

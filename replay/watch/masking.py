@@ -98,6 +98,10 @@ def _secrets_of_text(name: str, text: str) -> Iterator[str]:
             yield text
         if name.endswith("user.info"):
             yield text.partition(":")[2]
+        if name.endswith("oauthbearer.config"):  # librdkafka repeats what it cannot read to the end, or one value
+            words = text.split(" ")
+            yield from (" ".join(words[at:]) for at in range(1, len(words)))
+            yield from (word.partition("=")[2] for word in words if word.startswith("extension_"))
         return
     if _plain(name) == _NOTIFY and (url := re.match(r"\w+://[^/?#]*(.*)", text, re.DOTALL)):
         yield url[1]

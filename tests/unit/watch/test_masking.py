@@ -104,6 +104,11 @@ def test_headers_and_notifications(name, value, shown):
         ("X", ["linger.ms=5", "sasl.password=a b,c=d"], ["a b,c=d"]),
         ("X", ["ssl.key.location=/etc/replay/key.pem", "ssl.key.password=hunter2"], ["hunter2"]),
         ("registry_config", ["basic.auth.user.info=me:hunter2"], ["me:hunter2", "hunter2"]),
+        (
+            "X",
+            ["sasl.oauthbearer.config=principal=me extension_a=hunter2"],
+            ["principal=me extension_a=hunter2", "extension_a=hunter2", "hunter2"],
+        ),
         ("registry", ["https://me:hunter2@a:8081,https://b"], ["hunter2"]),
         ("inputs", ["s3://AKIA:hunter2@bucket/x", "s3://b/x?secret_key=hunter3"], ["hunter2", "hunter3"]),
         ("notify", "https://host/services/hunter2", ["/services/hunter2", "hunter2"]),
