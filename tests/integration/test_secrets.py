@@ -49,7 +49,7 @@ def test_every_place_of_a_secret_is_known(scene: Scene) -> None:
         option.name
         for each in COMMANDS
         for option in each.options
-        if re.search("INPUT|URL|VALUE|COMMAND|SECRET|PASSWORD|TOKEN", f"{option.metavar} {option.name}", re.IGNORECASE)
+        if re.search("INPUT|URL|VALUE|COMMAND", option.metavar) or re.search("secret|password|token", option.name)
     }
     assert takes - NO_SECRETS == set(scene.given)
 
