@@ -71,10 +71,13 @@ class Scenario:
     """As which reader the topic is looked at."""
     decode: Callable[[Record], Record] | None = None
     """Makes of a record of this replay one whose value is JSON, as that of the rows; None: it is."""
+    way_in: str = ""
+    """The listener that the replay itself takes, where that is not the tests' own."""
 
     @property
     def command(self) -> list[str]:
-        return replay_command([self.trades.folder], self.topic, self.bootstrap_servers, self.checkpoint, *self.options)
+        servers = self.way_in or self.bootstrap_servers
+        return replay_command([self.trades.folder], self.topic, servers, self.checkpoint, *self.options)
 
     def start(self, *more: str, crash: str | None = None) -> Job:
         return self.jobs.start([*self.command, *more], crash)
