@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench.setting import Setting, machine
 from tests.bench.table import Table, as_json, markdown
 
-MEASURES = ("throughput", "formats", "stages", "pacing", "memory", "start", "merge", "seek")
+MEASURES = ("throughput", "formats", "secured", "stages", "pacing", "memory", "start", "merge", "seek")
 
 
 def main() -> int:

@@ -21,6 +21,14 @@ from tests.support.kafka_cluster import jars
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """The listener of the same broker that speaks TLS, and who signed for it."""
+
+    servers: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """Trades in a folder, to be brought into topics; `lines` and `messages` are the same, encoded beforehand.
 
@@ -35,6 +43,7 @@ class Load:
     bootstrap_servers: str
     compression: str
     registry_url: str
+    tls: Tls | None = None
 
 
 Command = Callable[[Load, str], Sequence[str]]
@@ -70,14 +79,33 @@ def replay(delivery: str, value_format: str = "json") -> Command:
     return command
 
 
-def _kcat(load: Load, topic: str) -> str:
+def replay_over_tls(delivery: str) -> Command:
+    def command(load: Load, topic: str) -> Sequence[str]:
+        assert load.tls is not None
+        options = ["--delivery", delivery, "--compression", load.compression]
+        options += ["--security", "tls", "--ca", load.tls.authority]
+        return replay_run(load.folder, topic, load.tls.servers, load.lines.parent, *options)
+
+    return command
+
+
+def _kcat(load: Load, topic: str, *, over_tls: bool = False) -> str:
     settings = {**_LIBRDKAFKA, "compression.codec": load.compression}
+    servers = load.bootstrap_servers
+    if over_tls:
+        assert load.tls is not None
+        servers = load.tls.servers
+        settings |= {"security.protocol": "ssl", "ssl.ca.location": shlex.quote(load.tls.authority)}
     options = " ".join(f"-X {name}={value}" for name, value in settings.items())
-    return f"kcat -P -b {load.bootstrap_servers} -t {topic} -K '\t' {options}"
+    return f"kcat -P -b {servers} -t {topic} -K '\t' {options}"
 
 
 def _kcat_ready(load: Load, topic: str) -> Sequence[str]:
     return ["bash", "-c", f"{_kcat(load, topic)} < {shlex.quote(str(load.lines))}"]
+
+
+def _kcat_over_tls(load: Load, topic: str) -> Sequence[str]:
+    return ["bash", "-c", f"{_kcat(load, topic, over_tls=True)} < {shlex.quote(str(load.lines))}"]
 
 
 def _kcat_piped(load: Load, topic: str) -> Sequence[str]:
@@ -122,6 +150,9 @@ AVRO = Contender("replay, avro", replay("idempotent", "avro"))
 PROTOBUF = Contender("replay, protobuf", replay("idempotent", "protobuf"))
 JSON_SCHEMA = Contender("replay, json-schema", replay("idempotent", "json-schema"))
 KCAT_READY = Contender("kcat, lines encoded beforehand", _kcat_ready, _NO_KCAT)
+KCAT_OVER_TLS = Contender("kcat over TLS, lines encoded beforehand", _kcat_over_tls, _NO_KCAT)
+OVER_TLS = Contender("replay, idempotent, over TLS", replay_over_tls("idempotent"))
+TRANSACTIONAL_OVER_TLS = Contender("replay, transactional, over TLS", replay_over_tls("transactional"))
 KCAT_PIPED = Contender("columnar encoder, piped into kcat", _kcat_piped, _NO_KCAT)
 PRODUCER_PERFORMANCE = Contender("Kafka's ProducerPerformance", _producer_performance)
 ARROW_SINK = Contender("arrow-kafka-pyo3 (Avro)", _arrow_sink, _unless_found("arrow_kafka_pyo3"))

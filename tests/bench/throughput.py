@@ -26,6 +26,7 @@ from tests.bench.contenders import (
     TRANSACTIONAL,
     Contender,
     Load,
+    Tls,
     write_ready,
 )
 from tests.bench.setting import Setting, Used, used
@@ -83,12 +84,14 @@ def measure(setting: Setting) -> list[Table]:
     return tables
 
 
-def run_all(case: Case, bootstrap_servers: str, setting: Setting, registry_url: str = "") -> Runs:
+def run_all(
+    case: Case, bootstrap_servers: str, setting: Setting, registry_url: str = "", tls: Tls | None = None
+) -> Runs:
     """Every contender that is there, in turn. Raises `RuntimeError` for one that leaves out a row."""
     there = [contender for contender in case.contenders if not contender.missing]
     runs: Runs = {contender.name: [] for contender in there}
     folder = setting.scratch / "load"
-    load = write_load(folder, case, bootstrap_servers, registry_url)
+    load = replace(write_load(folder, case, bootstrap_servers, registry_url), tls=tls)
     warm_up = 1 if case.runs > 1 else 0
     for number in range(case.runs + warm_up):
         for place, contender in enumerate(there):
