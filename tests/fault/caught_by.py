@@ -22,6 +22,7 @@ TOLD = f"{FAULT}/test_counts_told.py"
 REGISTRY, REGISTRY_FAULTS = f"{INTEGRATION}/test_registry.py", f"{INTEGRATION}/test_registry_faults.py"
 STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
 FORMATS = f"{FAULT}/test_formats.py"
+SECURED = f"{FAULT}/test_secured.py"
 
 DUPLICATED = r"not exact: [\d ]*duplicated"
 LOST = r"not exact: [\d ]*lost"
@@ -65,6 +66,8 @@ CAUGHT_BY = {
             "test_killed_at_a_random_moment[avro]",
             "test_the_broker_is_killed_and_then_both[avro]",
         ),
+        Catch(f"{SECURED}::test_killed_at_one_exact_place_after_the_other", rf"exit 0 instead of -9|{DUPLICATED}"),
+        Catch(f"{SECURED}::test_job_and_broker_killed_at_random[0]", DUPLICATED),
         *each_of(
             JOB,
             DUPLICATED,
