@@ -17,9 +17,9 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from replay import signals
+from replay import secret_files, signals
 from replay.cli.commands import Command
-from replay.cli.given import Options, from_call, with_job_file
+from replay.cli.given import Options, from_call, secret_paths, with_job_file
 from replay.cli.options.looking import Output
 from replay.cli.options.watching import Logging
 from replay.cli.origins import blaming, check_variables
@@ -59,6 +59,7 @@ def call(command: Command, context: typer.Context, parsed: dict[str, Any]) -> An
     with _answering(first, warnings, has_logs=False):
         warnings += check_variables()
         options = with_job_file(command, from_call(command, context, parsed))
+        warnings += secret_files.warnings(secret_paths(options))
     if context.meta.get(LOOK_ONLY):
         return options
     logging = options.of(Logging)

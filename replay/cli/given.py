@@ -13,7 +13,8 @@ from replay.cli.commands import Command, command, job_keys
 from replay.cli.options.declare import Declared
 from replay.errors import UsageError
 from replay.nightly import jobfile
-from replay.watch.masking import masked, secrets_in
+from replay.secret_files import remembered_files
+from replay.watch.masking import masked, secret_paths_in, secrets_in
 
 G = TypeVar("G")
 
@@ -104,6 +105,12 @@ class Options:
                 for each in given.value if given.option.many else [given.value]:
                     options += [given.option.name, _argument(given.option, each)]
         return [*options, *(["--", *positional] if positional else [])]
+
+
+def secret_paths(options: Options) -> list[str]:
+    """Files of secrets that the options name, and those that a job file refers to."""
+    named = [path for given in options.listed() for path in secret_paths_in(given.option.key, given.value)]
+    return [*named, *remembered_files()]
 
 
 def _argument(option: Declared, value: Any) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from replay.errors import UsageError
 from replay.kafka.security import Secrets
+from replay.secrets import remember
 
 _BYTES_MAX = 64 << 10
 
@@ -40,4 +41,5 @@ def secret(path: str, option: str) -> str:
     if not text or len(held) > _BYTES_MAX or "\n" in text:
         what = "is empty" if not text else "holds more than one line"
         raise UsageError(f"{path} {what}", where=option, todo="write the secret into it, and nothing else")
+    remember([text])
     return text

@@ -19,6 +19,7 @@ from typing import Any
 
 from replay.errors import ReplayError, UsageError
 from replay.kafka.options import LIBRDKAFKA_LOG
+from replay.secrets import remember
 from replay.units import clock_time, duration, utc
 
 log = logging.getLogger(f"{LIBRDKAFKA_LOG}.tokens")
@@ -53,6 +54,9 @@ class Token:
     ends_s: float
     claims: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        remember([self.value])  # no line has it, whoever repeats it
 
     @property
     def renew_s(self) -> float:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import UsageError
+from replay.secret_files import remember_file
 
 KAFKA = "kafka"
 BOOTSTRAP = "bootstrap.servers"
@@ -146,10 +147,12 @@ def _looked_up(kind: str, name: str, where: str) -> str:
             raise UsageError(f"the variable {name} is not set", where=where, todo=f"set {name}, or name another")
         return os.environ[name]
     try:
-        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+        held = Path(name).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(f"{name}: {reason}", where=where, todo="check the path of the secret") from None
+    remember_file(name)
+    return held
 
 
 def texts(value: Any) -> list[str]:

@@ -28,6 +28,7 @@ _NOT_SECRET = frozenset(
 
 _HEADER, _NOTIFY = "header", "notify"
 _IS_MASKED = re.compile(rf"[^=]*={re.escape(MASK)}(?:, [^=]*={re.escape(MASK)})*")
+_SECRET_FILE = re.compile(r"_file$|^cert_key$")
 _IS_PATH = re.compile(r"\.(?:location|file)$", re.IGNORECASE | re.ASCII)
 
 _ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
@@ -87,6 +88,18 @@ def secrets_in(name: str, value: object) -> Iterator[str]:
         return
     for each in [str(value)] if isinstance(value, str) or not isinstance(value, Sequence) else map(str, value):
         yield from _secrets_of_text(name, each)
+
+
+def secret_paths_in(name: str, value: object) -> Iterator[str]:
+    """Files of secrets that an option, or a setting in it, names."""
+    if not value:
+        return
+    if _plain(name) in _NOT_SECRET and _SECRET_FILE.search(_plain(name)):
+        yield str(value)
+    for text in value if isinstance(value, list) else ():
+        setting, sign, path = str(text).partition("=")
+        if sign and is_secret(setting.strip()) and _IS_PATH.search(setting.strip()):
+            yield path.strip()
 
 
 def _secrets_of_text(name: str, text: str) -> Iterator[str]:

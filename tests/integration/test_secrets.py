@@ -22,7 +22,7 @@ import pytest
 from replay.cli.commands import COMMANDS, command
 from tests.support.java import free_ports
 from tests.support.marked import Echo, Processes, found_in, secret
-from tests.support.secret_places import CLOSED, DATA, DAY, NEXT_DAY, OF_REGISTRIES, OF_SOURCE, SETTINGS, Scene
+from tests.support.secret_places import BY_FILE, CLOSED, DATA, DAY, NEXT_DAY, OF_REGISTRIES, OF_SOURCE, SETTINGS, Scene
 from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from tests.support.secured import SecuredKafka
 
-NO_SECRETS = {"--topic-config", "--schema-subject"}
-"""Options whose values are written in a like way: settings of a topic and names of subjects are for all to read."""
+NO_SECRETS = {"--topic-config", "--schema-subject", "--oauth-token-url", "--oauth-extensions"}
+"""Options whose values are written in a like way: settings of a topic, names of subjects, a server's address, and what
+every broker is told, are for all to read."""
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_every_place_of_a_secret_is_known(scene: Scene) -> None:
         for option in each.options
         if re.search("INPUT|URL|VALUE|COMMAND", option.metavar) or re.search("secret|password|token", option.name)
     }
-    assert takes - NO_SECRETS == set(scene.given)
+    assert takes - NO_SECRETS == set(scene.given) | BY_FILE
 
 
 NAMED = {"report": ["nightly"], "sample": ["made"], "checkpoint show": ["none.json"], "checkpoint reset": ["none.json"]}
@@ -158,6 +159,20 @@ def test_what_fails_does_not_repeat_a_secret(scene: Scene, topic: str) -> None:
             f"sasl.oauthbearer.token.endpoint.url={echo}/token")  # fmt: skip
     of_source = [part for name in OF_SOURCE for value in scene.given[name] for part in (name, value)]
     avro, as_it_is = ["--format", "avro"], ["--value-column", "value", "--key-column", "key", "--registry", echo]
+    tls = [*("--bootstrap-servers", scene.kafka.address("SASL")), "--ca", str(scene.kafka.authority.certificate)]
+    locked = scene.kafka.authority.issue(topic, password=secret("key-password"))
+    by_file = {
+        "password file": ["--security", "plain", "--user", "me", "--password-file", scene.file("password-file")],
+        "token file": ["--security", "oauth", "--oauth-token-file", scene.file("token-file")],
+        "secret of a server of tokens": [
+            *("--security", "oauth", "--oauth-token-url", f"{echo}/token", "--oauth-client-id", "me"),
+            *("--oauth-client-secret-file", scene.file("client-secret-file")),
+        ],
+        "password of a key": [
+            *("--security", "mtls", "--cert", str(locked.certificate), "--cert-key", str(locked.key)),
+            *("--cert-key-password-file", scene.file("wrong-password-of-key")),
+        ],
+    }
     token = f"bearer.auth.token={secret('token')}"
     registries = {
         "registry": [*avro, "--registry", *scene.given["--registry"]],
@@ -170,6 +185,7 @@ def test_what_fails_does_not_repeat_a_secret(scene: Scene, topic: str) -> None:
     runs["proxy"] = [*there, *as_it_is, *of_source[2:], "--source-registry", echo]
     for name in ("registry of the source", "proxy"):
         runs[name][1] = str(scene.beside / "framed.parquet")
+    runs |= {name: [*begun, *tls, *more] for name, more in by_file.items()}
     runs["object store"] = ["run", *told, *open_to_all, *scene.given["INPUT"]]
     with ThreadPoolExecutor(3) as pool:
         bug = pool.submit(scene.run, "bug", [*there, "-X", PLAIN[1]], start=("-c", RAISES))
@@ -179,6 +195,8 @@ def test_what_fails_does_not_repeat_a_secret(scene: Scene, topic: str) -> None:
     assert bug.result() == 70
     assert "RuntimeError: it failed with {'debug': 'all', 'sasl.password': '***'}" in scene.said("bug")
     assert set(codes.values()) <= {2, 3, 5}, codes
+    for name in by_file:
+        assert re.search(r"WARNING .*holds a secret, and every user of this machine may read it", scene.said(name))
     for name in registries:
         assert "HTTP 401" in scene.said(name), scene.said(name)
 
@@ -211,8 +229,10 @@ def test_what_goes_well_does_not_say_a_secret(scene: Scene, topic: str) -> None:
     kafka.allow(f"User:{topic}", "broker", "kafka-cluster", "all")
     kafka.allow(f"User:{topic}", "group", "*", "all")
     create_topic(kafka.bootstrap_servers, topic, 1)
-    login = ("sasl.mechanism=SCRAM-SHA-512", f"sasl.username={topic}", f"sasl.password={secret('scram')}", "debug=all")
-    place = [*scene.way_in(), *(part for each in login for part in ("-X", each)), "--topic", topic, "--debug"]
+    login = [*("--security", "scram", "--user", topic, "--password-file", scene.file("scram")), "-X", "debug=all"]
+    way_in = ["--bootstrap-servers", kafka.address("SASL"), "--ca", str(kafka.authority.certificate)]
+    unused = ["-X", f"ssl.keystore.password={secret('keystore')}"]  # so that children are passed one, too
+    place = [*way_in, *login, *unused, "--topic", topic, "--debug"]
     header = ["--header", scene.given["--header"][0]]
     watch = [*("--notify-on", "always"), *("--report", "r.html"), *("--summary-json", "s.json")]
     watch += [part for name in ("--notify", "--metrics-push") for part in (name, scene.given[name][0])]
@@ -238,7 +258,7 @@ def test_what_goes_well_does_not_say_a_secret(scene: Scene, topic: str) -> None:
     assert {f"{topic}-days", f"{topic}-nightly"} <= set().union(
         *children
     )  # those of backfill and of schedule were seen
-    assert all({"sasl.password=***", "auth=***", f"sasl.username={topic}"} <= each for each in children), children
+    assert all({"ssl.keystore.password=***", "auth=***", topic} <= each for each in children), children
     assert [found for each in processes.commands | processes.environments if (found := found_in(each))] == []
 
 

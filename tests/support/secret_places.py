@@ -43,6 +43,9 @@ REGISTRY_SETTINGS = {
 OF_SOURCE = ("--source-registry", "--source-registry-config")
 """They go with rows that are sent as they are, and with nothing else."""
 
+BY_FILE = {"--password-file", "--cert-key-password-file", "--oauth-client-secret-file", "--oauth-token-file"}
+"""Options that name the file of a secret. They go with `--security`, and each with another one."""
+
 OF_REGISTRIES = ("--registry", "--registry-config", *OF_SOURCE)
 
 
@@ -117,6 +120,13 @@ class Scene:
         lines = ["[job]", f"inputs = '{DATA}'", 'cron = "0 2 29 2 *"', "[kafka]"]
         job.write_text("\n".join([*lines, *(f'"{each}" = "{value}"' for each, value in settings.items())]))
         return job
+
+    def file(self, place: str, text: str = "") -> str:
+        """The path of a file with a secret, that others may read."""
+        path = self.beside / place
+        path.write_text(text or secret(place))
+        path.chmod(0o644)
+        return str(path)
 
     def way_in(self) -> list[str]:
         """To the broker's listener with TLS and logins."""
