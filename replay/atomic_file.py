@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from replay.own_files import open_own
+
 
 def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
     """Puts these bytes under the name, all or nothing. `mode` overrides the umask. Raises `OSError`.
@@ -20,7 +22,7 @@ def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
     path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(open_own(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), "wb") as file:
             file.write(data)
             file.flush()
             if mode is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from replay.secrets import hidden
+
 
 class ExitCode(IntEnum):
     """Published in the README; scripts and monitors depend on these numbers."""
@@ -31,8 +33,23 @@ STOPPED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM})
 """Ends that somebody asked for, by a signal."""
 
 
-def printable(text: str) -> str:
-    """Names and paths may hold anything: no control character of theirs reaches a terminal or forges a log line."""
+TEXT_MAX = 4_000
+"""Characters of one text (what, where, what to do) that is shown: a symbol may have a million."""
+
+
+def shortened(text: str, characters_max: int = TEXT_MAX) -> str:
+    """Begin and end of a text that is too long, and how much was left out between them."""
+    if len(text) <= characters_max:
+        return text
+    text = hidden(text)  # now: of a secret that is cut in two nobody finds the halves
+    begins, ends = characters_max * 3 // 4, characters_max // 4
+    return f"{text[:begins]} [{len(text) - begins - ends:,} characters left out] {text[-ends:]}"
+
+
+def printable(text: str, characters_max: int = TEXT_MAX) -> str:
+    """Names and paths may hold anything: no control character of theirs reaches a terminal or forges a log line, no
+    mark turns the direction of what follows (for Unicode these are not printable either), and none floods a line."""
+    text = shortened(text, characters_max)
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 

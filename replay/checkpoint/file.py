@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from replay import own_files
 from replay.checkpoint.content import MAGIC, Checkpoint, Damaged, dumps, loads
 from replay.errors import CheckpointUnwritable, Locked, StateConflict, UsageError
+
+_BESIDE = (".inputs", ".quarantine.parquet", ".quarantine.parquet.tmp")
+"""Names of further files beside a checkpoint, written by others."""
 
 
 def this_instance() -> str:
@@ -32,7 +36,7 @@ class CheckpointFile:
         self.path = path
         if not path.name:
             raise StateConflict("a folder, not a file", where=str(path), todo="name a file with --checkpoint")
-        # All beside the real file: a linked checkpoint stays a link, and two links to one file share one lock.
+        # The folder may be a link, the file may not (`own_files`). Two links to one folder share one lock.
         self._target = Path(os.path.realpath(path))
         self.previous = self._target.with_name(self._target.name + ".prev")
         self._link = self._target.with_name(self._target.name + ".prev.tmp")
@@ -49,9 +53,10 @@ class CheckpointFile:
         """Hold the lock; `Locked` if another process does. The lock file is never deleted: a deleted one could
         be locked by two processes at once, each holding another inode."""
         try:
+            self._check_plain()
             self._check_links()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = own_files.open_own(self._lock_path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._unwritable("the lock file beside it cannot be opened", error) from None
         try:
@@ -79,11 +84,9 @@ class CheckpointFile:
         Raises `StateConflict` for an unreadable one: that is never "start at row 0".
         """
         try:
-            self._check_regular()
-            data = self.path.read_bytes()
+            self._check_plain()
+            data = own_files.read_own(self._target)
         except FileNotFoundError:
-            if self.path.is_symlink():
-                raise self._damaged("a link to a file that is missing") from None
             if self.previous.exists():
                 raise self._damaged(f"missing, while {self.previous.name} is there") from None
             return None
@@ -96,11 +99,10 @@ class CheckpointFile:
 
     def check_replaceable(self) -> None:
         """Raises `StateConflict` for a file that is no checkpoint. `--restart` forgets damaged checkpoints, too."""
-        self._check_regular()
+        self._check_plain()
         for path in (self._target, self.previous):
             try:
-                with path.open("rb") as file:
-                    head = file.read(200)
+                head = own_files.read_own(path)[:200]
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -115,19 +117,20 @@ class CheckpointFile:
     def _check_links(self) -> None:
         """The folder that was named is made where it is missing; what a link points to never is: it may lie on a disk
         that is away, and a checkpoint made in its place would start at row 0."""
-        for place in (self.path, *self.path.parents):
-            is_there = self._target.parent.is_dir() if place is self.path else place.exists()
-            if place.is_symlink() and not is_there:
+        for place in self.path.parents:
+            if place.is_symlink() and not place.exists():
                 raise StateConflict(
                     f"a link to what is not there: {place} -> {os.readlink(place)}",
                     where=str(self.path),
                     todo="mount the disk or repair the link, or name another file with --checkpoint",
                 )
 
-    def _check_regular(self) -> None:
-        """A pipe or a device would block or swallow what is written."""
-        if self.path.exists() and not self.path.is_file():
-            raise self._damaged("a folder, not a file" if self.path.is_dir() else "not a regular file")
+    def _check_plain(self) -> None:
+        """Raises `UsageError` where this, or one of the files beside it, is a link, a pipe, a device or a folder."""
+        own_files.check([self.path], "the checkpoint")
+        own_files.check([self.previous, self._link, self._temporary, self._lock_path], "a file beside the checkpoint")
+        places = [self._target.with_name(self._target.name + ending) for ending in _BESIDE]
+        own_files.check(places, "a file beside the checkpoint")
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the file; after a crash at any point there is one whole generation under its name.
@@ -135,7 +138,7 @@ class CheckpointFile:
         Raises `CheckpointUnwritable`.
         """
         try:
-            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            descriptor = own_files.open_own(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
                 view = memoryview(dumps(checkpoint))
                 while view:
@@ -158,7 +161,7 @@ class CheckpointFile:
 
     def check_writable(self) -> None:
         """Raises `CheckpointUnwritable` before the first row is sent rather than a second after it."""
-        self._check_regular()
+        self._check_plain()
         if self.path.exists() and not os.access(self.path, os.W_OK):
             raise CheckpointUnwritable(
                 "the checkpoint is read-only",
@@ -166,7 +169,7 @@ class CheckpointFile:
                 todo="make it writable (chmod u+w) and run again",
             )
         try:
-            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = own_files.open_own(self._temporary, os.O_WRONLY | os.O_CREAT)
             os.close(descriptor)
             os.unlink(self._temporary)
         except OSError as error:

@@ -11,7 +11,10 @@ from rich.text import Text
 
 from replay.delivery.plan import SHOWN_MAX, Plan, utc_ns
 from replay.delivery.scan import HOUR_NS, Scan
+from replay.errors import TEXT_MAX, printable
 from replay.units import duration
+
+CELL_MAX = 500  # characters of a path or a symbol
 
 BARS_MAX = 48
 """Lines of the histogram: two days of hours; longer spans get wider bars."""
@@ -56,10 +59,15 @@ def plan_text(plan: Plan) -> Group:
         for moment, rows, bar in bars(plan.scan.hours):
             chart.add_row(moment, f"{rows:,}", bar)
         parts.append(chart)
-    parts += [Text(f"! {problem}") for problem in plan.problems]
+    parts += [cell(f"! {problem}", TEXT_MAX) for problem in plan.problems]
     if plan.scan is None:
         parts.append(Text("symbols, partitions, bad rows and the histogram: add --scan, which reads every row"))
     return Group(*parts)
+
+
+def cell(text: str, characters_max: int = CELL_MAX) -> Text:
+    """Text from outside: without control characters, and without markup."""
+    return Text(printable(text, characters_max))
 
 
 def _files_table(plan: Plan) -> Table:
@@ -67,7 +75,7 @@ def _files_table(plan: Plan) -> Table:
     order = sorted(plan.files, key=lambda file: (file.first_ns is None, file.first_ns or 0))
     for file in order[:SHOWN_MAX]:
         ends = ((utc_ns(ns) or "?").removesuffix("Z") for ns in (file.first_ns, file.last_ns))
-        table.add_row(file.path, f"{file.rows:,}", size_text(file.size_bytes), *ends)
+        table.add_row(cell(file.path), f"{file.rows:,}", size_text(file.size_bytes), *ends)
     if len(order) > SHOWN_MAX:
         table.add_row(f"... and {len(order) - SHOWN_MAX:,} more", "", "", "", "")
     return table
@@ -93,7 +101,7 @@ def _totals(plan: Plan) -> Table:
     table = Table(show_header=False, box=None)
     for label, text in lines:
         if text:
-            table.add_row(label, text)
+            table.add_row(label, cell(text, TEXT_MAX))
     return table
 
 
@@ -104,7 +112,7 @@ def _span(first_ns: int, last_ns: int) -> str:
 def _symbols_table(scan: Scan) -> Table:
     table = Table("symbol", "records", title=f"{len(scan.symbols):,} symbols")
     for symbol, rows in list(scan.symbols.items())[:SHOWN_MAX]:
-        table.add_row(symbol, f"{rows:,}")
+        table.add_row(cell(symbol), f"{rows:,}")
     return table
 
 

@@ -14,6 +14,8 @@ from platformdirs import user_state_path
 from replay import dates
 from replay.errors import UsageError
 
+JOB_CHARACTERS_MAX = 500
+
 _JOB = re.compile(r"(?<!\{)\{job\}(?!\})")
 
 
@@ -25,6 +27,15 @@ class JobName:
     day: date | None
     folder: Path | None
     timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.job is not None and len(self.job) > JOB_CHARACTERS_MAX:
+            raise UsageError(
+                f"the name of the job has {len(self.job):,} characters; at most {JOB_CHARACTERS_MAX} fit into logs,"
+                " metrics and file names",
+                where="--job",
+                todo="give it a shorter name",
+            )
 
     @property
     def state_dir(self) -> Path:
@@ -69,7 +80,9 @@ def is_for_each_job(path: str) -> bool:
 def safe_name(name: str) -> str:
     """As the name of a file: those end at 255 bytes, and hold no slash."""
     plain = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII).lstrip(".") or "_"
-    return name if plain == name and len(name) <= 200 else f"{plain[:180]}-{zlib.crc32(name.encode()):08x}"
+    if plain == name and len(name) <= 200:
+        return name
+    return f"{plain[:180]}-{zlib.crc32(name.encode(errors='surrogatepass')):08x}"
 
 
 def state_folder(named: str | Path | None) -> Path:

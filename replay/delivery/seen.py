@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from replay.atomic_file import replace_file
 from replay.checkpoint.content import Checkpoint
+from replay.own_files import read_own
 from replay.source.files import paths
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def save(checkpoint: Path, seen: Seen) -> None:
 def load(checkpoint: Path, saved: Checkpoint) -> Seen | None:
     """None where there is none for this generation of the checkpoint, or it cannot be read."""
     try:
-        body = json.loads(place_beside(checkpoint).read_bytes())
+        body = json.loads(read_own(place_beside(checkpoint)))
         files = tuple(SeenFile(**each) for each in body["files"])
         seen = Seen(tuple(body["inputs"]), files, bool(body["by_time"]), float(body["saved_at_s"]))
     except (OSError, ValueError, TypeError, KeyError):

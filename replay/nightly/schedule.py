@@ -26,6 +26,7 @@ from replay.nightly import attempts, due, missing
 from replay.nightly.backfill import is_ended
 from replay.nightly.children import Children
 from replay.nightly.cron import Cron, parse_cron
+from replay.own_files import read_own
 from replay.reporter import Reporter
 from replay.watch.logs.lines import logged_as
 
@@ -93,7 +94,7 @@ def remember_first(state_dir: Path, day: date) -> None:
 def first_date(state_dir: Path) -> date | None:
     """None where nothing is known of it, or the file cannot be read: then the oldest checkpoint tells."""
     try:
-        return date.fromisoformat((state_dir / BEGAN).read_text(encoding="utf-8").strip())
+        return date.fromisoformat(read_own(state_dir / BEGAN).decode().strip())
     except (OSError, ValueError):
         return None
 

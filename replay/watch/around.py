@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
+from replay import own_files
 from replay.atomic_file import replace_file
 from replay.delivery.snapshot import Display, Snapshot
 from replay.errors import ReplayError, UsageError
@@ -92,6 +93,9 @@ def watching(
     options: WatchOptions, history: History, info: RunInfo, to: Shown, clock: Clock | None = None
 ) -> Iterator[Watched]:
     """Watches what happens inside. Once this is left, the summary, the page and the notification are made."""
+    history.check()
+    for text in own_files.warnings([history.path.parent, Path(info.checkpoint).parent]):
+        to.warning(text)
     clock = clock or SystemClock()
     started_s = clock.now()
     watched: Watched | None = None

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from replay import __version__
 from replay.counts import RowCounts
-from replay.errors import ExitCode, UsageError
+from replay.errors import ExitCode, UsageError, printable
 from replay.reporter import Reporter
 from replay.watch.beside import within
 from replay.watch.masking import notified
@@ -70,7 +70,8 @@ def parse_notify(text: str, on: NotifyOn = NotifyOn.FAILURE) -> Notify:
 
 def sentence(document: Mapping[str, Any]) -> str:
     """`nightly 2026-11-22 failed (exit 5): localhost:9092: no acknowledgement for 300 s; 4,413 of 20,000 rows`."""
-    text = " ".join(str(document[name]) for name in ("job", "date", "outcome") if document[name] is not None)
+    known = (document[name] for name in ("job", "date", "outcome") if document[name] is not None)
+    text = printable(" ".join(map(str, known)))  # the reason is so already
     if document["exit_code"] != ExitCode.DONE:
         text += f" (exit {document['exit_code']}): {document['reason']}"
     if document["of_rows"] is not None:
@@ -136,7 +137,7 @@ def _run(command: tuple[str, ...], document: Mapping[str, Any], data: bytes) -> 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return json.dumps(value) if isinstance(value, Mapping) else str(value)
+    return (json.dumps(value) if isinstance(value, Mapping) else str(value)).replace("\0", "\\x00")
 
 
 def _reason(error: Exception) -> str:

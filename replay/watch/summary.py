@@ -35,7 +35,7 @@ def summary(
     return {
         "replay_version": __version__,
         "run_id": info.run_id,
-        "job": info.job,
+        "job": utf8(info.job),
         "date": info.date,
         "command": info.command,
         "topic": info.topic,

@@ -754,6 +754,11 @@ def became_folder(path: Path) -> None:
     path.mkdir()
 
 
+def became_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def became_link(target: str) -> Callable[[Path], None]:
     def damage(path: Path) -> None:
         path.unlink()
@@ -805,10 +810,18 @@ CHECKPOINTS = [
           ("another job", "the number of partitions was 1, now 4")),
     State("rows-gone", "a topic that lost rows counts as done", edited(partitions=list(GONE)),
           ("acknowledged rows are gone", "partition 0", "--restart")),
-    State("folder", "a folder is a bug", became_folder, (*UNREADABLE, "folder")),
+    State("folder", "a folder is a bug", became_folder, ("job.json", "the checkpoint is a folder"), code=2),
+    State("link", "whoever may write to the folder leads the checkpoint to any file", became_link("../in/a.parquet"),
+          ("job.json", "the checkpoint is a link (to ../in/a.parquet)", "the folder"), code=2),
     State("link-dangling", "a link to an unmounted disk starts at row 0", became_link("../away/job.json"),
-          ("job.json", "a link to what is not there", "../away/job.json", "mount the disk")),
-    State("link-loop", "a link to itself is a bug", became_link("job.json"), ("job.json",)),
+          ("job.json", "the checkpoint is a link (to ../away/job.json)"), code=2),
+    State("link-loop", "a link to itself is a bug", became_link("job.json"), ("job.json", "is a link"), code=2),
+    State("pipe", "a named pipe hangs the run", became_pipe, ("job.json", "the checkpoint is a named pipe"), code=2),
+    State("quarantine-pipe", "a named pipe hangs the run", lambda p: os.mkfifo(f"{p}.quarantine.parquet"),
+          ("job.json.quarantine.parquet", "is a named pipe"), code=2),
+    State("inputs-link", "a link leads what is noted of inputs to any file",
+          lambda p: became_link("/etc/hosts")(p.with_name("job.json.inputs")),
+          ("job.json.inputs", "is a link (to /etc/hosts)"), code=2),
     State("only-previous", "a deleted checkpoint starts at row 0 though its .prev is there", lambda p: p.unlink(),
           (*UNREADABLE, "missing", "job.json.prev")),
     State("empty-alone", "an empty checkpoint without .prev starts at row 0", lambda p: p.write_bytes(b""),
@@ -826,9 +839,7 @@ def test_a_checkpoint_that_cannot_be_trusted_stops_the_run(case: State, site: Si
     case.damage(site.checkpoint)
     before, there = _content(site.checkpoint), site.left_behind()
     outcome = site.run(path)
-    # A link to itself may be told as unreadable (4) or as unwritable (8).
-    code = outcome.code if case.id == "link-loop" and outcome.code in (4, 8) else case.code
-    refused(outcome, code, case.says, case.broken)
+    refused(outcome, case.code, case.says, case.broken)
     assert site.sent() == 3, case.broken
     assert (_content(site.checkpoint), site.left_behind()) == (before, there), "the evidence was changed"
     made = {each.name for each in site.state.parent.iterdir()}
@@ -839,20 +850,58 @@ def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def test_a_linked_checkpoint_stays_a_link_and_resumes(site: Site) -> None:
-    """Broken: the link is replaced by a file, and the next machine that follows it starts at row 0."""
+def test_a_linked_state_folder_stays_a_link_and_resumes(site: Site) -> None:
+    """Broken: state on another disk starts at row 0, or the link is replaced by a folder."""
     path = bad.write(site.inputs / "a.parquet", bad.trades())
-    real = site.state.parent / "disk" / "job.json"
     assert site.run(path).code == 0
-    real.parent.mkdir()
-    site.checkpoint.rename(real)
-    site.checkpoint.symlink_to(real)
+    disk = site.state.parent / "disk"
+    site.state.rename(disk)
+    site.state.symlink_to(disk)
     outcome = site.run(path)
     assert outcome.code == 0, outcome.err
     assert "nothing to do" in outcome.err
     assert site.sent() == 3
-    assert site.checkpoint.is_symlink()
-    assert {each.name for each in real.parent.iterdir()} == {"job.json", "job.json.lock", "job.json.inputs"}
+    assert site.state.is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777], ids=["open", "sticky"])
+def test_a_state_folder_that_everyone_may_write_to_is_told(mode: int, site: Site) -> None:
+    """Broken: nobody learns that any user can replace the checkpoint, or put one there that says `done`."""
+    site.state.mkdir()
+    site.state.chmod(mode)
+    outcome = site.run(bad.write(site.inputs / "a.parquet", bad.trades()))
+    assert outcome.code == 0, outcome.err
+    told = [line for line in outcome.err.splitlines() if "WARNING" in line and str(site.state) in line]
+    assert len(told) == 1, outcome.err
+    assert ("replace or delete" if mode == 0o777 else "put files there") in told[0]
+    if os.geteuid() == 0:  # whom else could the file belong to?
+        os.chown(site.checkpoint, 12_345, -1)
+        refused(site.run(site.inputs), 2, ("belongs to another user (uid 12345)", "--state-dir"), "it is believed")
+
+
+def test_a_job_s_name_has_an_end(site: Site) -> None:
+    """Broken: a name of a megabyte floods every line of the log, every label of the metrics, and the history."""
+    path = bad.write(site.inputs / "a.parquet", bad.trades())
+    refused(site.run(path, "--job", "x" * 100_000), 2, ("--job", "100,000 characters; at most 500"), "it is taken")
+
+
+@pytest.mark.parametrize("job", [
+    "../../x", "/etc/x", "..", ".", "a/../../b", "x\n2026-01-01 INFO ok", "\u202ex", "x" * 500,
+    "\x1b[2J", "\udcff",
+])  # fmt: skip
+def test_no_name_of_a_job_leads_out_of_the_state_folder(job: str, site: Site) -> None:
+    """Broken: `--job ../../x` writes the checkpoint, or what lies beside it, to any place; or a name forges a log."""
+    path = bad.write(site.inputs / "a.parquet", bad.trades())
+    before = {each.name for each in site.state.parent.iterdir()}
+    outcome = site.run(path, "--checkpoint", "", "--state-dir", site.state, "--job", job, "--summary-json", "-")
+    assert outcome.code == 0, outcome.err
+    assert {each.name for each in site.state.parent.iterdir()} == before | {"state"}
+    files = [each for each in site.state.rglob("*") if each.is_file()]
+    assert {each.parent for each in files} == {site.state}
+    assert all(each.name.isprintable() and len(each.name) < 255 for each in files)
+    assert not set("\x1b\u202e") & set(outcome.err)
+    assert "\n2026-01-01 INFO" not in outcome.err
+    assert max(map(len, outcome.err.splitlines())) < 20_000
 
 
 def test_a_clean_stop_with_an_edited_row_is_not_rewound(site: Site) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from replay import errors
-from replay.errors import ExitCode, ReplayError, Stopped, as_told, exit_code
+from replay import errors, secrets
+from replay.errors import ExitCode, ReplayError, Stopped, as_told, exit_code, printable
 
 PUBLISHED = [
     (errors.Different, 1),
@@ -66,3 +66,33 @@ def test_too_little_memory_is_no_bug(error):
     assert "out of memory" in told
     assert str(error) in told
     assert "run again: it resumes" in told
+
+
+HOSTILE = "a\x1b[2J\n2026-01-01 00:00:00.000 INFO    all is well\r\x9b31m\u202eevil\u2066\u200b\u061c\0"
+
+
+def test_texts_from_outside_are_printable_wherever_they_stand_in_an_error():
+    """Broken: a symbol or a broker's message clears the screen, forges a line of the log, or turns what follows it."""
+    told = str(ReplayError(HOSTILE, where=HOSTILE, todo=HOSTILE))
+    assert told.replace("\n  -> ", "").isprintable()
+    for shown in ("\\x1b[2J", "\\n2026", "\\r", "\\x9b31m", "\\u202eevil", "\\u2066\\u200b\\u061c\\x00"):
+        assert told.count(shown) == 3, shown
+
+
+@pytest.mark.parametrize("character", ["x", "\x1b", "\u202e"])
+def test_a_text_of_a_megabyte_is_cut_and_that_is_said(character):
+    """Broken: one symbol of a megabyte floods the terminal, the log, the history and every notification."""
+    told = str(ReplayError("begins " + character * (1 << 20) + " ends", where="a.parquet", todo="mend it"))
+    assert len(told) < 6 * errors.TEXT_MAX + 200
+    assert "begins" in told
+    assert " ends" in told
+    assert "1,044,588 characters left out" in told
+    assert told.endswith("mend it")
+
+
+def test_a_secret_is_hidden_before_a_text_is_cut(monkeypatch):
+    """Broken: half of a password is shown, where the text was cut in the middle of it."""
+    monkeypatch.setattr(secrets, "_known", {})
+    secrets.remember(["hunter2-hunter2-hunter2"])
+    for before in range(errors.TEXT_MAX * 3 // 4 - 30, errors.TEXT_MAX * 3 // 4 + 1):
+        assert "hunter2" not in printable("x" * before + "hunter2-hunter2-hunter2" + "y" * 5_000)

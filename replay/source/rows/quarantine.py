@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from replay import own_files
 from replay.errors import CheckpointUnwritable, not_memory
 from replay.fate import Fate
 from replay.record.kinds import is_text
@@ -34,7 +35,8 @@ def place_beside(checkpoint: Path) -> Path:
 
 
 def is_of(path: Path, label: str) -> bool:
-    """Whether the file is there and holds the bad rows of this very source."""
+    """Whether the file is there and holds the bad rows of this very source. Raises `UsageError` for no plain file."""
+    own_files.check([path], "the quarantine file")
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowException) as error:
@@ -52,7 +54,9 @@ class Quarantine:
         self._names = _own_names(columns)
         schema = pa.schema([*_OURS, *(pa.field(self._names[each], kind) for each, kind in columns.items())])
         self._schema = schema.with_metadata({_OF: label.encode()})
+        own_files.check([path, self._temporary], "the quarantine file")
         with refusing(self._unwritable):
+            self._temporary.unlink(missing_ok=True)  # of a run that was killed
             self._writer = pq.ParquetWriter(self._temporary, self._schema)
 
     def add(self, bad: BadRows) -> None:

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from replay import own_files
 from replay.counts import ByName
 from replay.errors import StateConflict
 from replay.watch.history.records import Details, RunRecord, SampleRecord, SpanRecord
@@ -57,6 +58,11 @@ class History:
     @classmethod
     def in_folder(cls, state_dir: Path) -> History:
         return cls(state_dir / "history.sqlite")
+
+    def check(self) -> None:
+        """Raises `UsageError` where the database, or a file beside it, is no plain file."""
+        ends = ("", ".lock", "-journal", "-wal", "-shm")
+        own_files.check([self.path.with_name(self.path.name + end) for end in ends], "the history")
 
     # -- writing: raises `sqlite3.Error`, `OSError`, or `HistoryDamaged` ---------------------------------------------
 
@@ -105,6 +111,8 @@ class History:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):  # since the run began
+            raise OSError(None, "the history is no plain file any more", str(self.path))
         with _if_damaged(), closing(sqlite3.connect(self.path, _BUSY_S, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")  # two writers that first read-lock could wait for each other
             try:
@@ -158,6 +166,7 @@ class History:
     def _ask(self, question: str, given: Sequence[Any], make: Any, *, since: int = 1) -> list[Any]:
         """`since`: the first version of the database that holds what is asked for."""
         try:
+            self.check()
             if not self.path.exists():
                 return []
             # Not read-only: what a killed writer left half-written has to be rolled back first.

@@ -16,14 +16,18 @@ from typing import Any
 from loguru import logger
 from rich.console import Console
 
+from replay.errors import TEXT_MAX, printable, shortened
 from replay.secrets import hidden
 from replay.watch.logs import librdkafka
 from replay.watch.logs.file import FileSink, LogFile
 
-_TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}"
+_TEXT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {shown}"
 
 FIELDS = ("time", "level", "message", "job", "date", "run_id", "row", "partition")
 """Part of the interface: names are added, never changed. `row` is the next row, as everywhere."""
+
+MESSAGE_MAX = 4 * TEXT_MAX
+"""Characters of a line's message: an error has three texts."""
 
 _FIELDS_OF = "replay_log_fields"  # an attribute of errors
 
@@ -34,13 +38,21 @@ def json_line(record: Any) -> str:
     line.update(
         time=record["time"].astimezone().isoformat(timespec="milliseconds"),
         level=record["level"].name.lower(),
-        message=record["message"],
+        message=shortened(record["message"], MESSAGE_MAX),
     )
     line.update(record["extra"])
     if record["exception"] is not None:
         line["traceback"] = "".join(traceback.format_exception(*record["exception"]))
     # JSON escapes newlines, so that a line is one line. Surrogates of file names that are not UTF-8 are escaped here.
     return dumps(line, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
+
+
+def text_lines(message: str) -> str:
+    """A message as it is shown: printable, whoever worded it (librdkafka, a library). Its further lines begin with two
+    spaces, so that none of them looks like a line of the log."""
+    first, *more = shortened(message, MESSAGE_MAX).split("\n")
+    indented = (each if each.startswith("  ") else f"  {each}" for each in more)
+    return "\n".join(printable(each, MESSAGE_MAX) for each in (first, *indented))
 
 
 def logged_as(job: str | None, date: str | None, run_id: str | None = None) -> AbstractContextManager[None]:
@@ -80,8 +92,13 @@ def set_up_logging(
     logger.remove()
     level = "DEBUG" if debug else "INFO"
     writer = copy.deepcopy(logger) if file is not None else None  # now: a logger with sinks cannot be copied
+
+    def format_text(record: Any) -> str:
+        record["shown"] = text_lines(record["message"])
+        return _TEXT + "\n{exception}"
+
     # Never `diagnose`: it shows the values of variables, and one may be a password.
-    plain: Any = {"format": format_json if json else _TEXT, "backtrace": False, "diagnose": False}
+    plain: Any = {"format": format_json if json else format_text, "backtrace": False, "diagnose": False}
     logger.add(write, level="WARNING" if quiet else level, **plain)
     if file is not None and writer is not None:
         to_file = FileSink(file, writer)

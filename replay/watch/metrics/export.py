@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,8 +99,25 @@ def _served(options: MetricsOptions, exporter: Any, to: Display) -> Any:
     except (OSError, OverflowError) as error:
         to.warning(f"no metrics on {options.address}:{options.port} (--metrics-port): {error}; the replay goes on")
         return lambda: None
-    to.info(f"metrics on http://{options.address}:{port}/metrics")
+    host = f"[{options.address}]" if ":" in options.address else options.address
+    to.info(f"metrics on http://{host}:{port}/metrics")
+    if not is_loopback(options.address):
+        everywhere = options.address in ("", "0.0.0.0", "::")
+        to.warning(
+            f"metrics: port {port} listens on {'all addresses' if everywhere else options.address} of this machine, and"
+            " answers everyone without a password (names of jobs, dates, how many rows): let a firewall allow only"
+            " Prometheus, or listen with --metrics-address 127.0.0.1"
+        )
     return close
+
+
+def is_loopback(address: str) -> bool:
+    """Whether nobody from another machine reaches it."""
+    try:
+        found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(address or None, 0)}
+    except OSError:
+        return False
+    return bool(address) and all(ipaddress.ip_address(each).is_loopback for each in found)
 
 
 def _outputs(options: MetricsOptions, exporter: Any, to: Display) -> dict[str, Beside]:

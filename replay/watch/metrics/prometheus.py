@@ -27,7 +27,7 @@ from replay.errors import ExitCode, UsageError
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Clock
 from replay.watch.figures import done_row
-from replay.watch.run import Relay, RunInfo, RunOutcome
+from replay.watch.run import Relay, RunInfo, RunOutcome, utf8
 
 LABELS = ["replay_job", "date"]
 
@@ -125,8 +125,8 @@ class Exporter(Collector):
     """Values are made when they are asked for. Those of rows are from one snapshot, so that they fit each other."""
 
     def __init__(self, info: RunInfo, metrics: Metrics) -> None:
-        self._metrics, self._job = metrics, info.job
-        self._values = [info.job, info.date or ""]
+        self._metrics, self._job = metrics, utf8(info.job)
+        self._values = [self._job, info.date or ""]
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 

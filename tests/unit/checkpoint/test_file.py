@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from replay.checkpoint.content import Checkpoint, loads
 from replay.checkpoint.file import CheckpointFile
-from replay.errors import CheckpointUnwritable, Locked, StateConflict
+from replay.errors import CheckpointUnwritable, Locked, StateConflict, UsageError
 from tests.unit.checkpoint.test_content import checkpoint_at
 
 if TYPE_CHECKING:
@@ -149,28 +150,73 @@ def test_a_missing_file_with_a_generation_before_it_is_a_conflict(file):
         file.load()
 
 
-def test_a_folder_or_an_unreadable_path_is_a_conflict(tmp_path):
-    with pytest.raises(StateConflict):
+def test_a_folder_is_refused_and_an_unreadable_path_is_a_conflict(tmp_path):
+    with pytest.raises(UsageError, match="is a folder"):
         CheckpointFile(tmp_path).load()
-    with pytest.raises(StateConflict):
+    with pytest.raises(UsageError, match="is a folder"):
         CheckpointFile(tmp_path).check_writable()
     (tmp_path / "file").touch()
     with pytest.raises(StateConflict):
         CheckpointFile(tmp_path / "file" / "x.json").load()
 
 
-def test_a_link_stays_a_link_and_a_dangling_one_is_a_conflict(tmp_path):
-    real, link = tmp_path / "real" / "r.json", tmp_path / "link.json"
-    real.parent.mkdir()
+def test_a_folder_may_be_a_link_and_the_checkpoint_in_it_is_the_same(tmp_path):
+    """Broken: a state folder on another disk, reached by a link, is refused, or the link is replaced by a folder."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
     link.symlink_to(real)
-    file = CheckpointFile(link)
-    with pytest.raises(StateConflict, match="link"):
-        file.load()
+    file = CheckpointFile(link / "r.json")
     for row in (1, 2):
         file.save(checkpoint_at(row))
     assert link.is_symlink()
-    assert file.load() == CheckpointFile(real).load() == checkpoint_at(2)
-    assert loads((real.parent / "r.json.prev").read_bytes()) == checkpoint_at(1)
+    assert file.load() == CheckpointFile(real / "r.json").load() == checkpoint_at(2)
+
+
+BESIDE = ("", ".prev", ".prev.tmp", ".tmp", ".lock", ".inputs", ".quarantine.parquet", ".quarantine.parquet.tmp")
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "socket", "folder"])
+@pytest.mark.parametrize("end", BESIDE)
+def test_nothing_of_ours_is_a_link_or_a_pipe(tmp_path, end, kind):
+    """Broken: whoever may write to the folder leads what replay writes to any other file; or a pipe hangs the run."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "s").mkdir()
+    place = tmp_path / "s" / f"r.json{end}"
+    if kind in ("link", "dangling"):
+        place.symlink_to(victim if kind == "link" else tmp_path / "made")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(place))
+    else:
+        place.mkdir()
+    file = CheckpointFile(tmp_path / "s" / "r.json")
+    for act in (lambda: file.locked().__enter__(), file.load, file.check_writable, file.check_replaceable):
+        with pytest.raises(UsageError) as raised:
+            act()
+        assert raised.value.where == str(place)
+        said = {"dangling": "a link", "pipe": "a named pipe"}.get(kind, f"a {kind}")
+        assert f"is {said}" in raised.value.what
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "made").exists()
+    assert [each.name for each in (tmp_path / "s").iterdir()] == [place.name]
+
+
+def test_a_link_or_pipe_that_comes_in_mid_run_is_not_written_through(file, tmp_path):
+    """Broken: what was checked at the start is all that is checked, and a pipe put there later hangs the run."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    file.save(checkpoint_at(1))
+    file._temporary.symlink_to(victim)
+    with pytest.raises(CheckpointUnwritable, match="it is a link"):
+        file.save(checkpoint_at(2))
+    assert victim.read_bytes() == b"mine"
+    os.mkfifo(file._temporary)
+    with pytest.raises(CheckpointUnwritable):
+        file.save(checkpoint_at(2))
+    assert file.load() == checkpoint_at(1)
 
 
 def test_check_writable_leaves_nothing_and_refuses_what_save_could_not_write(file, monkeypatch):
@@ -204,10 +250,11 @@ def test_a_second_instance_is_refused_and_told_who_holds_it(file):
         pass
 
 
-def test_two_links_to_one_checkpoint_share_one_lock(tmp_path):
-    link = tmp_path / "link.json"
-    link.symlink_to(tmp_path / "real.json")
-    with CheckpointFile(link).locked(), pytest.raises(Locked), CheckpointFile(tmp_path / "real.json").locked():
+def test_two_links_to_one_folder_share_one_lock(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    one, other = (CheckpointFile(tmp_path / folder / "x.json") for folder in ("link", "real"))
+    with one.locked(), pytest.raises(Locked), other.locked():
         pass
 
 
@@ -226,14 +273,13 @@ def test_the_lock_makes_missing_folders_and_refuses_impossible_ones(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("link", ["x.json", "state"])
-def test_nothing_is_made_where_a_dangling_link_leads(tmp_path, link):
+def test_nothing_is_made_where_a_dangling_link_leads(tmp_path):
     """Broken: with the disk of the state folder away, folders and a new checkpoint are made on the disk below it."""
-    path = tmp_path / ("x.json" if link == "x.json" else "state/jobs/x.json")
-    (tmp_path / link).symlink_to(tmp_path / "away" / link)
-    with pytest.raises(StateConflict, match=f"a link to what is not there: .*{link}"), CheckpointFile(path).locked():
+    (tmp_path / "state").symlink_to(tmp_path / "away" / "state")
+    path = tmp_path / "state/jobs/x.json"
+    with pytest.raises(StateConflict, match=r"a link to what is not there: .*state"), CheckpointFile(path).locked():
         pass
-    assert [each.name for each in tmp_path.iterdir()] == [link]
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]
 
 
 def test_another_job_does_not_share_the_lock(file, tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from replay.cli.plan_tables import BARS_MAX, bars, size_text
+import pytest
+from rich.console import Console
+
+from replay.cli.plan_tables import BARS_MAX, bars, cell, size_text
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,16 @@ def test_a_histogram_fits_and_counts_every_record(hours):
 
 def test_without_records_there_is_no_bar():
     assert bars({}) == []
+
+
+def test_names_from_files_are_shown_as_they_are_and_no_more():
+    """Broken: a symbol clears the screen, is taken for rich's markup, or fills the terminal for minutes."""
+    evil = "[red]a[/red]\x1b[2J\u202e:smile:"
+    console = Console(file=io.StringIO(), width=900)
+    console.print(cell(evil))
+    console.print(cell("x" * (1 << 20)))
+    text = console.file.getvalue()
+    assert r"[red]a[/red]\x1b[2J\u202e:smile:" in text
+    assert text.replace("\n", "").isprintable()
+    assert "1,048,076 characters left out" in text
+    assert len(text) < 1_000

@@ -171,3 +171,19 @@ def test_what_may_be_shown_of_it():
     assert parse_notify("https://hooks.example.org:8443/T000/s3cret").name == "https://hooks.example.org/…"
     assert parse_notify("true --token s3cret").name == "true"
     assert "s3cret" not in repr(parse_notify("https://hooks.example.org/T000/s3cret"))
+
+
+def test_a_hostile_name_stays_a_name(tmp_path):
+    """Broken: a job's name runs a command, ends the notification, or turns the text on somebody's phone."""
+    job = "$(touch x); `touch y`\n\x1b[2J\u202e<!channel>\0"
+    hostile = {**document(FAILED), "job": job}
+    assert sentence(hostile).isprintable()
+    path = script(
+        tmp_path, f'cd {tmp_path}; cat > json; printf %s "$REPLAY_RUN_JOB" > job; echo $REPLAY_RUN_TEXT > text'
+    )
+    told = Told()
+    send(parse_notify(path), hostile, told)
+    assert told.warnings == []
+    assert (tmp_path / "job").read_text() == job.replace("\0", "\\x00")
+    assert json.loads((tmp_path / "json").read_text())["job"] == job
+    assert {each.name for each in tmp_path.iterdir()} == {"tell.sh", "json", "job", "text"}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from replay.counts import ByName
+from replay.errors import UsageError
 from replay.watch.history import database as module
 from replay.watch.history import schema
 from replay.watch.history.database import History, HistoryDamaged, HistoryUnreadable
@@ -332,3 +333,23 @@ def test_on_another_host_a_recent_sign_of_life_counts(elsewhere):
     there = run(host="another") if elsewhere == "host" else run(process_start=f"{boot} pid:[1] {ticks}")
     assert there.is_running(there.alive_s + 60)
     assert not there.is_running(there.alive_s + 600)
+
+
+@pytest.mark.parametrize("end", ["", ".lock", "-journal"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_history_that_is_no_plain_file_is_refused(tmp_path, end, kind):
+    """Broken: a link in the state folder leads what is written to any file; or a pipe hangs `replay status`."""
+    victim, place = tmp_path / "victim", tmp_path / f"history.sqlite{end}"
+    victim.write_bytes(b"")
+    if kind == "link":
+        place.symlink_to(victim)
+    else:
+        (os.mkfifo if kind == "pipe" else os.mkdir)(place)
+    history = History(tmp_path / "history.sqlite")
+    for ask in (history.check, history.runs):
+        with pytest.raises(UsageError, match=f"the history is a {'named pipe' if kind == 'pipe' else kind}"):
+            ask()
+    if not end:
+        with pytest.raises(OSError, match="no plain file"):
+            history.forget_old_samples(0.0)
+    assert victim.read_bytes() == b""

@@ -150,3 +150,40 @@ def test_what_replay_itself_causes_or_tells_is_not_told_by_librdkafka_too(monkey
     logging.getLogger(LIBRDKAFKA_LOG).error(line)
     logging.getLogger(LIBRDKAFKA_LOG).error("FATAL [replay#producer-3] [thrd:main]: Fatal error: out of order sequence")
     assert [each["level"] for each in logs.lines] == ["debug", "warning"]
+
+
+HOSTILE = "a\x1b[2J\n2026-01-01 00:00:00.000 INFO    all is well\r\x9b31m\u202eevil\u2066 <level>{x}</level> [red]"
+
+
+def hostile_lines() -> None:
+    """As they come from libraries, which do not ask `printable`."""
+    logging.getLogger(LIBRDKAFKA_LOG).warning(HOSTILE)
+    logger.warning("{}", HOSTILE)
+    Terminal(Console(file=io.StringIO()), 0.0, bar=False).warning(HOSTILE + "x" * (1 << 20))
+
+
+def test_no_message_forges_a_line_or_moves_the_cursor(monkeypatch):
+    """Broken: what a broker says clears the operator's screen, or looks like a line of ours."""
+    logs = Logs(monkeypatch, json=False)
+    hostile_lines()
+    assert logs.text.replace("\n", "").isprintable()
+    lines = logs.text.splitlines()
+    assert len([line for line in lines if line.startswith("20")]) == 3
+    assert len([line for line in lines if line.startswith("  2026-01-01 00:00:00.000 INFO    all is well\\r")]) == 3
+    assert "<level>{x}</level> [red]" in logs.text
+
+
+def test_a_message_of_a_megabyte_is_cut_and_that_is_said(monkeypatch):
+    """Broken: one message of a broker or a registry fills the disk that logs are on, each time it is repeated."""
+    for as_json in (False, True):
+        logs = Logs(monkeypatch, json=as_json)
+        hostile_lines()
+        assert "characters left out" in logs.text
+        assert len(logs.text) < 25_000
+
+
+def test_a_hostile_message_is_one_object_of_json(monkeypatch):
+    """Broken: a collector of logs reads an object that was never written, or stops at this one."""
+    logs = Logs(monkeypatch, json=True)
+    hostile_lines()
+    assert [line["message"] for line in logs.lines][:2] == [f"kafka: {HOSTILE}", HOSTILE]

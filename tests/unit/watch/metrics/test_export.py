@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from replay.errors import BrokerUnavailable, UsageError
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import PartitionMark, Position, Progress, SystemClock
 from replay.watch.metrics import export as module
-from replay.watch.metrics.export import MetricsOptions, check, exporting
+from replay.watch.metrics.export import MetricsOptions, check, exporting, is_loopback
 from replay.watch.metrics.prometheus import Exporter, Metrics
 from replay.watch.run import RunInfo, RunOutcome
 from tests.support.http_server import RememberingServer
@@ -341,3 +342,33 @@ def test_the_file_is_replaced_as_a_whole(tmp_path):
         assert reader.read() == "old", "another file"
     assert path.read_bytes() == b"new"
     assert [each.name for each in tmp_path.iterdir()] == ["x.prom"]
+
+
+@pytest.mark.parametrize(
+    "job", ['a"} 1\nreplay_rows{replay_job="b', "back\\slash\\", "<script>\x1b[2J\u202e", "\udcff"]
+)
+def test_no_job_s_name_forges_a_sample(job):
+    """Broken: a name with quotes and newlines adds samples of other jobs, or all of the metrics cannot be read."""
+    told = Told()
+    exporter = Exporter(replace(INFO, job=job), Metrics(told, None, SystemClock()))
+    families = list(text_string_to_metric_families(exporter.text().decode()))
+    labels = {sample.labels["replay_job"] for family in families for sample in family.samples}
+    assert labels == {job.replace("\udcff", "\\udcff")}
+
+
+@pytest.mark.parametrize(("address", "warned"), [
+    ("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("", True),
+])  # fmt: skip
+def test_a_port_that_others_reach_is_told(address, warned):
+    """Broken: nobody notices that everyone in the network can read which jobs run here."""
+    told = run(MetricsOptions(port=0, address=address))
+    assert bool(told.warnings) == warned
+    if warned:
+        assert "listens on all addresses of this machine" in told.warnings[0]
+        assert "--metrics-address 127.0.0.1" in told.warnings[0]
+
+
+def test_which_addresses_others_reach():
+    """Broken: a warning for ::1, or none for an address that is not this machine's own."""
+    assert all(map(is_loopback, ["127.0.0.1", "127.8.9.1", "::1", "localhost"]))
+    assert not any(map(is_loopback, ["::", "10.0.0.1", "192.168.1.1", "fe80::1", "203.0.113.7", "", "no such name"]))
