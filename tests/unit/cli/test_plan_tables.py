@@ -33,10 +33,11 @@ def test_without_records_there_is_no_bar():
 def test_names_from_files_are_shown_as_they_are_and_no_more():
     """Broken: a symbol clears the screen, is taken for rich's markup, or fills the terminal for minutes."""
     evil = "[red]a[/red]\x1b[2J\u202e:smile:"
-    console = Console(file=io.StringIO(), width=900)
+    stream = io.StringIO()
+    console = Console(file=stream, width=900)
     console.print(cell(evil))
     console.print(cell("x" * (1 << 20)))
-    text = console.file.getvalue()
+    text = stream.getvalue()
     assert r"[red]a[/red]\x1b[2J\u202e:smile:" in text
     assert text.replace("\n", "").isprintable()
     assert "1,048,076 characters left out" in text
