@@ -617,6 +617,32 @@ for place, bit in {flips!r}:
     assert (run.returncode, run.stdout) == (0, ""), run.stderr[-500:]
 
 
+def test_what_is_made_to_harm_takes_no_memory(tmp_path: Path) -> None:
+    """Broken: a file of some kilobytes, or a sparse one, takes the memory of everything else on the machine."""
+    hostile.with_columns(tmp_path / "columns.parquet", 1_000_000)
+    hostile.long_footer(tmp_path / "footer.parquet", 500_000_000)
+    for dictionary in (True, False):
+        hostile.bomb(tmp_path / f"bomb{dictionary:d}.parquet", 2_000_000_000, dictionary=dictionary)
+    code = """
+import sys
+from pathlib import Path
+from replay.errors import InputError
+from replay.source.options import SourceOptions
+from replay.source.source import Source
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        for batch in Source(SourceOptions((str(path),))).checked():
+            pass
+        print("taken:", path)
+    except InputError:
+        pass
+print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert int(run.stdout) < 300 << 10  # KiB; that of the process that looks at footers has a limit
+
+
 # --- columns that must work ---------------------------------------------------------------------------------
 
 
