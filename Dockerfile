@@ -12,21 +12,25 @@ ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE .ci/build.lock .ci/image.lock ./
 COPY data data
 COPY replay replay
 # The label below is right, or nothing is built: the version stands in replay/__init__.py alone.
 ARG VERSION
 RUN grep --line-regexp "__version__ = \"$VERSION\"" replay/__init__.py \
     || { echo "build with --build-arg VERSION=, as replay/__init__.py has it" >&2; exit 1; }
-# The environment gets no pip of its own: nothing is installed there later, so that metrics, reports and the formats of
-# records are in it now.
-# "$1" is the wheel just built: there is no version to pin.
+# Everything that is fetched is named with the hash of its files: .ci/lock makes the two lists anew.
+RUN python -m venv --without-pip /opt/build \
+    && pip --python /opt/build/bin/python install --no-cache-dir --require-hashes --requirement build.lock \
+    && pip --python /opt/build/bin/python wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .
+# The environment gets no pip of its own: nothing is installed there later, so that metrics, reports, the formats of
+# records and AWS's logins are in it now.
+# The wheel is the one just built: there is no version to pin.
 # hadolint ignore=DL3013
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /dist . \
-    && python -m venv --without-pip /opt/replay \
-    && set -- /dist/*.whl \
-    && pip --python /opt/replay/bin/python install --no-cache-dir "$1[avro,json-schema,metrics,protobuf,report]"
+RUN python -m venv --without-pip /opt/replay \
+    && pip --python /opt/replay/bin/python install --no-cache-dir --require-hashes --requirement image.lock \
+    && pip --python /opt/replay/bin/python install --no-cache-dir --no-deps --no-index /dist/*.whl \
+    && pip --python /opt/replay/bin/python check
 
 FROM python:${PYTHON}
 ARG VERSION

@@ -46,10 +46,11 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_context_is_small_and_holds_nothing_private(context: Path) -> None:
     """Broken: each build sends the virtual environment, or a checkpoint or a secret ends up in an image."""
     top = {path.name for path in context.iterdir()}
-    assert top == {".dockerignore", "Dockerfile", "LICENSE", "README.md", "data", "pyproject.toml", "replay"}
+    assert top == {".ci", ".dockerignore", "Dockerfile", "LICENSE", "README.md", "data", "pyproject.toml", "replay"}
     files = [path for path in context.rglob("*") if path.is_file()]
     assert {path.suffix for path in files if path.parent != context} <= {
         ".py",
+        ".lock",
         ".typed",
         ".parquet",
         ".md",
@@ -130,6 +131,12 @@ def test_it_writes_every_format(image: Stage, volume: Path, value_format: str) -
     done = image.docker_run("schema", sample, "--format", value_format, volume=volume)
     assert done.returncode == 0, done.stderr
     assert "event_time" in done.stdout
+
+
+def test_it_can_log_in_to_aws(image: Stage, volume: Path) -> None:
+    """Broken: `--security msk-iam` asks for an extra that nobody can install there."""
+    done = image.run(["python", "-c", "import replay.kafka.iam"], volume=volume)
+    assert done.returncode == 0, done.stderr
 
 
 def test_its_state_is_on_the_volume(image: Stage, volume: Path, kafka: KafkaCluster | Broker, topic: str) -> None:
