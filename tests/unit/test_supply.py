@@ -26,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 def locked(path: Path) -> dict[str, str]:
     """Name to version. Each has hashes."""
-    found = {}
+    found: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE)):
         name, version = re.match(r"([\w.-]+)(?:\[[\w,]+\])?==([^\s;\\]+)", entry.strip()).groups()  # type: ignore[union-attr]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), f"{name} has no hash"
