@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,8 @@ from confluent_kafka import KafkaError
 
 from replay.errors import AccessDenied, RightMissing
 from replay.kafka.options import KafkaOptions
+from replay.kafka.token_source import tokens_of
+from replay.kafka.tokens import Tokens
 
 
 class Resource(StrEnum):
@@ -149,6 +151,7 @@ class Account:
     mechanism: str = ""  # of a login; empty: there is none
     certificate: str = ""
     renewed: str = ""
+    tokens: Tokens | None = field(default=None, compare=False, repr=False)  # that it logs in with, where they are ours
 
     @staticmethod
     def of(options: KafkaOptions) -> Account:
@@ -162,10 +165,13 @@ class Account:
             renewed = f"new tokens come from {secrets.oauth.token_file or secrets.oauth.token_url}"
         elif secrets.msk_iam:
             renewed = "new tokens are signed"
+        elif settings.get("sasl.oauthbearer.method", "").lower() == "oidc":
+            renewed = "librdkafka asks for new tokens"
         mechanism = (
             settings.get("sasl.mechanism") or settings.get("sasl.mechanisms") or "GSSAPI"
         )  # librdkafka's default
-        return Account(servers, settings.get("sasl.username", ""), mechanism, renewed=renewed)
+        user = settings.get("sasl.username", "")
+        return Account(servers, user, mechanism, renewed=renewed, tokens=tokens_of(options))
 
     @property
     def logs_in(self) -> bool:
@@ -273,6 +279,12 @@ def login_refused(account: Account, said: str) -> AccessDenied:
     todo = "check user and password (--user, --password-file, or -X sasl.username=…, sasl.password=…), and run again"
     if is_about_mechanism:
         todo = "choose a mechanism that the broker has (-X sasl.mechanism=…), and run again"
+    elif account.tokens is not None:
+        said = f"{said}; {account.tokens.told()}"
+        todo = (
+            "compare that with what the broker expects (sasl.oauthbearer.expected.issuer and .audience, its clock, its"
+            " keys), and run again"
+        )
     return AccessDenied(f"the broker refuses the login of {account.in_words}: {said}", where="Kafka", todo=todo)
 
 

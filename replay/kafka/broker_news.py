@@ -8,8 +8,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
-from replay.errors import AccessDenied
+from replay.errors import BrokerUnavailable, ReplayError
 from replay.kafka.access import Account, Refused, is_waited_for, login_refused, refused, right_refused
+from replay.kafka.outage import RUN_AGAIN
+from replay.kafka.own_oidc import token_outage
 
 _PLACE = re.compile(r"^(?:\w+://)?(?P<address>\S+?)/(?P<who>bootstrap|\d+): (?P<what>.*)$", re.DOTALL)
 """How librdkafka begins what it says of one broker: its address, and its number once the cluster has named it."""
@@ -36,6 +38,7 @@ class BrokerNews:
     last_error: str = ""
     errors: int = 0
     login: str = ""  # why it was refused, and not let in since
+    token_outage: str = ""  # why librdkafka has got no token, and was not let in since
     right: tuple[int, str] | None = None  # code and text of one that is missing
     fatal: str = ""
     fatal_code: int = 0
@@ -51,14 +54,18 @@ class BrokerNews:
     def note(self, error: Any) -> None:
         """If it is a refusal."""
         what = refused(error.code())
-        if what is Refused.LOGIN:
+        if outage := token_outage(error.str()):
+            self.last_error = self.token_outage = outage
+        elif what is Refused.LOGIN:
             self.login = in_words(error.str())
+            if self.account.tokens is not None:
+                self.account.tokens.refused()
         elif what is Refused.RIGHT:
             self.right = (error.code(), error.str())
 
     def let_in(self) -> None:
         """The cluster has answered."""
-        self.met, self.login = True, ""
+        self.met, self.login, self.token_outage = True, "", ""
 
     def raise_refused(self) -> None:
         """Raises `AccessDenied`, unless the refusal is waited for."""
@@ -68,14 +75,22 @@ class BrokerNews:
             raise login_refused(self.account, self.login)
 
     @property
-    def refused(self) -> AccessDenied | None:
-        """What ends the wait for a login, past its deadline."""
+    def refused(self) -> ReplayError | None:
+        """What ends the wait for a login, past its deadline: an outage, where there is no new token to log in with."""
+        if self.login and self._no_token:
+            return BrokerUnavailable(f"this client has no good token: {self._no_token}", where="Kafka", todo=RUN_AGAIN)
         return login_refused(self.account, self.login) if self.login else None
 
     @property
     def waits_for(self) -> tuple[str, str]:
         """While a login is waited for: the problem, and its reason."""
+        if self._no_token:
+            return "No good token", self._no_token
         return f"Kafka refuses the login of {self.account.in_words}", f"{self.login}; {self.account.renewed}"
+
+    @property
+    def _no_token(self) -> str:
+        return self.account.tokens.trouble if self.account.tokens is not None else self.token_outage
 
 
 def in_words(error: str) -> str:

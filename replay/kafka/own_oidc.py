@@ -1,7 +1,7 @@
 """What librdkafka says where it gets tokens by itself (-X sasl.oauthbearer.method=oidc): an outage, or a refusal?
 
-It tells both with the code of a login that is refused. What follows its prefix is curl's error, the body of the server's
-answer whatever its status, or its own finding about a token (rdkafka_sasl_oauthbearer_oidc.c, rdhttp.c). Pure.
+It tells both with the code of a login that is refused. What follows its prefix is curl's error, the body of an answer
+whatever its status, or its own finding about a token (rdkafka_sasl_oauthbearer_oidc.c, rdhttp.c). Pure.
 """
 
 from __future__ import annotations
