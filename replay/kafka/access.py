@@ -192,7 +192,7 @@ class Account:
     @property
     def in_words(self) -> str:
         """`user bob, SCRAM-SHA-512`."""
-        return ", ".join(filter(None, [f"user {self.user}" if self.user else "", self.mechanism])) or "this client"
+        return ", ".join(filter(None, [f"user {self.user}" if self.user else "this client", self.mechanism]))
 
 
 def kafka_acls(account: Account, resource: Resource, name: str, operations: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 
 from replay.kafka.options import LIBRDKAFKA_LOG
-from replay.kafka.statistics import UP_STATES
+from replay.kafka.statistics import LOGIN_STATES, UP_STATES
 
 log = logging.getLogger(f"{LIBRDKAFKA_LOG}.connections")
 
@@ -22,6 +22,10 @@ class LogWatch(logging.Handler):
 
     _LOST = re.compile(rf"/\d+: .*\(after \d+ms in state (?:{'|'.join(UP_STATES)})\b")
     """A connection that worked, to a broker known by its id: bootstrap connections carry no rows."""
+
+    _LOGIN = re.compile(rf"/\d+: .*\(after \d+ms in state (?:{'|'.join(LOGIN_STATES)})\b")
+    """A login failed. It may be that of a new connection; or one that worked has logged in again in vain, and is lost.
+    The statistics know."""
 
     _BUMP = "-> DrainBump"
     """All partitions are being drained; what is unacknowledged then gets new numbers, and goes out with them."""
@@ -33,6 +37,7 @@ class LogWatch(logging.Handler):
         self.bump = False
         self._lines = self._lines_compared = 0  # that report a lost connection, in all
         self._distrusted = False
+        self._login_failed = False  # since the statistics were compared
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
@@ -40,6 +45,8 @@ class LogWatch(logging.Handler):
             self.lost += 1
             self._lines += 1
             self.what = text.rpartition("]: ")[2].split(" (after ")[0]
+        elif self._LOGIN.search(text):
+            self._login_failed = True
         elif self._BUMP in text:
             self.bump = True
 
@@ -47,9 +54,13 @@ class LogWatch(logging.Handler):
         """Count, too, what was lost since the last time by the statistics, and is not in the log."""
         names = list(lost)
         logged, self._lines_compared = self._lines - self._lines_compared, self._lines
+        login_failed, self._login_failed = self._login_failed, False
         if len(names) <= logged:
             return
         self.lost += len(names) - logged
+        if login_failed:
+            self.what = f"{', '.join(names)}: it was to log in again, and was refused"
+            return
         self.what = f"{', '.join(names)}: not in the log, but in the statistics"
         if not self._distrusted:
             self._distrusted = True

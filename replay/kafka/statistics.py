@@ -14,6 +14,9 @@ from typing import Any
 UP_STATES = ("UP", "UPDATE", "REAUTH")
 """States of a connection that works: its address or its credentials are being renewed."""
 
+LOGIN_STATES = ("AUTH_HANDSHAKE", "AUTH_REQ")
+"""States of a connection that logs in: a new one, or one that works and logs in again (KIP-368)."""
+
 _UNEXPECTED = (ValueError, LookupError, TypeError, AttributeError)
 """What reading raises that is not as it should be."""
 
@@ -76,15 +79,19 @@ class Connection:
     age_s: float  # in this state
     totals: tuple[int, int]  # connected, disconnected
     requests: int
+    logs_in: bool = False
+    logins: int = 0  # in all of its broker's connections
 
     def goes_on(self, later: Connection | None, elapsed_s: float) -> bool:
         """Whether it was there all the time until `later`."""
-        if later is None or not later.is_up:
+        if later is None or not (later.is_up or later.logs_in):
             return False
-        if later.age_s + _SLACK_S >= elapsed_s:
+        if later.is_up and later.age_s + _SLACK_S >= elapsed_s:
             return True
-        # The state changed meanwhile, as it does when credentials are renewed: then the counters go on.
-        return later.totals == self.totals and later.requests >= self.requests >= _MANY_REQUESTS
+        # The state changed meanwhile, as it does when credentials are renewed: then the counters go on. Where they
+        # begin anew, no connection has logged in twice.
+        is_old = self.requests >= _MANY_REQUESTS or self.logins <= later.logins > later.totals[0]
+        return is_old and later.totals == self.totals and later.requests >= self.requests
 
 
 class StatisticsWatch:
@@ -103,9 +110,10 @@ class StatisticsWatch:
         except _UNEXPECTED:
             return []
         before, elapsed_s = self._up, at_s - self._at_s
-        self._up, self._at_s = {number: each for number, each in now.items() if each.is_up}, at_s
+        kept = {number for number, each in before.items() if each.goes_on(now.get(number), elapsed_s)}
+        self._up, self._at_s = {number: each for number, each in now.items() if each.is_up or number in kept}, at_s
         self.was_up = self.was_up or bool(self._up)
-        return [each.name for number, each in before.items() if not each.goes_on(now.get(number), elapsed_s)]
+        return [each.name for number, each in before.items() if number not in kept]
 
 
 def _connection(broker: Mapping[str, Any]) -> Connection:
@@ -115,4 +123,6 @@ def _connection(broker: Mapping[str, Any]) -> Connection:
         age_s=float(broker["stateage"]) / 1e6,
         totals=(int(broker["connects"]), int(broker["disconnects"])),
         requests=int(broker["tx"]),
+        logs_in=broker["state"] in LOGIN_STATES,
+        logins=int(broker.get("req", {}).get("SaslHandshake", 0)),
     )

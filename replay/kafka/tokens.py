@@ -27,6 +27,10 @@ log = logging.getLogger(f"{LIBRDKAFKA_LOG}.tokens")
 RENEW_AT = 0.8
 """The part of a token's life after which a new one is asked for: librdkafka's own rule."""
 
+_AHEAD_S = 10.0
+"""A short life is renewed earlier, so long before its end: librdkafka looks at its clock once a second, and logs in
+again when nine tenths are over."""
+
 _ASK_AGAIN_S = 2.0
 """How soon librdkafka asks again where a renewal failed."""
 
@@ -60,7 +64,8 @@ class Token:
 
     @property
     def renew_s(self) -> float:
-        return self.got_s + RENEW_AT * (self.ends_s - self.got_s)
+        life_s = self.ends_s - self.got_s
+        return self.got_s + min(RENEW_AT * life_s, max(life_s / 2, life_s - _AHEAD_S))
 
     @property
     def principal(self) -> str:

@@ -51,3 +51,18 @@ def test_a_loss_that_only_the_statistics_tell_ends_the_producer():
             sink.poll()
     finally:
         sink.close()
+
+
+def test_a_login_again_that_failed_is_no_strange_word(caplog):
+    """Broken: a token that ends makes the replay warn of a librdkafka that it does not understand; or rows in flight on
+    its connection are sent again unseen."""
+    watch = LogWatch()
+    lines(
+        watch,
+        3,
+        "FAIL [rdkafka#producer-1] [thrd:x]: x:1/1: SASL authentication error: no (after 9ms in state AUTH_REQ)",
+    )
+    assert watch.lost == 0, "it may be a new connection's"
+    watch.compare(["a:9092/1"])
+    assert watch.lost == 1
+    assert not caplog.records

@@ -45,11 +45,14 @@ def test_anything_else_is_nothing_and_raises_nothing(text):
 # -- lost connections -------------------------------------------------------------------------------------
 
 
-def looked_at(at_s: float, state: str | None = "UP", age_s: float = 0.9, connects: int = 1, tx: int = 3) -> str:
+def looked_at(
+    at_s: float, state: str | None = "UP", age_s: float = 0.9, connects: int = 1, tx: int = 3, logins: int = 1
+) -> str:
     """As librdkafka writes them, as far as they matter; without a state, the broker is not there."""
     broker = {
         "name": "a:9092/1", "nodeid": 1, "state": state, "stateage": int(age_s * 1e6),
         "connects": connects, "disconnects": connects - 1, "tx": tx,
+        "req": {"Produce": 1, "SaslHandshake": logins},
     }  # fmt: skip
     bootstrap = {**broker, "name": "a:9092/bootstrap", "nodeid": -1, "state": "UP", "stateage": 0}
     return json.dumps({"ts": int(at_s * 1e6), "brokers": {"b": bootstrap} | ({"a": broker} if state else {})})
@@ -96,6 +99,35 @@ def test_a_connection_that_goes_on_is_not_lost(later):
     watch = StatisticsWatch()
     lost(watch, looked_at(10, tx=300))
     assert lost(watch, later if "UPDATE" not in later else looked_at(11, "UPDATE", 1.5, tx=400)) == []
+
+
+@pytest.mark.parametrize("state", ["AUTH_HANDSHAKE", "AUTH_REQ", "REAUTH", "UP"])
+def test_one_that_logs_in_again_is_not_lost(state):
+    """Broken: a broker that wants a new login each hour (connections.max.reauth.ms), or whose tokens end, makes the
+    replay begin anew each time."""
+    watch = StatisticsWatch()
+    lost(watch, looked_at(10, tx=20))
+    assert lost(watch, looked_at(11, state, 0.1, tx=22, logins=2)) == []
+    assert lost(watch, looked_at(12, "UP", 0.9, tx=40, logins=2)) == []
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        looked_at(12, "TRY_CONNECT", 0.1, tx=22, logins=2),
+        looked_at(12, "AUTH_REQ", 0.1, connects=2, tx=24, logins=3),
+        looked_at(12, "AUTH_REQ", 0.1, tx=2, logins=1),  # it begins anew
+        looked_at(12, "UP", 0.1, connects=2, tx=24, logins=3),
+    ],
+    ids=["down", "again", "anew", "reconnected"],
+)
+def test_one_that_is_refused_as_it_logs_in_again_is_lost(later):
+    """Broken: a connection that ends with a token, and has rows in flight, is taken for one that goes on: its rows are
+    sent again unseen."""
+    watch = StatisticsWatch()
+    lost(watch, looked_at(10, tx=20))
+    assert lost(watch, looked_at(11, "AUTH_REQ", 0.1, tx=22, logins=2)) == []
+    assert lost(watch, later) == ["a:9092/1"]
 
 
 def test_what_was_not_up_cannot_be_lost():

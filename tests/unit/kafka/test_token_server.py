@@ -19,6 +19,7 @@ from replay.kafka.token_server import Asking, ask
 from replay.kafka.tokens import Away
 from replay.kafka.trouble import Trouble
 from replay.model import SystemClock
+from tests.support.lines import Lines
 from tests.support.oidc import CLIENT, SECRET, Token, TokenServer
 from tests.support.pki import Authority
 
@@ -228,20 +229,6 @@ def test_past_the_deadline_it_is_an_outage(asking: Asking, lines: Lines) -> None
         wait_for_token(options, Patience(clock, 0.5, lambda: None, Trouble(lines, clock)))
     assert getattr(caught.value, "exit_code", None) is ExitCode.BROKER_UNAVAILABLE
     assert "--oauth-token-url" in str(caught.value)
-
-
-class Lines:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def phase(self, *_: object) -> None: ...
-
-    def info(self, text: str) -> None:
-        self.said.append(text)
-
-    warning = info
 
 
 @pytest.fixture

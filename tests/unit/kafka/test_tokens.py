@@ -75,6 +75,12 @@ def test_librdkafka_asks_again_in_time(source: Source) -> None:
     assert source.now_s + 0.8 * left_s <= NOW_S + 80 + 1
 
 
+@pytest.mark.parametrize(("life_s", "renewed_s"), [(3_600, 2_880), (60, 48), (20, 10), (6, 3)])
+def test_a_short_life_is_renewed_early(life_s: float, renewed_s: float) -> None:
+    """Broken: connections log in again with the old token, as librdkafka looks at the time once a second."""
+    assert Token("t", NOW_S, NOW_S + life_s).renew_s == NOW_S + renewed_s
+
+
 def test_a_renewal_that_fails_leaves_the_token_that_there_is(source: Source) -> None:
     """Broken: a token server that is restarted for a minute ends a replay whose token is good for longer."""
     source.handed_out()
