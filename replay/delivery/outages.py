@@ -6,10 +6,10 @@ from replay.delivery.context import Ready
 from replay.delivery.flight import Flight
 from replay.delivery.snapshot import Display
 from replay.delivery.tally import Tally
-from replay.errors import BrokerUnavailable
+from replay.errors import BrokerUnavailable, UsageError
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.outage import RUN_AGAIN, Outage
-from replay.kafka.trouble import UNREACHABLE, Telling
+from replay.kafka.trouble import UNREACHABLE, UNUSABLE, Telling
 from replay.model import Clock
 
 
@@ -46,7 +46,10 @@ class ClusterOutages:
 class ProducerOutages:
     """Watches how long the rows of one producer wait for their acknowledgements."""
 
-    def __init__(self, ready: Ready, flight: Flight, news: BrokerNews) -> None:
+    def __init__(self, ready: Ready, flight: Flight, news: BrokerNews, made_with: tuple[object, ...] = ()) -> None:
+        """`made_with`: the files of the producer (`stamp_of_tls`)."""
+        self._cluster, self._made_with = ready.cluster, made_with
+        self._fault: UsageError | None = None
         self._options, self._tally, self._clock = ready.options.kafka, ready.tally, ready.clock
         self._flight, self._news = flight, news
         self._outage = Outage(self._options.linger_ms / 1_000, self._options.broker_timeout_s)
@@ -64,14 +67,19 @@ class ProducerOutages:
         self._news.let_in()
 
     def look(self, now_s: float) -> None:
-        """Raises `BrokerUnavailable` past the deadline, and `AccessDenied` where no waiting helps, or helped."""
+        """Raises `BrokerUnavailable` past the deadline, `AccessDenied` and `UsageError` where no waiting helps, or
+        helped, and `Resync` where another producer may be let in."""
         outage, frontier = self._outage, self._flight.frontier
         self._news.raise_refused()
         began_s = outage.since_s
         outage.observe(now_s, frontier.oldest.sent_at_s if frontier.oldest else None, self._has_new_errors)
         if outage.since_s is not None:
             waited_s, left_s = now_s - outage.since_s, outage.left_s(now_s)
+            self._cluster.check_same_files(self._made_with)
+            self._fault = self._cluster.why_away(waited_s)
             if left_s <= 0:
+                if self._fault is not None:
+                    raise self._fault
                 if self._news.refused is not None:
                     raise self._news.refused
                 raise BrokerUnavailable(
@@ -79,9 +87,12 @@ class ProducerOutages:
                     where=self._options.bootstrap_servers,
                     todo=RUN_AGAIN,
                 )
-            problem, why = self._news.waits_for if self._news.login else (UNREACHABLE, self._reason)
+            problem, why = UNUSABLE if self._fault is not None else UNREACHABLE, self._reason
+            if self._fault is None and self._news.login:
+                problem, why = self._news.waits_for
             self._telling.lasts(problem, f"{why}; {frontier.in_flight_rows:,} rows wait", waited_s, left_s)
         elif began_s is not None:
+            self._fault = None
             self._telling.over(now_s - began_s, frontier.row)
 
     def count(self, now_s: float) -> None:
@@ -100,4 +111,6 @@ class ProducerOutages:
     @property
     def _reason(self) -> str:
         news = self._news
+        if self._fault is not None:
+            return f"{self._fault.where}: {self._fault.what}"
         return in_words(news.last_error) if self._has_new_errors and news.last_error else "it does not answer"

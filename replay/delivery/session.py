@@ -51,7 +51,7 @@ class Session:
         self._options, self._tally, self._clock = ready.options, ready.tally, ready.clock
         self._chunk_rows = min(CHUNK_ROWS, chunk_rows_max)
         self._schedule = pace.Schedule(ready.options.pace)
-        self._outages = ProducerOutages(ready, flight, sink.news)
+        self._outages = ProducerOutages(ready, flight, sink.news, sink.made_with)
         self._ticked_at_s = ready.clock.monotonic()
         self._newest_event_ns, self._newest_sent_at_s = 0, 0.0  # of the newest row that was handed over
         if self._tally.sending_since_s is None:

@@ -52,7 +52,7 @@ def deliver(ready: Ready, saved: Checkpoint | None) -> None:
         try:
             ready.cluster.log_in()
             with closing(TransactionalSink(ready.options.kafka, _transactional_id(ready))) as sink:
-                ready.cluster.patiently("begin transactions", sink.init, sink.news)
+                ready.cluster.patiently("begin transactions", sink.init, sink.news, sink.made_with)
                 ready.watch.confirm()
                 if progress_topic.topic_id:  # the embedded broker's has none
                     ready.cluster.identity(progress_topic.name)

@@ -275,6 +275,13 @@ def is_waited_for(what: Refused, account: Account, *, met: bool) -> bool:
 
 def login_refused(account: Account, said: str) -> AccessDenied:
     """The error for a login. `said` is librdkafka's text."""
+    if "SASL state" in said:  # ILLEGAL_SASL_STATE, in librdkafka's words
+        return AccessDenied(
+            f"this listener has no login (SASL), and {account.in_words} wants to log in",
+            where="Kafka",
+            todo="name the port of a listener with a login; or connect without one: --security tls or mtls"
+            " (-X security.protocol=SSL), or without TLS no --security at all",
+        )
     is_about_mechanism = "mechanism handshake failed" in said
     todo = "check user and password (--user, --password-file, or -X sasl.username=…, sasl.password=…), and run again"
     if is_about_mechanism:

@@ -18,7 +18,7 @@ from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.creation import ask_to_create
 from replay.kafka.described import Demands, Description, explaining, identity, meet
 from replay.kafka.embedded import is_embedded
-from replay.kafka.login import wait_for_token
+from replay.kafka.login import wait_for_files, wait_for_token
 from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
@@ -26,14 +26,15 @@ from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.kafka.replicas import Replicas
 from replay.kafka.settings import client_settings
 from replay.kafka.tls_files import check_files
-from replay.kafka.tls_settings import stamp
+from replay.kafka.tls_settings import stamp, stamp_of_tls
 from replay.kafka.topic import Topic, TopicIdentity
 from replay.kafka.trouble import Trouble
-from replay.model import Clock
+from replay.model import Clock, Resync
 from replay.reporter import Reporter
 
 T = TypeVar("T")
 
+_AT_ONCE_S = 0.5  # of an answer over a connection that is there
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
 
 
@@ -187,13 +188,25 @@ class Cluster:
     def log_in(self) -> None:
         """Waits for what a new client needs to be let in; to be called before one is made."""
         wait_for_token(self._options, self._patience)
+        if self._prospects.reached:
+            wait_for_files(self._options, self._patience)
+            self._renew()
 
     def close(self) -> None:
         self._admin.poll(0)
 
-    def patiently(self, what: str, attempt: Callable[[], T | None], news: BrokerNews) -> T:
-        """Another client's call with this cluster's patience: `news` is what that client says."""
-        return self._patience(what, news, attempt)
+    def patiently(
+        self, what: str, attempt: Callable[[], T | None], news: BrokerNews, made_with: tuple[object, ...] | None = None
+    ) -> T:
+        """Another client's call with this cluster's patience: `news` is what that client says. Raises `Resync` where
+        its files are others by now than it was `made_with` (`stamp_of_tls`), and it gets nowhere."""
+
+        def why(waited_s: float) -> UsageError | None:
+            if made_with is not None and waited_s >= LOOK_S:
+                self.check_same_files(made_with)
+            return self.why_away(waited_s)
+
+        return self._patience(what, news, attempt, why)
 
     def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
         def polled() -> T | None:
@@ -203,7 +216,9 @@ class Cluster:
             finally:
                 self._admin.poll(0)  # what it said meanwhile is the reason of a failure
 
-        self.log_in()  # first: without a token that is good, the cluster would seem to refuse this client
+        wait_for_token(
+            self._options, self._patience
+        )  # first: without a token that is good, the cluster would seem to refuse this client
         return self._patience(what, self.news, polled, self.why_away)
 
     def _client(self, name: str, **more: Any) -> AdminClient:
@@ -234,9 +249,13 @@ class Cluster:
         return min(FIRST_CALL_S, self._whole_call_s) if is_first else self._whole_call_s
 
     def _metadata(self, name: str) -> Any:
+        seconds = self._call_s
         if not self._prospects.answered:
-            meet(self._admin, self.news, self._call_s)
-        found = self._admin.list_topics(name, self._call_s)
+            try:
+                meet(self._admin, self.news, seconds)
+            except (KafkaException, TimeoutError):
+                seconds = _AT_ONCE_S  # this goes to whoever answers, though it advertises where nobody does
+        found = self._admin.list_topics(name, seconds)
         self._prospects.answered = True
         self._refuse_hidden(name, found)
         self._prospects.known = [(broker.host, broker.port) for broker in found.brokers.values()]
@@ -249,11 +268,13 @@ class Cluster:
             self._renew()
         return self._prospects.give_up(waited_s, self.news.last_error, self._advertised)
 
-    def has_new_files(self, made_with: tuple[object, ...]) -> bool:
-        """Whether a client that was made with these (`stamp`) would be another one now."""
-        with suppress(UsageError):
-            return stamp(client_settings(self._options)) != made_with
-        return False
+    def check_same_files(self, made_with: tuple[object, ...]) -> None:
+        """Raises `Resync` where a client that was made with these (`stamp_of_tls`) would be another one now."""
+        with suppress(UsageError):  # they are being written
+            settings = client_settings(self._options)
+            if stamp_of_tls(settings) != made_with:
+                check_files(settings, datetime.now(UTC))
+                raise Resync("the files that this client connects with are others now")
 
     def _advertised(self) -> list[tuple[str, int]]:
         """As a broker says that answers now; empty if none does. A client that has met its cluster asks at advertised

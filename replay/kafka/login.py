@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from replay.errors import BrokerUnavailable, ReplayError
+from datetime import UTC, datetime
+
+from replay.errors import BrokerUnavailable, ReplayError, UsageError
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import NotYet, Patience, Service
+from replay.kafka.settings import client_settings
+from replay.kafka.tls_files import check_files
 from replay.kafka.token_server import URL
 from replay.kafka.token_source import FILE, tokens_of
 from replay.kafka.tokens import Away, Token
@@ -42,3 +46,25 @@ def wait_for_token(options: KafkaOptions, patience: Patience) -> None:
         if refused:
             raise refused[0] from None
         raise
+
+
+def wait_for_files(options: KafkaOptions, patience: Patience) -> None:
+    """Returns once the files of TLS are whole, and fit: in mid-run somebody may be replacing them.
+
+    Raises `UsageError` past the deadline.
+    """
+    fault: list[UsageError] = []
+
+    def attempt() -> bool | NotYet:
+        fault.clear()
+        try:
+            check_files(client_settings(options), datetime.now(UTC))
+        except UsageError as error:
+            fault.append(error)
+            return NotYet(f"{error.where}: {error.what}", answered=True)
+        return True
+
+    try:
+        patience.until("make a connection", attempt)
+    except BrokerUnavailable:
+        raise fault[0] from None

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 
 from replay.errors import BrokerUnavailable, ReplayError
 from replay.kafka.broker_news import BrokerNews, in_words
-from replay.kafka.trouble import Trouble
+from replay.kafka.trouble import UNUSABLE, Trouble
 from replay.model import Clock
 
 T = TypeVar("T")
@@ -133,6 +133,10 @@ class Patience:
                     where=self._service.where,
                     todo=f"check {self._service.option}, and {self._again}",
                 )
-            problem = result.problem or (f"Cannot {what}" if result.answered else f"{self._service.name} unreachable")
+            problem = (
+                UNUSABLE
+                if fault is not None
+                else result.problem or (f"Cannot {what}" if result.answered else f"{self._service.name} unreachable")
+            )
             self._trouble.lasts(problem, reason, waited, self._timeout_s - waited)
             self._clock.sleep(_RETRY_S)

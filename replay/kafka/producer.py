@@ -25,9 +25,10 @@ from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.log_watch import LogWatch
 from replay.kafka.options import KafkaOptions
 from replay.kafka.renewal import Renewal
-from replay.kafka.settings import producer_settings, transactional_settings
+from replay.kafka.settings import client_settings, producer_settings, transactional_settings
 from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
 from replay.kafka.tls_files import check_files
+from replay.kafka.tls_settings import stamp_of_tls
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')
@@ -98,6 +99,7 @@ class KafkaSink:
         log.parent = kafka_log
         log.addHandler(self._log)
         self._logger = log
+        self.made_with = stamp_of_tls(client_settings(options))
         self._epoch = -1
         self._bumped = False  # as the statistics say, in case that the log did not
         try:

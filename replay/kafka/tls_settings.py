@@ -68,6 +68,11 @@ def stamp(settings: Settings) -> tuple[object, ...]:
     return (*said, *map(_state, files))
 
 
+def stamp_of_tls(settings: Settings) -> tuple[object, ...]:
+    """The same of TLS alone: a password of a login that changes is taken up by clients as they are (`renewal.py`)."""
+    return stamp({name: value for name, value in settings.items() if name.startswith("ssl.")})
+
+
 def _state(path: str) -> tuple[int, ...]:
     """Which file it is, and its content as far as size and time tell; nothing where there is none."""
     try:

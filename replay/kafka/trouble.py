@@ -16,6 +16,9 @@ PATIENT_S = 1.0
 
 UNREACHABLE = "Broker unreachable"
 
+UNUSABLE = "Broker cannot be used"
+"""It is there, and something is wrong with its certificate or ours, or with what it speaks."""
+
 
 class Telling:
     """One outage after the other. `who` is away, as the log calls it."""
@@ -23,12 +26,14 @@ class Telling:
     def __init__(self, report: Reporter, clock: Clock, who: str = "Broker") -> None:
         self._report, self._clock, self._who = report, clock, who
         self._told_s: float | None = None
+        self._told: set[str] = set()
 
     def lasts(self, what: str, reason: str, waited_s: float, left_s: float) -> None:
         """`what` is the first half of a sentence: who or what has not been there for so long."""
         now_s = self._clock.monotonic()
-        if self._told_s is not None and now_s - self._told_s < REPEAT_S:
-            return
+        if self._told_s is not None and now_s - self._told_s < REPEAT_S and what in self._told:
+            return  # what is new is told at once: a broker that came back may not be trusted
+        self._told.add(what)
         since, until = (clock_time(self._clock.now() + seconds) for seconds in (-waited_s, left_s))
         so_far = "Nothing is lost" if self._told_s is None else f"That is {duration(waited_s)} so far"
         self._told_s = now_s
@@ -38,7 +43,7 @@ class Telling:
         """`row` is the next one; 0 says nothing."""
         if self._told_s is None:
             return
-        self._told_s = None
+        self._told_s, self._told = None, set()
         self._report.info(
             f"{self._who} back after {duration(waited_s)}" + (f"; continuing at row {row:,}." if row else ".")
         )

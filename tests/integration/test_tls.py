@@ -153,7 +153,10 @@ def of_the_client(secured: SecuredKafka, folder: Path) -> dict[str, Case]:
         return (*trusted, "--cert", str(issued.certificate), "--cert-key", str(issued.key), *more)
 
     locked = ours.issue("locked", password="open sesame")
-    (folder / "password").write_text("open barley\n")
+    password = folder / "password"
+    password.write_text("open barley\n")
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "bob"}
+    login["sasl.password"] = "open barley"
     (folder / "empty").mkdir()
     return {
         "other authority": Case(
@@ -195,7 +198,7 @@ def of_the_client(secured: SecuredKafka, folder: Path) -> dict[str, Case]:
         ),
         "wrong password": Case(
             NOBODY,
-            showing(locked, "--cert-key-password-file", str(folder / "password")),
+            showing(locked, "--cert-key-password-file", str(password)),
             (f"{locked.key}: the password does not open this key",),
         ),
         "no such file": Case(
@@ -209,6 +212,16 @@ def of_the_client(secured: SecuredKafka, folder: Path) -> dict[str, Case]:
             secured.bootstrap_servers, trusted, ("speaks Kafka's protocol without TLS, but security.protocol is SSL",)
         ),
         "no login, over TLS": Case(sasl, trusted, ("wants a login (SASL), but security.protocol is SSL", "SASL_SSL")),
+        "a login where there is none, over TLS": Case(
+            tls,
+            ("--security", "plain", "--ca", str(ours.certificate), "--user", "bob", "--password-file", str(password)),
+            ("this listener has no login (SASL), and user bob, PLAIN wants to log in", "--security tls"),
+        ),
+        "a login where there is none": Case(
+            secured.bootstrap_servers,
+            tuple(f"-X{name}={value}" for name, value in login.items()),
+            ("this listener has no login (SASL), and user bob, PLAIN wants to log in",),
+        ),
         "no login": Case(plain, (), ("wants a login (SASL), but security.protocol is PLAINTEXT", "SASL_PLAINTEXT")),
     }
 
@@ -219,6 +232,7 @@ NAMES = (
     "authority of the same name", "no authority named", "no certificate of ours", "ours of another authority",
     "ours has expired", "ours is not valid yet", "key of another", "locked key", "wrong password", "no such file",
     "folder without hashes", "no TLS to TLS", "TLS to none", "no login, over TLS", "no login",
+    "a login where there is none, over TLS", "a login where there is none",
 )  # fmt: skip
 
 

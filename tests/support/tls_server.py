@@ -51,4 +51,4 @@ def _serve(listener: socket.socket, context: ssl.SSLContext) -> None:
         raw.settimeout(1)
         with raw, suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
             request = connection.recv(1_024)
-            connection.sendall(b"\0\0\0\6" + request[8:12] + b"\0\0")
+            connection.sendall(b"\0\0\0\6" + request[8:12] + b"\0\x22")  # and there is no login (ILLEGAL_SASL_STATE)

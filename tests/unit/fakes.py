@@ -21,6 +21,7 @@ from replay.delivery.options import Pace, RunOptions
 from replay.delivery.session import Session
 from replay.delivery.snapshot import Snapshot
 from replay.delivery.tally import Tally
+from replay.errors import UsageError
 from replay.fate import Fate
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
@@ -220,6 +221,7 @@ class FakeSink:
     on_send: Callable[[int], None] = lambda _: None
     news: BrokerNews = field(default_factory=BrokerNews)
     statistics: BrokerStatistics | None = None
+    made_with: tuple[object, ...] = ()
     sent: list[Sent] = field(default_factory=list)
     waiting: deque[Sent] = field(default_factory=deque)
     acknowledged: set[int] = field(default_factory=set)
@@ -337,6 +339,14 @@ class FakeCluster:
     late_s: float = 0.0
     asked_s: list[float] = field(default_factory=list)
     waited_for: int = 0
+    wrong: UsageError | None = None
+
+    def check_same_files(self, made_with: tuple[object, ...]) -> None:
+        assert made_with == ()
+
+    def why_away(self, waited_s: float) -> UsageError | None:
+        assert waited_s >= 0
+        return self.wrong
 
     def ask(self, topic: str) -> FakeQuestion:
         assert topic == "trades"
@@ -409,11 +419,12 @@ class Bench:
         nothing: Any = None
         source: Any = self.source
         saving: Any = self
+        cluster: Any = self.cluster
         return Ready(
             options=self.options,
             source=source,
             file=nothing,
-            cluster=nothing,
+            cluster=cluster,
             stop=self.stop,
             report=self.told,
             clock=self.clock,

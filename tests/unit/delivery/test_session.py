@@ -345,6 +345,26 @@ def test_an_outage_is_told_and_ends_the_run_at_its_deadline_with_progress_saved(
     assert bench.sink.closed
 
 
+def test_what_is_wrong_with_a_certificate_is_told_at_once_and_is_the_end_past_the_deadline():
+    """Broken: a broker that comes back with an expired certificate is told as an outage, and ends the run as one."""
+    bench = Bench(trades(1_000), run_options(Pace(rows_per_s=100), broker_timeout_s=30.0))
+    wrong = UsageError("the broker's certificate has expired", where="a:9093")
+
+    def go_down():
+        bench.sink.down = len(bench.sink.sent) >= 500
+        if bench.sink.down and bench.clock.time_s - bench.sink.sent[499].at_s > 10:
+            bench.cluster.wrong = wrong
+
+    bench.sink.hook = go_down
+    with pytest.raises(UsageError) as caught:
+        bench.run()
+    assert caught.value is wrong
+    told = [warning for warning in bench.told.warnings if "rows wait" in warning]
+    assert [warning.split(" since ")[0] for warning in told] == ["Broker unreachable", "Broker cannot be used"]
+    assert "(a:9093: the broker's certificate has expired; " in told[1]
+    assert bench.last.progress.position.row == len(bench.sink.acknowledged)
+
+
 def test_an_outage_that_ends_is_told_counted_and_costs_nothing():
     bench = Bench(trades(3_000), run_options(Pace(rows_per_s=100), broker_timeout_s=30.0))
 

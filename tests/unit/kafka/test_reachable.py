@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from replay.errors import UsageError
 from replay.kafka import reachable
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.reachable import Prospects, refuse_advertised, why_unreachable
+from tests.support.pki import Authority
+from tests.support.tls_server import server_context, serving
 
 NOBODY = ("127.0.0.1", 1)
 NAMELESS = ("no-such-host.invalid", 9092)
@@ -52,6 +55,38 @@ def prospects(*, answered: bool = False, reached: bool = False) -> Prospects:
 def test_a_cluster_that_was_reached_once_is_waited_for():
     """Broken: a broker whose name goes with its container ends the run while it restarts."""
     prospects(answered=True, reached=True).give_up(200.0, "", lambda: [NAMELESS])
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[tuple[tuple[str, int], dict[str, str], Authority]]:
+    """Somebody with a certificate of an authority that is not in the file of those who are trusted."""
+    trusted, theirs = Authority(tmp_path / "ours", "night-ca"), Authority(tmp_path / "theirs", "day-ca")
+    settings = {"security.protocol": "SSL", "ssl.ca.location": str(trusted.certificate)}
+    with serving(server_context(theirs.issue("broker", hosts=("localhost",)))) as address:
+        yield address, settings, theirs
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_certificate_that_is_wrong_at_first_is_refused(answered, foreign):
+    """Broken: a bootstrap address, or one that is advertised, whose certificate does not fit is waited for."""
+    address, settings, _ = foreign
+    known = Prospects("localhost:" + str(address[1]), lambda: settings, 300.0, answered=answered)
+    known.give_up(reachable.LOOK_S - 0.1, "", lambda: [address])
+    with pytest.raises(UsageError, match="is signed by none of") as refused:
+        known.give_up(reachable.LOOK_S, "", lambda: [address])
+    assert ("advertised.listeners" in str(refused.value)) == answered
+
+
+def test_one_that_is_wrong_later_is_the_reason_until_it_heals(foreign):
+    """Broken: a rotation ends the run; or a broker is called untrusted long after its authority is known."""
+    address, settings, theirs = foreign
+    known = Prospects("127.0.0.1:1", lambda: settings, 300.0, answered=True, reached=True, known=[address])
+    fault = known.give_up(reachable.LOOK_S, "", list)
+    assert fault is not None
+    assert "is signed by none of" in str(fault)
+    assert known.give_up(reachable.LOOK_S + 0.5, "", list) is fault  # without another look
+    Path(settings["ssl.ca.location"]).write_bytes(theirs.certificate.read_bytes())
+    assert known.give_up(3 * reachable.LOOK_S, "", list) is None
 
 
 def test_a_name_has_some_seconds_to_become_known():
