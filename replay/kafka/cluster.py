@@ -216,9 +216,8 @@ class Cluster:
             finally:
                 self._admin.poll(0)  # what it said meanwhile is the reason of a failure
 
-        wait_for_token(
-            self._options, self._patience
-        )  # first: without a token that is good, the cluster would seem to refuse this client
+        # First: without a token that is good, the cluster would seem to refuse this client.
+        wait_for_token(self._options, self._patience)
         return self._patience(what, self.news, polled, self.why_away)
 
     def _client(self, name: str, **more: Any) -> AdminClient:

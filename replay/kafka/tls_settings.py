@@ -142,8 +142,13 @@ def _load(where: str, load: Callable[[], None]) -> None:
 
 
 def read_file(path: str, setting: str) -> bytes:
+    file = Path(path)
     try:
-        return Path(path).read_bytes()
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise UsageError(
+                f"{OPTIONS[setting]}: this is no regular file", where=path, todo="name one: it is read more than once"
+            )
+        return file.read_bytes()
     except OSError as error:
         raise _unreadable(path, setting, error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,14 @@ def test_what_could_never_connect_is_refused_though_librdkafka_takes_it(files: F
     for days, words in ((99, "has expired 69 days ago"), (-9, "is not valid yet")):
         with pytest.raises(UsageError, match=words):
             check_files(files.settings(files.alice), now + timedelta(days=days, minutes=1))
+
+
+@pytest.mark.parametrize("setting", [CA, CERT, KEY])
+def test_a_pipe_is_no_file(setting: str, files: Files, tmp_path: Path) -> None:
+    """Broken: a pipe, of a shell's <(…), is read once, and the next client waits for ever for more."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with pytest.raises(UsageError, match="this is no regular file"):
+        check_files(files.settings(files.alice) | {setting: str(pipe)}, datetime.now(UTC))
 
 
 def test_a_stamp_changes_with_a_file_and_with_a_secret(files: Files, tmp_path: Path) -> None:
