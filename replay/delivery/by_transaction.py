@@ -12,6 +12,7 @@ from replay.delivery.progress_record import ProgressRecord, dumps, fingerprint
 from replay.delivery.transaction_states import TransactionState, TransactionSteps
 from replay.errors import AccessDenied
 from replay.kafka.producer import FENCED, PERMANENT_FAILURES, TransactionalSink
+from replay.kafka.trouble import Telling
 from replay.model import Fenced, Position, Progress, Resync
 
 
@@ -35,6 +36,7 @@ class ByTransaction:
         self._committed = flight.progress
         self._committed_records = 0  # how many of this producer's are
         self._opened_s = self._saved_at_s = ready.clock.monotonic()
+        self._telling = Telling(ready.report, ready.clock)
 
     @property
     def proven(self) -> Progress:
@@ -113,9 +115,20 @@ class ByTransaction:
             self._transactions.to(TransactionState.COMMITTING)
         progress = self._flight.progress
         self._send_progress(progress.position)
-        self._sink.commit()
+        begun_s = self._ready.clock.monotonic()
+        self._sink.commit(self._still_commits)
+        self._telling.over(self._ready.clock.monotonic() - begun_s, progress.position.row)
         self._transactions.to(TransactionState.CLAIMED)
         self._committed, self._committed_records = progress, self._flight.sent_records
+
+    def _still_commits(self, waited_s: float) -> None:
+        """Rows do not wait for their acknowledgements meanwhile: nobody else tells of a login that is refused."""
+        news, left_s = self._sink.news, self._ready.options.kafka.broker_timeout_s - waited_s
+        if news.refused is None:
+            return
+        if left_s <= 0:
+            raise news.refused
+        self._telling.lasts(*news.waits_for, waited_s, left_s)
 
     def _commit_alone(self, progress: Progress) -> None:
         """A transaction that holds nothing but the progress record."""

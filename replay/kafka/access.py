@@ -244,7 +244,6 @@ _LOGIN = frozenset(
         KafkaError._AUTHENTICATION,
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
-        KafkaError.ILLEGAL_SASL_STATE,
     }
 )
 _RIGHT = frozenset(

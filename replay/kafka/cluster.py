@@ -23,6 +23,7 @@ from replay.kafka.options import KafkaOptions, TopicSpec
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
+from replay.kafka.renewal import Renewal
 from replay.kafka.replicas import Replicas
 from replay.kafka.settings import client_settings
 from replay.kafka.tls_files import check_files
@@ -57,6 +58,7 @@ class Cluster:
             options.bootstrap_servers, lambda: client_settings(options), options.broker_timeout_s
         )
         self.log_in()
+        self._renewal = Renewal(None, options)
         self._connect()
 
     def topic(self, name: str = "", resource: Resource = Resource.TOPIC) -> Topic | None:
@@ -193,6 +195,7 @@ class Cluster:
             self._renew()
 
     def close(self) -> None:
+        self._renewal.close()
         self._admin.poll(0)
 
     def patiently(
@@ -232,6 +235,8 @@ class Cluster:
         except KafkaException as error:
             raise bad_setting(error) from None
         self._made_with = stamp(settings)
+        self._renewal.close()
+        self._renewal = Renewal(self._admin, self._options)
         self._replicas = Replicas(self._admin, self._whole_call_s)
 
     def _renew(self) -> None:

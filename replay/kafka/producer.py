@@ -240,15 +240,18 @@ class TransactionalSink(KafkaSink):
         """The transaction's last record. Its report is not needed: the commit fails if it does."""
         self._proven("send the progress record", lambda: self._producer.produce(topic, value, key, 0))
 
-    def commit(self) -> None:
-        """Raises `AccessDenied` where the login is refused meanwhile, and that is not waited for."""
+    def commit(self, still_waits: Callable[[float], None] = lambda _: None) -> None:
+        """`still_waits` is called now and then with the seconds that it has taken, and may raise. Raises `AccessDenied`
+        where the login is refused meanwhile, and that is not waited for."""
         # librdkafka goes on with a commit whose time is up, and asking again only waits for it. So a refusal is heard
         # that no waiting cures; without one it would try for ever.
-        end_s = time.monotonic() + self._commit_s
+        begun_s = time.monotonic()
+        end_s = begun_s + self._commit_s
         while not self._proven("commit", lambda: self._producer.commit_transaction(_COMMIT_S), until_s=end_s):
             with suppress(KafkaException, SystemError):
                 self._producer.poll(0)
             self.news.raise_refused()
+            still_waits(time.monotonic() - begun_s)
         self.news.let_in()
 
     def abort(self) -> None:

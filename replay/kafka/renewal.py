@@ -19,13 +19,14 @@ LOOK_S = 1.0
 
 
 class Renewal:
-    """For one client, from when it is made until it is closed. Does nothing where the password is in no file."""
+    """For one client, from when it is made until it is closed. Does nothing without one, or where the password is in no
+    file."""
 
     def __init__(self, client: Any, options: KafkaOptions, look_s: float = LOOK_S) -> None:
         self._client, self._look_s = client, look_s
         self._user, self._file = options.settings.get("sasl.username", ""), options.secrets.password_file
         self._ended = threading.Event()
-        if self._file is not None:
+        if client is not None and self._file is not None:
             threading.Thread(target=self._run, name="password", daemon=True).start()
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ class FakeTransactionalSink(FakeSink):
         assert (topic, key) == ("replay-progress", b"nightly")
         self._step(f"progress {loads(value, topic).next_row}")
 
-    def commit(self) -> None:
+    def commit(self, still_waits: object = None) -> None:  # noqa: ARG002
         assert not self.waiting, "rows are not acknowledged"
         self._step("commit")
 
