@@ -6,12 +6,19 @@ What MSK itself makes of a token cannot be tried here: its broker exists nowhere
 from __future__ import annotations
 
 import base64
+import re
+import socket
+import struct
 import sys
+import threading
 import time
+from contextlib import suppress
+from queue import Queue
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from moto.server import ThreadedMotoServer
 
 from replay.errors import UsageError
@@ -182,3 +189,57 @@ def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"packages that are not installed") as caught:
         tokens_of(options("af-south-1"))
     assert ".[msk-iam]" in str(caught.value)
+
+
+class Front:
+    """A broker as far as its login: it keeps what a client logs in with, and lets nobody in."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self.heard: Queue[bytes] = Queue()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError, struct.error):
+            while True:
+                connection, _ = self._listening.accept()
+                with connection:
+                    self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
+        stream = connection.makefile("rb")
+        while size := stream.read(4):
+            request = stream.read(*struct.unpack(">i", size))
+            key, version, number = struct.unpack(">hhi", request[:8])
+            if key == 18:  # ApiVersions: of a newer version than this one's, it is told the old way
+                supported = [(17, 0, 1), (18, 0, 0), (36, 0, 1), (3, 0, 1)]
+                answer = struct.pack(">hi", 35 if version else 0, len(supported))
+                answer += b"".join(struct.pack(">hhh", *each) for each in supported)
+            elif key == 17:  # SaslHandshake
+                answer = struct.pack(">hi", 0, 1) + struct.pack(">h", 11) + b"OAUTHBEARER"
+            else:  # SaslAuthenticate
+                self.heard.put(request)
+                return
+            connection.sendall(struct.pack(">ii", len(answer) + 4, number) + answer)
+
+
+@pytest.mark.usefixtures("with_keys")
+def test_the_token_goes_to_the_broker_as_aws_library_signs_it() -> None:
+    """Broken: a client logs in with something else than what the library has signed, or not as RFC 7628 writes it."""
+    front = Front()
+    settings = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"}
+    chosen = KafkaOptions(front.address, "t", settings=settings, secrets=Secrets(msk_iam=True, aws_region="eu-west-3"))
+    client = AdminClient({**client_settings(chosen), "log_level": 0})
+    request = front.heard.get(timeout=10)
+    front.close()
+    client.poll(0)
+    sent = re.search(rb"n,,\x01auth=Bearer ([\w-]+)\x01\x01$", request)
+    assert sent, "no initial response of OAUTHBEARER"
+    asked = signed(sent[1].decode())
+    assert asked["host"] == "kafka.eu-west-3.amazonaws.com"
+    assert asked["Action"] == "kafka-cluster:Connect"
+    assert len(asked["X-Amz-Signature"]) == 64
