@@ -143,6 +143,8 @@ def summary_lines(shown: Snapshot, topic: str, checkpoint: str, outcome: str, to
         lines.append(("schedule", f"shifted by {duration(shown.shifted_s)} after stalls"))
     if shown.outages:
         lines.append(("outages", f"{shown.outages}, {duration(shown.outages_s)} in all"))
+    if shown.throttled_s:
+        lines.append(("quota", f"{duration(shown.throttled_s)} of throttle"))
     return [*lines, ("checkpoint", checkpoint)]
 
 

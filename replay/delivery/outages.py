@@ -9,7 +9,7 @@ from replay.delivery.tally import Tally
 from replay.errors import BrokerUnavailable, UsageError
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.outage import RUN_AGAIN, Outage
-from replay.kafka.trouble import UNREACHABLE, UNUSABLE, Telling
+from replay.kafka.trouble import UNREACHABLE, UNUSABLE, Telling, Throttling
 from replay.model import Clock
 
 
@@ -54,7 +54,9 @@ class ProducerOutages:
         self._flight, self._news = flight, news
         self._outage = Outage(self._options.linger_ms / 1_000, self._options.broker_timeout_s)
         self._telling = Telling(ready.report, ready.clock)
+        self._throttling = Throttling(ready.report, ready.clock)
         self._before = (self._tally.outages, self._tally.outages_s)
+        self._throttled_before_s = self._tally.throttled_s
         self._errors_seen = 0
 
     @property
@@ -72,7 +74,8 @@ class ProducerOutages:
         outage, frontier = self._outage, self._flight.frontier
         self._news.raise_refused()
         began_s = outage.since_s
-        outage.observe(now_s, frontier.oldest.sent_at_s if frontier.oldest else None, self._has_new_errors)
+        self._throttling.look(self._news.throttled_s)
+        outage.observe(now_s, self._waits_since_s, self._has_new_errors)
         if outage.since_s is not None:
             waited_s, left_s = now_s - outage.since_s, outage.left_s(now_s)
             self._cluster.check_same_files(self._made_with)
@@ -95,6 +98,12 @@ class ProducerOutages:
             self._fault = None
             self._telling.over(now_s - began_s, frontier.row)
 
+    @property
+    def _waits_since_s(self) -> float | None:
+        """Since when rows wait for an answer that could have come: not while a broker does not listen, for a quota."""
+        oldest = self._flight.frontier.oldest
+        return None if oldest is None else max(oldest.sent_at_s, self._news.throttled_until_s)
+
     def count(self, now_s: float) -> None:
         """Into the tally."""
         tally, outage = self._tally, self._outage
@@ -103,6 +112,7 @@ class ProducerOutages:
         tally.outage_reason = self._reason if outage.since_s is not None else ""
         tally.outages = self._before[0] + outage.count
         tally.outages_s = self._before[1] + outage.all_s(now_s)
+        tally.throttled_s = self._throttled_before_s + self._news.throttled_s
 
     @property
     def _has_new_errors(self) -> bool:

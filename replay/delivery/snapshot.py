@@ -58,6 +58,7 @@ class Snapshot:
     outage_reason: str
     outages: int
     outages_s: float
+    throttled_s: float
     sending_s: float
     statistics: BrokerStatistics | None
     cluster_id: str

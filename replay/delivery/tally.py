@@ -97,6 +97,7 @@ class Tally:
     outage_reason: str = ""
     outages: int = 0
     outages_s: float = 0.0
+    throttled_s: float = 0.0  # for a quota of the cluster's
     sending_since_s: float | None = None  # on the monotonic clock: when the first producer began
     sending_s: float = 0.0  # since then
     statistics: BrokerStatistics | None = None  # of the present producer

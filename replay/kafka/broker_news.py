@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,8 @@ class BrokerNews:
     right: tuple[int, str] | None = None  # code and text of one that is missing
     fatal: str = ""
     fatal_code: int = 0
+    throttled_s: float = 0.0  # in all: how long brokers held answers back, or did not listen, for a quota (KIP-219)
+    throttled_until_s: float = 0.0  # on the monotonic clock
 
     def on_error(self, error: Any) -> None:
         self.errors += 1
@@ -50,6 +53,11 @@ class BrokerNews:
         if error.fatal():
             self.fatal, self.fatal_code = error.str(), error.code()
         self.note(error)
+
+    def on_throttle(self, event: Any) -> None:
+        """A broker says for how long it does not listen to this client, whose quota is used up."""
+        self.throttled_s += event.throttle_time
+        self.throttled_until_s = max(self.throttled_until_s, time.monotonic() + event.throttle_time)
 
     def note(self, error: Any) -> None:
         """If it is a refusal."""

@@ -107,6 +107,7 @@ class KafkaSink:
                 {
                     **(settings or producer_settings(options)),
                     "error_cb": self.news.on_error,
+                    "throttle_cb": self.news.on_throttle,
                     "stats_cb": self._on_statistics,
                 },
                 logger=log,

@@ -49,6 +49,25 @@ class Telling:
         )
 
 
+class Throttling:
+    """A quota that slows this client down: told when it begins, then each minute while there is more of it."""
+
+    def __init__(self, report: Reporter, clock: Clock) -> None:
+        self._report, self._clock = report, clock
+        self._told_at_s: float | None = None
+        self._told_s = 0.0
+
+    def look(self, throttled_s: float) -> None:
+        """`throttled_s` is all of it so far."""
+        now_s = self._clock.monotonic()
+        is_due = self._told_at_s is None or now_s - self._told_at_s >= REPEAT_S
+        if throttled_s > self._told_s and is_due:
+            self._told_at_s, self._told_s = now_s, throttled_s
+            self._report.warning(
+                f"The cluster slows this client down (quota): {duration(throttled_s)} of throttle so far."
+            )
+
+
 class OutageListener(Protocol):
     """Who counts outages and displays them, beside what is logged of them."""
 

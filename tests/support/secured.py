@@ -12,6 +12,7 @@ Its plain listener is the tests' own: there everybody is a super user (`User:ANO
 
 from __future__ import annotations
 
+import subprocess
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from tests.support.kafka_cluster import KafkaCluster, Listener
+from tests.support.kafka_cluster import KafkaCluster, Listener, jars
 from tests.support.pki import Authority, Issued
 
 if TYPE_CHECKING:
@@ -117,6 +118,13 @@ class SecuredKafka(KafkaCluster):
         )
         deleted = self.admin.delete_acls([pattern])
         return sum(len(future.result(10)) for future in deleted.values())
+
+    def limit(self, name: str, bytes_per_s: int) -> None:
+        """A quota of what the user may send. No client of Python's can set one: Kafka's own command does."""
+        change = ("--alter", "--add-config", f"producer_byte_rate={bytes_per_s}", "--entity-type", "users")
+        tool = ("-XX:TieredStopAtLevel=1", "-cp", f"{jars()}/*", "kafka.admin.ConfigCommand")
+        where = ("--bootstrap-server", self.bootstrap_servers)
+        subprocess.run(["java", *tool, *where, *change, "--entity-name", name], check=True, capture_output=True)
 
     def _change_user(self, name: str, change: object) -> None:
         self.admin.alter_user_scram_credentials([change])[name].result(10)

@@ -21,6 +21,7 @@ from replay.delivery.guarantee import ACK_WAIT_S
 from replay.delivery.options import Pace
 from replay.delivery.pace import BURST_S
 from replay.errors import (
+    AccessDenied,
     BrokerUnavailable,
     CheckpointUnwritable,
     ExitCode,
@@ -30,6 +31,7 @@ from replay.errors import (
     Stopped,
     UsageError,
 )
+from replay.kafka.access import Account
 from replay.kafka.statistics import BrokerStatistics
 from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import ASK_EVERY_S
@@ -387,6 +389,30 @@ def test_ordinary_latency_is_no_outage():
     bench.run()
     assert bench.tally.outages == 0
     assert bench.told.warnings == []
+
+
+def test_a_broker_that_does_not_listen_for_a_quota_is_no_outage():
+    """Broken: a throttle longer than the broker deadline ends the run with exit 5, although rows get through."""
+    bench = Bench(trades(10), run_options(broker_timeout_s=4.0))
+    bench.sink.latency_s = 10.0
+    bench.sink.news.throttled_s, bench.sink.news.throttled_until_s = 9.0, bench.clock.time_s + 9.0
+    bench.run()
+    assert bench.tally.outages == 0
+    assert bench.tally.throttled_s == 9.0
+    assert [told for told in bench.told.warnings if "slows this client down (quota): 9 s of throttle" in told]
+
+
+def test_a_refused_login_is_waited_for_where_a_new_password_may_come():
+    """Broken: a rotated password ends the run; or its wait ends as an outage of a broker that is well (exit 5)."""
+    bench = Bench(trades(10), run_options(broker_timeout_s=30.0))
+    bench.sink.down = True
+    bench.sink.news.account = Account(user="bob", mechanism="PLAIN", renewed="/secret is read again")
+    bench.sink.news.met, bench.sink.news.login = True, "invalid credentials"
+    with pytest.raises(AccessDenied, match="login of user bob, PLAIN: invalid credentials"):
+        bench.run()
+    assert 1_025 < bench.clock.time_s < 1_040
+    told = next(each for each in bench.told.warnings if "Kafka refuses the login of user bob" in each)
+    assert "/secret is read again" in told
 
 
 def test_a_refused_client_ends_with_the_brokers_words_instead_of_waiting_for_the_deadline():
