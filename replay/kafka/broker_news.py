@@ -11,7 +11,6 @@ from confluent_kafka import KafkaError
 
 from replay.errors import BrokerUnavailable, ReplayError
 from replay.kafka.access import Account, Refused, is_waited_for, login_refused, refused, right_refused
-from replay.kafka.outage import RUN_AGAIN
 from replay.kafka.own_oidc import token_outage
 
 _PLACE = re.compile(r"^(?:\w+://)?(?P<address>\S+?)/(?P<who>bootstrap|\d+): (?P<what>.*)$", re.DOTALL)
@@ -84,9 +83,15 @@ class BrokerNews:
 
     @property
     def refused(self) -> ReplayError | None:
-        """What ends the wait for a login, past its deadline: an outage, where there is no new token to log in with."""
+        """What ends the wait for a login, past its deadline. Where there is no new token to log in with, it is the
+        refusal of whoever gives them, or their outage."""
         if self.login and self._no_token:
-            return BrokerUnavailable(f"this client has no good token: {self._no_token}", where="Kafka", todo=RUN_AGAIN)
+            refusal = self.account.tokens.refusal if self.account.tokens is not None else None
+            return refusal or BrokerUnavailable(
+                f"this client has no good token: {self._no_token}",
+                where="Kafka",
+                todo="run the same command again once there are tokens: it resumes without duplicates",
+            )
         return login_refused(self.account, self.login) if self.login else None
 
     @property

@@ -110,6 +110,7 @@ class Tokens:
         self._token: Token | None = None
         self._stale = False
         self._trouble = ""
+        self._refusal: ReplayError | None = None
         self._since_s = 0.0
         self._told_s = self._failed_s = float("-inf")
         self._context = copy_context()
@@ -154,6 +155,11 @@ class Tokens:
         """Why there is no new token; empty while there is no need for one, or it came."""
         return self._trouble
 
+    @property
+    def refusal(self) -> ReplayError | None:
+        """The same, where whoever gives tokens was asked and refuses."""
+        return self._refusal
+
     def told(self) -> str:
         """What the token says that was used last; empty without one."""
         token = self._token
@@ -166,7 +172,7 @@ class Tokens:
         try:
             token = self._fetch()
         except (Away, ReplayError) as error:
-            self._failed(error.what if isinstance(error, ReplayError) else str(error))
+            self._failed(error)
             if self._token is not None and not self._stale and self._now() < self._token.ends_s:
                 return self._token
             raise
@@ -174,7 +180,9 @@ class Tokens:
         self._came()
         return token
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, error: Away | ReplayError) -> None:
+        self._refusal = error if isinstance(error, ReplayError) else None
+        why = error.what if isinstance(error, ReplayError) else str(error)
         now_s = self._failed_s = self._now()
         if not self._trouble:
             self._since_s = now_s
@@ -191,6 +199,7 @@ class Tokens:
     def _came(self) -> None:
         if self._told_s > 0:
             self._tell(f"{self.source} gives tokens again, after {duration(self._now() - self._since_s)}")
+        self._refusal = None
         self._trouble, self._told_s, self._failed_s = "", float("-inf"), float("-inf")
 
     def _tell(self, text: str) -> None:

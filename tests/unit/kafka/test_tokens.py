@@ -10,8 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from confluent_kafka import KafkaError
 
-from replay.errors import UsageError
+from replay.errors import ExitCode, UsageError
+from replay.kafka.access import Account
+from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.security import OAuth, Secrets
 from replay.kafka.settings import client_settings
@@ -129,6 +132,29 @@ def test_the_first_refusal_is_raised_and_a_later_one_kept(source: Source) -> Non
     source.now_s += 90
     assert source.handed_out()[0] == "secret-token-1"
     assert "refuses this client" in source.tokens.trouble
+    assert source.tokens.refusal is source.fault
+    source.fault, source.now_s = None, source.now_s + 5
+    source.handed_out()
+    assert source.tokens.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(Away("connection refused"), ExitCode.BROKER_UNAVAILABLE), (UsageError("it refuses this client"), ExitCode.USAGE)],
+)
+def test_what_ends_the_wait_for_a_login(source: Source, fault: Exception, code: ExitCode) -> None:
+    """Broken: a token server that is away for good ends a run with exit 2, as if its user had no rights; or one that
+    refuses, with exit 5."""
+    news = BrokerNews(Account("b:9092", mechanism="OAUTHBEARER", renewed="new tokens", tokens=source.tokens), met=True)
+    source.handed_out()
+    source.fault = fault
+    source.now_s += 101
+    source.handed_out()
+    news.note(KafkaError(KafkaError._AUTHENTICATION, "b:9092/1: SASL authentication error: no"))
+    news.raise_refused()  # it is waited for
+    assert news.waits_for[0] == "No good token"
+    assert news.refused is not None
+    assert news.refused.exit_code is code
 
 
 def test_what_fails_is_told_now_and_then(source: Source, caplog: pytest.LogCaptureFixture) -> None:
