@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.scenario import Trades
     from tests.support.secured import SecuredKafka
 
-BYTES_PER_S = 25_000
+BYTES_PER_S = 17_000
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,8 @@ def secured_replay(
     user: User, trades: Trades, topic: str, folder: Path, jobs: Jobs, *options: str, transactional: bool = False
 ) -> Secured:
     """Makes the topic. `options` with a login come from the user."""
-    name, job = f"{topic}-{'tx' if transactional else 'id'}", f"job-{uuid4().hex[:6]}"
+    job = f"job-{uuid4().hex[:6]}"
+    name = f"{topic}-{'tx' if transactional else 'id'}-{job}"
     create_topic(user.secured.bootstrap_servers, name, 3, config={"retention.ms": "-1"})
     delivery: tuple[str, ...] = ("--delivery", "idempotent")
     if transactional:
