@@ -12,6 +12,7 @@ import typer
 from replay import dates
 from replay.cli import resolve
 from replay.cli.call import Call
+from replay.cli.check_cmd import before_many
 from replay.cli.options.nights import OnFailure
 from replay.cli.origins import check_nightly
 from replay.cli.output import pairs, write_if_possible
@@ -25,9 +26,11 @@ def backfill(call: Call) -> None:
     # What the days have in common is checked once, before the first of them begins.
     options = call.options
     first = resolve.job_name(options, days[0])
-    resolve.run_options(options.changed(from_=None, to=None), first)
+    made = resolve.run_options(options.changed(from_=None, to=None), first)
     resolve.watch_options(options, first, options["topic"])
     report = log_lines()
+    if options["preflight"]:
+        before_many(options, made, first, report)
     for lost in resolve.lost_between_days(options) if len(days) > 1 else ():
         report.warning(lost)
     ended, code = nightly.run(plan, days, report)

@@ -83,6 +83,16 @@ COMMANDS = (
         (Input, Naming, Target, Secure, Schemas, Pacing, looking.Planning),
     ),
     Command(
+        "check",
+        "Look whether a replay could begin, and change nothing.\nBroker, certificates, login, rights, topics, registry,"
+        " input. Takes what run takes; with a job file and no --job, all its jobs.",
+        (
+            "replay check data --topic trades --bootstrap-servers localhost:9092",
+            "replay check --config nightly.toml --output json",
+        ),
+        (*WHOLE_RUN, looking.Checking),
+    ),
+    Command(
         "schema",
         "Show the schema that values would be written under.\nAs it is made from the columns, or as it is given.",
         (

@@ -27,6 +27,10 @@ OF_DATES = ("date", "missing", "missing_every", "missing_for")
 """`backfill` and `schedule` decide these for each date. They are not passed on to the replays that they start."""
 
 
+OF_ALL_JOBS = ("check", "schedule")
+"""Commands that take each job of a file by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """An option's value and its origin: `default`, `command line`, the name of a variable, or the file and its key.
@@ -145,8 +149,8 @@ def with_job_file(of: Command, options: Options) -> Options:
     if "config" not in options.by_field or options["config"] is None:
         return options
     file = jobfile.read(Path(options["config"]))
-    if options["job"] is None and len(file.jobs) > 1 and of.words == "schedule":
-        return options  # it takes each of the jobs by itself
+    if options["job"] is None and len(file.jobs) > 1 and of.words in OF_ALL_JOBS:
+        return options
     return of_job(options, file, options["job"])
 
 

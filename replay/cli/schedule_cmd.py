@@ -13,12 +13,14 @@ import typer
 from replay import dates
 from replay.cli import resolve
 from replay.cli.call import LOOK_ONLY, Call
+from replay.cli.check_cmd import before_many
 from replay.cli.commands import job_keys
 from replay.cli.given import Options, of_job
 from replay.cli.options.nights import OnFailure
 from replay.cli.origins import blaming, check_nightly
 from replay.cli.terminal import log_lines
-from replay.delivery.job_name import safe_name, state_folder
+from replay.delivery.job_name import JobName, safe_name, state_folder
+from replay.delivery.options import RunOptions
 from replay.errors import UsageError
 from replay.nightly import jobfile, missing
 from replay.nightly.children import arguments
@@ -26,10 +28,10 @@ from replay.nightly.schedule import ScheduledJob, cron_trigger, run
 
 
 def schedule(call: Call) -> None:
-    jobs = _jobs(call)
-    for job in jobs:
-        _check_run(call, job.args(date.today()))
-    report = log_lines()
+    jobs, report = _jobs(call), log_lines()
+    later = [_run_to_come(call, job.args(date.today())) for job in jobs]
+    for said, options, name in later if call.options["preflight"] else ():
+        before_many(said, options, name, report)
     for lost in _shared_files(call.options) if len(jobs) > 1 else ():
         report.warning(lost)
     raise typer.Exit(run(jobs, report))
@@ -57,8 +59,8 @@ def _jobs(call: Call) -> list[ScheduledJob]:
     return jobs
 
 
-def _check_run(call: Call, args: Sequence[str]) -> None:
-    """Look at the options of a `replay run` that is to come: what cannot work is refused now, and not at night."""
+def _run_to_come(call: Call, args: Sequence[str]) -> tuple[Options, RunOptions, JobName]:
+    """The options of a `replay run` that is to come: what cannot work is refused now, and not at night."""
     root = call.context.find_root()
     command = root.command.get_command(root, args[0])  # type: ignore[attr-defined]  # it is a group
     with command.make_context(args[0], list(args[1:]), parent=root) as later:
@@ -66,8 +68,9 @@ def _check_run(call: Call, args: Sequence[str]) -> None:
         options: Options = command.invoke(later)
     with blaming(options):
         name = resolve.job_name(options)
-        topic = resolve.run_options(options, name).kafka.topic
-        resolve.watch_options(options, name, topic)
+        made = resolve.run_options(options, name)
+        resolve.watch_options(options, name, made.kafka.topic)
+        return options, made, name
 
 
 def _shared_files(options: Options) -> list[str]:

@@ -61,6 +61,11 @@ class Cluster:
         self._renewal = Renewal(None, options)
         self._connect()
 
+    def about(self) -> tuple[str, int]:
+        """The cluster's id, and how many brokers it has."""
+        metadata = self._retry("read the cluster's metadata", lambda: self._metadata(self._options.topic))
+        return metadata.cluster_id or "", len(metadata.brokers)
+
     def topic(self, name: str = "", resource: Resource = Resource.TOPIC) -> Topic | None:
         """The topic (of the replay, unless named) as it is now; None where the cluster does not have it.
 
@@ -119,11 +124,6 @@ class Cluster:
         explaining(ask, may_not)
         self._prospects.reached = True
         return True
-
-    def rights(self, topic: str) -> frozenset[str]:
-        """What this client may do with the topic: `WRITE`, `READ`, …; empty where the broker does not tell."""
-        found = self._retry(f"ask for the rights on topic {topic}", lambda: self._described(topic))
-        return frozenset(each.name for each in found.authorized_operations or ())
 
     def _described(self, topic: str) -> Any:
         found = self.ask(topic).future.result(self._call_s)

@@ -67,6 +67,17 @@ def look(address: Address, settings: Settings) -> Handshake:
         return Handshake()
 
 
+@contextmanager
+def connected(address: Address, settings: Settings) -> Iterator[socket.socket]:
+    """A connection as a client with these settings makes it. Raises `OSError`, and `UsageError` for the settings."""
+    if uses_tls(settings):
+        with _shaken(address, _context(settings, own_certificate.read(settings), verify=verifies(settings))) as secure:
+            yield secure
+    else:
+        with socket.create_connection(address, listener.TIMEOUT_S) as plain:
+            yield plain
+
+
 def wants_login(address: Address, settings: Settings) -> bool | None:
     """Whether the listener there is one with SASL; None where that cannot be seen. Raises nothing."""
     try:

@@ -53,10 +53,10 @@ class Registry:
     def __init__(self, addresses: Sequence[Asked], patience: Patience, check_stop: Callable[[], None]) -> None:
         self._addresses, self._patience, self._check_stop = addresses, patience, check_stop
 
-    def answers(self) -> None:
-        """Returns once it does, whatever it says."""
+    def answers(self, subject: str) -> None:
+        """Returns once it does, whatever it says of the subject."""
         with suppress(Refusal):
-            self._ask("ask which kinds of schemas there are", "GET", "schemas/types")
+            self._ask("look whether it is there", "GET", f"subjects/{path_of(subject)}/versions/latest")
 
     def find(self, subject: str, schema: Schema) -> Registered | None:
         """What the schema is registered as under this subject. First the very text is asked for, then what it is once

@@ -73,6 +73,11 @@ class SourceOptions:
     table_state: AskedState = NEWEST
 
     @property
+    def sends_all(self) -> bool:
+        """Whether no row can be left out."""
+        return self.selection.takes_all and self.on_bad_row is OnBadRow.FAIL
+
+    @property
     def may_be_empty(self) -> bool:
         """Whether it is no error that there is no row at all."""
         return self.allow_empty or self.empty is Empty.OK

@@ -103,7 +103,7 @@ class Source:
     @property
     def sends_all(self) -> bool:
         """Whether no row can be left out."""
-        return self.options.selection.takes_all and self.options.on_bad_row is OnBadRow.FAIL
+        return self.options.sends_all
 
     # -- positions ------------------------------------------------------------------------------------------
 

@@ -65,6 +65,13 @@ class Planning(Harmless):
 
 
 @dataclass(frozen=True)
+class Checking(Harmless):
+    """How `check` shows what it has found."""
+
+    output: Output = same(Output.TABLE, OUTPUT)
+
+
+@dataclass(frozen=True)
 class Statuses(Harmless):
     """Which replays `status` shows."""
 

@@ -45,6 +45,11 @@ class OnFailure(StrEnum):
     GO_ON = "go-on"
 
 
+PREFLIGHT = Option(
+    "Before the first day, look whether broker, rights, topic and registry are as they have to be (replay check)."
+    " What is refused ends the command; what is away is a warning.",
+    Panel.NIGHTS,
+)
 RETRIES = Option(
     "How often a day is tried again after exit 5 (no broker) or 6 (another run holds it).", Panel.NIGHTS, min=0
 )
@@ -55,6 +60,7 @@ ON_FAILURE = Option("After a day that failed for good: stop, or go-on with the d
 class Backfilling(Harmless):
     """What only `backfill` has."""
 
+    preflight: bool = same(True, PREFLIGHT)
     retries: int = same(3, RETRIES)
     on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)
     newest_first: bool = nights(False, "Begin with the newest day.")
@@ -78,5 +84,6 @@ class Scheduling(Harmless):
     )
     jitter: str = nights("0s", "Begin up to this much later, by chance.", form=duration())
     catch_up: int = nights(7, "How many missed days are made up for at most, the newest ones.", metavar="DAYS", min=0)
+    preflight: bool = same(True, PREFLIGHT)
     retries: int = same(5, RETRIES)
     on_failure: OnFailure = same(OnFailure.STOP, ON_FAILURE)
