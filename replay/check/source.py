@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from replay.check.finding import Finding, Verdict, counted, of_error, refused, told, warning
+from replay.check.finding import Finding, counted, of_error, refused, told, warning
 from replay.delivery import schemas as schema_flow
 from replay.delivery.emptiness import check_by_footers
 from replay.delivery.options import RunOptions
@@ -55,7 +55,7 @@ class Input:
             yield from self._files(schema_flow.with_schema(self.options.source, self.ask))
         except NoInput as error:
             found = of_error("input", error)
-            yield replace(found, verdict=Verdict.WARNING, exit_code=ExitCode.DONE) if self.may_lack else found
+            yield Finding("input", f"not there yet: {found.found}") if self.may_lack else found
         except ReplayError as error:
             yield of_error("input", error)
         registry = self.options.registry
