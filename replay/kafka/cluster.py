@@ -35,7 +35,6 @@ from replay.reporter import Reporter
 
 T = TypeVar("T")
 
-_AT_ONCE_S = 0.5  # of an answer over a connection that is there
 _CALL_TIMEOUT_S = 5.0  # of one attempt; a healthy broker answers within milliseconds
 
 
@@ -253,13 +252,9 @@ class Cluster:
         return min(FIRST_CALL_S, self._whole_call_s) if is_first else self._whole_call_s
 
     def _metadata(self, name: str) -> Any:
-        seconds = self._call_s
         if not self._prospects.answered:
-            try:
-                meet(self._admin, self.news, seconds)
-            except (KafkaException, TimeoutError):
-                seconds = _AT_ONCE_S  # this goes to whoever answers, though it advertises where nobody does
-        found = self._admin.list_topics(name, seconds)
+            meet(self._admin, self.news, name, self._call_s)
+        found = self._admin.list_topics(name, self._call_s)
         self._prospects.answered = True
         self._refuse_hidden(name, found)
         self._prospects.known = [(broker.host, broker.port) for broker in found.brokers.values()]

@@ -17,7 +17,7 @@ from replay.kafka.topic import TopicIdentity
 
 T = TypeVar("T")
 
-_POLL_S = 0.01
+_FIRST_WAIT_S = 0.1
 
 _IN_MID_RUN = frozenset({"Describe", "Write"})
 """Whoever is sending needs no more. That it may not read any more does not end it: a resume says so."""
@@ -94,15 +94,22 @@ def _operation(operation: Any) -> str:
     return "".join(map(str.capitalize, operation.name.split("_")))
 
 
-def meet(admin: AdminClient, news: BrokerNews, seconds: float) -> None:
-    """A first answer. A refused login is heard at once: librdkafka itself would try again until the time is up.
+def meet(admin: AdminClient, news: BrokerNews, topic: str, seconds: float) -> None:
+    """A first answer. A refused login is heard soon: librdkafka itself would try again until the time is up. So each
+    wait is twice as long as the one before it. (A question about the cluster is no answer from the embedded broker.)
 
-    Raises `AccessDenied`, and `KafkaException` or `TimeoutError` without an answer."""
-    asked, end_s = admin.describe_cluster(request_timeout=seconds), time.monotonic() + seconds
-    while not asked.done() and not news.login and time.monotonic() < end_s:
-        admin.poll(_POLL_S)
-    news.raise_refused()
-    asked.result(0)
+    Raises `AccessDenied`, and `KafkaException` without an answer."""
+    wait_s, end_s = _FIRST_WAIT_S, time.monotonic() + seconds
+    while True:
+        try:
+            admin.list_topics(topic, min(wait_s, max(_FIRST_WAIT_S, end_s - time.monotonic())))
+            return
+        except KafkaException:
+            admin.poll(0)
+            news.raise_refused()
+            if time.monotonic() >= end_s:
+                raise
+        wait_s *= 2
 
 
 def explaining(attempt: Callable[[], T], why: Callable[[str], Exception]) -> T:
