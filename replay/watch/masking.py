@@ -35,7 +35,8 @@ _ASSIGNMENT = re.compile(r"\s*(?P<name>[\w.-]+)\s*=(?!=)", re.ASCII)
 _USER = re.compile(r"(?<=://)(?:[^/\s:]*:(?:(?!,\w+://)\S)*|[^/\s]*)@")
 """User and password of a URI, up to the last @: a password may hold slashes and the like that should have been %XX."""
 
-_PARAMETER = re.compile(rf"([\w.-]*(?:{_WORDS}|sig)[\w.-]*=)([^&\s'\"]+)", re.IGNORECASE | re.ASCII)
+_PARAMETER = re.compile(rf"([\w.-]{{0,64}}(?:{_WORDS}|sig)[\w.-]{{0,64}}=)([^&\s'\"]+)", re.IGNORECASE | re.ASCII)
+"""Bounded, or the time that it takes would grow with the square of the text's length."""
 
 
 def is_secret(name: str) -> bool:
@@ -119,7 +120,7 @@ def _secrets_of_text(name: str, text: str) -> Iterator[str]:
     if _plain(name) == _NOTIFY and (url := re.match(r"\w+://[^/?#]*(.*)", text, re.DOTALL)):
         yield url[1]
         yield url[1].rpartition("/")[2]
-    for found in _USER.finditer(text):
+    for found in _USER.finditer(text[: text.rfind("@") + 1]):
         yield found[0][:-1].partition(":")[2]
     for found in _PARAMETER.finditer(text):
         yield found[2]
@@ -141,4 +142,5 @@ def _without_secrets(text: str) -> str:
     assignment = _ASSIGNMENT.match(text)
     if assignment is not None and is_secret(assignment["name"]):
         return assignment[0] + MASK
-    return _PARAMETER.sub(rf"\1{MASK}", _USER.sub(f"{MASK}@", text))
+    upto, at, rest = text.rpartition("@")  # a text without one has no user, however many addresses are in it
+    return _PARAMETER.sub(rf"\1{MASK}", _USER.sub(f"{MASK}@", upto + at) + rest)

@@ -55,7 +55,7 @@ from replay.record.options import Records
 from replay.registry import address, lookup
 from replay.registry.address import Address
 from replay.signals import Stop
-from replay.source.files import parquet_file as inputs
+from replay.source.files import unreadable
 from replay.verify import job as verify
 from replay.verify.verdict import Verdict
 
@@ -241,7 +241,7 @@ def plain_partitioner(patch: pytest.MonkeyPatch) -> None:
 
 def out_of_memory_is_a_bug(patch: pytest.MonkeyPatch) -> None:
     """too little memory is told as a damaged file, or as a bug in replay"""
-    patch.setattr(inputs, "_is_absurd", lambda _: True)
+    patch.setattr(unreadable, "_is_absurd", lambda _: True)
     patch.setattr("replay.cli.talk.as_told", lambda error: error)
     patch.setattr(
         "replay.cli.call.exit_code", lambda error: ExitCode.BUG if isinstance(error, MemoryError) else exit_code(error)

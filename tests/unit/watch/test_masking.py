@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from replay.secrets import MASK
@@ -121,3 +123,13 @@ def test_headers_and_notifications(name, value, shown):
 def test_what_is_hidden_in_every_line(name, value, secrets):
     """Broken: a library's line or a broker's answer repeats a password; or every word of an option is hidden."""
     assert list(secrets_in(name, value)) == secrets
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 200_000, "http://" * 20_000, "http://" * 20_000 + "@", "key" * 60_000, "=" * 100_000]
+)
+def test_a_long_text_is_masked_in_time_that_grows_with_its_length(text):
+    """Broken: a value of 100,000 characters keeps a replay busy for minutes before its first row."""
+    before_s = time.process_time()
+    masked("where", text)
+    assert time.process_time() - before_s < 5
