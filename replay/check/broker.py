@@ -24,6 +24,8 @@ from replay.kafka.listener import address_text
 from replay.kafka.options import KafkaOptions
 from replay.kafka.reachable import fault_at
 from replay.kafka.settings import client_settings
+from replay.kafka.token_source import tokens_of
+from replay.kafka.tokens import Away
 from replay.kafka.wire import Connection, LoginRefused, WireError, release
 
 DAYS_LEFT_MIN = 14
@@ -90,6 +92,9 @@ class Broker:
             except LoginRefused as error:
                 yield of_error(what, login_refused(account, str(error)))
                 return
+            except Away as error:
+                yield away(what, str(error), "see that whoever gives tokens is there")
+                return
             except (ReplayError, sasl.NotTheBroker) as error:
                 yield of_error(what, error) if isinstance(error, ReplayError) else refused(what, str(error))
                 return
@@ -108,6 +113,9 @@ class Broker:
         password = settings.get("sasl.password")
         if account.mechanism == "PLAIN" and password is not None:
             sasl.log_in_plain(account.user, str(password), say)
+        elif account.mechanism == "OAUTHBEARER" and (tokens := tokens_of(self.options)) is not None:
+            token = tokens.get()
+            sasl.log_in_with_token(token.value, token.extensions, say)
         elif account.mechanism in sasl.SCRAM_HASHES and password is not None:
             sasl.log_in_scram(account.mechanism, account.user, str(password), secrets.token_urlsafe(24), say)
         else:

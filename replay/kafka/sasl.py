@@ -29,9 +29,11 @@ def log_in_plain(user: str, password: str, say: Say) -> None:
 
 
 def log_in_with_token(token: str, extensions: Mapping[str, str], say: Say) -> None:
-    """OAUTHBEARER (RFC 7628)."""
+    """OAUTHBEARER (RFC 7628). What is wrong comes as an answer, and its acknowledgement ends the login (3.2.3)."""
     more = "".join(f"\1{key}={value}" for key, value in extensions.items())
-    say(f"n,,\1auth=Bearer {token}{more}\1\1".encode())
+    if say(f"n,,\1auth=Bearer {token}{more}\1\1".encode()):
+        say(b"\1")
+        raise NotTheBroker("the broker does not take the token")
 
 
 def log_in_scram(mechanism: str, user: str, password: str, nonce: str, say: Say) -> None:

@@ -66,3 +66,11 @@ def test_plain_and_tokens_are_one_message():
     log_in_plain("bob", "a secret", broker.say)
     log_in_with_token("abc.def", {"logicalCluster": "lkc-1"}, broker.say)
     assert broker.heard == [b"\0bob\0a secret", b"n,,\1auth=Bearer abc.def\1logicalCluster=lkc-1\1\1"]
+
+
+def test_a_token_that_is_not_taken_is_no_login():
+    """Broken: a wrong token is told to be a good one: the broker says so in an answer, without an error."""
+    broker = Broker(b'{"status":"invalid_token"}', b"")
+    with pytest.raises(NotTheBroker, match="token"):
+        log_in_with_token("abc.def", {}, broker.say)
+    assert broker.heard[1] == b"\1"
