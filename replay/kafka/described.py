@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from replay.errors import RightMissing
-from replay.kafka.access import Account, Refused, Resource, Right, Use, lacking, missing, needed, refused
+from replay.kafka.access import Account, Refused, Resource, Right, Use, lacking, missing, needed, refused, right
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.topic import TopicIdentity
 
@@ -50,7 +50,7 @@ class Demands:
 
     def hidden(self, name: str, said: str) -> RightMissing:
         """The error for a topic that may not even be described: any other right on it would allow that."""
-        return lacking(self.account, self.rights, name, said)
+        return lacking(self.account, self.rights or (right("Describe", self.resource),), name, said)
 
     def _missing(self, found: TopicIdentity, rights: Iterable[Right]) -> tuple[Right, ...]:
         return () if found.allowed is None else missing(rights, found.allowed)

@@ -183,6 +183,8 @@ def test_each_right_that_is_missing_is_told_with_the_command_that_grants_it(
     todo = " ".join(each["todo"] for each in none.findings if each["what"].startswith("rights on topic"))
     assert "--operation Describe" in todo
     assert "--operation Write" in todo
+    secured.withdraw(principal, "topic", progress)
+    wait_for_rights(check, secured, job, "Describe", progress)
 
 
 def wait_for_rights(check: Checks, secured: SecuredKafka, job: list[str], right: str, name: str) -> Checked:
