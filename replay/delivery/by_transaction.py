@@ -122,7 +122,11 @@ class ByTransaction:
         self._committed, self._committed_records = progress, self._flight.sent_records
 
     def _still_commits(self, waited_s: float) -> None:
-        """Rows do not wait for their acknowledgements meanwhile: nobody else tells of a login that is refused."""
+        """Rows do not wait for their acknowledgements meanwhile: nobody else tells of a login that is refused, or hears
+        that the replay is to stop."""
+        stop, drain_s = self._ready.stop, self._ready.options.drain_timeout_s
+        if stop.is_asked and (stop.impatient() or waited_s >= drain_s):
+            raise Resync("told to stop, and a commit is not answered")
         news, left_s = self._sink.news, self._ready.options.kafka.broker_timeout_s - waited_s
         if news.refused is None:
             return

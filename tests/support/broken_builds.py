@@ -565,9 +565,9 @@ def commit_not_checked(patch: pytest.MonkeyPatch) -> None:
     """a commit that failed counts as done"""
     real = TransactionalSink.commit
 
-    def commit(self: TransactionalSink) -> None:
+    def commit(self: TransactionalSink, *told: Any) -> None:
         with suppress(Resync):
-            real(self)
+            real(self, *told)
 
     patch.setattr(TransactionalSink, "commit", commit)
 

@@ -248,13 +248,13 @@ def _plant_init(crash: Crash) -> None:
 def _plant_commit(crash: Crash) -> None:
     real = TransactionalSink.commit
 
-    def commit(self: TransactionalSink) -> None:
+    def commit(self: TransactionalSink, *told: Any) -> None:
         crash.passed["commit"] += 1
         if crash.due("before", "commit"):
             if self._producer.flush(10):
                 raise SystemExit("the progress record does not get out: this would prove nothing")
             crash.happen()
-        real(self)
+        real(self, *told)
         if crash.due("after", "commit"):
             crash.happen()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +28,8 @@ class FakeTransactionalSink(FakeSink):
 
     steps: list[tuple[str, int]] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
+    unanswered_s: Iterable[float] = ()
+    """So long a commit of rows waits for its answer, each time that it says so."""
 
     def begin(self) -> None:
         self._step("begin")
@@ -35,9 +38,12 @@ class FakeTransactionalSink(FakeSink):
         assert (topic, key) == ("replay-progress", b"nightly")
         self._step(f"progress {loads(value, topic).next_row}")
 
-    def commit(self, still_waits: object = None) -> None:  # noqa: ARG002
+    def commit(self, still_waits: Callable[[float], None] = lambda _: None) -> None:
         assert not self.waiting, "rows are not acknowledged"
         self._step("commit")
+        if self.sent:
+            for waited_s in self.unanswered_s:
+                still_waits(waited_s)
 
     def abort(self) -> None:
         self._step("abort")
@@ -134,6 +140,26 @@ def test_a_stop_commits_what_is_acknowledged_and_the_file_is_clean():
     assert bench.steps[-2:] == ["commit", f"save {len(bench.sink.sent)}"]
     assert bench.last.state is JobState.CLEAN
     assert bench.transactions.state is TransactionState.CLAIMED
+
+
+def test_a_stop_does_not_wait_for_a_commit_that_nobody_answers():
+    """Broken: a replay that is told to stop stays for a minute after its broker has gone."""
+    bench = TransactionBench(10)
+    bench.options = replace(bench.options, drain_timeout_s=5.0)
+    heard: list[float] = []
+
+    def waits() -> Iterator[float]:
+        for waited_s in (0.0, 1.0, 4.0, 9.0, 60.0):
+            if waited_s == 1.0:
+                bench.stop.request(15)
+            heard.append(waited_s)
+            yield waited_s
+
+    bench.sink.unanswered_s = waits()
+    with pytest.raises(Resync, match="told to stop"):
+        bench.run()
+    assert heard == [0.0, 1.0, 4.0, 9.0]
+    assert bench.last.progress.position.row == 0
 
 
 def test_a_stop_without_acknowledgements_takes_the_rows_back():
