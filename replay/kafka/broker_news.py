@@ -23,6 +23,10 @@ _WORDS = (  # what librdkafka says, and how an operator would
     (re.compile(r"^Connection setup timed out.*$"), "no answer to a connection attempt"),
 )
 
+_CUT_OFF = "mechanism handshake failed: Local: "
+"""How librdkafka tells a connection that was lost before the login: with the code of one that was refused, and an error
+of its own. What a broker refuses there begins with "Broker: "."""
+
 
 @dataclass(slots=True)
 class BrokerNews:
@@ -60,7 +64,7 @@ class BrokerNews:
 
     def note(self, error: Any) -> None:
         """If it is a refusal."""
-        what = refused(error.code())
+        what = None if _CUT_OFF in error.str() else refused(error.code())
         if outage := token_outage(error.str()):
             self.last_error = self.token_outage = outage
         elif what is Refused.LOGIN:
