@@ -23,6 +23,9 @@ REGISTRY, REGISTRY_FAULTS = f"{INTEGRATION}/test_registry.py", f"{INTEGRATION}/t
 STATISTICS = f"{INTEGRATION}/test_wrong_statistics.py"
 FORMATS = f"{FAULT}/test_formats.py"
 SECURED = f"{FAULT}/test_secured.py"
+WITHDRAWN, QUOTA = f"{FAULT}/test_access_withdrawn.py", f"{FAULT}/test_quota.py"
+TLS = f"{FAULT}/test_tls_rotated.py::test_certificates_are_replaced_in_mid_run"
+TOKEN = f"{FAULT}/test_token_expires.py::test_a_token_server_that_is_away_for_a_while"
 
 DUPLICATED = r"not exact: [\d ]*duplicated"
 LOST = r"not exact: [\d ]*lost"
@@ -411,5 +414,28 @@ CAUGHT_BY = {
     "registry-call-unbounded": [
         Catch(f"{REGISTRY_FAULTS}::test_an_answer_that_trickles_in_is_no_answer", "DID NOT RAISE"),
         Catch(f"{REGISTRY_FAULTS}::test_a_signal_is_heard_while_the_registry_hangs", r"assert .* < 5"),
+    ],
+    # -- a cluster that lets in whom it knows
+    "login-not-waited-for": [
+        Catch(f"{WITHDRAWN}::test_a_password_that_changes", r"no 'Kafka refuses the login of user .* \(exit 2\)"),
+        Catch(f"{WITHDRAWN}::test_a_password_that_changes_in_its_file_first", ended(2, 0)),
+        Catch(TOKEN, r"^assert \[2, .* == \[None, None\]"),
+    ],
+    "refusal-is-an-outage": [Catch(f"{WITHDRAWN}::test_a_user_that_is_deleted", ended(5, 2))],
+    "hidden-is-deleted": [Catch(f"{WITHDRAWN}::test_rights_that_are_withdrawn", ended(4, 2))],
+    "rights-not-asked": [Catch(f"{WITHDRAWN}::test_rights_that_are_withdrawn", STILL_RUNNING)],
+    "secrets-read-once": [
+        Catch(f"{WITHDRAWN}::test_a_password_that_changes", STILL_RUNNING),
+        Catch(f"{WITHDRAWN}::test_a_password_that_changes_in_its_file_first", STILL_RUNNING),
+    ],
+    "tls-files-read-once": [Catch(TLS, r"row \d+ not reached \(still running\)")],
+    "tls-fault-is-the-end": [Catch(TLS, r"row \d+ not reached \(exit 2\)|no 'accepts client .* \(exit 2\)")],
+    "tls-fault-is-an-outage": [Catch(TLS, r"no 'accepts client certificates .* \(still running\)")],
+    "token-never-renewed": [Catch(TOKEN, "no token is renewed")],
+    "token-server-not-waited-for": [Catch(TOKEN, r"^assert \[.*5.*\] == \[None, None\]")],
+    "token-refusal-is-the-end": [Catch(TOKEN, r"^assert \[.*2.*\] == \[None, None\]")],
+    "quota-is-an-outage": [Catch(f"{QUOTA}::test_a_client_that_is_slowed_down", ended(5, 0))],
+    "quota-not-told": [
+        Catch(f"{QUOTA}::test_a_client_that_is_slowed_down", r"^AssertionError: assert 'The cluster slows .* in ")
     ],
 }

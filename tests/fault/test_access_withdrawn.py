@@ -29,8 +29,9 @@ REAUTH_MS = 2_000
 NOTICED_S = 15.0
 """Until a refusal has ended a run: the next login comes within 2 s, and the machine of the tests is busy."""
 
-SLOW = ("--rate", "2k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100")
-"""A replay takes 4 s."""
+ROWS = 8_000
+SLOW, SLOWEST = "1k/s", "500/s"
+"""Rates: of a replay that goes on to its end, and of one that does not. It must not get there before it is refused."""
 
 SOME_ROWS = 500
 
@@ -44,7 +45,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
 
 @pytest.fixture(scope="module")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
-    return make_trades(tmp_path_factory.mktemp("trades") / "in", 8_000)
+    return make_trades(tmp_path_factory.mktemp("trades") / "in", ROWS)
 
 
 @pytest.fixture
@@ -63,8 +64,12 @@ def both(make: Make) -> list[Secured]:
     return [make(transactional=False), make(transactional=True)]
 
 
-def under_way(made: Sequence[Secured], login: Callable[[User], Sequence[str]], *options: str) -> list[Job]:
-    started = [each.replay.start(*login(each.user), *SLOW, *options) for each in made]
+def under_way(
+    made: Sequence[Secured], login: Callable[[User], Sequence[str]], *options: str, rate: str = SLOWEST
+) -> list[Job]:
+    """Replays with some rows in the topic, and most not."""
+    pace = ("--rate", rate, "--checkpoint-interval", "200ms", "--transaction-ms", "100")
+    started = [each.replay.start(*login(each.user), *pace, *options) for each in made]
     for each, job in zip(made, started, strict=True):
         job.wait_row(each.replay.checkpoint, SOME_ROWS)
     return started
@@ -95,7 +100,7 @@ def test_a_password_that_changes(make: Make) -> None:
     ends a run although it is in the file by now, or is taken up by no producer that is in the middle of a commit."""
     by_setting, by_file = ([make(transactional=each) for each in (False, True)] for _ in range(2))
     ended = under_way(by_setting, User.by_settings, "--broker-timeout", "120s")
-    waiting = under_way(by_file, lambda user: user.by_file)
+    waiting = under_way(by_file, lambda user: user.by_file, rate=SLOW)
     changed_s = time.monotonic()
     for each in (*by_setting, *by_file):
         each.user.change_password("second")
@@ -115,7 +120,7 @@ def test_a_password_that_changes(make: Make) -> None:
 @pytest.mark.soak
 def test_a_password_that_changes_in_its_file_first(both: list[Secured]) -> None:
     """Broken: the other order of a rotation ends the run."""
-    started = under_way(both, lambda user: user.by_file)
+    started = under_way(both, lambda user: user.by_file, rate=SLOW)
     for each in both:
         each.user.file.write_text("second")
     time.sleep(REAUTH_MS / 1_000)  # the broker's own clock: a login is renewed with what the broker does not know yet

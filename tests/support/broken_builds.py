@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,16 +40,33 @@ from replay.delivery.saving import Saving
 from replay.delivery.session import Session
 from replay.delivery.tally import Tally
 from replay.delivery.topic import find_topic
-from replay.errors import CheckpointUnwritable, ExitCode, Locked, ProducerFatal, StateConflict, UsageError, exit_code
-from replay.kafka import partitioner
+from replay.errors import (
+    BrokerUnavailable,
+    CheckpointUnwritable,
+    ExitCode,
+    Locked,
+    ProducerFatal,
+    RightMissing,
+    StateConflict,
+    UsageError,
+    exit_code,
+)
+from replay.kafka import broker_news, cluster, credentials, described, partitioner, renewal
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
+from replay.kafka.broker_news import BrokerNews
 from replay.kafka.cluster import Cluster
+from replay.kafka.described import Demands
+from replay.kafka.options import KafkaOptions
 from replay.kafka.outage import Outage
 from replay.kafka.patience import Patience
 from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
+from replay.kafka.reachable import Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, TopicReader
 from replay.kafka.replicas import Replicas
+from replay.kafka.token_source import tokens_of
+from replay.kafka.tokens import Away, Tokens
+from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
 from replay.record.options import Records
@@ -747,6 +765,112 @@ def registry_call_unbounded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(address, "within", lambda _, call, __: call())
 
 
+# -- a cluster that lets in whom it knows --------------------------------------------------------------------------
+
+
+def login_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """a login that is refused in mid-run ends it, also where a new password or token may come"""
+    patch.setattr(broker_news, "is_waited_for", lambda *_, **__: False)
+
+
+def refusal_is_an_outage(patch: pytest.MonkeyPatch) -> None:
+    """a login or a right that is refused is waited for, as a broker that is away"""
+    for module in (broker_news, deliver):
+        patch.setattr(module, "refused", lambda _: None)
+
+
+def hidden_is_deleted(patch: pytest.MonkeyPatch) -> None:
+    """a topic that this client may not see any more is taken for one that was deleted"""
+    patch.setattr(Cluster, "_refuse_hidden", lambda *_: None)
+
+    def explaining(attempt: Callable[[], Any], _: Any) -> Any:
+        with suppress(RightMissing):
+            return described.explaining(attempt, lambda said: RightMissing(said, where="", todo=""))
+        return TopicIdentity()
+
+    patch.setattr(cluster, "explaining", explaining)
+
+
+def rights_not_asked(patch: pytest.MonkeyPatch) -> None:
+    """nobody asks the cluster which rights this client still has on a topic"""
+    patch.setattr(Demands, "_missing", lambda *_: ())
+
+
+def secrets_read_once(patch: pytest.MonkeyPatch) -> None:
+    """a password is read when the run begins, and never again"""
+    once = cache(credentials.secret)
+    for module in (credentials, renewal):
+        patch.setattr(module, "secret", once)
+
+
+def tls_files_read_once(patch: pytest.MonkeyPatch) -> None:
+    """nobody looks whether the files of certificates are others by now"""
+    patch.setattr(cluster, "stamp", lambda _: ())
+    for module in (cluster, deliver):
+        patch.setattr(module, "stamp_of_tls", lambda _: ())
+
+
+def tls_fault_is_the_end(patch: pytest.MonkeyPatch) -> None:
+    """a certificate that is wrong in mid-run ends it at once"""
+    real = Prospects.give_up
+
+    def give_up(self: Prospects, *args: Any) -> None:
+        if (fault := real(self, *args)) is not None:
+            raise fault
+
+    patch.setattr(Prospects, "give_up", give_up)
+
+
+def tls_fault_is_an_outage(patch: pytest.MonkeyPatch) -> None:
+    """a certificate that is wrong in mid-run is told as a broker that is away"""
+    real = Prospects.give_up
+
+    def give_up(self: Prospects, *args: Any) -> None:
+        real(self, *args)
+
+    patch.setattr(Prospects, "give_up", give_up)
+
+
+def token_never_renewed(patch: pytest.MonkeyPatch) -> None:
+    """the first token is used for ever"""
+    real = Tokens._good
+    patch.setattr(Tokens, "_good", lambda self, until_s: self._token or real(self, until_s))
+
+
+def token_server_not_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """a token server that is away when a token is needed ends the run"""
+
+    def get(options: KafkaOptions, _: Patience) -> None:
+        try:
+            if (tokens := tokens_of(options)) is not None:
+                tokens.get()
+        except Away as error:
+            raise BrokerUnavailable(str(error), where="", todo="") from None
+
+    patch.setattr(cluster, "wait_for_token", get)
+
+
+def token_refusal_is_the_end(patch: pytest.MonkeyPatch) -> None:
+    """a token server that refuses for a moment in mid-run ends it"""
+    patch.setattr(Tokens, "had_one", False)
+
+
+def quota_is_an_outage(patch: pytest.MonkeyPatch) -> None:
+    """rows that wait for a quota's sake wait for a broker that is away"""
+    real = BrokerNews.on_throttle
+
+    def on_throttle(self: BrokerNews, event: Any) -> None:
+        real(self, event)
+        self.throttled_until_s = 0.0
+
+    patch.setattr(BrokerNews, "on_throttle", on_throttle)
+
+
+def quota_not_told(patch: pytest.MonkeyPatch) -> None:
+    """a replay is slow for a quota's sake, and nobody hears of it"""
+    patch.setattr(BrokerNews, "throttled_s", property(lambda _: 0.0, lambda *_: None))
+
+
 def _named(*functions: Break) -> Mapping[str, Break]:
     return {function.__name__.replace("_", "-"): function for function in functions}
 
@@ -771,5 +895,8 @@ BREAKS = _named(
     appended_not_compared, fingerprint_not_compared, first_offsets_forgotten, progress_topic_not_checked,
     positions_told_as_rows, reasons_forgotten, checkpoint_not_told,
     id_not_proven, registered_unasked, no_hope_is_waited_for, registry_call_unbounded,
+    login_not_waited_for, refusal_is_an_outage, hidden_is_deleted, rights_not_asked, secrets_read_once,
+    tls_files_read_once, tls_fault_is_the_end, tls_fault_is_an_outage,
+    token_never_renewed, token_server_not_waited_for, token_refusal_is_the_end, quota_is_an_outage, quota_not_told,
 )  # fmt: skip
 """By name, as REPLAY_TEST_BREAK takes it."""
