@@ -51,7 +51,7 @@ from replay.errors import (
     UsageError,
     exit_code,
 )
-from replay.kafka import broker_news, cluster, credentials, described, partitioner, renewal
+from replay.kafka import broker_news, cluster, connection, credentials, described, partitioner, renewal
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
 from replay.kafka.broker_news import BrokerNews
@@ -805,8 +805,8 @@ def secrets_read_once(patch: pytest.MonkeyPatch) -> None:
 
 def tls_files_read_once(patch: pytest.MonkeyPatch) -> None:
     """nobody looks whether the files of certificates are others by now"""
-    patch.setattr(cluster, "stamp", lambda _: ())
-    for module in (cluster, deliver):
+    patch.setattr(connection, "stamp", lambda _: ())
+    for module in (connection, deliver):
         patch.setattr(module, "stamp_of_tls", lambda _: ())
 
 
@@ -847,7 +847,7 @@ def token_server_not_waited_for(patch: pytest.MonkeyPatch) -> None:
         except Away as error:
             raise BrokerUnavailable(str(error), where="", todo="") from None
 
-    patch.setattr(cluster, "wait_for_token", get)
+    patch.setattr(connection, "wait_for_token", get)
 
 
 def token_refusal_is_the_end(patch: pytest.MonkeyPatch) -> None:
