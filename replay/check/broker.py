@@ -16,16 +16,16 @@ from typing import Any
 
 from replay.check.finding import Finding, away, not_told, of_error, refused, told, warning
 from replay.errors import ReplayError
-from replay.kafka import sasl
 from replay.kafka.access import Account, Resource, Use, lacking, login_refused, needed
 from replay.kafka.addresses import broker_addresses
-from replay.kafka.certificates import Certificate
 from replay.kafka.listener import address_text
+from replay.kafka.login import sasl
+from replay.kafka.login.token_source import tokens_of
+from replay.kafka.login.tokens import Away
 from replay.kafka.options import KafkaOptions
 from replay.kafka.reachable import fault_at
 from replay.kafka.settings import client_settings
-from replay.kafka.token_source import tokens_of
-from replay.kafka.tokens import Away
+from replay.kafka.tls.certificates import Certificate
 from replay.kafka.wire import Connection, LoginRefused, WireError, release
 
 DAYS_LEFT_MIN = 14
@@ -156,14 +156,14 @@ def why_silent(address: Address) -> str:
 @contextmanager
 def connected(address: Address, settings: Mapping[str, Any]) -> Iterator[Connection]:
     """As a client with these settings connects. Raises `OSError`."""
-    from replay.kafka import tls  # noqa: PLC0415 - cryptography takes 100 ms
+    from replay.kafka.tls import look as tls  # noqa: PLC0415 - cryptography takes 100 ms
 
     with tls.connected(address, settings) as connection, Connection(connection) as asked:
         yield asked
 
 
 def _tls(address: Address, settings: Mapping[str, Any]) -> Iterator[Finding]:
-    from replay.kafka import tls  # noqa: PLC0415 - cryptography takes 100 ms
+    from replay.kafka.tls import look as tls  # noqa: PLC0415 - cryptography takes 100 ms
 
     seen = tls.look(address, settings)
     if seen.version:
@@ -174,7 +174,7 @@ def _tls(address: Address, settings: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _own(settings: Mapping[str, Any]) -> Iterator[Finding]:
-    from replay.kafka import own_certificate  # noqa: PLC0415 - cryptography takes 100 ms
+    from replay.kafka.tls import own_certificate  # noqa: PLC0415 - cryptography takes 100 ms
 
     own = own_certificate.read(settings)
     if own is None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from confluent_kafka import KafkaError
 
 from replay.errors import AccessDenied, RightMissing
+from replay.kafka.login.token_source import tokens_of
+from replay.kafka.login.tokens import Tokens
 from replay.kafka.options import KafkaOptions
-from replay.kafka.token_source import tokens_of
-from replay.kafka.tokens import Tokens
 
 
 class Resource(StrEnum):
@@ -184,7 +184,7 @@ class Account:
             return f"User:{self.user}"
         if not self.certificate:
             return ""
-        certificates = import_module("replay.kafka.certificates")  # its library takes 100 ms to import
+        certificates = import_module("replay.kafka.tls.certificates")  # its library takes 100 ms to import
         with suppress(OSError, ValueError):
             return f"User:{certificates.from_pem(Path(self.certificate).read_bytes())[0].subject}"
         return ""

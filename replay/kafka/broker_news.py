@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 
 from replay.errors import BrokerUnavailable, ReplayError
 from replay.kafka.access import Account, Refused, is_waited_for, login_refused, refused, right_refused
-from replay.kafka.own_oidc import token_outage
+from replay.kafka.login.own_oidc import token_outage
 
 _PLACE = re.compile(r"^(?:\w+://)?(?P<address>\S+?)/(?P<who>bootstrap|\d+): (?P<what>.*)$", re.DOTALL)
 """How librdkafka begins what it says of one broker: its address, and its number once the cluster has named it."""

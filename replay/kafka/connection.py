@@ -14,14 +14,14 @@ from replay.errors import UsageError
 from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.client import bad_setting, kafka_log
-from replay.kafka.login import wait_for_files, wait_for_token
+from replay.kafka.login.renewal import Renewal
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
 from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
-from replay.kafka.renewal import Renewal
+from replay.kafka.readiness import wait_for_files, wait_for_token
 from replay.kafka.settings import client_settings
-from replay.kafka.tls_files import check_files
-from replay.kafka.tls_settings import stamp, stamp_of_tls
+from replay.kafka.tls.files import check_files
+from replay.kafka.tls.settings import stamp, stamp_of_tls
 from replay.model import Resync
 
 T = TypeVar("T")

@@ -23,12 +23,12 @@ from replay.kafka.access import Account, Refused, may_not_write, refused, right_
 from replay.kafka.broker_news import BrokerNews, in_words
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.log_watch import LogWatch
+from replay.kafka.login.renewal import Renewal
 from replay.kafka.options import KafkaOptions
-from replay.kafka.renewal import Renewal
 from replay.kafka.settings import client_settings, producer_settings, transactional_settings
 from replay.kafka.statistics import BrokerStatistics, StatisticsWatch, figures, parse
-from replay.kafka.tls_files import check_files
-from replay.kafka.tls_settings import stamp_of_tls
+from replay.kafka.tls.files import check_files
+from replay.kafka.tls.settings import stamp_of_tls
 from replay.model import DeliveryCallback, Encoded, Fenced, Resync
 
 _EPOCH = re.compile(r'"producer_epoch":\s*(-?\d+)')

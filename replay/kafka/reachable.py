@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from replay.errors import UsageError
 from replay.kafka.addresses import broker_addresses
 from replay.kafka.listener import TIMEOUT_S, Address, Speaks, address_text, who_speaks
-from replay.kafka.tls_settings import Settings, uses_tls
+from replay.kafka.tls.settings import Settings, uses_tls
 
 UNREACHABLE_S = 5.0
 """An advertised address that has led nowhere for so long is a wrong one: a name is known everywhere by then."""
@@ -101,7 +101,7 @@ def fault_at(address: Address, settings: Settings) -> UsageError | None:
         return None
     if found is not wanted:
         return _other_protocol(address, found, wanted, protocol)
-    from replay.kafka import tls  # noqa: PLC0415 - cryptography takes 100 ms, and is needed for bad news only
+    from replay.kafka.tls import look as tls  # noqa: PLC0415 - cryptography takes 100 ms, and is needed for bad news only
 
     if (problem := tls.look(address, settings).problem) is not None:
         return problem

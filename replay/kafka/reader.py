@@ -15,8 +15,8 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, KafkaError, KafkaEx
 from replay.errors import StateConflict
 from replay.kafka.access import Account, Refused, Resource, lacking, refused, right
 from replay.kafka.client import bad_setting, kafka_log
+from replay.kafka.login.renewal import Renewal
 from replay.kafka.options import KafkaOptions
-from replay.kafka.renewal import Renewal
 from replay.kafka.settings import client_settings
 from replay.model import Content, Headers, contents
 

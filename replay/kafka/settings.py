@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from replay.errors import UsageError
-from replay.kafka import credentials
+from replay.kafka.login import credentials
+from replay.kafka.login.token_source import tokens_of
 from replay.kafka.options import KafkaOptions
-from replay.kafka.token_source import tokens_of
 
 _ORDER = "records could be lost or change places"
 _OURS = "the job sets it itself"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from replay.errors import UsageError
 from replay.kafka.listener import shakes_hands
-from replay.kafka.tls_reasons import Why, is_alert, is_other_protocol, spoken, why
+from replay.kafka.tls.reasons import Why, is_alert, is_other_protocol, spoken, why
 
 Verdict = str | UsageError
 E = TypeVar("E", bound=BaseException)

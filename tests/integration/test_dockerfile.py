@@ -135,7 +135,7 @@ def test_it_writes_every_format(image: Stage, volume: Path, value_format: str) -
 
 def test_it_can_log_in_to_aws(image: Stage, volume: Path) -> None:
     """Broken: `--security msk-iam` asks for an extra that nobody can install there."""
-    done = image.run(["python", "-c", "import replay.kafka.iam"], volume=volume)
+    done = image.run(["python", "-c", "import replay.kafka.login.iam"], volume=volume)
     assert done.returncode == 0, done.stderr
 
 

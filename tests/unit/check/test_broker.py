@@ -9,8 +9,8 @@ import pytest
 from replay.check.broker import Broker, certificate_finding
 from replay.check.finding import Verdict
 from replay.kafka.access import Account
-from replay.kafka.certificates import Certificate
 from replay.kafka.options import KafkaOptions
+from replay.kafka.tls.certificates import Certificate
 from tests.support.java import free_ports
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from replay.errors import UsageError
-from replay.kafka import credentials
+from replay.kafka.login import credentials
 from replay.kafka.options import KafkaOptions
 from replay.kafka.security import Login, Method, Secrets, with_login
 from replay.kafka.settings import client_settings, producer_settings

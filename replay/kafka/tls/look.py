@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from replay.errors import UsageError
-from replay.kafka import listener, own_certificate
-from replay.kafka.certificates import Certificate, from_der
+from replay.kafka import listener
 from replay.kafka.listener import Address
-from replay.kafka.own_certificate import Own
-from replay.kafka.tls_reasons import Wanted, accepted_authorities, spoken
-from replay.kafka.tls_settings import Settings, trust, uses_tls, verifies
-from replay.kafka.tls_verdicts import refused, untrusted
+from replay.kafka.tls import own_certificate
+from replay.kafka.tls.certificates import Certificate, from_der
+from replay.kafka.tls.own_certificate import Own
+from replay.kafka.tls.reasons import Wanted, accepted_authorities, spoken
+from replay.kafka.tls.settings import Settings, trust, uses_tls, verifies
+from replay.kafka.tls.verdicts import refused, untrusted
 
 _ALERT_S = 0.2
 """How soon a broker refuses a certificate of ours."""

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from replay.errors import UsageError
-from replay.kafka.certificates import Certificate, from_pem
-from replay.kafka.tls_settings import CERT, KEY, OPTIONS, STORE, Settings, no_pem, read_file
+from replay.kafka.tls.certificates import Certificate, from_pem
+from replay.kafka.tls.settings import CERT, KEY, OPTIONS, STORE, Settings, no_pem, read_file
 
 
 class Own(NamedTuple):

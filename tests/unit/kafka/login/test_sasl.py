@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replay.kafka.sasl import ITERATIONS_MAX, NotTheBroker, log_in_plain, log_in_scram, log_in_with_token
+from replay.kafka.login.sasl import ITERATIONS_MAX, NotTheBroker, log_in_plain, log_in_scram, log_in_with_token
 
 NONCE = "rOprNGfwEbeRWgbNEkqO"
 ASKED = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from datetime import datetime
 
-from replay.kafka.tls_settings import OURS, Settings, trust, uses_tls
+from replay.kafka.tls.settings import OURS, Settings, trust, uses_tls
 
 
 def check_files(settings: Settings, now: datetime) -> None:
@@ -17,7 +17,7 @@ def check_files(settings: Settings, now: datetime) -> None:
     trust(context, settings)
     if not any(settings.get(name) for name in OURS):
         return
-    from replay.kafka import own_certificate  # noqa: PLC0415 - cryptography takes 100 ms, and few have such files
+    from replay.kafka.tls import own_certificate  # noqa: PLC0415 - cryptography takes 100 ms, and few have such files
 
     own = own_certificate.read(settings)
     if own is not None and (fault := own.certificate.fault_of_dates(now)):

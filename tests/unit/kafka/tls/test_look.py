@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from replay.kafka.tls import Handshake, look
+from replay.kafka.tls.look import Handshake, look
 from tests.support.certificates import make_certificates
 from tests.support.pki import Authority, Issued
 from tests.support.tls_server import server_context, serving

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from replay.kafka.certificates import from_der, from_pem
+from replay.kafka.tls.certificates import from_der, from_pem
 from tests.support.pki import Authority
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from confluent_kafka.admin import AdminClient
 from moto.server import ThreadedMotoServer
 
 from replay.errors import UsageError
-from replay.kafka import iam
+from replay.kafka.login import iam
+from replay.kafka.login.token_source import tokens_of
+from replay.kafka.login.tokens import Away
 from replay.kafka.options import KafkaOptions
 from replay.kafka.security import Secrets
 from replay.kafka.settings import client_settings
-from replay.kafka.token_source import tokens_of
-from replay.kafka.tokens import Away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,8 +184,8 @@ def test_clients_get_what_aws_library_signs() -> None:
 def test_the_library_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken: without it, a traceback, instead of what to install."""
     monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer.MSKAuthTokenProvider", None)
-    monkeypatch.delitem(sys.modules, "replay.kafka.iam")
-    monkeypatch.delattr("replay.kafka.iam", raising=False)
+    monkeypatch.delitem(sys.modules, "replay.kafka.login.iam")
+    monkeypatch.delattr("replay.kafka.login.iam", raising=False)
     with pytest.raises(UsageError, match=r"packages that are not installed") as caught:
         tokens_of(options("af-south-1"))
     assert ".[msk-iam]" in str(caught.value)

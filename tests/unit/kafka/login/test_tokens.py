@@ -15,11 +15,11 @@ from confluent_kafka import KafkaError
 from replay.errors import ExitCode, UsageError
 from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
+from replay.kafka.login.token_source import from_file, tokens_of
+from replay.kafka.login.tokens import Away, Token, Tokens, claims_of
 from replay.kafka.options import KafkaOptions
 from replay.kafka.security import OAuth, Secrets
 from replay.kafka.settings import client_settings
-from replay.kafka.token_source import from_file, tokens_of
-from replay.kafka.tokens import Away, Token, Tokens, claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from replay.errors import BrokerUnavailable, ReplayError, UsageError
+from replay.kafka.login.token_server import URL
+from replay.kafka.login.token_source import FILE, tokens_of
+from replay.kafka.login.tokens import Away, Token
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import NotYet, Patience, Service
 from replay.kafka.settings import client_settings
-from replay.kafka.tls_files import check_files
-from replay.kafka.token_server import URL
-from replay.kafka.token_source import FILE, tokens_of
-from replay.kafka.tokens import Away, Token
+from replay.kafka.tls.files import check_files
 
 
 def wait_for_token(options: KafkaOptions, patience: Patience) -> None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from replay.errors import UsageError
-from replay.kafka.certificates import Certificate, from_pem
 from replay.kafka.listener import Address, address_text
-from replay.kafka.own_certificate import Own, ours_not_now
-from replay.kafka.tls_reasons import (
+from replay.kafka.tls.certificates import Certificate, from_pem
+from replay.kafka.tls.own_certificate import Own, ours_not_now
+from replay.kafka.tls.reasons import (
     Wanted,
     Why,
     has_no_overlap,
@@ -20,7 +20,7 @@ from replay.kafka.tls_reasons import (
     spoken,
     why,
 )
-from replay.kafka.tls_settings import CA, CERT, CRL, KEY, OPTIONS, Settings, named_path, system_path
+from replay.kafka.tls.settings import CA, CERT, CRL, KEY, OPTIONS, Settings, named_path, system_path
 
 _SHOWN_MAX = 3
 

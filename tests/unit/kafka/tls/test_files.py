@@ -12,8 +12,8 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from replay.errors import UsageError
-from replay.kafka.tls_files import check_files
-from replay.kafka.tls_settings import stamp
+from replay.kafka.tls.files import check_files
+from replay.kafka.tls.settings import stamp
 from tests.support.pki import Authority, Issued
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from replay.errors import UsageError
-from replay.kafka import credentials
 from replay.kafka.bounded import within
 from replay.kafka.listener import shakes_hands
+from replay.kafka.login import credentials
+from replay.kafka.login.tokens import Away, Token, claims_of, end_of, no_end
 from replay.kafka.security import OAuth
-from replay.kafka.tls_reasons import Why, is_other_protocol, spoken, why
-from replay.kafka.tokens import Away, Token, claims_of, end_of, no_end
+from replay.kafka.tls.reasons import Why, is_other_protocol, spoken, why
 
 URL, SECRET, CA = "--oauth-token-url", "--oauth-client-secret-file", "https.ca.location"
 

@@ -10,11 +10,11 @@ import time
 from functools import partial
 
 from replay.errors import UsageError, install_extra
-from replay.kafka import credentials, token_server
+from replay.kafka.login import credentials, token_server
+from replay.kafka.login.token_server import Asking
+from replay.kafka.login.tokens import Token, Tokens, claims_of, end_of, no_end
 from replay.kafka.options import KafkaOptions
 from replay.kafka.security import OAuth
-from replay.kafka.token_server import Asking
-from replay.kafka.tokens import Token, Tokens, claims_of, end_of, no_end
 
 FILE = "--oauth-token-file"
 
@@ -43,7 +43,7 @@ def tokens_of(options: KafkaOptions) -> Tokens | None:
 def _made(asking: Asking | None, options: KafkaOptions, call_s: float) -> Tokens:
     if asking is None:
         try:
-            from replay.kafka import iam  # noqa: PLC0415 - AWS's library is an extra
+            from replay.kafka.login import iam  # noqa: PLC0415 - AWS's library is an extra
         except ImportError as error:
             raise UsageError(
                 f"--security msk-iam needs packages that are not installed ({error.name})",

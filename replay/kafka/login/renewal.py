@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from replay.errors import UsageError
-from replay.kafka.credentials import secret
+from replay.kafka.login.credentials import secret
 from replay.kafka.options import KafkaOptions
 
 LOOK_S = 1.0

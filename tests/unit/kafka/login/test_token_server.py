@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from replay.errors import ExitCode, UsageError
-from replay.kafka.login import wait_for_token
+from replay.kafka.login.token_server import Asking, ask
+from replay.kafka.login.tokens import Away
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Patience
+from replay.kafka.readiness import wait_for_token
 from replay.kafka.security import OAuth, Secrets
-from replay.kafka.token_server import Asking, ask
-from replay.kafka.tokens import Away
 from replay.kafka.trouble import Trouble
 from replay.model import SystemClock
 from tests.support.lines import Lines

@@ -19,7 +19,7 @@ from botocore.credentials import CredentialProvider
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from replay.errors import UsageError
-from replay.kafka.tokens import Away, Token
+from replay.kafka.login.tokens import Away, Token
 
 REGION = "--aws-region"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from replay.kafka.own_oidc import token_outage
+from replay.kafka.login.own_oidc import token_outage
 
 PREFIX = "Failed to acquire SASL OAUTHBEARER token: "
 

@@ -1,0 +1,1 @@
+"""Logins: passwords and tokens, where they come from, and that they are renewed."""

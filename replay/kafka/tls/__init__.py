@@ -1,0 +1,1 @@
+"""TLS: whom the client trusts, what a broker shows, and what is wrong between the two."""
