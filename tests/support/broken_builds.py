@@ -51,12 +51,15 @@ from replay.errors import (
     UsageError,
     exit_code,
 )
-from replay.kafka import broker_news, cluster, connection, credentials, described, partitioner, renewal
+from replay.kafka import broker_news, cluster, connection, described, partitioner
 from replay.kafka import producer as deliver
 from replay.kafka import settings as kafka_settings
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.cluster import Cluster
 from replay.kafka.described import Demands
+from replay.kafka.login import credentials, renewal
+from replay.kafka.login.token_source import tokens_of
+from replay.kafka.login.tokens import Away, Tokens
 from replay.kafka.options import KafkaOptions
 from replay.kafka.outage import Outage
 from replay.kafka.patience import Patience
@@ -64,8 +67,6 @@ from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
 from replay.kafka.reachable import Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, TopicReader
 from replay.kafka.replicas import Replicas
-from replay.kafka.token_source import tokens_of
-from replay.kafka.tokens import Away, Tokens
 from replay.kafka.topic import TopicIdentity
 from replay.kafka.topic_watch import TopicWatch
 from replay.model import Position, Progress, Resync
