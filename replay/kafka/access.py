@@ -272,9 +272,9 @@ def is_waited_for(what: Refused, account: Account, *, met: bool) -> bool:
     return what is Refused.LOGIN and met and bool(account.renewed)
 
 
-def login_refused(account: Account, said: str) -> AccessDenied:
-    """The error for a login. `said` is librdkafka's text."""
-    if "SASL state" in said:  # ILLEGAL_SASL_STATE, in librdkafka's words
+def login_refused(account: Account, said: str, *, met: bool = False) -> AccessDenied:
+    """The error for a login. `said` is librdkafka's text. `met`: the cluster has let this client in before."""
+    if "SASL state" in said and not met:  # ILLEGAL_SASL_STATE, in librdkafka's words
         return AccessDenied(
             f"this listener has no login (SASL), and {account.in_words} wants to log in",
             where="Kafka",

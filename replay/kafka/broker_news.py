@@ -83,7 +83,7 @@ class BrokerNews:
         if self.right is not None:
             raise right_refused(self.account, *self.right, self.transactional_id)
         if self.login and not is_waited_for(Refused.LOGIN, self.account, met=self.met):
-            raise login_refused(self.account, self.login)
+            raise login_refused(self.account, self.login, met=self.met)
 
     @property
     def refused(self) -> ReplayError | None:
@@ -96,7 +96,7 @@ class BrokerNews:
                 where="Kafka",
                 todo="run the same command again once there are tokens: it resumes without duplicates",
             )
-        return login_refused(self.account, self.login) if self.login else None
+        return login_refused(self.account, self.login, met=self.met) if self.login else None
 
     @property
     def waits_for(self) -> tuple[str, str]:

@@ -87,3 +87,11 @@ def test_what_is_a_refusal() -> None:
     assert access.refused(KafkaError.TOPIC_AUTHORIZATION_FAILED) is Refused.RIGHT
     assert access.refused(KafkaError.GROUP_AUTHORIZATION_FAILED) is None
     assert access.refused(KafkaError._TRANSPORT) is None
+
+
+def test_a_client_that_was_let_in_is_not_told_that_the_listener_has_no_login():
+    """Broken: a token that has ended in mid-run is answered with ILLEGAL_SASL_STATE: its operator looks for a port."""
+    said = "Broker: Request not valid in current SASL state"
+    account = access.Account("b:9092", "bob", "OAUTHBEARER")
+    assert "no login" in access.login_refused(account, said).what
+    assert "refuses the login of user bob" in access.login_refused(account, said, met=True).what
