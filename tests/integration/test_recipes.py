@@ -1,6 +1,7 @@
 """The recipes for secured clusters in cron/README.md: each is run as it stands, with files and names of the test's.
 
-Those of OAuth and of Amazon MSK are run where their tokens come from.
+That of OAuth is run where its tokens come from (test_oauth.py). Amazon's brokers are not here: theirs is run up to the
+login, which this broker refuses.
 """
 
 from __future__ import annotations
@@ -56,6 +57,25 @@ def test_a_recipe_gets_in_and_sends(secured: SecuredKafka, topic: str, tmp_path:
     replay = Called(servers, topic, trades.folder, tmp_path / "checkpoint.json", ("--config", str(file)))
     outcome = replay.run("--verify", "--broker-timeout", "20s")
     assert f"{ROWS} in topic" in outcome.out
+    assert ALICES_PASSWORD not in outcome.out + outcome.err
+
+
+def test_the_recipe_of_amazon_gets_as_far_as_the_login(
+    secured: SecuredKafka, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken: what is copied from the page signs no token, or does not send it to the broker."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ALICES_PASSWORD)
+    authority = f'"ssl.ca.location" = "{secured.authority.certificate}"'
+    file = tmp_path / "job.toml"
+    file.write_text(recipe("msk-iam", {}, secured.address("SASL"), authority))
+    trades = make_trades(tmp_path / "in", ROWS)
+    replay = Called(
+        secured.address("SASL"), topic, trades.folder, tmp_path / "checkpoint.json", ("--config", str(file))
+    )
+    outcome = replay.run("--broker-timeout", "20s", code=2)
+    assert "refuses the login" in outcome.err
+    assert "OAUTHBEARER" in outcome.err
     assert ALICES_PASSWORD not in outcome.out + outcome.err
 
 
