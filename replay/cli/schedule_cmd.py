@@ -22,14 +22,14 @@ from replay.cli.terminal import log_lines
 from replay.delivery.job_name import JobName, safe_name, state_folder
 from replay.delivery.options import RunOptions
 from replay.errors import UsageError
-from replay.nightly import jobfile, missing
+from replay.nightly import due, jobfile, missing
 from replay.nightly.children import arguments
 from replay.nightly.schedule import ScheduledJob, cron_trigger, run
 
 
 def schedule(call: Call) -> None:
     jobs, report = _jobs(call), log_lines()
-    later = [_run_to_come(call, job.args(date.today())) for job in jobs]
+    later = [_run_to_come(call, job.args(due.logical_date(job.now(), job.date_text))) for job in jobs]
     for said, options, name in later if call.options["preflight"] else ():
         before_many(said, options, name, report)
     for lost in _shared_files(call.options) if len(jobs) > 1 else ():

@@ -12,6 +12,7 @@ from replay.delivery.lateness import Lateness
 from replay.delivery.snapshot import Sent, Snapshot
 from replay.kafka.statistics import BrokerStatistics
 from replay.model import Ints, Progress
+from replay.secrets import hidden
 
 _SHOWN = [field.name for field in fields(Snapshot) if field.name not in ("lateness", "ack_latency", "sent")]
 """What a view has as it is: values that are never changed, only replaced, and lists that only grow."""
@@ -143,6 +144,7 @@ class Tally:
     def view(self) -> Snapshot:
         """As it is now. It is made every 0.1 s, so it costs little."""
         self._viewed_outages = self.outages
+        self.outage_reason = self.outage_reason and hidden(self.outage_reason)  # a broker's words are on their way out
         return Snapshot(
             lateness=self.lateness.copy(),
             ack_latency=self.ack_latency.copy(),

@@ -141,6 +141,7 @@ class Scene:
         for path in self.folder.rglob("history.sqlite"):
             with sqlite3.connect(path) as history:
                 history.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        assert found_below(self.folder) == {}
+        leaked = found_below(self.folder)
+        assert not leaked, leaked
         sent = [each for each in self.echo.heard if "hook" in each.path or "metrics" in each.path]
         assert [found for each in sent if (found := found_in(each.body))] == []

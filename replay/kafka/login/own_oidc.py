@@ -12,6 +12,7 @@ _PREFIX = "Failed to acquire SASL OAUTHBEARER token: "
 _REFUSED = re.compile(
     r'^Expected |^Failed to (?:parse|decode) |^Response is not JSON|^Must supply |"error"\s*:'  # what an answer was
     r"|^error (?:adding|setting) |certificate|^SSL:|^URL |^Unsupported protocol|^Protocol "
+    r"|sasl\.oauthbearer\.config"  # what makes unsecured tokens cannot be read
 )
 _PASSING = re.compile(r'"error"\s*:\s*"(?:server_error|temporarily_unavailable|slow_down)"')
 _WORDS_MAX = 400

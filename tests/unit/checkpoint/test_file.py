@@ -177,7 +177,7 @@ BESIDE = ("", ".prev", ".prev.tmp", ".tmp", ".lock", ".inputs", ".quarantine.par
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "socket", "folder"])
 @pytest.mark.parametrize("end", BESIDE)
-def test_nothing_of_ours_is_a_link_or_a_pipe(tmp_path, end, kind):
+def test_nothing_of_ours_is_a_link_or_a_pipe(tmp_path, end, kind, monkeypatch):
     """Broken: whoever may write to the folder leads what replay writes to any other file; or a pipe hangs the run."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
@@ -188,8 +188,9 @@ def test_nothing_of_ours_is_a_link_or_a_pipe(tmp_path, end, kind):
     elif kind == "pipe":
         os.mkfifo(place)
     elif kind == "socket":
+        monkeypatch.chdir(place.parent)  # the path of a socket has 107 characters at most
         with socket.socket(socket.AF_UNIX) as bound:
-            bound.bind(str(place))
+            bound.bind(place.name)
     else:
         place.mkdir()
     file = CheckpointFile(tmp_path / "s" / "r.json")

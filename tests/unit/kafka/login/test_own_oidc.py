@@ -24,6 +24,8 @@ REFUSALS = (
     "Failed to decode JWT payload: The token is invalid with less than 2 delimiters",
     "Must supply an unexpired token: now=1795826407687ms, exp=1795826357000ms",
     "error adding trust anchors from file: /etc/pki/tls/certs/ca-bundle.crt",
+    "Unrecognized sasl.oauthbearer.config beginning at: x",
+    "Invalid sasl.oauthbearer.config: no or empty principal",
     "SSL certificate problem: unable to get local issuer certificate",
 )
 
