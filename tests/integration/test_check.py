@@ -6,9 +6,11 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -343,3 +345,21 @@ def test_many_nights_begin_with_a_look(
         going.kill()
     else:
         assert going.wait() == 5, going.log
+
+
+def test_a_schedule_looks_at_the_date_of_its_next_night(
+    kafka: KafkaCluster | Broker, topic: str, tmp_path: Path, jobs: Jobs
+) -> None:
+    """Broken: a file of today that is still being written, with times to come, ends a schedule whose date is
+    yesterday."""
+    create_topic(kafka.bootstrap_servers, topic, 1, config=KEEPS | {"message.timestamp.after.max.ms": "60000"})
+    today = datetime.now(UTC).date()
+    for day in (today, today - timedelta(days=1)):
+        newest = datetime.combine(today, datetime.min.time(), UTC) + timedelta(days=2 if day == today else -0.5)
+        rows = {"symbol": ["A"], "price": [1.0], "event_time": pa.array([newest], pa.timestamp("us", "UTC"))}
+        pq.write_table(pa.table(rows), tmp_path / f"{day}.parquet")
+    job = ["schedule", str(tmp_path / "{date}.parquet"), "--topic", topic, "--cron", "0 0 1 1 *"]
+    going = jobs.start([*job, "--bootstrap-servers", kafka.bootstrap_servers, "--state-dir", str(tmp_path / "state")])
+    going.wait_log("next at")
+    assert "in the future" not in going.log
+    going.kill()
