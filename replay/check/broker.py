@@ -18,7 +18,7 @@ from replay.check.finding import Finding, away, not_told, of_error, refused, tol
 from replay.errors import ReplayError
 from replay.kafka.access import Account, Resource, Use, lacking, login_refused, needed
 from replay.kafka.addresses import broker_addresses
-from replay.kafka.listener import address_text
+from replay.kafka.listener import Address, address_text
 from replay.kafka.login import sasl
 from replay.kafka.login.token_source import tokens_of
 from replay.kafka.login.tokens import Away
@@ -33,8 +33,6 @@ DAYS_LEFT_MIN = 14
 
 ANONYMOUS = "User:ANONYMOUS"
 """Who comes without login and certificate (Kafka's KafkaPrincipal)."""
-
-Address = tuple[str, int]
 
 
 @dataclass
@@ -176,13 +174,9 @@ def _tls(address: Address, settings: Mapping[str, Any]) -> Iterator[Finding]:
 def _own(settings: Mapping[str, Any]) -> Iterator[Finding]:
     from replay.kafka.tls import own_certificate  # noqa: PLC0415 - cryptography takes 100 ms
 
-    own = own_certificate.read(settings)
-    if own is None:
-        return
     now = datetime.now(UTC)
-    if fault := own.certificate.fault_of_dates(now):
-        raise own_certificate.ours_not_now(own, fault)
-    yield certificate_finding("our certificate", own.certificate, f"have it renewed ({own.path})", now)
+    if (own := own_certificate.good_now(settings, now)) is not None:
+        yield certificate_finding("our certificate", own.certificate, f"have it renewed ({own.path})", now)
 
 
 def certificate_finding(what: str, certificate: Certificate, todo: str, now: datetime) -> Finding:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from replay.check.finding import Finding, counted, refused, warning
 from replay.check.rights import Wants, judged, none_at_all
 from replay.check.source import Warnings
+from replay.delivery.job import USES
 from replay.delivery.options import Delivery, RunOptions
 from replay.delivery.progress_topic import PROGRESS_CONFIG, check_progress_topic, progress_spec
 from replay.errors import RightMissing
@@ -44,7 +45,7 @@ class Topics:
 
     @property
     def use(self) -> Use:
-        return Use.TRANSACTIONAL if self.options.delivery is Delivery.TRANSACTIONAL else Use.IDEMPOTENT
+        return USES[self.options.delivery]
 
     def look(self) -> Iterator[Finding]:
         """The topic of the replay."""

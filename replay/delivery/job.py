@@ -43,7 +43,9 @@ from replay.signals import Stop
 from replay.source.files import trust
 from replay.source.source import Source
 
-_USES = {Delivery.IDEMPOTENT: Use.IDEMPOTENT, Delivery.TRANSACTIONAL: Use.TRANSACTIONAL}
+USES = {Delivery.IDEMPOTENT: Use.IDEMPOTENT, Delivery.TRANSACTIONAL: Use.TRANSACTIONAL}
+"""What each delivery is to the cluster: which rights it needs there."""
+
 _DELIVER = {Delivery.IDEMPOTENT: idempotent.deliver, Delivery.TRANSACTIONAL: transactional.deliver}
 
 
@@ -80,7 +82,7 @@ def _run(options: RunOptions, stop: Stop, report: Display) -> Snapshot:
         trouble = Trouble(report, clock, None if settled else ClusterOutages(tally, report, clock))
         timeout_s = min(options.kafka.broker_timeout_s, done.WAIT_S) if settled else options.kafka.broker_timeout_s
         patience = Patience(clock, timeout_s, stop.check, trouble, resumes=True)
-        with closing(Cluster(options.kafka, patience, _USES[options.delivery])) as cluster:
+        with closing(Cluster(options.kafka, patience, USES[options.delivery])) as cluster:
             context = Context(options, source, file, cluster, stop, report, clock, tally)
             try:
                 _replay(context, saved, self_test)

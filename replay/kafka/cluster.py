@@ -169,9 +169,10 @@ class Cluster(Connection):
         return Replicas(self._admin, self._whole_call_s)
 
     def _metadata(self, name: str) -> Any:
-        if not self._prospects.answered:
-            meet(self._admin, self.news, name, self._call_s)
-        found = self._admin.list_topics(name, self._call_s)
+        if self._prospects.answered:
+            found = self._admin.list_topics(name, self._call_s)
+        else:
+            found = meet(self._admin, self.news, name, self._call_s)
         self._prospects.answered = True
         self._refuse_hidden(name, found)
         self._prospects.known = [(broker.host, broker.port) for broker in found.brokers.values()]

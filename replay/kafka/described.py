@@ -94,16 +94,16 @@ def _operation(operation: Any) -> str:
     return "".join(map(str.capitalize, operation.name.split("_")))
 
 
-def meet(admin: AdminClient, news: BrokerNews, topic: str, seconds: float) -> None:
-    """A first answer. A refused login is heard soon: librdkafka itself would try again until the time is up. So each
-    wait is twice as long as the one before it. (A question about the cluster is no answer from the embedded broker.)
+def meet(admin: AdminClient, news: BrokerNews, topic: str, seconds: float) -> Any:
+    """A first answer: the topic's metadata. A refused login is heard soon: librdkafka itself would try again until the
+    time is up. So each wait is twice as long as the one before it. (A question about the cluster is no answer from the
+    embedded broker.)
 
     Raises `AccessDenied`, and `KafkaException` without an answer."""
     wait_s, end_s = _FIRST_WAIT_S, time.monotonic() + seconds
     while True:
         try:
-            admin.list_topics(topic, min(wait_s, max(_FIRST_WAIT_S, end_s - time.monotonic())))
-            return
+            return admin.list_topics(topic, min(wait_s, max(_FIRST_WAIT_S, end_s - time.monotonic())))
         except KafkaException:
             admin.poll(0)
             news.raise_refused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -105,6 +106,14 @@ def _from_store(path: str, password: str) -> Own:
     text = b"".join(each.public_bytes(pem) for each in chain)
     plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Own(path, text, plain, from_pem(text)[0], frozenset(each.issuer.public_bytes() for each in chain))
+
+
+def good_now(settings: Settings, now: datetime) -> Own | None:
+    """The same as `read`; raises `UsageError` for a certificate that is not valid now, too."""
+    own = read(settings)
+    if own is not None and (fault := own.certificate.fault_of_dates(now)):
+        raise ours_not_now(own, fault)
+    return own
 
 
 def ours_not_now(own: Own, fault: str) -> UsageError:
