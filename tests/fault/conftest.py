@@ -79,6 +79,14 @@ def proxied_node(folder: Path, config: dict[str, str] | None = None) -> Iterator
         yield cluster, proxy, address
 
 
+@pytest.fixture
+def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
+    """The node of the module's `cluster`. A test may kill, freeze and rob it; the next test finds it up again."""
+    yield cluster
+    cluster.thaw_node(0)
+    cluster.start()
+
+
 @pytest.fixture(scope="session")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     return make_trades(tmp_path_factory.mktemp("trades") / "in", 16_000)

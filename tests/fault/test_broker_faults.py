@@ -50,14 +50,6 @@ def cluster(folder: Path) -> Iterator[KafkaCluster]:
         yield cluster
 
 
-@pytest.fixture
-def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
-    """One node that a test may kill, freeze and rob; the next test finds it up again."""
-    yield cluster
-    cluster.thaw_node(0)
-    cluster.start()
-
-
 def under_way(replay: Scenario) -> Job:
     job = replay.start()
     job.wait_row(replay.checkpoint, SOME_ROWS)

@@ -48,13 +48,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
         yield cluster
 
 
-@pytest.fixture
-def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
-    """One node that a test may kill; the next test finds it up again."""
-    yield cluster
-    cluster.start()
-
-
 @pytest.fixture(scope="module")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     return make_trades(tmp_path_factory.mktemp("trades") / "in", ROWS)

@@ -45,13 +45,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
         yield cluster
 
 
-@pytest.fixture
-def node(cluster: SecuredKafka) -> Iterator[SecuredKafka]:
-    """A test may kill it; the next test finds it up again."""
-    yield cluster
-    cluster.start()
-
-
 @pytest.fixture(scope="module")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Trades:
     return make_trades(tmp_path_factory.mktemp("trades") / "in", ROWS)

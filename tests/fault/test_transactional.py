@@ -74,13 +74,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
 
 
 @pytest.fixture
-def node(cluster: KafkaCluster) -> Iterator[KafkaCluster]:
-    """One node that a test may kill; the next test finds it up again."""
-    yield cluster
-    cluster.start()
-
-
-@pytest.fixture
 def transactional(scenario: MakeScenario, cluster: KafkaCluster, trades: Trades) -> Callable[..., Scenario]:
     """A replay of `trades` with these options."""
     return lambda *options: scenario(trades, cluster.bootstrap_servers, *OPTIONS, *(options or PACED))
