@@ -10,17 +10,6 @@ from pathlib import Path
 from replay.errors import printable
 from replay.reporter import Reporter
 
-_read: dict[str, None] = {}
-
-
-def remember_file(path: str) -> None:
-    """A secret was read from there, by reference (`${file:PATH}` of a job file)."""
-    _read[path] = None
-
-
-def remembered_files() -> list[str]:
-    return list(_read)
-
 
 def warn_if_readable(path: str, report: Reporter) -> None:
     """One warning, where users who need not know it may read the secret."""

@@ -13,7 +13,6 @@ from replay.cli.commands import Command, command, job_keys
 from replay.cli.options.declare import Declared
 from replay.errors import UsageError
 from replay.nightly import jobfile
-from replay.secret_files import remembered_files
 from replay.watch.masking import masked, secret_paths_in, secrets_in
 
 G = TypeVar("G")
@@ -54,10 +53,11 @@ class Given:
 @dataclass(frozen=True, slots=True)
 class Options:
     """All that a call is given, by field. `file` is what its job file says, also of options that this command does not
-    have, by key."""
+    have, by key; `secret_files` are those that it refers to."""
 
     by_field: Mapping[str, Given]
     file: Mapping[str, jobfile.Value] = field(default_factory=dict)
+    secret_files: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.by_field[name].value
@@ -114,7 +114,7 @@ class Options:
 def secret_paths(options: Options) -> list[str]:
     """Files of secrets that the options name, and those that a job file refers to."""
     named = [path for given in options.listed() for path in secret_paths_in(given.option.key, given.value)]
-    return [*named, *remembered_files()]
+    return [*named, *options.secret_files]
 
 
 def _argument(option: Declared, value: Any) -> str:
@@ -161,9 +161,10 @@ def of_job(options: Options, file: jobfile.JobFile, job: str | None) -> Options:
     for name, given in options.by_field.items():
         if given.is_default and (value := values.get(given.option.key)) is not None:
             said[name] = Given(given.option, typed(given.option, value), value.where, value.secret)
+    read = list(values.values())
     for table in _TABLES:
-        _add_table(file, said, *table)
-    return remembered(Options(said, values))
+        read += _add_table(file, said, *table)
+    return remembered(Options(said, values, tuple(path for value in read for path in value.secret_files)))
 
 
 _TABLES = (
@@ -173,9 +174,12 @@ _TABLES = (
 )
 
 
-def _add_table(file: jobfile.JobFile, said: dict[str, Given], table: str, place: str, of_place: str, rest: str) -> None:
-    """What a table of settings says that neither the command line nor a variable does."""
+def _add_table(
+    file: jobfile.JobFile, said: dict[str, Given], table: str, place: str, of_place: str, rest: str
+) -> list[jobfile.Value]:
+    """What a table of settings says that neither the command line nor a variable does. Gives back all that it says."""
     settings = file.settings(table)
+    all_of_it = list(settings.values())
     address = settings.pop(place, None)
     if address is not None and of_place in said and said[of_place].is_default:
         option = said[of_place].option
@@ -191,6 +195,7 @@ def _add_table(file: jobfile.JobFile, said: dict[str, Given], table: str, place:
             f"{given.option.option.short or given.option.name} and {where}" if given.value else where,
             any(each.secret for each in settings.values()),
         )
+    return all_of_it
 
 
 def _setting(value: Any) -> str:

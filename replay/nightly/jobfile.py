@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import UsageError
-from replay.secret_files import remember_file
 
 KAFKA = "kafka"
 BOOTSTRAP = "bootstrap.servers"
@@ -35,11 +34,13 @@ _REFERENCE = re.compile(r"\$\$|\$\{(env|file):([^}]*)\}|\$\{([^}]*)\}?")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What the file says of an option. `secret`: it came by reference, and is never shown."""
+    """What the file says of an option. `secret`: it came by reference, and is never shown. `secret_files` are those
+    that it refers to."""
 
     value: Any
     where: str
     secret: bool = False
+    secret_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,14 @@ def read(path: Path) -> JobFile:
 
 def _resolved(value: Any, where: str) -> Value:
     """With `${env:NAME}` and `${file:PATH}` replaced; `$$` is a dollar sign."""
-    references = []
+    references: list[tuple[str, str]] = []  # kind and name
 
     def replaced(match: re.Match[str]) -> str:
         if match[0] == "$$":
             return "$"
         if match[1] is None:
             raise UsageError(f"{match[0]!r} refers to nothing", where=where, todo="write ${env:NAME} or ${file:PATH}")
-        references.append(match[0])
+        references.append((match[1], match[2]))
         return _looked_up(match[1], match[2], where)
 
     def each_text(value: Any) -> Any:
@@ -138,7 +139,8 @@ def _resolved(value: Any, where: str) -> Value:
         return value
 
     found = each_text(value)
-    return Value(found, where, secret=bool(references))
+    files = tuple(name for kind, name in references if kind == "file")
+    return Value(found, where, secret=bool(references), secret_files=files)
 
 
 def _looked_up(kind: str, name: str, where: str) -> str:
@@ -147,12 +149,10 @@ def _looked_up(kind: str, name: str, where: str) -> str:
             raise UsageError(f"the variable {name} is not set", where=where, todo=f"set {name}, or name another")
         return os.environ[name]
     try:
-        held = Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(f"{name}: {reason}", where=where, todo="check the path of the secret") from None
-    remember_file(name)
-    return held
 
 
 def texts(value: Any) -> list[str]:

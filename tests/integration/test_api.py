@@ -316,6 +316,17 @@ def test_messages_go_to_logging(options: ReplayOptions) -> None:
     assert len(texts) < 12, texts
 
 
+def test_a_replay_does_not_warn_of_what_an_earlier_one_read(options: ReplayOptions, tmp_path: Path) -> None:
+    """Broken: a program that replays twice is warned, the second time, of a secret that is not this replay's."""
+    secret, config = tmp_path / "client-name", tmp_path / "job.toml"
+    secret.write_text("a-name-of-a-client")
+    secret.chmod(0o644)
+    config.write_text(f'[job]\n[kafka]\n"client.id" = "${{file:{secret}}}"\n')
+    (warning,) = replay(changed(options, config=config)).warnings
+    assert f"{secret} holds a secret" in warning
+    assert replay(options).warnings == ()
+
+
 def test_a_broker_inside_the_process_is_refused(options: ReplayOptions, tmp_path: Path) -> None:
     """Broken: the job file says `embedded`, and the rows go to the real cluster."""
     config = tmp_path / "job.toml"
