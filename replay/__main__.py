@@ -1,9 +1,22 @@
 """`python -m replay` and the `replay` command."""
 
+# ruff: noqa: E402 - signals come first, also in imports
 from __future__ import annotations
 
-import json
+import _signal  # type: ignore[import-not-found] # the part of `signal` for which nothing has to be imported
 import os
+
+
+def _leave_at_once(number: int, _: object) -> None:
+    """Python's own answer to Ctrl-C is an exception, which is exit 1, or is swallowed by whoever is called back."""
+    os._exit(128 + number)
+
+
+for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    if _number != _signal.SIGHUP or _signal.getsignal(_number) != _signal.SIG_IGN:
+        _signal.signal(_number, _leave_at_once)
+
+import json
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder

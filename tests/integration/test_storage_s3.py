@@ -326,7 +326,7 @@ def test_faults_that_pass_are_retried(server):
         server.forget()
         assert file.read_at(1 << 20, 4) == parquet()[4 : 4 + (1 << 20)]
     asked = [request.bytes_range for request in server.requests]
-    assert asked[:2] == ["bytes=4-1048579"] * 2  # a third time, where a busy machine answered too late
+    assert len(asked) > 1  # on a busy machine an answer may come too late as well
     assert set(asked) == {"bytes=4-1048579"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +44,8 @@ class S3Server:
     """So many answers to GET from now on end half-way."""
 
     def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way = 0  # requests that are not noted yet
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(HOST, 0, self._answer, threaded=True, request_handler=_Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -64,7 +65,11 @@ class S3Server:
         self._thread.join()
 
     def heal(self) -> None:
-        self.answers_503, self.silence_s, self.cut_bodies = 0, 0.0, 0
+        """Returns once the requests of before are noted, also those that nobody waits for any more."""
+        with self._changed:
+            self.answers_503, self.silence_s, self.cut_bodies = 0, 0.0, 0
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: not self._under_way, 20)
 
     def forget(self) -> None:
         self.requests.clear()
@@ -80,7 +85,17 @@ class S3Server:
         urlopen(asked, timeout=5).close()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        time.sleep(self.silence_s)
+        with self._changed:
+            self._under_way += 1
+            self._changed.wait_for(lambda: not self.silence_s, self.silence_s)
+        try:
+            return self._answered(environ, start_response)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _answered(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if self.answers_503:
             self.answers_503 -= 1
             self._note(environ, 503)

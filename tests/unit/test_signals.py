@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -80,17 +81,49 @@ def test_under_nohup_sighup_is_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", ASKING_TO_STOP)
-@pytest.mark.parametrize("after_s", [0.05, 0.15, 0.3, 0.6])
+@pytest.mark.parametrize("after_s", [0.0, 0.005, 0.02, 0.05, 0.15, 0.3, 0.6])
 def test_a_signal_at_any_moment_of_the_start_has_its_exit_code(
     tmp_path: Path, number: signal.Signals, after_s: float
 ) -> None:
     """Broken: Ctrl-C among the imports is exit 1, "the topic differs", or is lost."""
     arguments = [sys.executable, "-m", "replay", *WAITS, "--state-dir", str(tmp_path)]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, start_new_session=True) as process:
-        time.sleep(after_s)
-        process.send_signal(number)
-        code = process.wait(10)
-    assert code in (128 + number, -number)  # the second: before Python itself was up
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            wait_until_caught(process.pid, signal.SIGTERM)  # before, Python itself was not up
+            time.sleep(after_s)
+            process.send_signal(number)
+            assert process.wait(10) == 128 + number
+        finally:
+            process.kill()
+
+
+def wait_until_caught(pid: int, number: signal.Signals) -> None:
+    """Until a process has a handler for this signal."""
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        assert caught is not None, "it has ended"
+        if int(caught[1], 16) >> (number - 1) & 1:
+            return
+    raise AssertionError("it catches no signal")
+
+
+def test_ctrl_c_where_python_swallows_it_ends_the_start(tmp_path: Path) -> None:
+    """Broken: Ctrl-C right after the start is lost, where a callback of an import was just being called."""
+    (tmp_path / "json.py").write_text(
+        """
+import os, signal, weakref
+
+class Held:
+    pass
+
+held = Held()
+callback = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del held
+"""
+    )
+    arguments = [sys.executable, "-m", "replay", "--version"]  # with this folder first among those of modules
+    assert subprocess.run(arguments, cwd=tmp_path, stderr=subprocess.DEVNULL, check=False).returncode == 130
 
 
 def test_a_signal_that_was_swallowed_among_the_imports_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
