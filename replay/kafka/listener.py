@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - what the first host name needs; where memory is short by then, it cannot be loaded
 import socket
 import ssl
 import struct

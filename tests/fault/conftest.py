@@ -125,7 +125,9 @@ def both(topic: str, tmp_path: Path, jobs: Jobs) -> MakeBoth:
         for delivery, isolation in ISOLATION.items():
             name = f"{topic}-{number}-{delivery}"
             create_topic(bootstrap_servers, name, partitions, replication, {"retention.ms": "-1"})
-            file, all_options = tmp_path / f"{name}.json", (*options, "--delivery", delivery)
+            # Of its own: what a job that dies leaves open holds up whoever reads the same progress topic, for a minute.
+            progress = ("--progress-topic", f"{name}-progress")
+            file, all_options = tmp_path / f"{name}.json", (*progress, *options, "--delivery", delivery)
             made.append(Scenario(trades, bootstrap_servers, name, file, jobs, all_options, isolation=isolation))
         return made
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,3 +147,17 @@ def test_that_all_brokers_are_down_is_no_reason():
     news.on_error(Error(-187, "0/3 brokers are down"))
     assert news.errors == 2
     assert "resolve" in news.last_error
+
+
+def test_a_broker_is_looked_at_without_loading_anything() -> None:
+    """Broken: a replay whose memory is short and whose broker is away is told as a bug, since the codec of host names
+    could not be loaded."""
+    program = """
+import sys
+from replay.kafka.reachable import why_unreachable
+before = set(sys.modules)
+why_unreachable(("127.0.0.1", 1))
+print(sorted(set(sys.modules) - before))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
