@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.process import checkpoint_row
 from tests.support.scenario import make_trades, with_notes
+from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
     from tests.conftest import Broker
@@ -41,12 +42,17 @@ def limit_memory(job: Job, more_bytes: int) -> None:
 
 @pytest.mark.parametrize("more_bytes", [0, 8 << 20])
 def test_out_of_memory_in_the_middle(
-    kafka: KafkaCluster | Broker, wide_trades: Trades, jobs: Jobs, both: MakeBoth, more_bytes: int
+    kafka: KafkaCluster | Broker, topic: str, wide_trades: Trades, jobs: Jobs, both: MakeBoth, more_bytes: int
 ) -> None:
     """Broken: a job that gets too little memory would be told that its file is damaged, or that replay has a bug; or
     what it leaves would cost rows, or send some twice."""
-    options = ("--rate", "8k/s", "--no-check", "--fields", "note", "--checkpoint-interval", "50ms")
-    replays = both(wide_trades, kafka.bootstrap_servers, *options, "--transaction-ms", "50")
+    create_topic(kafka.bootstrap_servers, f"{topic}-made", 1, config={"cleanup.policy": "compact"})
+    options = (
+        *("--rate", "4k/s", "--no-check", "--fields", "note", "--checkpoint-interval", "50ms"),
+        # It is there: who makes a topic has some memory to spare afterwards.
+        *("--progress-topic", f"{topic}-made", "--transaction-ms", "50"),
+    )
+    replays = both(wide_trades, kafka.bootstrap_servers, *options)
     running = [jobs.start(replay.command, env=PREDICTABLE) for replay in replays]
     for replay, job in zip(replays, running, strict=True):
         job.wait_row(replay.checkpoint, 1)
