@@ -12,6 +12,7 @@ def _leave_at_once(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
+# As `signals.listen` has it, which is not imported yet: where SIGHUP is ignored (nohup) it stays so.
 for _number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
     if _number != _signal.SIGHUP or _signal.getsignal(_number) != _signal.SIG_IGN:
         _signal.signal(_number, _leave_at_once)

@@ -8,13 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from replay.errors import printable
-from replay.reporter import Reporter
-
-
-def warn_if_readable(path: str, report: Reporter) -> None:
-    """One warning, where users who need not know it may read the secret."""
-    if text := readable_by_others(path):
-        report.warning(text)
 
 
 def warnings(paths: Iterable[str]) -> list[str]:

@@ -162,8 +162,10 @@ def of_job(options: Options, file: jobfile.JobFile, job: str | None) -> Options:
         if given.is_default and (value := values.get(given.option.key)) is not None:
             said[name] = Given(given.option, typed(given.option, value), value.where, value.secret)
     read = list(values.values())
-    for table in _TABLES:
-        read += _add_table(file, said, *table)
+    for table, *options_of_it in _TABLES:
+        settings = file.settings(table)
+        read += settings.values()
+        _add_table(said, settings, f"{file.path}, [{table}]", *options_of_it)
     return remembered(Options(said, values, tuple(path for value in read for path in value.secret_files)))
 
 
@@ -175,11 +177,10 @@ _TABLES = (
 
 
 def _add_table(
-    file: jobfile.JobFile, said: dict[str, Given], table: str, place: str, of_place: str, rest: str
-) -> list[jobfile.Value]:
-    """What a table of settings says that neither the command line nor a variable does. Gives back all that it says."""
-    settings = file.settings(table)
-    all_of_it = list(settings.values())
+    said: dict[str, Given], table: Mapping[str, jobfile.Value], where: str, place: str, of_place: str, rest: str
+) -> None:
+    """What a table of settings says that neither the command line nor a variable does."""
+    settings = dict(table)
     address = settings.pop(place, None)
     if address is not None and of_place in said and said[of_place].is_default:
         option = said[of_place].option
@@ -188,14 +189,12 @@ def _add_table(
         given = said[rest]
         named = {text.partition("=")[0].strip() for text in given.value or []}
         more = [f"{name}={_setting(each.value)}" for name, each in settings.items() if name not in named]
-        where = f"{file.path}, [{table}]"
         said[rest] = Given(
             given.option,
             [*(given.value or []), *more],
             f"{given.option.option.short or given.option.name} and {where}" if given.value else where,
             any(each.secret for each in settings.values()),
         )
-    return all_of_it
 
 
 def _setting(value: Any) -> str:
