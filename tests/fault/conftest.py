@@ -60,6 +60,11 @@ def need_kafka() -> None:
         _without_kafka(f"no Kafka to kill: {reason}")
 
 
+KEPT_WHILE_IT_HANGS = {"broker.session.timeout.ms": "60000"}
+"""Of a cluster that does not let go of a node which is frozen for seconds: else its clients lose it when it thaws, and
+no stop in between is a clean one."""
+
+
 @contextmanager
 def own_cluster(folder: Path, nodes: int = 1, config: dict[str, str] | None = None) -> Iterator[KafkaCluster]:
     """A cluster for one module to kill."""

@@ -122,8 +122,14 @@ class Week:
         return self.jobs.start(["schedule", "--config", str(self.file)], env=moved)
 
     def night(self, day: date, hour: int = 2, minute: int = 30) -> Job:
-        """The scheduler, started a moment before 02:30 of that day."""
-        return self.schedule(datetime(day.year, day.month, day.day, hour, minute) - BEFORE)
+        """The scheduler, started a moment before 02:30 of that day; where it was not up by then, it is started anew."""
+        moment = datetime(day.year, day.month, day.day, hour, minute)
+        job = self.schedule(moment - BEFORE)
+        job.wait_log(f"{EQUITIES}: next at ", timeout_s=60)
+        if f"{EQUITIES}: next at {day} " in job.log:
+            return job
+        end(job)
+        return self.schedule(moment - 5 * BEFORE)
 
     def look(self, command: str, *more: str) -> Any:
         job = self.jobs.start([command, "--state-dir", str(self.folder / "state"), "--output", "json", *more])

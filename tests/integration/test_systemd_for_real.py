@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.conftest import own_cluster
+from tests.fault.conftest import KEPT_WHILE_IT_HANGS, own_cluster
 from tests.support.command_lines import CRON
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.need import need, need_file, need_root
@@ -35,7 +35,7 @@ def day_before(days: int) -> date:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    with own_cluster(tmp_path_factory.mktemp("kafka")) as cluster:
+    with own_cluster(tmp_path_factory.mktemp("kafka"), config=KEPT_WHILE_IT_HANGS) as cluster:
         yield cluster
 
 

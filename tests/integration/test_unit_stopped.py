@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.conftest import own_cluster
+from tests.fault.conftest import KEPT_WHILE_IT_HANGS, own_cluster
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.night_folder import NightFolder
 from tests.support.process import Job, Jobs, checkpoint
@@ -23,7 +23,7 @@ ROWS = 20_000
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    with own_cluster(tmp_path_factory.mktemp("kafka")) as cluster:
+    with own_cluster(tmp_path_factory.mktemp("kafka"), config=KEPT_WHILE_IT_HANGS) as cluster:
         yield cluster
 
 
