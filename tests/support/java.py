@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def fetched(name: str, fetch: Callable[[Path, int], None]) -> Path:
     taken for a whole one. What `fetch` starts is handed the lock: when only this process is killed, nobody else may
     write to the folder yet.
     """
-    _require_java()
+    java_version()
     cache = cache_folder()
     target = cache / name
     if target.is_dir():
@@ -65,13 +66,16 @@ def maven(pom: Path, lock: int, *arguments: str) -> None:
         )
 
 
-def _require_java() -> None:
+@cache
+def java_version() -> str:
+    """As Java tells it. Raises `JavaUnavailable` where there is none, or one older than 17."""
     if shutil.which("java") is None:
         raise JavaUnavailable("java is not on PATH (17 or newer is needed)")
     text = subprocess.run(["java", NOTHING_IN_TMP, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', text)
-    if found is None or int(found[1]) < 17:
+    found = re.search(r'version "((\d+)[\w.+-]*)"', text)
+    if found is None or int(found[2]) < 17:
         raise JavaUnavailable(f"Java 17 or newer is needed, found: {text.strip() or 'nothing'}")
+    return found[1]
 
 
 @contextmanager
