@@ -99,28 +99,26 @@ def test_a_scheme_that_fits_is_taken(
     ("listener", "advertised"),
     [("NAMELESS", "no-such-host.invalid:9092 (this name does not resolve)"), ("REFUSING", "127.0.0.1:1 (connection")],
 )
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        (("run",), ("--create-topic", "2")),
-        (("verify",), ()),
-        (("plan",), ()),
-        (("checkpoint", "rebuild"), ("--checkpoint", "none.json")),
-    ],
-    ids=["run", "verify", "plan", "rebuild"],
-)
 def test_an_advertised_address_that_leads_nowhere(
-    listener: str, advertised: str, command: tuple[str, ...], options: tuple[str, ...], cluster: KafkaCluster,
-    topic: str, started: Start, tmp_path: Path,
-) -> None:  # fmt: skip
+    listener: str, advertised: str, cluster: KafkaCluster, topic: str, started: Start, tmp_path: Path
+) -> None:
     """Broken: the commonest mistake with Kafka in Docker costs the whole --broker-timeout, and "0/3 brokers are down"
     says nothing of advertised.listeners."""
-    if command != ("run",):
-        create_topic(cluster.bootstrap_servers, topic, 2)
-    options = tuple(str(tmp_path / each) if each.endswith(".json") else each for each in options)
-    job = started(cluster.address(listener), *options, command=command)
-    refused(job, "advertised.listeners", advertised, cluster.address(listener))
-    assert not list((tmp_path / "state").rglob("*.json"))
+    create_topic(cluster.bootstrap_servers, topic, 2)
+    commands = {
+        "run": (("run",), ("--topic", f"{topic}-new", "--create-topic", "2")),
+        "verify": (("verify",), ()),
+        "plan": (("plan",), ()),
+        "rebuild": (("checkpoint", "rebuild"), ("--checkpoint", str(tmp_path / "none.json"))),
+    }
+    at_once = {
+        name: started(cluster.address(listener), *options, "--state-dir", str(tmp_path / name), command=command)
+        for name, (command, options) in commands.items()
+    }
+    for name, job in at_once.items():
+        refused(job, "advertised.listeners", advertised, cluster.address(listener))
+        assert not list((tmp_path / name).rglob("*.json"))
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_a_web_server_is_no_broker(started: Start) -> None:
