@@ -162,7 +162,7 @@ class Cluster(Connection):
             TopicReader(self._options, topic.name, ranges, purpose, self._retry, self.news.on_error)
         ) as reader:
             while reader.left:
-                yield reader.read("read the topic's tail")
+                yield reader.read(f"read the end of topic {topic.name}")
 
     @property
     def _replicas(self) -> Replicas:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from replay.kafka.broker_news import BrokerNews
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.login.renewal import Renewal
 from replay.kafka.options import KafkaOptions
-from replay.kafka.patience import Patience
+from replay.kafka.patience import Attempt, NotYet, Patience
 from replay.kafka.reachable import FIRST_CALL_S, LOOK_S, SOON_LOOKS, Prospects
 from replay.kafka.readiness import wait_for_files, wait_for_token
 from replay.kafka.settings import client_settings
@@ -61,7 +60,7 @@ class Connection:
         self._admin.poll(0)
 
     def patiently(
-        self, what: str, attempt: Callable[[], T | None], news: BrokerNews, made_with: tuple[object, ...] | None = None
+        self, what: str, attempt: Attempt[T], news: BrokerNews, made_with: tuple[object, ...] | None = None
     ) -> T:
         """Another client's call with this cluster's patience: `news` is what that client says. Raises `Resync` where
         its files are others by now than it was `made_with` (`stamp_of_tls`), and it gets nowhere."""
@@ -73,8 +72,8 @@ class Connection:
 
         return self._patience(what, news, attempt, why)
 
-    def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
-        def polled() -> T | None:
+    def _retry(self, what: str, attempt: Attempt[T]) -> T:
+        def polled() -> T | NotYet | None:
             self._admin.poll(0)  # serves its log and error callbacks
             try:
                 return attempt()

@@ -33,6 +33,10 @@ class NotYet:
     error: ReplayError | None = None
 
 
+Attempt = Callable[[], T | NotYet | None]
+"""A call to the cluster. Where it has no result yet, it gives back why, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """Who is waited for: as messages call it, where it is, the option that says so, and what its absence is."""
@@ -76,10 +80,10 @@ class Patience:
         self,
         what: str,
         news: BrokerNews,
-        attempt: Callable[[], T | None],
+        attempt: Attempt[T],
         give_up: GiveUp = lambda _: None,
     ) -> T:
-        """The first result of `attempt`, a call to the cluster, that is not None. `what` completes "cannot …".
+        """The first result of `attempt`. `what` completes "cannot …".
 
         Raises `BrokerUnavailable` past the deadline, and `AccessDenied` where the broker refuses this client.
         """
@@ -87,7 +91,10 @@ class Patience:
         def asked() -> T | NotYet:
             failed = NotYet("not there yet", answered=True)
             try:
-                if (result := attempt()) is not None:
+                result = attempt()
+                if isinstance(result, NotYet):
+                    failed = result
+                elif result is not None:
                     news.let_in()
                     return result
             except KafkaException as error:

@@ -17,6 +17,7 @@ from replay.kafka.access import Account, Refused, Resource, lacking, refused, ri
 from replay.kafka.client import bad_setting, kafka_log
 from replay.kafka.login.renewal import Renewal
 from replay.kafka.options import KafkaOptions
+from replay.kafka.patience import Attempt, NotYet
 from replay.kafka.settings import client_settings
 from replay.model import Content, Headers, contents
 
@@ -28,6 +29,12 @@ _FETCH_RECORDS = 10_000
 
 _UNREADABLE: Headers = [("\0", None)]
 """Stands for headers that cannot be read. No record of ours has such a name."""
+
+_NOTHING = NotYet("nothing came", answered=True)
+_HELD_UP = NotYet(
+    "nothing came: perhaps a transaction of another job is open there; if that job is gone, the broker ends it",
+    answered=True,
+)
 
 T = TypeVar("T")
 
@@ -68,7 +75,7 @@ class Purpose:
 class Retry(Protocol):
     """Calls `attempt` until it returns something, or raises at the broker deadline."""
 
-    def __call__(self, what: str, attempt: Callable[[], T | None]) -> T: ...
+    def __call__(self, what: str, attempt: Attempt[T]) -> T: ...
 
 
 class TopicReader:
@@ -144,8 +151,8 @@ class TopicReader:
         self.next[partition], self._ends[partition], self.left = start, end, {partition}
         self.take_up(self.left)
 
-    def _attempt(self) -> list[Fetched] | None:
-        """Some records, and `left` without the partitions that are through; None where nothing came."""
+    def _attempt(self) -> list[Fetched] | NotYet:
+        """Some records, and `left` without the partitions that are through. Nothing may come yet."""
         messages, others = self._fetch(), []
         if any(map(Message.error, messages)):
             others = [message for message in messages if message.error() is not None]
@@ -155,7 +162,7 @@ class TopicReader:
         if not fetched and not through:
             if trouble is not None:  # else it waits: what came with it is not given again
                 self._raise(trouble)
-            return None
+            return _HELD_UP if self._purpose.isolation == READ_COMMITTED else _NOTHING
         self.left -= through
         if self.left:  # else the reader is about to be closed
             self.let_go(through)

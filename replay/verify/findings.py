@@ -14,7 +14,7 @@ from replay.errors import BrokerUnavailable, StateConflict
 from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
-from replay.kafka.patience import Patience
+from replay.kafka.patience import Attempt, Patience
 from replay.kafka.reader import Purpose, TopicReader
 from replay.model import Batch
 from replay.record.encoder import Encoder
@@ -127,5 +127,5 @@ class RecordsAgain:
             return self._lost
         return GONE
 
-    def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
+    def _retry(self, what: str, attempt: Attempt[T]) -> T:
         return self._patience(what, self._news, attempt)

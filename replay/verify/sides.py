@@ -20,7 +20,7 @@ from replay.errors import StateConflict
 from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
-from replay.kafka.patience import Patience
+from replay.kafka.patience import Attempt, Patience
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.model import Encoded, Ints
 from replay.source.source import Source
@@ -168,7 +168,7 @@ class TopicSide:
             raise NoEventTimes
         return Stretch(fetched.keys, fetched.contents, times, fetched.offsets)
 
-    def _retry(self, what: str, attempt: Callable[[], T | None]) -> T:
+    def _retry(self, what: str, attempt: Attempt[T]) -> T:
         return self._patience(what, self._news, attempt)
 
 

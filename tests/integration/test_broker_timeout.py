@@ -6,14 +6,18 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.support.process import Jobs
-from tests.support.scenario import make_trades
+from tests.support.scenario import Scenario, make_trades
+from tests.support.topics import create_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.conftest import Broker
+    from tests.support.kafka_cluster import KafkaCluster
     from tests.support.process import Job
 
     Start = Callable[..., Job]
@@ -65,3 +69,26 @@ def test_what_only_looks_has_nothing_to_go_on_from(name: str, started: Start) ->
     assert waiting.wait(30) == 5, waiting.log
     assert "run again once the broker is there" in waiting.log
     assert "resumes" not in waiting.log
+
+
+def test_a_transaction_of_another_job_is_named_as_what_is_waited_for(
+    kafka: KafkaCluster | Broker, topic: str, tmp_path: Path, jobs: Jobs
+) -> None:
+    """Broken: a night that waits for what another job left open says "not there yet" of the wrong topic, and nobody
+    finds out why it does not begin."""
+    servers, progress = kafka.bootstrap_servers, f"{topic}-progress"
+    create_topic(servers, topic, 2)
+    create_topic(servers, progress, 1, config={"cleanup.policy": "compact"})
+    other = Producer({"bootstrap.servers": servers, "transactional.id": f"{topic}-other", "log_level": 0})
+    other.init_transactions(30)
+    other.begin_transaction()
+    other.produce(progress, b"x", b"other")
+    other.flush(30)
+    options = ("--delivery", "transactional", "--progress-topic", progress)
+    trades, checkpoint = make_trades(tmp_path / "trades", 100), tmp_path / "checkpoint.json"
+    replay = Scenario(trades, servers, topic, checkpoint, jobs, options, isolation="read_committed")
+    waiting = replay.run("--broker-timeout", "2s", code=5)
+    assert f"cannot read the end of topic {progress} within 2 s (--broker-timeout): nothing came:" in waiting.log
+    assert "perhaps a transaction of another job is open there" in waiting.log
+    other.abort_transaction(30)
+    replay.finish()

@@ -62,7 +62,7 @@ from replay.kafka.login.token_source import tokens_of
 from replay.kafka.login.tokens import Away, Tokens
 from replay.kafka.options import KafkaOptions
 from replay.kafka.outage import Outage
-from replay.kafka.patience import Patience
+from replay.kafka.patience import NotYet, Patience
 from replay.kafka.producer import UNKNOWN_OUTCOMES, KafkaSink, TransactionalSink
 from replay.kafka.reachable import Prospects
 from replay.kafka.reader import READ_UNCOMMITTED, TopicReader
@@ -129,9 +129,10 @@ def timeout_is_end(patch: pytest.MonkeyPatch) -> None:
 
     def attempt(self: TopicReader) -> list[Any]:
         fetched = real(self)
-        if fetched is None:
+        if isinstance(fetched, NotYet):
             self.left.clear()
-        return fetched or []
+            return []
+        return fetched
 
     patch.setattr(TopicReader, "_attempt", attempt)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Ka
 from replay.errors import StateConflict
 from replay.kafka import reader as reader_module
 from replay.kafka.options import KafkaOptions
+from replay.kafka.patience import Attempt, NotYet
 from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
 from replay.model import Headers
 
@@ -86,9 +86,9 @@ class GaveUp(Exception):
     """Nothing came."""
 
 
-def once(what: str, attempt: Callable[[], T | None]) -> T:
+def once(what: str, attempt: Attempt[T]) -> T:
     result = attempt()
-    if result is None:
+    if result is None or isinstance(result, NotYet):
         raise GaveUp(what)
     return result
 
