@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.kafka_cluster import KafkaCluster
     from tests.support.scenario import Trades
 
-SLOW = ("--rate", "6k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100", "--linger", "5ms")
+SLOW = ("--rate", "4k/s", "--checkpoint-interval", "200ms", "--transaction-ms", "100", "--linger", "5ms")
 SOME_ROWS = 3_000
 
 MARKER_BYTES = 120

@@ -72,7 +72,9 @@ class Processes:
                 self._look_below(started)
 
     def _look_below(self, pid: int) -> None:
-        before = Path(f"/proc/{pid}/cmdline").read_bytes() if Path(f"/proc/{pid}").exists() else b""
+        before = b""
+        with suppress(OSError):  # it may be gone by now
+            before = Path(f"/proc/{pid}/cmdline").read_bytes()
         for child in _children(pid):
             with suppress(OSError):
                 command = Path(f"/proc/{child}/cmdline").read_bytes()
