@@ -76,6 +76,7 @@ class ReplayOptions:
     oauth_client_id: str | None = None
     oauth_client_secret_file: PathLike | None = None
     oauth_scope: str | None = None
+    oauth_audience: str | None = None
     oauth_token_file: PathLike | None = None
     oauth_extensions: Pairs | None = None
     aws_region: str | None = None

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace as changed
 
-from replay import secret_files
 from replay.api.options import ReplayOptions, given
 from replay.api.result import Outcome, ReplayResult
 from replay.cli import resolve
-from replay.cli.given import Options, secret_paths
+from replay.cli.given import Options, warnings
 from replay.cli.origins import blaming
 from replay.delivery.job_name import JobName
 from replay.delivery.options import RunOptions
@@ -125,7 +124,7 @@ class _Call:
 
     def run(self) -> ReplayResult:
         began_s = time.monotonic()
-        for text in secret_files.warnings(secret_paths(self._options)):
+        for text in warnings(self._options):
             self._display.warning(text)
         name = resolve.job_name(self._options)
         options, absent = resolve.whole_run(self._options, name)

@@ -17,9 +17,9 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from replay import secret_files, signals
+from replay import signals
 from replay.cli.commands import Command
-from replay.cli.given import Options, from_call, secret_paths, with_job_file
+from replay.cli.given import Options, from_call, warnings, with_job_file
 from replay.cli.options.looking import Output
 from replay.cli.options.watching import Logging
 from replay.cli.origins import blaming, check_variables
@@ -54,16 +54,16 @@ class Call:
 
 def call(command: Command, context: typer.Context, parsed: dict[str, Any]) -> Any:
     """Run the command, and leave with its exit code."""
-    warnings: list[str] = []
+    told: list[str] = []
     first = Logging(parsed["log_format"], debug=parsed["debug"])  # until the job file is read
-    with _answering(first, warnings, has_logs=False):
-        warnings += check_variables()
+    with _answering(first, told, has_logs=False):
+        told += check_variables()
         options = with_job_file(command, from_call(command, context, parsed))
-        warnings += secret_files.warnings(secret_paths(options))
+        told += warnings(options)
     if context.meta.get(LOOK_ONLY):
         return options
     logging = options.of(Logging)
-    with _answering(logging, warnings, has_logs=command.has_logs) as console, blaming(options):
+    with _answering(logging, told, has_logs=command.has_logs) as console, blaming(options):
         module = import_module(command.module)  # heavy, mostly; the help did without
         getattr(module, command.name)(Call(options, console, context))
     return None

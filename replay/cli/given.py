@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from replay import secrets
+from replay import secret_files, secrets
 from replay.cli.commands import Command, command, job_keys
 from replay.cli.options.declare import Declared
 from replay.errors import UsageError
+from replay.kafka.security import sent_in_clear
 from replay.nightly import jobfile
 from replay.watch.masking import masked, secret_paths_in, secrets_in
 
@@ -115,6 +116,13 @@ def secret_paths(options: Options) -> list[str]:
     """Files of secrets that the options name, and those that a job file refers to."""
     named = [path for given in options.listed() for path in secret_paths_in(given.option.key, given.value)]
     return [*named, *options.secret_files]
+
+
+def warnings(options: Options) -> list[str]:
+    """What to tell of secrets: files that others may read, and a server that is sent one without TLS."""
+    token_url = options.by_field.get("oauth_token_url")  # not every command has it
+    in_clear = sent_in_clear(token_url.value) if token_url is not None else ""
+    return [*secret_files.warnings(secret_paths(options)), *filter(None, [in_clear])]
 
 
 def _argument(option: Declared, value: Any) -> str:

@@ -41,6 +41,7 @@ class Login:
     oauth_client_id: str | None = None
     oauth_client_secret_file: str | None = None
     oauth_scope: str | None = None
+    oauth_audience: str | None = None
     oauth_token_file: str | None = None
     oauth_extensions: Mapping[str, str] = field(default_factory=dict)
     aws_region: str | None = None
@@ -55,6 +56,7 @@ class OAuth:
     client_id: str | None = None
     client_secret_file: str | None = None
     scope: str | None = None
+    audience: str | None = None
     token_file: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,7 +84,7 @@ class _Needs:
 _TLS = ("ca", "cert", "cert_key", "cert_key_password_file")
 """Every method takes these: a listener may want a certificate of the client and a login."""
 
-_OF_SERVER = ("oauth_token_url", "oauth_client_id", "oauth_client_secret_file", "oauth_scope")
+_OF_SERVER = ("oauth_token_url", "oauth_client_id", "oauth_client_secret_file", "oauth_scope", "oauth_audience")
 
 
 def _sasl(mechanism: str) -> Mapping[str, str]:
@@ -117,6 +119,16 @@ _CHOICES = {("scram", "sasl.mechanism"): ("SCRAM-SHA-256", "SCRAM-SHA-512")}
 def option_of(name: str) -> str:
     """`--cert-key` of `cert_key`."""
     return f"--{name.replace('_', '-')}"
+
+
+def sent_in_clear(token_url: str | None) -> str:
+    """What to warn of where a secret crosses a network as it is (RFC 6749, 2.3.1, wants TLS); else empty."""
+    if token_url is None or not token_url.lower().startswith("http://"):
+        return ""
+    host = token_url[7:].partition("/")[0].rpartition("@")[2]
+    if host.startswith(("127.", "localhost", "[::1]")):
+        return ""
+    return f"--oauth-token-url: the client's secret is sent to {host} without TLS; give it an https:// URL"
 
 
 def with_login(login: Login, settings: Mapping[str, str]) -> tuple[Mapping[str, str], Secrets]:
@@ -219,6 +231,7 @@ def _secrets(login: Login) -> Secrets:
             login.oauth_client_id,
             login.oauth_client_secret_file,
             login.oauth_scope,
+            login.oauth_audience,
             login.oauth_token_file,
             login.oauth_extensions,
         )

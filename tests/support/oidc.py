@@ -76,7 +76,7 @@ class TokenServer:
 
     def __init__(self, shown: Issued | None = None) -> None:
         self.token, self.status, self.body, self.delay_s, self.asked = Token(), 0, "", 0.0, 0
-        self.scopes: list[str] = []
+        self.forms: list[dict[str, str]] = []
         self._key = RSAKey.generate_key(2048, {"kid": "key-1", "use": "sig", "alg": "RS256"})
         self._tls = (str(shown.certificate), str(shown.key)) if shown else None
         self._server: Any = None
@@ -145,7 +145,7 @@ class TokenServer:
             from flask import request
 
             self.asked += 1
-            self.scopes.append(request.form.get("scope", ""))
+            self.forms.append(request.form.to_dict())
             time.sleep(self.delay_s)
             if self.status:
                 return Response(self.body, self.status, content_type="application/json")

@@ -36,6 +36,9 @@ class Secure(Harmless):
     oauth_client_id: str | None = where(None, "Under which name it is asked for them.", metavar="NAME")
     oauth_client_secret_file: str | None = where(None, "File with the secret that belongs to it.", metavar="FILE")
     oauth_scope: str | None = where(None, "What the token is to be for, if the server wants to know.", metavar="SCOPE")
+    oauth_audience: str | None = where(
+        None, "For whom the token is to be (its aud), if the server wants to know.", metavar="NAME"
+    )
     oauth_token_file: str | None = where(
         None, "Instead of a server: a file with a token, which something else renews.", metavar="FILE"
     )

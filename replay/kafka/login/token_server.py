@@ -95,7 +95,8 @@ def _request(asking: Asking, secret: str) -> Request:
     """The client's name and secret are encoded as a form is, before they are joined (RFC 6749, 2.3.1)."""
     oauth = asking.oauth
     user = f"{quote(oauth.client_id or '', safe='')}:{quote(secret, safe='')}"
-    form = {"grant_type": "client_credentials"} | ({"scope": oauth.scope} if oauth.scope else {})
+    form = {"grant_type": "client_credentials", "scope": oauth.scope, "audience": oauth.audience}
+    said = {name: value for name, value in form.items() if value}
     headers = {
         "Authorization": f"Basic {b64encode(user.encode()).decode()}",
         "Content-Type": "application/x-www-form-urlencoded",
@@ -104,7 +105,7 @@ def _request(asking: Asking, secret: str) -> Request:
     }
     try:
         if urlsplit(asking.url).scheme in ("http", "https") and urlsplit(asking.url).hostname:
-            return Request(asking.url, urlencode(form).encode(), headers)
+            return Request(asking.url, urlencode(said).encode(), headers)
     except ValueError:
         pass
     raise UsageError("this is no URL of a server", where=URL, todo="write it as https://HOST/path/of/token")
@@ -165,7 +166,7 @@ def _of_status(asking: Asking, answer: _Answer, secret: str) -> Away | UsageErro
         return UsageError(
             f"the token server refuses this client (HTTP {status}){said}",
             where=asking.url,
-            todo=f"check --oauth-client-id, {SECRET} and --oauth-scope",
+            todo=f"check --oauth-client-id, {SECRET}, --oauth-scope and --oauth-audience",
         )
     if 300 <= status < 400:
         return UsageError(

@@ -10,7 +10,7 @@ import pytest
 from replay.errors import UsageError
 from replay.kafka.login import credentials
 from replay.kafka.options import KafkaOptions
-from replay.kafka.security import Login, Method, Secrets, with_login
+from replay.kafka.security import Login, Method, Secrets, sent_in_clear, with_login
 from replay.kafka.settings import client_settings, producer_settings
 
 SCRAM = Login(Method.SCRAM, user="bob", password_file="/run/secrets/bob")
@@ -53,6 +53,12 @@ CONTRADICTIONS = {
     "a user without a method": (Login(user="bob"), {}, "--user", "scram, plain"),
     "a user for certificates": (Login(Method.MTLS, cert="c", user="bob"), {}, "--user", "no use"),
     "a token server for scram": (replace(SCRAM, oauth_scope="x"), {}, "--oauth-scope", "no use"),
+    "an audience for a file": (
+        Login(Method.OAUTH, oauth_token_file="/t", oauth_audience="x"),
+        {},
+        "--oauth-audience",
+        "come from",
+    ),
     "no password": (Login(Method.PLAIN, user="bob"), {}, "--password-file", "needs it"),
     "no user": (Login(Method.SCRAM, password_file="p"), {}, "--user", "needs it"),
     "no certificate": (Login(Method.MTLS), {}, "--cert", "needs it"),
@@ -120,3 +126,13 @@ def test_a_file_that_holds_no_secret_is_refused_with_its_path(make, what, tmp_pa
         credentials.read(Secrets(password_file=str(file)))
     assert str(file) in str(caught.value)
     assert caught.value.where == "--password-file"
+
+
+def test_a_token_server_without_tls_is_warned_of():
+    """Broken: the client's secret crosses the network for all to read, and nobody says so; or who tries it out on one
+    machine is warned."""
+    told = "--oauth-token-url: the client's secret is sent to login.example:8080 without TLS; give it an https:// URL"
+    assert sent_in_clear("http://login.example:8080/token") == told
+    assert sent_in_clear("HTTP://me:s3cret@login.example:8080/token") == told
+    for url in (None, "https://login.example/token", "http://127.0.0.1:8080/token", "http://localhost/token"):
+        assert not sent_in_clear(url)

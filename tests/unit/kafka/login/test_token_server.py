@@ -65,12 +65,15 @@ def refused(asking: Asking, secret: str = SECRET) -> str:
 
 
 def test_it_gives_a_token(server: TokenServer, asking: Asking) -> None:
-    """Broken: a client with the right secret, which has characters that a form encodes, gets no token; the scope is not
-    asked for; the token's end is not known."""
-    token = ask(replace(asking, oauth=replace(asking.oauth, scope="kafka write")))
+    """Broken: a client with the right secret, which has characters that a form encodes, gets no token; scope and
+    audience are not asked for; the token's end is not known."""
+    token = ask(replace(asking, oauth=replace(asking.oauth, scope="kafka write", audience="kafka & co")))
     assert token.claims["sub"] == CLIENT
     assert token.ends_s == pytest.approx(time.time() + 300, abs=5)
-    assert server.scopes[-1] == "kafka write"
+    grant = {"grant_type": "client_credentials"}
+    assert server.forms[-1] == grant | {"scope": "kafka write", "audience": "kafka & co"}
+    ask(asking)
+    assert server.forms[-1] == grant
 
 
 def test_expires_in_counts_where_clocks_differ(server: TokenServer, asking: Asking) -> None:
