@@ -31,8 +31,8 @@ _UNREADABLE: Headers = [("\0", None)]
 """Stands for headers that cannot be read. No record of ours has such a name."""
 
 _NOTHING = NotYet("nothing came", answered=True)
-_HELD_UP = NotYet(
-    "nothing came: perhaps a transaction of another job is open there; if that job is gone, the broker ends it",
+_HELD_BACK = NotYet(
+    "nothing came: an open transaction may hold it back; if that is of a job that is gone, the broker ends it",
     answered=True,
 )
 
@@ -162,7 +162,7 @@ class TopicReader:
         if not fetched and not through:
             if trouble is not None:  # else it waits: what came with it is not given again
                 self._raise(trouble)
-            return _HELD_UP if self._purpose.isolation == READ_COMMITTED else _NOTHING
+            return _HELD_BACK if self._purpose.isolation == READ_COMMITTED else _NOTHING
         self.left -= through
         if self.left:  # else the reader is about to be closed
             self.let_go(through)

@@ -21,7 +21,7 @@ from replay.kafka.access import Account
 from replay.kafka.broker_news import BrokerNews
 from replay.kafka.options import KafkaOptions
 from replay.kafka.patience import Attempt, Patience
-from replay.kafka.reader import READ_UNCOMMITTED, Fetched, Purpose, TopicReader
+from replay.kafka.reader import Fetched, Purpose, TopicReader
 from replay.model import Encoded, Ints
 from replay.source.source import Source
 from replay.verify.compare import Lane
@@ -134,7 +134,6 @@ class TopicSide:
         """`ranges`: first offset and end of each partition; `buffer_max`: records that may wait in each lane."""
         self._ranges, self._lanes, self._buffer_max = ranges, lanes, buffer_max
         self._with_times, self._patience, self._news = with_times, patience, BrokerNews(Account.of(kafka), met=True)
-        self._held_back = "" if purpose.isolation == READ_UNCOMMITTED else " (an open transaction may hold it back)"
         self.records = 0  # handed over
         self._reader = TopicReader(
             kafka, kafka.topic, dict(enumerate(ranges)), purpose, self._retry, self._news.on_error
@@ -150,7 +149,7 @@ class TopicSide:
         reader.take_up(p for p in reader.left if lanes[p].buffered <= most // 2)
         first = next(p for p in reader.left if lanes[p].hungry)
         what = f"read partition {first} from offset {reader.next[first]:,} to {self._ranges[first][1]:,}"
-        for fetched in reader.read(what + self._held_back):
+        for fetched in reader.read(what):
             lanes[fetched.partition].find(self._stretch_of(fetched))
             self.records += len(fetched.offsets)
         self._note_ends()
