@@ -112,17 +112,15 @@ class Options:
         return [*options, *(["--", *positional] if positional else [])]
 
 
-def secret_paths(options: Options) -> list[str]:
-    """Files of secrets that the options name, and those that a job file refers to."""
-    named = [path for given in options.listed() for path in secret_paths_in(given.option.key, given.value)]
-    return [*named, *options.secret_files]
-
-
 def warnings(options: Options) -> list[str]:
-    """What to tell of secrets: files that others may read, and a server that is sent one without TLS."""
+    """What to tell of secrets: files that others may read, of those that the options name and those that a job file
+    refers to; and a server that is sent one without TLS."""
+    named = [path for given in options.listed() for path in secret_paths_in(given.option.key, given.value)]
+    told = secret_files.warnings([*named, *options.secret_files])
     token_url = options.by_field.get("oauth_token_url")  # not every command has it
-    in_clear = sent_in_clear(token_url.value) if token_url is not None else ""
-    return [*secret_files.warnings(secret_paths(options)), *filter(None, [in_clear])]
+    if token_url is not None and token_url.value and (in_clear := sent_in_clear(token_url.value)):
+        told.append(in_clear)
+    return told
 
 
 def _argument(option: Declared, value: Any) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from replay.errors import UsageError
 
@@ -121,14 +122,15 @@ def option_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def sent_in_clear(token_url: str | None) -> str:
+def sent_in_clear(token_url: str) -> str:
     """What to warn of where a secret crosses a network as it is (RFC 6749, 2.3.1, wants TLS); else empty."""
-    if token_url is None or not token_url.lower().startswith("http://"):
+    try:
+        parts = urlsplit(token_url)
+    except ValueError:  # no URL: whoever asks there says so
         return ""
-    host = token_url[7:].partition("/")[0].rpartition("@")[2]
-    if host.startswith(("127.", "localhost", "[::1]")):
+    if parts.scheme != "http" or parts.hostname in ("localhost", "127.0.0.1", "::1"):
         return ""
-    return f"--oauth-token-url: the client's secret is sent to {host} without TLS; give it an https:// URL"
+    return f"--oauth-token-url: the client's secret is sent to {parts.hostname} without TLS; give it an https:// URL"
 
 
 def with_login(login: Login, settings: Mapping[str, str]) -> tuple[Mapping[str, str], Secrets]:

@@ -131,8 +131,10 @@ def test_a_file_that_holds_no_secret_is_refused_with_its_path(make, what, tmp_pa
 def test_a_token_server_without_tls_is_warned_of():
     """Broken: the client's secret crosses the network for all to read, and nobody says so; or who tries it out on one
     machine is warned."""
-    told = "--oauth-token-url: the client's secret is sent to login.example:8080 without TLS; give it an https:// URL"
-    assert sent_in_clear("http://login.example:8080/token") == told
-    assert sent_in_clear("HTTP://me:s3cret@login.example:8080/token") == told
-    for url in (None, "https://login.example/token", "http://127.0.0.1:8080/token", "http://localhost/token"):
+    told = "--oauth-token-url: the client's secret is sent to {} without TLS; give it an https:// URL"
+    assert sent_in_clear("http://login.example:8080/token") == told.format("login.example")
+    assert sent_in_clear("HTTP://me:s3cret@login.example:8080/token") == told.format("login.example")
+    assert sent_in_clear("http://localhost.example/token") == told.format("localhost.example")
+    here = ("http://127.0.0.1:8080/token", "http://localhost/token", "http://[::1]:8080/token")
+    for url in ("https://login.example/token", *here, "http://[half", ""):
         assert not sent_in_clear(url)
